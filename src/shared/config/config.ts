@@ -1,0 +1,94 @@
+/**
+ * The effective configuration as every thread sees it: plain, frozen, validated data (structured-cloneable).
+ * `main/config/` builds it from defaults < file < environment < flags and owns the schema and its documentation.
+ */
+
+import type { TenantSettings } from "../tenant/tenant-settings.ts";
+
+export type ListenerProtocol = "mqtt" | "mqtts" | "ws" | "wss";
+
+export interface TlsConfig {
+  /** PEM file paths. */
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** CA bundle that client certificates are verified against; null = none are asked for. */
+  readonly caFile: string | null;
+  readonly clientCertificate: "none" | "optional" | "required";
+  /** Server names with certificates of their own (SNI); "*.example.org" matches one label. */
+  readonly sni: Readonly<Record<string, { readonly certFile: string; readonly keyFile: string }>>;
+}
+
+export interface ListenerConfig {
+  /** Unique, e.g. "mqtt-1883"; label in logs and metrics. */
+  readonly id: string;
+  readonly protocol: ListenerProtocol;
+  /** "127.0.0.1", "::", a host name. */
+  readonly host: string;
+  /** 0..65535; 0 = any free port (the same one on every worker). */
+  readonly port: number;
+  readonly tls: TlsConfig | null;
+  /** WebSocket only: request path. */
+  readonly path: string;
+  /** WebSocket only: allowed Origin values; empty = any. Requests without Origin always pass. */
+  readonly allowedOrigins: readonly string[];
+  /** "none", or the PROXY protocol version 1 or 2 header must lead every connection. */
+  readonly proxyProtocol: "none" | "required";
+  /** Connections open at once over all workers; 0 = no limit. */
+  readonly maxConnections: number;
+}
+
+export interface AuthConfig {
+  /** "loopback": anonymous clients from loopback only; "all"; "none". */
+  readonly allowAnonymous: "loopback" | "all" | "none";
+  readonly passwordFile: string | null;
+  readonly aclFile: string | null;
+  /** Offer SCRAM-SHA-256 over the credentials of this file; null = off. */
+  readonly scramFile: string | null;
+  /** Milliseconds a provider may take per question. */
+  readonly timeoutMs: number;
+  /** Password checks that may run or wait at once in the whole process; more are refused with 0x97. */
+  readonly maxPendingHashes: number;
+  /** Tenant of clients whose provider names none. */
+  readonly defaultTenant: string;
+}
+
+export interface LimitsConfig {
+  /** Milliseconds from accept to a complete CONNECT. */
+  readonly connectTimeoutMs: number;
+  /** Accepted connections per second and process; 0 = no limit. */
+  readonly acceptRatePerSecond: number;
+  readonly acceptBurst: number;
+  /** Connections over all listeners and workers; 0 = no limit. */
+  readonly maxConnections: number;
+  /** Bytes a connection may make the broker hold before it is authenticated. At most 65536. */
+  readonly preAuthBytes: number;
+  /** Bytes; the largest control packet accepted after CONNECT. */
+  readonly maxPacketSize: number;
+  /** Output bytes held for one connection before QoS 0 is dropped for it. */
+  readonly connectionOutputBytes: number;
+  /** Output bytes held for all connections of one tenant and of the process before QoS 0 is dropped. */
+  readonly tenantOutputBytes: number;
+  readonly processOutputBytes: number;
+  /** Milliseconds without progress of a full connection before it is closed with 0x97. */
+  readonly stalledTimeoutMs: number;
+}
+
+export interface BrokerConfig {
+  readonly workers: number;
+  readonly dataDir: string;
+  /** Node name in logs and $SYS. */
+  readonly nodeName: string;
+  readonly log: { readonly level: string; readonly format: "json" | "pretty" };
+  readonly admin: { readonly enabled: boolean; readonly host: string; readonly port: number };
+  readonly listeners: readonly ListenerConfig[];
+  readonly auth: AuthConfig;
+  readonly limits: LimitsConfig;
+  readonly shutdown: { readonly timeoutMs: number; readonly disconnectsPerSecond: number };
+  /** Seconds between $SYS updates; 0 = no $SYS topics. */
+  readonly sysIntervalSeconds: number;
+  readonly sharedSubscriptionStrategy: "least_inflight" | "round_robin" | "random";
+  /** Settings of tenants that `tenants` does not name. */
+  readonly tenantDefaults: TenantSettings;
+  /** Complete settings by tenant id: defaults already filled in. */
+  readonly tenants: Readonly<Record<string, TenantSettings>>;
+}

@@ -1,0 +1,27 @@
+/**
+ * Atomic 32-bit words that all threads share, beside the counter table: connection limits, the accept token bucket,
+ * and how loaded each shared-group member is.
+ *
+ *   word 0              connections open in the whole process
+ *   word 1              accept tokens left (main refills)
+ *   word 2..            connections per listener, by position in the configuration
+ *   word 64..           in-flight + queued shared messages, SHARE_SLOTS words per worker
+ */
+
+export const WORD_CONNECTIONS = 0;
+export const WORD_ACCEPT_TOKENS = 1;
+export const WORD_LISTENER_CONNECTIONS = 2;
+export const MAX_LISTENERS = 62;
+const WORD_SHARE_LOAD = 64;
+/** Shared subscriptions per worker that "least in flight" can tell apart; further ones share slots. */
+export const SHARE_SLOTS = 16_384;
+
+/** Bytes of the words for `workerCount` workers. */
+export function sharedWordsSize(workerCount: number): number {
+  return (WORD_SHARE_LOAD + workerCount * SHARE_SLOTS) * Int32Array.BYTES_PER_ELEMENT;
+}
+
+/** Word of shared slot `slot` (0..SHARE_SLOTS-1) of worker `threadIndex` (1..N). */
+export function shareLoadWord(threadIndex: number, slot: number): number {
+  return WORD_SHARE_LOAD + (threadIndex - 1) * SHARE_SLOTS + (slot % SHARE_SLOTS);
+}

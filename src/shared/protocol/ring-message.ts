@@ -1,0 +1,53 @@
+/**
+ * Every kind of record that travels between threads. The layout of a record's payload stands in the `*-command.ts` or
+ * `*-codec.ts` file named here; this table is the only place that gives out numbers.
+ *
+ * `full` is the written answer to a full ring: "drop" = count and forget, "queue" = keep in the sender's bounded queue
+ * and stop reading the sockets that cause it, "reply" = queue bounded by the number of outstanding requests.
+ */
+
+export const RecordType = {
+  /** worker → worker: a publish with at least one transient subscriber there (dist/deliver-codec). */
+  DELIVER: 1,
+  /** worker → worker: a publish for one chosen shared-group member there (dist/deliver-codec). */
+  DELIVER_SHARED: 2,
+  /** worker → all workers: add or remove a route (dist/route-command). */
+  ROUTE_CHANGE: 3,
+  /** reply: a worker has applied route changes up to a sequence number. */
+  ROUTE_APPLIED: 4,
+  /** worker → session-dict worker and back (session-dict/session-command). */
+  SESSION_COMMAND: 5,
+  SESSION_REPLY: 6,
+  /** worker → inbox worker and back; inbox worker → session's worker (inbox/inbox-command). */
+  INBOX_COMMAND: 7,
+  INBOX_REPLY: 8,
+  INBOX_PUSH: 9,
+  /** worker → retain worker and back (retain/retain-command). */
+  RETAIN_COMMAND: 10,
+  RETAIN_REPLY: 11,
+  /** worker → main and back: work for the CPU pool (password hashes). JSON payload, cold. */
+  CPU_REQUEST: 12,
+  CPU_REPLY: 13,
+} as const;
+export type RecordType = (typeof RecordType)[keyof typeof RecordType];
+
+export const RECORD_TYPE_COUNT = 32;
+
+export type FullAnswer = "drop" | "queue" | "reply";
+
+/** DELIVER is dropped at QoS 0 only; above it is queued like a command. */
+export const FULL_ANSWER: Readonly<Record<RecordType, FullAnswer>> = {
+  [RecordType.DELIVER]: "drop",
+  [RecordType.DELIVER_SHARED]: "drop",
+  [RecordType.ROUTE_CHANGE]: "queue",
+  [RecordType.ROUTE_APPLIED]: "reply",
+  [RecordType.SESSION_COMMAND]: "queue",
+  [RecordType.SESSION_REPLY]: "reply",
+  [RecordType.INBOX_COMMAND]: "queue",
+  [RecordType.INBOX_REPLY]: "reply",
+  [RecordType.INBOX_PUSH]: "queue",
+  [RecordType.RETAIN_COMMAND]: "queue",
+  [RecordType.RETAIN_REPLY]: "reply",
+  [RecordType.CPU_REQUEST]: "queue",
+  [RecordType.CPU_REPLY]: "reply",
+};

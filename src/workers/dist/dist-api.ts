@@ -1,0 +1,64 @@
+/**
+ * The dist service as its callers see it: who wants which topic (routes), and one publish to all of them.
+ * Thread: worker. Implemented by dist-client.ts and publisher.ts.
+ */
+
+import type { Message } from "../../shared/mqtt/message.ts";
+
+/** How one subscription wants its messages. */
+export interface DeliveryOptions {
+  readonly qos: number;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  /** 0 = none; else 1..268435455. */
+  readonly subscriptionIdentifier: number;
+}
+
+/** "" = not shared. `ordered`: `$oshare`, sticky by publisher. */
+export interface ShareName {
+  readonly group: string;
+  readonly ordered: boolean;
+}
+
+/**
+ * The routes of persistent sessions have one writer, the worker that owns the inbox: changes of one route therefore
+ * travel on one ring and cannot overtake each other.
+ */
+export interface InboxRoutes {
+  /** Adds or replaces the route (tenant, filter, share) → inbox. `done` after every worker has applied it. */
+  addInboxRoute(
+    tenantId: string,
+    filter: string,
+    share: ShareName | null,
+    clientId: string,
+    options: DeliveryOptions,
+    done: () => void,
+  ): void;
+  removeInboxRoute(
+    tenantId: string,
+    filter: string,
+    share: ShareName | null,
+    clientId: string,
+    done: () => void,
+  ): void;
+}
+
+/** What became of a publish, for PUBACK and PUBREC. */
+export const PublishOutcome = {
+  /** At least one subscriber matched, and every matched inbox has stored it. */
+  DELIVERED: 0,
+  NO_SUBSCRIBER: 1,
+  /** A matched inbox refused (quota): 0x97. */
+  QUOTA: 2,
+  /** A matched inbox's worker went away: not acknowledged, the client sends again. */
+  FAILED: 3,
+} as const;
+export type PublishOutcome = (typeof PublishOutcome)[keyof typeof PublishOutcome];
+
+export interface Publisher {
+  /**
+   * Matches and delivers `message`, and stores or clears it as retained when `message.retain`. `done` may be called
+   * before `publish` returns. Order: two calls from one worker reach each subscriber in call order.
+   */
+  publish(message: Message, done: ((outcome: PublishOutcome) => void) | null): void;
+}
