@@ -1,0 +1,39 @@
+/**
+ * Waiting with an end: every wait in the black-box tests names what it waits for and gives up with that name.
+ */
+
+/** Long enough for a loaded two-core machine, short enough that a broken test still ends. */
+export const DEFAULT_WAIT_MS = 4_000;
+
+/** Rejects with "timed out after N ms waiting for WHAT" when `promise` is not settled in time. */
+export async function withDeadline<T>(
+  promise: Promise<T>,
+  what: string,
+  waitMs: number = DEFAULT_WAIT_MS,
+): Promise<T> {
+  let timer: NodeJS.Timeout | null = null;
+  const late = new Promise<never>((_resolve, reject) => {
+    const error = new Error(`timed out after ${waitMs} ms waiting for ${what}`);
+    timer = setTimeout(() => reject(error), waitMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    if (timer !== null) clearTimeout(timer);
+  }
+}
+
+/** Polls `isTrue` until it holds: for conditions that only another process knows. */
+export async function until(
+  isTrue: () => boolean | Promise<boolean>,
+  what: string,
+  waitMs: number = DEFAULT_WAIT_MS,
+): Promise<void> {
+  const startMs = performance.now();
+  while (!(await isTrue())) {
+    if (performance.now() - startMs > waitMs) {
+      throw new Error(`timed out after ${waitMs} ms waiting for ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
