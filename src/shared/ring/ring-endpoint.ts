@@ -35,19 +35,29 @@ export interface RingEndpoint {
 
   /** Sends a copy of bytes[start, end) reliably and in order after all earlier records to `target`; queues when full. */
   enqueue(target: number, type: number, bytes: Uint8Array, start: number, end: number): void;
-  /** Bytes waiting in the sender's queue towards `target`; above `congestionBytes` its sources should pause. */
+  /** Bytes waiting in the sender's queue towards `target`, 8 more per record for its header. */
   queuedBytes(target: number): number;
-  /** True while any target's queue is above the mark: stop reading publishers' sockets. */
+  /**
+   * Stop reading publishers' sockets. True from when any target's queue passes the mark (`congestionBytes` of its ring,
+   * see ring-layout.ts) until every queue has fallen to half of it.
+   */
   readonly isCongested: boolean;
-  /** Called from `flush` or `drain` when isCongested turns false. */
+  /** Called from `flush` or `replacePeer` when isCongested turns false. */
   onRelief: (() => void) | null;
 
-  /** Hands up to `limit` waiting records per source to their handlers; returns how many. */
+  /**
+   * Hands up to `limit` waiting records per source to their handlers; returns how many. A handler may claim and enqueue,
+   * to its own thread too, but must close its claim, and may not call `drain`.
+   */
   drain(limit: number): number;
   /** End of a duty cycle: moves queued records into rings and rings the bell of every parked target once. */
   flush(): void;
-  /** Declares this thread about to sleep. False: something arrived meanwhile, drain again. */
+  /**
+   * Declares this thread about to sleep. False: something arrived, found room or was sent without `flush` meanwhile: run
+   * another duty cycle. True: a bell comes with the next record, and also when a queue can move on.
+   */
   tryPark(): boolean;
+  /** Awake again, whatever the reason: no bells until the next tryPark. */
   unpark(): void;
   /** A restarted peer has fresh rings; everything queued for the old one is discarded. */
   replacePeer(peer: number, inbound: SharedArrayBuffer, outbound: SharedArrayBuffer): void;
