@@ -1,0 +1,53 @@
+/**
+ * What a reload changes: which keys differ, and which of those take effect only after a restart. Keys are named as in the
+ * configuration file.
+ */
+
+import type { CompleteTree } from "./build-config.ts";
+
+export interface ConfigChange {
+  readonly key: string;
+  readonly needsRestart: boolean;
+}
+
+/**
+ * Keys fixed when threads and sockets were made. Of a listener, its certificates, Origin list and limit can change;
+ * its address, and which listeners there are, cannot.
+ */
+const FIXED_KEYS: readonly RegExp[] = [
+  /^workers$/,
+  /^node_name$/,
+  /^data_dir$/,
+  /^log\./,
+  /^admin\./,
+  /^listeners\[\d+\]$/,
+  /^listeners\[\d+\]\.(id|protocol|host|port|path|proxy_protocol)$/,
+];
+
+export function compareConfigs(before: CompleteTree, after: CompleteTree): ConfigChange[] {
+  const changed: string[] = [];
+  collect(before, after, "", changed);
+  return changed.map((key) => ({ key, needsRestart: FIXED_KEYS.some((fixed) => fixed.test(key)) }));
+}
+
+/** Adds the name of every leaf, or of every block that only one side has. */
+function collect(before: unknown, after: unknown, key: string, changed: string[]): void {
+  if (Object.is(before, after)) return;
+  if (!isBlock(before) || !isBlock(after) || Array.isArray(before) !== Array.isArray(after)) {
+    changed.push(key);
+    return;
+  }
+  for (const step of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    const prefix = key === "" ? "" : `${key}.`;
+    const childKey = Array.isArray(before) ? `${key}[${step}]` : prefix + step;
+    collect(childOf(before, step), childOf(after, step), childKey, changed);
+  }
+}
+
+function isBlock(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function childOf(block: Record<string, unknown>, key: string): unknown {
+  return Object.hasOwn(block, key) ? block[key] : undefined;
+}
