@@ -33,10 +33,17 @@ export const NOT_FOUND = -1;
 const PLUS_CHILD = TRIE_WORD;
 /** The `#` child of a node, or NO_NODE. It always ends a filter, because `#` is the last level [MQTT-4.7.1-1]. */
 const HASH_CHILD = TRIE_WORD + 1;
-/** Plain children * PLAIN_CHILD + (a filter ends here ? IS_FILTER : 0). */
+/**
+ * Flags in the two low bits; above them the id of the only plain child, or with HAS_LISTED how many there are. Most
+ * nodes have one child or none: theirs needs neither a bucket nor, in a match, the memory access to look into one.
+ */
 const STATE = TRIE_WORD + 2;
+/** A filter ends at this node. */
 const IS_FILTER = 1;
-const PLAIN_CHILD = 2;
+/** The plain children are listed in the node table. Set by the second child, cleared with the last. */
+const HAS_LISTED = 2;
+const CHILDREN_SHIFT = 2;
+const ONE_LISTED = 1 << CHILDREN_SHIFT;
 
 /** Stand in the SYMBOL word of wildcard nodes: a wildcard is not text, so it needs no symbol. */
 const PLUS_SYMBOL = -1;
@@ -229,7 +236,15 @@ export class FilterTrie {
     if (symbol === NO_SYMBOL) return NO_NODE;
     if (symbol === PLUS_SYMBOL) return this.#nodes.word(node, PLUS_CHILD);
     if (symbol === HASH_SYMBOL) return this.#nodes.word(node, HASH_CHILD);
-    return this.#nodes.child(node, symbol);
+    return this.#plainChild(node, this.#nodes.word(node, STATE), symbol);
+  }
+
+  /** Child of a node whose STATE word is `state`. Inner part of `match`. */
+  #plainChild(node: number, state: number, symbol: number): number {
+    if ((state & HAS_LISTED) !== 0) return this.#nodes.child(node, symbol);
+    const only = state >>> CHILDREN_SHIFT;
+    if (only === NO_NODE) return NO_NODE;
+    return this.#nodes.word(only, SYMBOL) === symbol ? only : NO_NODE;
   }
 
   #addChild(parent: number, symbol: number, filter: Uint8Array, from: number, to: number): number {
@@ -239,8 +254,26 @@ export class FilterTrie {
       nodes.setWord(parent, symbol === PLUS_SYMBOL ? PLUS_CHILD : HASH_CHILD, child);
       return child;
     }
-    nodes.setWord(parent, STATE, nodes.word(parent, STATE) + PLAIN_CHILD);
-    return nodes.add(parent, this.#symbols.acquire(filter, from, to - from));
+    return this.#addPlainChild(parent, this.#symbols.acquire(filter, from, to - from));
+  }
+
+  #addPlainChild(parent: number, symbol: number): number {
+    const nodes = this.#nodes;
+    const state = nodes.word(parent, STATE);
+    if ((state & HAS_LISTED) !== 0) {
+      nodes.setWord(parent, STATE, state + ONE_LISTED);
+      return nodes.add(parent, symbol);
+    }
+    const flags = state & IS_FILTER;
+    const only = state >>> CHILDREN_SHIFT;
+    if (only === NO_NODE) {
+      const child = nodes.addUnlisted(parent, symbol);
+      nodes.setWord(parent, STATE, (child << CHILDREN_SHIFT) | flags);
+      return child;
+    }
+    nodes.list(only);
+    nodes.setWord(parent, STATE, (2 * ONE_LISTED) | HAS_LISTED | flags);
+    return nodes.add(parent, symbol);
   }
 
   /** Removes `node` and its ancestors as far up as they have no child and end no filter. */
@@ -270,8 +303,15 @@ export class FilterTrie {
       nodes.removeUnlisted(child);
       return;
     }
-    nodes.setWord(parent, STATE, nodes.word(parent, STATE) - PLAIN_CHILD);
-    nodes.remove(child);
+    const state = nodes.word(parent, STATE);
+    if ((state & HAS_LISTED) !== 0) {
+      const left = state - ONE_LISTED;
+      nodes.setWord(parent, STATE, left >>> CHILDREN_SHIFT === 0 ? left & IS_FILTER : left);
+      nodes.remove(child);
+    } else {
+      nodes.setWord(parent, STATE, state & IS_FILTER);
+      nodes.removeUnlisted(child);
+    }
     this.#symbols.release(symbol);
   }
 
@@ -281,8 +321,7 @@ export class FilterTrie {
    */
   #advance(count: number, symbol: number, allowsWildcard: boolean): number {
     this.#reserve(count);
-    const nodes = this.#nodes;
-    const pages = nodes.pages;
+    const pages = this.#nodes.pages;
     const frontier = this.#frontier;
     const next = this.#nextFrontier;
     let nextCount = 0;
@@ -296,8 +335,8 @@ export class FilterTrie {
         const plus = page[base + PLUS_CHILD]!;
         if (plus !== NO_NODE) next[nextCount++] = plus;
       }
-      if (symbol !== NO_SYMBOL && page[base + STATE]! >= PLAIN_CHILD) {
-        const child = nodes.child(node, symbol);
+      if (symbol !== NO_SYMBOL) {
+        const child = this.#plainChild(node, page[base + STATE]!, symbol);
         if (child !== NO_NODE) next[nextCount++] = child;
       }
     }

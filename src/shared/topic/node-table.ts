@@ -70,11 +70,11 @@ export class NodeTable {
   /** Adds a child that `child` finds. It must not exist yet. */
   add(parent: number, symbol: number): number {
     const node = this.addUnlisted(parent, symbol);
-    this.#chains.insert(this.#hash(parent, symbol), node);
+    this.list(node);
     return node;
   }
 
-  /** Adds a node that only its trie finds: a tenant's root (parent NO_NODE) or a wildcard child. */
+  /** Adds a node that only its trie finds: a tenant's root (parent NO_NODE), a wildcard or an only child. */
   addUnlisted(parent: number, symbol: number): number {
     const node = this.#slots.acquire();
     this.setWord(node, PARENT, parent);
@@ -82,13 +82,18 @@ export class NodeTable {
     return node;
   }
 
-  /** Removes a node that `add` made. */
+  /** Makes a node that `addUnlisted` made one that `child` finds. */
+  list(node: number): void {
+    this.#chains.insert(this.#hash(this.word(node, PARENT), this.word(node, SYMBOL)), node);
+  }
+
+  /** Removes a node that `child` finds. */
   remove(node: number): void {
     this.#chains.remove(this.#hash(this.word(node, PARENT), this.word(node, SYMBOL)), node);
     this.#slots.release(node);
   }
 
-  /** Removes a node that `addUnlisted` made. */
+  /** Removes a node that `child` does not find. */
   removeUnlisted(node: number): void {
     this.#slots.release(node);
   }
