@@ -17,7 +17,7 @@ import { prettyLine } from "./pretty-line.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
-export interface Logger {
+export interface Log {
   debug(event: string, fields?: LogFields): void;
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
@@ -26,7 +26,7 @@ export interface Logger {
   close(): void;
 }
 
-export interface LoggerOptions {
+export interface LogOptions {
   readonly level: string;
   readonly format: "json" | "pretty";
   readonly node: string;
@@ -35,7 +35,7 @@ export interface LoggerOptions {
 }
 
 /** What tests replace. */
-export interface LoggerEnvironment {
+export interface LogEnvironment {
   readonly destination: DestinationStream;
   readonly nowMs: () => number;
   readonly useColour: boolean;
@@ -47,16 +47,16 @@ const LEVELS = ["debug", "info", "warn", "error"] as const;
 const SILENCED_REPORT_MS = 10_000;
 
 /** The logger's options as the configuration states them. */
-export function loggerOptions(config: BrokerConfig, worker?: number): LoggerOptions {
+export function loggerOptions(config: BrokerConfig, worker?: number): LogOptions {
   const options = { level: config.log.level, format: config.log.format, node: config.nodeName };
   return worker === undefined ? options : { ...options, worker };
 }
 
 /** Makes this thread's logger. A field named `error` may hold an Error: its message, code, stack and cause are kept. */
 export function createLogger(
-  options: LoggerOptions,
-  environment: LoggerEnvironment = processEnvironment(),
-): Logger {
+  options: LogOptions,
+  environment: LogEnvironment = processEnvironment(),
+): Log {
   const writer = createWriter(options, environment);
   const limiter = new EventLimiter();
   let reportTimer: NodeJS.Timeout | null = null;
@@ -82,7 +82,7 @@ export function createLogger(
   };
 }
 
-function createWriter(options: LoggerOptions, environment: LoggerEnvironment) {
+function createWriter(options: LogOptions, environment: LogEnvironment) {
   const base =
     options.worker === undefined
       ? { node: options.node }
@@ -118,7 +118,7 @@ function errorRecord(error: unknown): unknown {
   };
 }
 
-function processEnvironment(): LoggerEnvironment {
+function processEnvironment(): LogEnvironment {
   return {
     destination: pino.destination({ fd: 1, sync: true }),
     nowMs: Date.now,

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { EVENT_BURST, EVENTS_PER_SECOND, EventLimiter } from "../../src/platform/event-limiter.ts";
-import { createLogger, type LoggerOptions } from "../../src/platform/log.ts";
+import { createLogger, type LogOptions } from "../../src/platform/log.ts";
 import { prettyLine } from "../../src/platform/pretty-line.ts";
 
-const JSON_OPTIONS: LoggerOptions = { level: "info", format: "json", node: "n1" };
+const JSON_OPTIONS: LogOptions = { level: "info", format: "json", node: "n1" };
 
-function capture(options: LoggerOptions) {
+function capture(options: LogOptions) {
   const lines: string[] = [];
   const clock = { nowMs: Date.UTC(2030, 0, 2, 3, 4, 5, 678) };
   const logger = createLogger(options, {

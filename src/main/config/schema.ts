@@ -9,7 +9,7 @@
  */
 
 import { type Static, type TSchema, Type } from "typebox";
-import { MAX_LISTENERS } from "../../shared/metrics/shared-words.ts";
+import { MAX_LISTENERS, MAX_WORKERS } from "../../shared/metrics/shared-words.ts";
 import { TENANT_SETTINGS, type TenantSettingName } from "../../shared/tenant/tenant-settings.ts";
 
 const SECOND_MS = 1000;
@@ -17,9 +17,6 @@ const MIB = 1024 * 1024;
 const UINT32_MAX = 0xffff_ffff;
 /** MQTT5 §2.1.4: fixed header of 5 bytes and the largest remaining length. */
 const LARGEST_PACKET = 5 + 268_435_455;
-/** Threads in the ring mesh grow memory with their square: 64 workers reserve 4 GiB of address space. */
-export const MAX_WORKERS = 64;
-
 /** Tenant ids appear in topics of the broker, logs and metric labels: no separators, no spaces. */
 export const TENANT_ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$";
 const LISTENER_ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$";
