@@ -5,11 +5,13 @@
  */
 
 import { createHash, pbkdf2Sync, timingSafeEqual } from "node:crypto";
-import { verifySync } from "@node-rs/argon2";
+import { hashRawSync } from "@node-rs/argon2";
 import type { CpuTask } from "../shared/protocol/cpu-message.ts";
-import { parsePasswordHash } from "../shared/protocol/password-hash.ts";
+import { type PasswordHash, parsePasswordHash } from "../shared/protocol/password-hash.ts";
 
 const SHA512_BYTES = 64;
+/** Algorithm.Argon2id of the library: an ambient const enum, which isolated modules cannot read. */
+const ARGON2ID = 2;
 
 /** True when the password belongs to the stored form. Takes the same time for every wrong password. */
 export function verifyPassword(task: CpuTask): boolean {
@@ -27,8 +29,25 @@ export function verifyPassword(task: CpuTask): boolean {
       return timingSafeEqual(digest, Buffer.from(stored.digest, "base64"));
     }
     case "argon2id":
-      return verifySync(stored.encoded, password);
+      return verifyArgon2id(stored, password);
     case "invalid":
       throw new Error(stored.problem);
   }
+}
+
+/** Computes and compares itself: the library's own check refuses passwords that are not UTF-8. */
+function verifyArgon2id(
+  stored: Extract<PasswordHash, { kind: "argon2id" }>,
+  password: Uint8Array,
+): boolean {
+  const expected = Buffer.from(stored.digest, "base64");
+  const digest = hashRawSync(password, {
+    algorithm: ARGON2ID,
+    memoryCost: stored.memory,
+    timeCost: stored.passes,
+    parallelism: stored.lanes,
+    outputLen: expected.length,
+    salt: Buffer.from(stored.salt, "base64"),
+  });
+  return timingSafeEqual(digest, expected);
 }

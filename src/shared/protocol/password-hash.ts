@@ -1,9 +1,9 @@
 /**
  * The stored forms of a password that the broker understands, those of mosquitto's password file:
  *
- *   $6$SALT$DIGEST                       SHA-512 of password then salt, once; only to read old files
- *   $7$ITERATIONS$SALT$DIGEST            PBKDF2 with HMAC-SHA-512, 64 bytes of output
- *   $argon2id$v=19$m=K,t=N,p=N$SALT$TAG  Argon2id in its usual text form
+ *   $6$SALT$DIGEST                           SHA-512 of password then salt, once; only to read old files
+ *   $7$ITERATIONS$SALT$DIGEST                PBKDF2 with HMAC-SHA-512, 64 bytes of output
+ *   $argon2id$v=19$m=K,t=N,p=N$SALT$DIGEST   Argon2id in its usual text form
  *
  * SALT and DIGEST are base64 and stay text here. Parsing happens twice: in a worker when it reads the file, so that a
  * bad line is refused before anything uses it, and in the CPU pool when a password is checked.
@@ -17,7 +17,15 @@ export type PasswordHash =
       readonly salt: string;
       readonly digest: string;
     }
-  | { readonly kind: "argon2id"; readonly encoded: string }
+  | {
+      readonly kind: "argon2id";
+      /** KiB. */
+      readonly memory: number;
+      readonly passes: number;
+      readonly lanes: number;
+      readonly salt: string;
+      readonly digest: string;
+    }
   | { readonly kind: "invalid"; readonly problem: string };
 
 /** About 5 s of one core: more is a typing error or an attack on the broker by its own file. */
@@ -31,9 +39,9 @@ const MAX_ARGON2_LANES = 16;
 const SALT = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 /** 64 bytes are 86 characters and two of padding. */
 const SHA512_DIGEST = /^[A-Za-z0-9+/]{86}==$/;
-/** Salt 8..64 bytes, tag 16..128 bytes, both without padding. */
+/** Salt 8..64 bytes, digest 16..128 bytes, both without padding. */
 const ARGON2ID =
-  /^\$argon2id\$v=19\$m=(\d{1,9}),t=(\d{1,9}),p=(\d{1,9})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,171}$/;
+  /^\$argon2id\$v=19\$m=(\d{1,9}),t=(\d{1,9}),p=(\d{1,9})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,171})$/;
 
 /** Reads one stored form. Total: text of any other shape yields "invalid" and says what is wrong with it. */
 export function parsePasswordHash(text: string): PasswordHash {
@@ -63,10 +71,11 @@ function parsePbkdf2(text: string): PasswordHash {
 
 function parseArgon2id(text: string): PasswordHash {
   const match = ARGON2ID.exec(text);
-  if (match === null) return invalid("$argon2id$ is not in the form v=19$m=,t=,p=$salt$tag");
+  if (match === null) return invalid("$argon2id$ is not in the form v=19$m=,t=,p=$salt$digest");
   const memory = Number(match[1]);
   const passes = Number(match[2]);
   const lanes = Number(match[3]);
+  const [, , , , salt = "", digest = ""] = match;
   if (lanes < 1 || lanes > MAX_ARGON2_LANES || passes < 1 || passes > MAX_ARGON2_PASSES) {
     return invalid(`$argon2id$ takes t=1..${MAX_ARGON2_PASSES} and p=1..${MAX_ARGON2_LANES}`);
   }
@@ -74,7 +83,7 @@ function parseArgon2id(text: string): PasswordHash {
   if (memory < 8 * lanes || memory > MAX_ARGON2_MEMORY) {
     return invalid(`$argon2id$ takes m=${8 * lanes}..${MAX_ARGON2_MEMORY} with p=${lanes}`);
   }
-  return { kind: "argon2id", encoded: text };
+  return { kind: "argon2id", memory, passes, lanes, salt, digest };
 }
 
 function saltOrDigestProblem(salt: string, digest: string): string | null {

@@ -66,7 +66,13 @@ export interface ExtendedAuthStep {
   readonly isReAuthentication: boolean;
 }
 
-export const AuthAction = { PUBLISH: 0, SUBSCRIBE: 1, UNSUBSCRIBE: 2, WILL: 3, CONNECT: 4 } as const;
+export const AuthAction = {
+  PUBLISH: 0,
+  SUBSCRIBE: 1,
+  UNSUBSCRIBE: 2,
+  WILL: 3,
+  CONNECT: 4,
+} as const;
 export type AuthAction = (typeof AuthAction)[keyof typeof AuthAction];
 
 /** "next": no opinion, ask the next provider; nobody had one: allowed unless an ACL provider is configured. */

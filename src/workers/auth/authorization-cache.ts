@@ -1,0 +1,158 @@
+/**
+ * Remembers a session's publish verdicts, because a publisher keeps to few topics: the check of a repeated topic is a
+ * comparison of bytes, without a string and without asking anybody. Subscriptions are checked once each and pass
+ * through to the chain.
+ *
+ * Memory grows with need: nothing for a session that never publishes, or when no provider restricts anything; one
+ * entry for a single topic; a table of SLOT_COUNT entries from the second topic on, where a newcomer replaces whoever
+ * holds its slot. A reload of the chain voids everything at the next check. Verdicts that came from a failure are not
+ * kept, so a provider that is back is asked again.
+ * Flow: publish 4/8, authorize. Thread: worker. Scope: one per session.
+ */
+
+import { assert } from "../../shared/base/assert.ts";
+import type { AuthChain } from "./auth-chain.ts";
+import { AuthAction, type ClientIdentity } from "./auth-provider.ts";
+
+/** A power of two. A device that cycles through a dozen topics mostly hits; 16 entries are about 2 KiB at most. */
+const SLOT_COUNT = 16;
+/** Longer topics are asked about each time, so that a session cannot pin more than SLOT_COUNT × this. */
+const MAX_CACHED_TOPIC_BYTES = 256;
+/** Bits 0 and 1 of the flags are the QoS. */
+const RETAIN_FLAG = 4;
+
+class CachedVerdict {
+  /** Owned copy of the topic. */
+  readonly topic: Uint8Array;
+  /** QoS and RETAIN, which are part of the question. */
+  readonly flags: number;
+  readonly isAllowed: boolean;
+
+  constructor(topic: Uint8Array, flags: number, isAllowed: boolean) {
+    this.topic = topic;
+    this.flags = flags;
+    this.isAllowed = isAllowed;
+  }
+}
+
+export class AuthorizationCache {
+  readonly #chain: AuthChain;
+  readonly #identity: ClientIdentity;
+  #generation = 0;
+  /** The verdict used last; answers for a publisher with one topic, before any hashing. */
+  #last: CachedVerdict | null = null;
+  /** Null until a second topic appears. */
+  #slots: (CachedVerdict | null)[] | null = null;
+
+  constructor(chain: AuthChain, identity: ClientIdentity) {
+    this.#chain = chain;
+    this.#identity = identity;
+  }
+
+  /** Any question but a publish; `topic` as for AuthProvider.authorize. */
+  check(
+    action: AuthAction,
+    topic: string,
+    qos: number,
+    retain: boolean,
+  ): boolean | Promise<boolean> {
+    return this.#chain.authorize(this.#identity, action, topic, qos, retain);
+  }
+
+  /**
+   * Whether the client may publish to the topic name in bytes[offset, offset + length). `flags` from `publishFlags`.
+   * The bytes are borrowed. Allocates nothing for a remembered topic; a promise only if a provider needs time.
+   */
+  checkPublish(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+  ): boolean | Promise<boolean> {
+    if (this.#chain.allowsEverything) return true;
+    if (this.#generation !== this.#chain.generation) this.#clear();
+    const last = this.#last;
+    if (last !== null && answers(last, bytes, offset, length, flags)) return last.isAllowed;
+    return this.#checkOther(bytes, offset, length, flags);
+  }
+
+  #checkOther(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    flags: number,
+  ): boolean | Promise<boolean> {
+    const slot = slotOf(bytes, offset, length);
+    const found = this.#slots?.[slot] ?? null;
+    if (found !== null && answers(found, bytes, offset, length, flags)) {
+      this.#last = found;
+      return found.isAllowed;
+    }
+    const topic = bytes.slice(offset, offset + length);
+    const { faultCount, generation } = this.#chain;
+    const name = Buffer.from(topic.buffer, topic.byteOffset, topic.length).toString("utf8");
+    const verdict = this.#chain.authorize(
+      this.#identity,
+      AuthAction.PUBLISH,
+      name,
+      flags & 3,
+      (flags & RETAIN_FLAG) !== 0,
+    );
+    const keep = (isAllowed: boolean): boolean => {
+      const isSound =
+        faultCount === this.#chain.faultCount && generation === this.#chain.generation;
+      if (isSound) this.#remember(slot, new CachedVerdict(topic, flags, isAllowed));
+      return isAllowed;
+    };
+    return typeof verdict === "boolean" ? keep(verdict) : verdict.then(keep);
+  }
+
+  #remember(slot: number, verdict: CachedVerdict): void {
+    if (verdict.topic.length > MAX_CACHED_TOPIC_BYTES) return;
+    const last = this.#last;
+    this.#last = verdict;
+    if (last === null && this.#slots === null) return;
+    if (this.#slots === null) {
+      this.#slots = new Array<CachedVerdict | null>(SLOT_COUNT).fill(null);
+      if (last !== null) this.#slots[slotOf(last.topic, 0, last.topic.length)] = last;
+    }
+    this.#slots[slot] = verdict;
+  }
+
+  #clear(): void {
+    this.#generation = this.#chain.generation;
+    this.#last = null;
+    this.#slots = null;
+  }
+}
+
+/** QoS (0..2) and RETAIN of a publish as one number. */
+export function publishFlags(qos: number, retain: boolean): number {
+  assert(qos >= 0 && qos <= 2, "QoS is 0, 1 or 2");
+  return retain ? qos | RETAIN_FLAG : qos;
+}
+
+function answers(
+  verdict: CachedVerdict,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  flags: number,
+): boolean {
+  const { topic } = verdict;
+  if (verdict.flags !== flags || topic.length !== length) return false;
+  // From the end: topics of one publisher differ there, and begin alike.
+  for (let index = length - 1; index >= 0; index--) {
+    if (topic[index] !== bytes[offset + index]) return false;
+  }
+  return true;
+}
+
+/** FNV-1a over the topic, folded to a slot. */
+function slotOf(bytes: Uint8Array, offset: number, length: number): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < length; index++) {
+    hash = Math.imul(hash ^ (bytes[offset + index] ?? 0), 0x01000193);
+  }
+  return (hash ^ (hash >>> 16)) & (SLOT_COUNT - 1);
+}
