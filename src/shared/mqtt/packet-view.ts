@@ -111,6 +111,11 @@ export class PacketView {
   packetSize = 0;
   /** On failure: why, a static English sentence for logs and reason strings. Empty on success. */
   faultText = "";
+  /**
+   * CONNECT, also a faulty one: the version to write a refusal in. 0 = close without an answer; where the level is
+   * unknown, the version whose CONNACK such a client can be expected to read.
+   */
+  connectVersion: 0 | 3 | 4 | 5 = 0;
 
   // PUBLISH
   dup = false;
