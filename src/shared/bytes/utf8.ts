@@ -86,6 +86,11 @@ function sequenceSize(bytes: Uint8Array, at: number, end: number): number {
   return size;
 }
 
+/** True when bytes[start, end) is well-formed; U+0000 is allowed, as in a payload that says it is UTF-8. */
+export function isValidUtf8(bytes: Uint8Array, start: number, end: number): boolean {
+  return scanUtf8(bytes, start, end) >= 0;
+}
+
 const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true }); // true keeps the mark [MQTT-1.5.4-3]
 
 /** bytes[start, end) as a string; well-formed as `scanUtf8` found, not in shared memory. Allocates: cold paths. */
