@@ -11,7 +11,8 @@
  */
 
 import type { AuthConfig } from "../../shared/config/config.ts";
-import { AuthReason, BAD_CREDENTIALS, reject } from "./auth-outcome.ts";
+import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
+import { BAD_CREDENTIALS, reject } from "./auth-outcome.ts";
 import type {
   AuthAction,
   AuthOutcome,
@@ -141,9 +142,9 @@ class ProviderChain implements AuthChain {
       return step.isReAuthentication ? boundTo(current, outcome) : outcome;
     }
     if (this.methods.includes(step.method)) {
-      return rejection(AuthReason.NOT_AUTHORIZED, "no provider accepts this client");
+      return rejection(ReasonCode.NOT_AUTHORIZED, "no provider accepts this client");
     }
-    return rejection(AuthReason.BAD_AUTHENTICATION_METHOD, "unknown authentication method"); // [MQTT-4.12.0-1]
+    return rejection(ReasonCode.BAD_AUTHENTICATION_METHOD, "unknown authentication method"); // [MQTT-4.12.0-1]
   }
 
   authorize(
@@ -274,13 +275,13 @@ function rejection(reasonCode: number, reason: string): AuthDecision {
 
 /** 0x88 is no DISCONNECT code, so a re-authentication fails with 0x87 (MQTT5 §3.14.2.1). */
 function unavailable(isReAuthentication: boolean): AuthDecision {
-  const code = isReAuthentication ? AuthReason.NOT_AUTHORIZED : AuthReason.SERVER_UNAVAILABLE;
+  const code = isReAuthentication ? ReasonCode.NOT_AUTHORIZED : ReasonCode.SERVER_UNAVAILABLE;
   return rejection(code, "authentication is not possible at present");
 }
 
 function nobodyKnows(request: AuthRequest): AuthDecision {
   if (request.username !== null) return BAD_CREDENTIALS as AuthDecision;
-  return rejection(AuthReason.NOT_AUTHORIZED, "anonymous access is not permitted from here");
+  return rejection(ReasonCode.NOT_AUTHORIZED, "anonymous access is not permitted from here");
 }
 
 /** A re-authentication renews who the client is; it cannot make it somebody else. */
@@ -288,5 +289,5 @@ function boundTo(current: ClientIdentity | null, outcome: AuthDecision): AuthDec
   if (outcome.kind !== "success") return outcome;
   const isSame = current?.tenantId === outcome.tenantId && current.userId === outcome.userId;
   if (isSame) return outcome;
-  return rejection(AuthReason.NOT_AUTHORIZED, "re-authentication as another user");
+  return rejection(ReasonCode.NOT_AUTHORIZED, "re-authentication as another user");
 }

@@ -88,7 +88,8 @@ export class AuthorizationCache {
       this.#last = found;
       return found.isAllowed;
     }
-    const topic = bytes.slice(offset, offset + length);
+    // Not slice(): a socket's chunk is a Buffer, whose slice() is a view of the borrowed memory.
+    const topic = new Uint8Array(bytes.subarray(offset, offset + length));
     const { faultCount, generation } = this.#chain;
     const name = Buffer.from(topic.buffer, topic.byteOffset, topic.length).toString("utf8");
     const verdict = this.#chain.authorize(

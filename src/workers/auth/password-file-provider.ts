@@ -7,8 +7,9 @@
  * Thread: worker. Scope: one per worker and loaded configuration.
  */
 
+import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
 import { readAuthFile } from "./auth-file.ts";
-import { AuthReason, BAD_CREDENTIALS, NEXT, reject, TOO_MANY_FAILURES } from "./auth-outcome.ts";
+import { BAD_CREDENTIALS, NEXT, reject, TOO_MANY_FAILURES } from "./auth-outcome.ts";
 import type { AuthOutcome, AuthProvider, AuthRequest, Verdict } from "./auth-provider.ts";
 import type { PasswordVerifier } from "./cpu-client.ts";
 import type { FailureLimiter } from "./failure-limiter.ts";
@@ -23,7 +24,7 @@ export interface PasswordFileOptions {
   readonly nowMs: () => number;
 }
 
-const BUSY = reject(AuthReason.QUOTA_EXCEEDED, "too many logins at once, try again later");
+const BUSY = reject(ReasonCode.QUOTA_EXCEEDED, "too many logins at once, try again later");
 
 export class PasswordFileProvider implements AuthProvider {
   readonly name = "password_file";

@@ -14,8 +14,9 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { saslPrep } from "../../platform/sasl-prep.ts";
 import { SCRAM_KEY_BYTES, type ScramCredential } from "../../platform/scram-credential.ts";
+import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
 import { readAuthFile } from "./auth-file.ts";
-import { AuthReason, NEXT, reject, TOO_MANY_FAILURES } from "./auth-outcome.ts";
+import { NEXT, reject, TOO_MANY_FAILURES } from "./auth-outcome.ts";
 import type {
   AuthOutcome,
   AuthProvider,
@@ -171,5 +172,5 @@ function loadTable(options: ScramOptions): ScramTable {
 }
 
 function refuse(reason: string): AuthOutcome {
-  return reject(AuthReason.NOT_AUTHORIZED, reason);
+  return reject(ReasonCode.NOT_AUTHORIZED, reason);
 }
