@@ -45,6 +45,8 @@ export interface TenantSettings {
   readonly SessionInboxSize: number;
   readonly QoS0DropOldest: boolean;
   readonly RetainMessageMatchLimit: number;
+  readonly RetainMaxTopics: number;
+  readonly RetainMaxBytes: number;
 }
 
 export type TenantSettingName = keyof TenantSettings;
@@ -119,6 +121,13 @@ export const TENANT_SETTINGS: Readonly<Record<TenantSettingName, SettingDefiniti
   SessionInboxSize: count(10_000, 1, UINT32_MAX, "messages waiting per session and QoS class"),
   QoS0DropOldest: flag(false, "a full QoS 0 queue drops its oldest message, not the newest"),
   RetainMessageMatchLimit: count(0, 0, UINT32_MAX, "retained messages per filter; 0 = no limit"),
+  RetainMaxTopics: count(0, 0, UINT32_MAX, "retained messages per tenant and node; 0 = no limit"),
+  RetainMaxBytes: count(
+    0,
+    0,
+    Number.MAX_SAFE_INTEGER,
+    "topic, property and payload bytes retained per tenant and node; 0 = no limit",
+  ),
 };
 
 /** The settings every tenant starts from. */

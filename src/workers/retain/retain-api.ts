@@ -5,15 +5,16 @@
  */
 
 import type { Message } from "../../shared/mqtt/message.ts";
+import { RetainStatus } from "../../shared/retain/retain-types.ts";
 
-export const RetainStatus = { OK: 0, QUOTA: 1, UNAVAILABLE: 2 } as const;
-export type RetainStatus = (typeof RetainStatus)[keyof typeof RetainStatus];
+// The codes travel in records, so shared code defines them; callers find them here.
+export { RetainStatus };
 
 /** A running wildcard or exact match; pulled batch by batch so that memory stays bounded. */
 export interface RetainScan {
   /**
    * Asks for the next batch (at most `maxMessages`, about 64 KiB). `done(messages, isEnd)`; messages are not expired,
-   * keep their original expiry and receivedAtMs, and come in no particular order.
+   * keep their original expiry and receivedAtMs, and come in no particular order. One call at a time.
    */
   next(maxMessages: number, done: (messages: readonly Message[], isEnd: boolean) => void): void;
   /** Forgets the scan; no further callback. */

@@ -6,22 +6,22 @@
  * owner kick it; the holder closes, sends its last inbox commits and its release on the same ring, and only then the
  * new claim is granted: so whoever is granted sees all of the predecessor's state. Two claims in a row: the first is
  * granted and kicked in turn, or refused as superseded if it has not been granted yet.
+ *
+ * The owner's worker may die: claims that wait for it end as UNAVAILABLE; live connections keep their sessions and are
+ * registered with its successor, where a newer claim that came first wins.
  * Thread: worker.
  */
 
-export const ClaimStatus = {
-  GRANTED: 0,
-  /** A newer claim arrived while this one waited: close the connection with 0x8E. */
-  SUPERSEDED: 1,
-  /** The live session belongs to another user. */
-  WRONG_USER: 2,
-  /** The owner's worker went away; try again or close with 0x88. */
-  UNAVAILABLE: 3,
-} as const;
-export type ClaimStatus = (typeof ClaimStatus)[keyof typeof ClaimStatus];
+import { ClaimStatus } from "../../shared/session-dict/claim-status.ts";
+
+// The codes travel in records, so shared code defines them; callers find them here.
+export { ClaimStatus };
 
 export interface SessionDict {
-  /** `epoch` is unique and grows with each claim of one session; it fences everything done under the claim. */
+  /**
+   * `epoch` is unique and grows with each claim of one session; it fences everything done under the claim. `done` is
+   * called exactly once, never before `claim` returns; who has lost its connection meanwhile and is granted releases.
+   */
   claim(
     tenantId: string,
     clientId: string,

@@ -1,0 +1,91 @@
+/**
+ * Makes the three services of a worker (session dictionary, inbox, retain), each with its owner's side and its client's
+ * side, and joins their turns in the event loop.
+ * Thread: worker. Scope: one per worker.
+ */
+
+import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
+import type { RetainedEntry } from "../shared/retain/retained-store.ts";
+import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
+import { RetainedTrie } from "../shared/topic/retained-trie.ts";
+import type { InboxClient, InboxHost } from "./inbox/inbox-api.ts";
+import { RingInboxClient } from "./inbox/inbox-client.ts";
+import { InboxService } from "./inbox/inbox-service.ts";
+import type { RetainClient } from "./retain/retain-api.ts";
+import { RingRetainClient } from "./retain/retain-client.ts";
+import { RetainService } from "./retain/retain-service.ts";
+import type { SessionDict } from "./session-dict/session-dict-api.ts";
+import { SessionDictClient } from "./session-dict/session-dict-client.ts";
+import { SessionDictService } from "./session-dict/session-dict-service.ts";
+
+export interface ServicesOptions {
+  readonly endpoint: RingEndpoint;
+  readonly boot: Pick<WorkerBoot, "incarnation" | "config">;
+  /** This thread's row of the counter table. */
+  readonly counters: Float64Array;
+  readonly host: InboxHost;
+  /** Fresh in production: `new RetainedTrie(randomKey)`, so that clients cannot choose levels that collide. */
+  readonly retainedTrie?: RetainedTrie<RetainedEntry>;
+}
+
+export interface Services {
+  readonly inboxClient: InboxClient;
+  readonly retainClient: RetainClient;
+  readonly sessionDict: SessionDict;
+  /** Wall clock; Infinity when nothing is due. */
+  readonly nextDeadlineMs: number;
+  /** End of a duty cycle, before `endpoint.flush`: sends what was gathered. */
+  flush(): void;
+  /** A call before anything is due does nothing. */
+  handleTimeout(nowMs: number): void;
+  /** A worker died. Call it after `endpoint.replacePeer`: its successor is told about held sessions at once. */
+  peerLost(thread: number): void;
+  /** Tenant settings were reloaded. */
+  settingsChanged(): void;
+  /** Last words: sends what was gathered. The state goes with the thread. */
+  close(): void;
+}
+
+export function createServices(options: ServicesOptions): Services {
+  const { endpoint, boot, counters, host } = options;
+  const windowBytes = boot.config.limits.connectionOutputBytes;
+  const trie = options.retainedTrie ?? new RetainedTrie<RetainedEntry>();
+  const dictService = new SessionDictService(endpoint, boot.incarnation);
+  const inboxService = new InboxService({ endpoint, counters, host, windowBytes });
+  const retainService = new RetainService({ endpoint, counters, host, trie });
+  const inboxClient = new RingInboxClient(endpoint, windowBytes);
+  const retainClient = new RingRetainClient(endpoint);
+  const sessionDict = new SessionDictClient(endpoint, (owner) => inboxClient.flushOwner(owner));
+
+  const flush = () => {
+    inboxClient.flush();
+    inboxService.flush();
+    retainService.flush();
+  };
+  return {
+    inboxClient,
+    retainClient,
+    sessionDict,
+    get nextDeadlineMs(): number {
+      return Math.min(inboxService.nextDeadlineMs, retainService.nextDeadlineMs);
+    },
+    flush,
+    handleTimeout(nowMs: number): void {
+      inboxService.handleTimeout(nowMs);
+      retainService.handleTimeout(nowMs);
+    },
+    peerLost(thread: number): void {
+      // First what this worker owns, so that who claims again below finds a clean slate.
+      inboxService.peerLost(thread);
+      dictService.peerLost(thread);
+      retainService.peerLost(thread);
+      sessionDict.peerLost(thread);
+      inboxClient.peerLost(thread);
+      retainClient.peerLost(thread);
+    },
+    settingsChanged(): void {
+      retainService.settingsChanged();
+    },
+    close: flush,
+  };
+}
