@@ -1,6 +1,7 @@
 /** Expectations that several conformance files share. */
 
 import assert from "node:assert/strict";
+import { until } from "../helpers/deadline.ts";
 import * as packets from "../helpers/packets.ts";
 import { hex, type PublishPacket, type RawClient, textOf } from "../helpers/raw-client.ts";
 import type { ServerPacket } from "../helpers/server-packets.ts";
@@ -50,5 +51,30 @@ export async function takeUntilClosed(client: RawClient): Promise<ServerPacket[]
   for (let packet = await client.next(); packet !== null; packet = await client.next()) {
     taken.push(packet);
   }
+  return taken;
+}
+
+/**
+ * Takes what several subscribers receive until they have `total` messages together, and no more on the way as far as
+ * a PINGREQ tells; the payloads by subscriber.
+ */
+export async function takeTogether(
+  subscribers: readonly RawClient[],
+  total: number,
+): Promise<string[][]> {
+  const taken = subscribers.map((): string[] => []);
+  const takeAll = () => {
+    let count = 0;
+    for (const [index, subscriber] of subscribers.entries()) {
+      for (const packet of subscriber.takeReceived()) {
+        if (packet.type === "publish") taken[index]?.push(textOf(packet.payload));
+      }
+      count += taken[index]?.length ?? 0;
+    }
+    return count;
+  };
+  await until(() => takeAll() >= total, `${total} messages at all subscribers together`);
+  for (const subscriber of subscribers) await subscriber.expectQuiet();
+  assert.equal(takeAll(), total);
   return taken;
 }

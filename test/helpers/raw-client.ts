@@ -29,6 +29,8 @@ interface Waiter {
 export class RawClient {
   /** Answer PUBLISH and PUBREL by themselves. Default on; off for tests about acknowledgements. */
   autoAck = true;
+  /** Answer PUBREC by itself: for publishers that keep several QoS 2 messages in flight. */
+  autoRelease = false;
   /** The successful CONNACK after `connect`. */
   connack: ServerPacketOf<"connack"> | null = null;
   readonly level: packets.Level;
@@ -273,6 +275,10 @@ export class RawClient {
       const { packetId } = packet;
       this.send(packet.qos === 1 ? packets.puback({ packetId }) : packets.pubrec({ packetId }));
     }
+    if (packet.type === "pubrec" && this.autoRelease) {
+      this.send(packets.pubrel({ packetId: packet.packetId }));
+      return true;
+    }
     if (packet.type !== "pubrel") return false;
     this.send(packets.pubcomp({ packetId: packet.packetId }));
     return true;
@@ -296,5 +302,7 @@ export function hex(value: number): string {
 
 function describe(packet: ServerPacket): string {
   const { type, ...fields } = packet;
-  return `${type.toUpperCase()} ${JSON.stringify(fields)}`;
+  const asText = (_key: string, value: unknown) =>
+    value instanceof Uint8Array ? textOf(value.subarray(0, 60)) : value;
+  return `${type.toUpperCase()} ${JSON.stringify(fields, asText)}`;
 }
