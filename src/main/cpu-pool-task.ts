@@ -5,13 +5,11 @@
  */
 
 import { createHash, pbkdf2Sync, timingSafeEqual } from "node:crypto";
-import { hashRawSync } from "@node-rs/argon2";
+import { deriveArgon2id } from "../platform/argon2id.ts";
 import type { CpuTask } from "../shared/protocol/cpu-message.ts";
 import { type PasswordHash, parsePasswordHash } from "../shared/protocol/password-hash.ts";
 
 const SHA512_BYTES = 64;
-/** Algorithm.Argon2id of the library: an ambient const enum, which isolated modules cannot read. */
-const ARGON2ID = 2;
 
 /** True when the password belongs to the stored form. Takes the same time for every wrong password. */
 export function verifyPassword(task: CpuTask): boolean {
@@ -41,13 +39,7 @@ function verifyArgon2id(
   password: Uint8Array,
 ): boolean {
   const expected = Buffer.from(stored.digest, "base64");
-  const digest = hashRawSync(password, {
-    algorithm: ARGON2ID,
-    memoryCost: stored.memory,
-    timeCost: stored.passes,
-    parallelism: stored.lanes,
-    outputLen: expected.length,
-    salt: Buffer.from(stored.salt, "base64"),
-  });
+  const salt = Buffer.from(stored.salt, "base64");
+  const digest = deriveArgon2id(password, salt, stored, expected.length);
   return timingSafeEqual(digest, expected);
 }

@@ -33,19 +33,20 @@ async function open(listener: ListenerConfig): Promise<Server> {
     await once(server, "listening");
     return server;
   } catch (error) {
-    throw listenFailure(listener, error as NodeJS.ErrnoException);
+    throw listenFailure(listenerName(listener), listener.port, error as NodeJS.ErrnoException);
   }
 }
 
-/** What a failed listen means, and what to do about it. */
-export function listenFailure(
-  listener: Pick<ListenerConfig, "id" | "protocol" | "host" | "port" | "path">,
-  error: NodeJS.ErrnoException,
-): ExitError {
+/** What a failed listen on an address means, and what to do about it. `name`: how the operator calls the address. */
+export function listenFailure(name: string, port: number, error: NodeJS.ErrnoException): ExitError {
+  const text = `cannot listen on ${name}: ${reasonOf(error, port)}`;
+  return new ExitError(ExitCode.UNAVAILABLE, text, { cause: error });
+}
+
+/** `mqtt://[::]:1883 (listener mqtt-1883)`. */
+export function listenerName(listener: ListenerConfig): string {
   const { id, protocol, host, port, path } = listener;
-  const address = listenerUrl(protocol, host, port, path);
-  const problem = `cannot listen on ${address} (listener ${id}): ${reasonOf(error, port)}`;
-  return new ExitError(ExitCode.UNAVAILABLE, problem, { cause: error });
+  return `${listenerUrl(protocol, host, port, path)} (listener ${id})`;
 }
 
 function reasonOf(error: NodeJS.ErrnoException, port: number): string {

@@ -10,6 +10,7 @@ import type {
   ListenerProtocol,
   TlsConfig,
 } from "../../shared/config/config.ts";
+import { MAX_WORKERS } from "../../shared/metrics/shared-words.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
   type TenantSettings,
@@ -44,7 +45,7 @@ export function completeTree(tree: ConfigTree, context: ConfigContext): Complete
   const taken = new Set(tree.listeners?.map((listener) => listener.id));
   return {
     ...tree,
-    workers: tree.workers === 0 ? context.availableCores : tree.workers,
+    workers: tree.workers === 0 ? Math.min(MAX_WORKERS, context.availableCores) : tree.workers,
     node_name: tree.node_name ?? context.hostName,
     log: { ...tree.log, format: tree.log.format ?? (context.isTerminal ? "pretty" : "json") },
     auth: {

@@ -3,6 +3,7 @@
  * configuration file.
  */
 
+import type { BrokerConfig, ListenerConfig } from "../../shared/config/config.ts";
 import type { CompleteTree } from "./build-config.ts";
 
 export interface ConfigChange {
@@ -28,6 +29,23 @@ export function compareConfigs(before: CompleteTree, after: CompleteTree): Confi
   const changed: string[] = [];
   collect(before, after, "", changed);
   return changed.map((key) => ({ key, needsRestart: FIXED_KEYS.some((fixed) => fixed.test(key)) }));
+}
+
+/** The configuration to run on with: `after`, but fixed keys as they are. */
+export function keepFixed(before: BrokerConfig, after: BrokerConfig): BrokerConfig {
+  const { workers, nodeName, dataDir, log, admin } = before;
+  const listeners = before.listeners.map((listener) => {
+    const changed = after.listeners.find(({ id }) => id === listener.id);
+    return changed === undefined ? listener : keepFixedOfListener(listener, changed);
+  });
+  return { ...after, workers, nodeName, dataDir, log, admin, listeners };
+}
+
+function keepFixedOfListener(before: ListenerConfig, after: ListenerConfig): ListenerConfig {
+  const { allowedOrigins, maxConnections } = after;
+  // A listener does not begin or cease to be encrypted; its protocol is fixed.
+  const tls = before.tls === null || after.tls === null ? before.tls : after.tls;
+  return { ...before, tls, allowedOrigins, maxConnections };
 }
 
 /** Adds the name of every leaf, or of every block that only one side has. */

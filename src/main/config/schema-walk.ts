@@ -56,3 +56,16 @@ export function findKey(name: string, schema = ROOT_SCHEMA, path: ConfigPath = [
   }
   return found;
 }
+
+/** A copy whose keys stand in the order of the schema, at every level. */
+export function inSchemaOrder(value: unknown, schema: SchemaNode | null = ROOT_SCHEMA): unknown {
+  if (typeof value !== "object" || value === null || schema === null) return value;
+  if (Array.isArray(value)) return value.map((item) => inSchemaOrder(item, schema.items ?? null));
+  const order = Object.keys(schema.properties ?? {});
+  const rank = (key: string) => (order.includes(key) ? order.indexOf(key) : order.length);
+  const keys = Object.keys(value).sort((a, b) => rank(a) - rank(b));
+  const block = value as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    keys.map((key) => [key, inSchemaOrder(block[key], childSchema(schema, key))]),
+  );
+}

@@ -17,8 +17,8 @@ const MIB = 1024 * 1024;
 const UINT32_MAX = 0xffff_ffff;
 /** MQTT5 §2.1.4: fixed header of 5 bytes and the largest remaining length. */
 const LARGEST_PACKET = 5 + 268_435_455;
-/** Tenant ids appear in topics of the broker, logs and metric labels: no separators, no spaces. */
-export const TENANT_ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$";
+/** Tenant ids appear in user names, logs and metric labels: no separators, no spaces, no leading dot. */
+export const TENANT_ID_PATTERN = "^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$";
 const LISTENER_ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$";
 
 interface Range {

@@ -34,7 +34,7 @@ function explain(error: ErrorObject, tree: Tree): ConfigProblem | null {
       return unknownKey([...path, String(error.params["additionalProperty"])], schema);
     case "propertyNames": {
       const name = String(error.params["propertyName"]);
-      const rule = "use letters, digits, ., _ and -, at most 64, beginning with a letter or digit";
+      const rule = "use at most 64 letters, digits, _, - and ., not beginning with a dot";
       return { path: [...path, name], text: `"${name}" is not a tenant id; ${rule}` };
     }
     case "required": {

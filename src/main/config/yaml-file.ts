@@ -13,6 +13,7 @@ import {
   type Node,
   parseDocument,
   type Scalar,
+  stringify,
   visit,
 } from "yaml";
 import type { ConfigPath } from "./problem.ts";
@@ -48,6 +49,11 @@ export function parseYamlFile(content: string, environment: Environment): YamlFi
   const lineOf = (path: ConfigPath) => findLine(document, path, lineAt);
   if (problems.length > 0) return { tree: null, problems, lineOf };
   return { ...readTree(document), lineOf };
+}
+
+/** A value as YAML text; parseYamlFile reads it back. */
+export function formatYaml(value: unknown): string {
+  return stringify(value, { aliasDuplicateObjects: false });
 }
 
 function readTree(document: Document): Pick<YamlFile, "tree" | "problems"> {
@@ -89,7 +95,7 @@ function substitute(
 
 const VARIABLE = /\$\$\{|\$\{(?<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?<fallback>[^}]*))?\}/g;
 
-/** Also used for a test of its own: text with variables replaced, and the first one that has no value. */
+/** Text with variables replaced, and the first one that has no value. */
 export function expandVariables(
   text: string,
   environment: Environment,

@@ -1,0 +1,195 @@
+/**
+ * Composition root of the process: everything of the control plane is made here and nowhere else.
+ *
+ *   start:  data folder -> admin server (not ready) -> addresses probed -> workers -> ready
+ *   drain:  not ready -> workers say good-bye to clients -> everything closed
+ *   reload: whole new configuration or none -> workers take it -> log says what changed and what needs a restart
+ *
+ * Thread: main. Scope: one per process.
+ */
+
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { extname } from "node:path";
+import { performance } from "node:perf_hooks";
+import type { Log } from "../platform/log.ts";
+import type { BrokerConfig } from "../shared/config/config.ts";
+import { counterTableSize } from "../shared/metrics/counter-table.ts";
+import { sharedWordsSize } from "../shared/metrics/shared-words.ts";
+import { AcceptTokens } from "./accept-tokens.ts";
+import { BrokerMetrics } from "./admin/broker-metrics.ts";
+import { AdminServer, type BrokerPhase } from "./admin/http-server.ts";
+import { compareConfigs, keepFixed } from "./config/config-change.ts";
+import type { LoadedConfig } from "./config/load-config.ts";
+import { ConfigError } from "./config/problem.ts";
+import { type CpuPool, createCpuPool } from "./cpu-pool.ts";
+import { ExitCode, ExitError } from "./exit-code.ts";
+import { MainPort } from "./main-port.ts";
+import { listenFailure, probeListeners } from "./probe-listeners.ts";
+import { createRingMesh, type RingMesh } from "./ring-mesh.ts";
+import { WorkerPool } from "./worker-pool.ts";
+
+export interface BrokerOptions {
+  readonly loaded: LoadedConfig;
+  /** Reads the configuration again, from the same sources; throws ConfigError. */
+  readonly reloadConfig: () => LoadedConfig;
+  readonly log: Log;
+  /** The broker cannot go on. Called at most once. */
+  readonly onFatal: (error: ExitError) => void;
+  /** Entry file of the worker threads; tests put their own. */
+  readonly workerEntry?: URL;
+}
+
+/** MQTT5 §3.14.2.1: Server shutting down. */
+const SERVER_SHUTTING_DOWN = 0x8b;
+
+export class Broker {
+  readonly #options: BrokerOptions;
+  readonly #log: Log;
+  readonly #mesh: RingMesh;
+  readonly #port: MainPort;
+  readonly #cpuPool: CpuPool;
+  readonly #workers: WorkerPool;
+  readonly #acceptTokens: AcceptTokens;
+  readonly #metrics: BrokerMetrics;
+  readonly #admin: AdminServer;
+  #loaded: LoadedConfig;
+  #config: BrokerConfig;
+  #phase: BrokerPhase = "starting";
+  #adminPort = -1;
+  #reload: Promise<void> = Promise.resolve();
+
+  constructor(options: BrokerOptions) {
+    const { config } = options.loaded;
+    this.#options = options;
+    this.#log = options.log;
+    this.#loaded = options.loaded;
+    this.#config = config;
+    const counters = new SharedArrayBuffer(counterTableSize(config.workers));
+    const words = new SharedArrayBuffer(sharedWordsSize(config.workers));
+    this.#mesh = createRingMesh(config.workers);
+    this.#cpuPool = createCpuPool(config);
+    this.#port = new MainPort(this.#mesh.endpoint(0), (json) => this.#cpuPool.handleRequest(json));
+    this.#acceptTokens = new AcceptTokens(words, config.limits, performance.now());
+    this.#workers = new WorkerPool({
+      entry: options.workerEntry ?? workerEntry(),
+      config,
+      log: options.log,
+      mesh: this.#mesh,
+      counters,
+      words,
+      onPeerReplaced: (replacement) => this.#port.replacePeer(replacement),
+      onFatal: options.onFatal,
+      nowMs: () => performance.now(),
+    });
+    this.#metrics = new BrokerMetrics(counters, this.#workers, config.nodeName);
+    this.#admin = new AdminServer({
+      phase: () => this.#phase,
+      workers: () => this.#workers.counts,
+      metrics: this.#metrics,
+    });
+  }
+
+  /** Ports by listener id. */
+  get boundPorts(): Readonly<Record<string, number>> {
+    return this.#workers.boundPorts;
+  }
+
+  /** -1: there is no admin server. */
+  get adminPort(): number {
+    return this.#adminPort;
+  }
+
+  /** Resolves when clients can connect; rejects with ExitError. */
+  async start(): Promise<void> {
+    makeDataDir(this.#config.dataDir);
+    if (this.#config.admin.enabled) await this.#listenAdmin();
+    await probeListeners(this.#config.listeners);
+    this.#acceptTokens.start(() => performance.now());
+    await this.#workers.start();
+    this.#phase = "serving";
+  }
+
+  /** Takes a changed configuration into use. Requests queue up; each result is logged. */
+  reload(): Promise<void> {
+    this.#reload = this.#reload.then(() => this.#reloadOnce());
+    return this.#reload;
+  }
+
+  /** Says good-bye to clients and stops. Resolves with whether everybody was told in time. */
+  async drain(): Promise<boolean> {
+    this.#phase = "draining";
+    const { timeoutMs } = this.#config.shutdown;
+    this.#log.info("draining", { timeout_ms: timeoutMs });
+    const late = await this.#workers.drain(SERVER_SHUTTING_DOWN, timeoutMs);
+    if (late.length > 0) this.#log.warn("drain_timeout", { workers: late });
+    return late.length === 0;
+  }
+
+  /** Ends all threads and servers. */
+  async close(): Promise<void> {
+    this.#phase = "draining";
+    this.#acceptTokens.stop();
+    this.#metrics.close();
+    if (this.#adminPort >= 0) await this.#admin.close();
+    await this.#workers.close();
+    this.#port.close();
+    this.#mesh.close();
+    await this.#cpuPool.close();
+  }
+
+  async #listenAdmin(): Promise<void> {
+    const { host, port } = this.#config.admin;
+    try {
+      this.#adminPort = await this.#admin.listen(host, port);
+    } catch (error) {
+      const shownHost = host.includes(":") ? `[${host}]` : host;
+      const name = `${shownHost}:${port} (admin server, keys admin.host and admin.port)`;
+      throw listenFailure(name, port, error as NodeJS.ErrnoException);
+    }
+    this.#log.info("admin_listening", { host, port: this.#adminPort });
+  }
+
+  async #reloadOnce(): Promise<void> {
+    if (this.#phase !== "serving") return;
+    let next: LoadedConfig;
+    try {
+      next = this.#options.reloadConfig();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      this.#log.error("reload_failed", { problems: error.lines });
+      return;
+    }
+    const changed = compareConfigs(this.#loaded.tree, next.tree);
+    // Against the start, not the last reload: what still waits for a restart is worth repeating.
+    const sinceStart = compareConfigs(this.#options.loaded.tree, next.tree);
+    this.#loaded = next;
+    this.#config = keepFixed(this.#config, next.config);
+    this.#acceptTokens.reload(this.#config.limits);
+    // Also without a changed key: the files that the configuration names may have changed.
+    const errors = await this.#workers.reload(this.#config);
+    if (errors.length > 0) {
+      this.#log.error("reload_failed", { workers: errors });
+      return;
+    }
+    this.#log.info("reloaded", {
+      changed: changed.filter((change) => !change.needsRestart).map((change) => change.key),
+      needs_restart: sinceStart.filter((change) => change.needsRestart).map((change) => change.key),
+    });
+  }
+}
+
+function makeDataDir(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    const text = `cannot use the data folder ${path} (${reason}); set data_dir or --data to one that is writable`;
+    throw new ExitError(ExitCode.CONFIG, text, { cause: error });
+  }
+}
+
+/** Source and build differ in the ending only, and the compiler rewrites imports but no URLs. */
+function workerEntry(): URL {
+  return new URL(`../workers/worker${extname(import.meta.url)}`, import.meta.url);
+}

@@ -1,0 +1,327 @@
+/**
+ * Supervisor of the workers: starts them, tells who listens where, restarts those that die while the others serve on,
+ * and passes reload and drain to all.
+ *
+ *   spawn -> starting -> ready -> (drained) -> ended -> rings replaced at once, new start after the policy's wait
+ *
+ * A dead worker's rings are replaced before its successor starts, because its peers must not fill rings that nobody will
+ * ever read. What they send meanwhile waits in the fresh rings.
+ *
+ * Thread: main. Scope: one per process.
+ */
+
+import type { Log } from "../platform/log.ts";
+import { assert } from "../shared/base/assert.ts";
+import type { BrokerConfig } from "../shared/config/config.ts";
+import type { ControlFromWorker, ControlToWorker } from "../shared/protocol/worker-boot.ts";
+import { clearDeadWorker } from "./dead-worker.ts";
+import { ExitCode, ExitError } from "./exit-code.ts";
+import { listenerName, listenFailure } from "./probe-listeners.ts";
+import { RestartPolicy } from "./restart-policy.ts";
+import type { MeshEndpoint, PeerReplacement, RingMesh } from "./ring-mesh.ts";
+import { type WorkerEnd, WorkerThread } from "./worker-thread.ts";
+
+export interface WorkerPoolOptions {
+  /** Compiled entry file of the worker threads. */
+  readonly entry: URL;
+  readonly config: BrokerConfig;
+  readonly log: Log;
+  readonly mesh: RingMesh;
+  readonly counters: SharedArrayBuffer;
+  readonly words: SharedArrayBuffer;
+  /** Main's own rings to a worker that died were replaced. */
+  readonly onPeerReplaced: (replacement: PeerReplacement) => void;
+  /** The pool cannot go on: workers die faster than restarting helps. */
+  readonly onFatal: (error: ExitError) => void;
+  readonly nowMs: () => number;
+}
+
+/** How many workers serve; the rest is starting or waiting to start. */
+export interface WorkerCounts {
+  readonly ready: number;
+  readonly total: number;
+}
+
+type MutableEndpoint = { -readonly [K in keyof MeshEndpoint]: [...MeshEndpoint[K]] };
+
+interface Slot {
+  readonly threadIndex: number;
+  thread: WorkerThread | null;
+  /** For the next start; patched when a peer is replaced before that start happens. */
+  nextEndpoint: MutableEndpoint | null;
+  restartTimer: NodeJS.Timeout | null;
+  restarts: number;
+}
+
+/** Callbacks of an operation that waits for one message or the end of each worker. */
+type Waiter = (thread: WorkerThread, message: ControlFromWorker | WorkerEnd) => void;
+
+/** A worker that has not bound its sockets by then is stuck: ten times what a loaded machine needs. */
+const START_TIMEOUT_MS = 30_000;
+const RELOAD_TIMEOUT_MS = 30_000;
+
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
+  readonly #slots: Slot[];
+  readonly #policy = new RestartPolicy();
+  readonly #boundPorts = new Map<string, number>();
+  readonly #waiters = new Set<Waiter>();
+  #config: BrokerConfig;
+  #lastIncarnation = 0;
+  /** False until all have started once, and again from `drain` or `close` on: then nothing is restarted. */
+  #isSupervising = false;
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#slots = Array.from({ length: options.config.workers }, (_, index) => ({
+      threadIndex: index + 1,
+      thread: null,
+      nextEndpoint: mutable(options.mesh.endpoint(index + 1)),
+      restartTimer: null,
+      restarts: 0,
+    }));
+  }
+
+  /** Ports by listener id, as far as they are bound. */
+  get boundPorts(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#boundPorts);
+  }
+
+  get counts(): WorkerCounts {
+    const ready = this.#slots.filter((slot) => slot.thread?.state === "ready").length;
+    return { ready, total: this.#slots.length };
+  }
+
+  /** Starts of worker `threadIndex` after its first. */
+  restartsOf(threadIndex: number): number {
+    return this.#slots[threadIndex - 1]?.restarts ?? 0;
+  }
+
+  /** Starts all workers; resolves when every one serves. Rejects with ExitError after ending what was started. */
+  async start(): Promise<void> {
+    const [first, ...others] = this.#slots;
+    assert(first !== undefined, "worker pool: no workers");
+    // Ports left to the kernel: one worker takes them, the others then share them.
+    const hasFreePort = this.#config.listeners.some((listener) => listener.port === 0);
+    const rounds = hasFreePort ? [[first], others] : [this.#slots];
+    try {
+      for (const round of rounds) await this.#startAll(round);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.#isSupervising = true;
+  }
+
+  /** Hands a new configuration to every worker. Resolves with what the workers could not take, by worker. */
+  async reload(config: BrokerConfig): Promise<{ worker: number; error: string }[]> {
+    this.#config = config;
+    const errors: { worker: number; error: string }[] = [];
+    const threads = this.#liveThreads();
+    const done = this.#waitForEach(threads, RELOAD_TIMEOUT_MS, (thread, message) => {
+      // A worker that ended starts again, with this configuration.
+      if ("exitCode" in message) return true;
+      if (message.type !== "reloaded") return false;
+      if (message.error !== null) errors.push({ worker: thread.threadIndex, error: message.error });
+      return true;
+    });
+    this.#broadcast({ type: "reload", config });
+    for (const worker of await done) errors.push({ worker, error: "no answer" });
+    return errors;
+  }
+
+  /** Asks all workers to say good-bye to their clients. Resolves with the workers that did not finish in time. */
+  async drain(reasonCode: number, timeoutMs: number): Promise<readonly number[]> {
+    this.#stopSupervising();
+    const done = this.#waitForEach(this.#liveThreads(), timeoutMs, (_, message) => {
+      return "exitCode" in message || message.type === "drained";
+    });
+    this.#broadcast({ type: "drain", reasonCode });
+    return await done;
+  }
+
+  /** Ends all threads at once. */
+  async close(): Promise<void> {
+    this.#stopSupervising();
+    await Promise.all(this.#slots.map((slot) => slot.thread?.terminate()));
+  }
+
+  #stopSupervising(): void {
+    this.#isSupervising = false;
+    for (const slot of this.#slots) {
+      if (slot.restartTimer !== null) clearTimeout(slot.restartTimer);
+      slot.restartTimer = null;
+    }
+  }
+
+  async #startAll(slots: readonly Slot[]): Promise<void> {
+    let failure: ExitError | null = null;
+    const threads = slots.map((slot) => this.#spawn(slot));
+    const late = await this.#waitForEach(threads, START_TIMEOUT_MS, (thread, message) => {
+      if ("exitCode" in message) failure ??= endedWhileStarting(thread, message);
+      else if (message.type === "listen_failed") failure ??= this.#listenFailure(message);
+      else return message.type === "ready";
+      return true;
+    });
+    if (late.length > 0) {
+      const text = `workers ${late.join(", ")} did not start within ${START_TIMEOUT_MS / 1000} s`;
+      failure ??= new ExitError(ExitCode.RUNTIME, text);
+    }
+    if (failure !== null) throw failure;
+  }
+
+  #spawn(slot: Slot): WorkerThread {
+    const { entry, counters, words, mesh, nowMs } = this.#options;
+    const endpoint = slot.nextEndpoint;
+    assert(endpoint !== null, "worker pool: a start without rings");
+    slot.nextEndpoint = null;
+    const boot = {
+      threadIndex: slot.threadIndex,
+      threadCount: mesh.threadCount,
+      incarnation: ++this.#lastIncarnation,
+      config: this.#config,
+      counters,
+      words,
+      boundPorts: this.boundPorts,
+    };
+    const events = {
+      onMessage: (thread: WorkerThread, message: ControlFromWorker) => {
+        this.#handleMessage(thread, message);
+      },
+      onEnd: (thread: WorkerThread, end: WorkerEnd) => this.#handleEnd(slot, thread, end),
+    };
+    slot.thread = new WorkerThread(entry, boot, endpoint, events, nowMs());
+    return slot.thread;
+  }
+
+  #handleMessage(thread: WorkerThread, message: ControlFromWorker): void {
+    const { log } = this.#options;
+    const worker = thread.threadIndex;
+    if (message.type === "listening") this.#recordPort(message.listenerId, message.port);
+    else if (message.type === "ready") log.info("worker_ready", { worker });
+    else if (message.type === "listen_failed" && this.#isSupervising) {
+      const { listenerId, error } = message;
+      log.error("listen_failed", { worker, listener: listenerId, reason: error });
+      // It would serve some listeners and not others. Its end makes it start again.
+      void thread.terminate();
+    }
+    for (const waiter of [...this.#waiters]) waiter(thread, message);
+  }
+
+  /** Every worker reports every listener; the operator wants to hear of each once. */
+  #recordPort(listenerId: string, port: number): void {
+    if (this.#boundPorts.has(listenerId)) return;
+    this.#boundPorts.set(listenerId, port);
+    const listener = this.#config.listeners.find(({ id }) => id === listenerId);
+    const { protocol, host, path } = listener ?? {};
+    const suffix = path === undefined || path === "" ? {} : { path };
+    this.#options.log.info("listening", { listener: listenerId, protocol, host, port, ...suffix });
+  }
+
+  #handleEnd(slot: Slot, thread: WorkerThread, end: WorkerEnd): void {
+    slot.thread = null;
+    if (this.#isSupervising) this.#restart(slot, thread, end);
+    for (const waiter of [...this.#waiters]) waiter(thread, end);
+  }
+
+  #restart(slot: Slot, thread: WorkerThread, end: WorkerEnd): void {
+    const { log, mesh, counters, words, nowMs, onFatal } = this.#options;
+    const worker = slot.threadIndex;
+    log.error("worker_died", {
+      worker,
+      exit_code: end.exitCode,
+      uptime_ms: Math.round(nowMs() - thread.startedAtMs),
+      ...(end.error === null ? {} : { error: end.error }),
+    });
+    clearDeadWorker(counters, words, worker);
+    const delayMs = this.#policy.recordDeath(nowMs());
+    if (delayMs < 0) {
+      this.#stopSupervising();
+      const text = "workers keep dying; the log says why, and restarting them does not help";
+      onFatal(new ExitError(ExitCode.RUNTIME, text, { cause: end.error }));
+      return;
+    }
+    const replacement = mesh.replace(worker);
+    slot.nextEndpoint = mutable(replacement.endpoint);
+    for (const peer of replacement.peers) this.#replacePeer(peer);
+    log.warn("worker_restarting", { worker, delay_ms: delayMs });
+    slot.restarts++;
+    slot.restartTimer = setTimeout(() => {
+      slot.restartTimer = null;
+      this.#spawn(slot);
+    }, delayMs);
+  }
+
+  #replacePeer(replacement: PeerReplacement): void {
+    const { thread: target, peer, inbound, outbound, bell } = replacement;
+    if (target === 0) {
+      this.#options.onPeerReplaced(replacement);
+      return;
+    }
+    const slot = this.#slots[target - 1];
+    if (slot?.thread !== null) {
+      slot?.thread.send({ type: "replace_peer", peer, inbound, outbound, bell });
+    } else if (slot.nextEndpoint !== null) {
+      // That worker is dead too and has not started again: it shall begin with the fresh rings.
+      slot.nextEndpoint.inbound[peer] = inbound;
+      slot.nextEndpoint.outbound[peer] = outbound;
+      slot.nextEndpoint.bells[peer]?.close();
+      slot.nextEndpoint.bells[peer] = bell;
+    }
+  }
+
+  #listenFailure(message: ControlFromWorker & { type: "listen_failed" }): ExitError {
+    const listener = this.#config.listeners.find(({ id }) => id === message.listenerId);
+    const code = /\bE[A-Z]{3,}\b/.exec(message.error)?.[0];
+    const error: NodeJS.ErrnoException = new Error(message.error);
+    if (code !== undefined) error.code = code;
+    if (listener === undefined) return new ExitError(ExitCode.UNAVAILABLE, message.error);
+    return listenFailure(listenerName(listener), listener.port, error);
+  }
+
+  #liveThreads(): WorkerThread[] {
+    return this.#slots.map((slot) => slot.thread).filter((thread) => thread !== null);
+  }
+
+  #broadcast(message: Exclude<ControlToWorker, { type: "replace_peer" }>): void {
+    for (const thread of this.#liveThreads()) thread.send(message);
+  }
+
+  /**
+   * Resolves when `isDone` was true once for each thread, or when time is up; with the workers still missing then.
+   */
+  #waitForEach(
+    threads: readonly WorkerThread[],
+    timeoutMs: number,
+    isDone: (thread: WorkerThread, message: ControlFromWorker | WorkerEnd) => boolean,
+  ): Promise<readonly number[]> {
+    const missing = new Set(threads);
+    return new Promise((resolve) => {
+      const finish = () => {
+        clearTimeout(timer);
+        this.#waiters.delete(waiter);
+        resolve([...missing].map((thread) => thread.threadIndex));
+      };
+      const waiter: Waiter = (thread, message) => {
+        if (!missing.has(thread) || !isDone(thread, message)) return;
+        missing.delete(thread);
+        if (missing.size === 0) finish();
+      };
+      const timer = setTimeout(finish, timeoutMs);
+      this.#waiters.add(waiter);
+      if (missing.size === 0) finish();
+    });
+  }
+}
+
+function mutable(endpoint: MeshEndpoint): MutableEndpoint {
+  const { inbound, outbound, bells } = endpoint;
+  return { inbound: [...inbound], outbound: [...outbound], bells: [...bells] };
+}
+
+function endedWhileStarting(thread: WorkerThread, end: WorkerEnd): ExitError {
+  const reason = end.error?.message ?? `exit code ${end.exitCode}`;
+  const text = `worker ${thread.threadIndex} ended while starting: ${reason}`;
+  return new ExitError(ExitCode.RUNTIME, text, { cause: end.error });
+}
