@@ -59,7 +59,8 @@ export class BrokerProcess {
       ...options.config,
     };
     this.writeFile("ratatosk.yaml", JSON.stringify(config, null, 2));
-    for (const [name, content] of Object.entries(options.files ?? {})) this.writeFile(name, content);
+    for (const [name, content] of Object.entries(options.files ?? {}))
+      this.writeFile(name, content);
     this.#child = new SpawnedProcess(
       process.execPath,
       [
@@ -97,7 +98,8 @@ export class BrokerProcess {
   /** Port of the listener with this id. */
   portOf(listenerId: string): number {
     const port = this.#findPort(listenerId);
-    if (port === -1) throw new Error(`no listener "${listenerId}" reported a port:\n${this.output}`);
+    if (port === -1)
+      throw new Error(`no listener "${listenerId}" reported a port:\n${this.output}`);
     return port;
   }
 

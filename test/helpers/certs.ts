@@ -32,7 +32,10 @@ export class CertificateAuthority {
     this.#commonName = commonName;
     const { privateKey, publicKey } = newKeyPair();
     this.#privateKey = privateKey;
-    const constraints = extension(OID_BASIC_CONSTRAINTS, sequence(tlv(TAG_BOOLEAN, Buffer.of(0xff))));
+    const constraints = extension(
+      OID_BASIC_CONSTRAINTS,
+      sequence(tlv(TAG_BOOLEAN, Buffer.of(0xff))),
+    );
     this.cert = this.#signed(commonName, publicKey, [constraints]);
   }
 

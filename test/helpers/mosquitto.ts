@@ -84,7 +84,13 @@ export class MosquittoSub {
   readonly #child: SpawnedProcess;
 
   constructor(port: number, args: readonly string[]) {
-    this.#child = new SpawnedProcess("mosquitto_sub", ["-h", "127.0.0.1", "-p", `${port}`, ...args]);
+    this.#child = new SpawnedProcess("mosquitto_sub", [
+      "-h",
+      "127.0.0.1",
+      "-p",
+      `${port}`,
+      ...args,
+    ]);
     this.#child.onLine = (line) => this.lines.push(line);
     this.exited = this.#child.exited;
   }

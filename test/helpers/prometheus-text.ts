@@ -10,7 +10,8 @@ export interface MetricSample {
 
 const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (NaN|[+-]Inf|[-+0-9.eE]+)(?: \d+)?$/;
 const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/y;
-const COMMENT = /^# (?:HELP [a-zA-Z_:][a-zA-Z0-9_:]* .+|TYPE \S+ (?:counter|gauge|histogram|summary|untyped))$/;
+const COMMENT =
+  /^# (?:HELP [a-zA-Z_:][a-zA-Z0-9_:]* .+|TYPE \S+ (?:counter|gauge|histogram|summary|untyped))$/;
 
 /** Throws with the offending line when the text is not in the format. */
 export function parseMetrics(text: string): MetricSample[] {
