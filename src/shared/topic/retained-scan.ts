@@ -78,7 +78,7 @@ export class RetainedScan<T> {
     }
     // First the new pins, then the old ones' end: what stays on the path is never unpinned in between.
     for (const node of this.#path) this.#nodes.pin(node);
-    this.#unpin(pinned);
+    for (const node of pinned) this.#nodes.unpin(node);
     return this.isEnded;
   }
 
@@ -86,12 +86,7 @@ export class RetainedScan<T> {
   close(): void {
     const pinned = this.#path;
     this.#path = [];
-    this.#unpin(pinned);
-  }
-
-  /** Deepest first, so that a node is without children when its turn to be removed comes. */
-  #unpin(path: readonly number[]): void {
-    for (let depth = path.length - 1; depth >= 0; depth--) this.#nodes.unpin(path[depth]!);
+    for (const node of pinned) this.#nodes.unpin(node);
   }
 
   #lookUpSymbols(): void {

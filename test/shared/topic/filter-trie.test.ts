@@ -145,6 +145,19 @@ test("filter trie: one topic may match thousands of filters, each once", () => {
   assert.deepEqual(index.match(`${topic}/x`), naiveMatch(filters, `${topic}/x`));
 });
 
+test("filter trie: matches found early stay while later levels find thousands more", () => {
+  const index = new FilterIndex();
+  const filters = ["#"];
+  for (let depth = 1; depth <= 10; depth++) {
+    for (let bits = 0; bits < 2 ** depth; bits++) {
+      const levels = Array.from({ length: depth }, (_, level) => ((bits >> level) & 1 ? "+" : "a"));
+      filters.push([...levels, "#"].join("/"));
+    }
+  }
+  for (const filter of filters) index.insert(filter);
+  assert.deepEqual(index.match("a/".repeat(10).concat("b")), filters.sort());
+});
+
 test("filter trie: ten thousand levels, matched, named and removed without recursion", () => {
   const index = new FilterIndex();
   const topic = "a/".repeat(9999).concat("a");

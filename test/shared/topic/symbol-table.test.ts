@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { FIXED_HASH_KEY } from "../../../src/shared/topic/level-hash.ts";
+import { FIXED_HASH_KEY, hashLevel } from "../../../src/shared/topic/level-hash.ts";
 import { NO_SYMBOL, SymbolTable } from "../../../src/shared/topic/symbol-table.ts";
 import { utf8 } from "./topics.ts";
 
@@ -63,6 +63,30 @@ test("symbol table: two long levels that differ in one byte anywhere are differe
     const other = `${base.slice(0, at)}?${base.slice(at + 1)}`;
     assert.equal(find(symbols, other), NO_SYMBOL);
     assert.notEqual(acquire(symbols, other), original);
+  }
+});
+
+test("symbol table: levels with the same hash are told apart by their text", () => {
+  const { word0, word1 } = FIXED_HASH_KEY;
+  const textByHash = new Map<number, string>();
+  const pairs: (readonly [string, string])[] = [];
+  // Two of 200,000 texts share one of 2^32 hashes with near certainty: 4.7 pairs are expected.
+  for (let n = 0; n < 200_000; n++) {
+    const bytes = utf8(`level ${n}`);
+    const hash = hashLevel(bytes, 0, bytes.length, word0, word1);
+    const twin = textByHash.get(hash);
+    if (twin !== undefined) pairs.push([twin, `level ${n}`]);
+    textByHash.set(hash, `level ${n}`);
+  }
+  assert.ok(pairs.length > 0);
+  for (const [one, other] of pairs) {
+    const symbols = new SymbolTable(FIXED_HASH_KEY);
+    const symbol = acquire(symbols, one);
+    assert.equal(find(symbols, other), NO_SYMBOL);
+    assert.notEqual(acquire(symbols, other), symbol);
+    symbols.release(symbol);
+    assert.equal(find(symbols, one), NO_SYMBOL);
+    assert.notEqual(find(symbols, other), NO_SYMBOL);
   }
 });
 
