@@ -76,6 +76,7 @@ export const COUNTERS = [
   counter("redelivered", "messages sent again with DUP"),
   counter("shared_redispatched", "shared messages handed to another member"),
   counter("loop_cycles", "duty cycles of the worker's event loop"),
+  counter("handshake_failures", "connections lost to PROXY header, TLS or WebSocket handshake"),
 ] as const satisfies readonly CounterDefinition[];
 
 /** Column numbers, in the order of COUNTERS. */
@@ -121,6 +122,7 @@ export const Counter = {
   REDELIVERED: 40,
   SHARED_REDISPATCHED: 41,
   LOOP_CYCLES: 42,
+  HANDSHAKE_FAILURES: 43,
 } as const;
 
 /** Room for growth, and rows on cache lines of their own: a multiple of 8. */

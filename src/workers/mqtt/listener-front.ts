@@ -1,0 +1,131 @@
+/**
+ * The accepting end of a listener on Node's own sockets: gate, PROXY header, then the protocol's carrier.
+ *
+ *     accept ──► gate ──► PROXY header ──► carrier ──► transport ──► acceptor
+ *                 │ refused: closed unread    │ mqtt: at once; mqtts, ws, wss: after their handshake
+ *
+ * From the gate to the transport a connection has the connect time limit; from there on the MQTT layer watches it.
+ * Thread: worker. Scope: one per listener.
+ */
+
+import { createServer, type Server, type Socket } from "node:net";
+import type { LimitsConfig, ListenerConfig } from "../../shared/config/config.ts";
+import { directOrigin } from "./accept-address.ts";
+import type { AcceptGate } from "./accept-gate.ts";
+import { failHandshake } from "./listener-handshake.ts";
+import type { Carrier, ListenerLane } from "./listener-lane.ts";
+import { readProxyHeader } from "./proxy-protocol-reader.ts";
+import { listenShared, type PortSharing } from "./reuse-port.ts";
+import { TcpCarrier } from "./tcp-carrier.ts";
+import { TlsCarrier } from "./tls-carrier.ts";
+import { WsCarrier } from "./ws-carrier.ts";
+
+const NO_BYTES = Buffer.alloc(0);
+
+export class ListenerFront {
+  readonly #lane: ListenerLane;
+  readonly #gate: AcceptGate;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #config: ListenerConfig;
+  #carrier: Carrier;
+
+  /** Throws when a certificate cannot be used. */
+  constructor(lane: ListenerLane, gate: AcceptGate, config: ListenerConfig) {
+    this.#lane = lane;
+    this.#gate = gate;
+    this.#config = config;
+    this.#carrier = newCarrier(lane, config, lane.limits);
+    // Node would otherwise end our direction the moment the client ends its own, with output still waiting. TLS
+    // sockets take the setting over from here, and rely on Node's way to notice a client that leaves mid-handshake.
+    const allowHalfOpen = config.tls === null;
+    this.#server = createServer({ noDelay: true, allowHalfOpen });
+    this.#server.on("connection", (socket) => this.#handleConnection(socket));
+  }
+
+  /** Resolves to the bound port. */
+  async listen(sharing: PortSharing): Promise<number> {
+    const port = await listenShared(this.#server, this.#config.host, this.#config.port, sharing);
+    // From now on: accept failed, for want of descriptors mostly. Node goes on with the next one.
+    this.#server.on("error", (error) => {
+      this.#lane.log.warn("accept_failed", { listener: this.#config.id, reason: error.message });
+    });
+    return port;
+  }
+
+  /** Takes a changed configuration into use for connections to come. Throws, and changes nothing, when it is unusable. */
+  setConfig(config: ListenerConfig, limits: LimitsConfig): void {
+    this.#carrier = newCarrier(this.#lane, config, limits);
+    this.#config = config;
+  }
+
+  stop(): void {
+    if (this.#server.listening) this.#server.close();
+  }
+
+  /** Ends every connection; resolves when the last one is closed. */
+  async close(): Promise<void> {
+    this.stop();
+    const closed = [...this.#sockets].map(
+      (socket) => new Promise((resolve) => socket.once("close", resolve)),
+    );
+    for (const socket of this.#sockets) socket.destroy();
+    await Promise.all(closed);
+  }
+
+  #handleConnection(socket: Socket): void {
+    const refusal = this.#gate.tryEnter();
+    if (refusal !== null) {
+      this.#lane.log.warn("connection_refused", { listener: this.#config.id, refusal });
+      socket.on("error", ignoreError);
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.on("error", ignoreError);
+    socket.on("close", this.#handleClose);
+    if (this.#config.protocol !== "mqtt") this.#lane.handshakes.add(socket);
+    if (this.#config.proxyProtocol === "required") this.#readProxyHeader(socket);
+    else
+      this.#carrier.carry(
+        socket,
+        directOrigin(socket.remoteAddress, socket.remotePort ?? 0),
+        NO_BYTES,
+      );
+  }
+
+  #readProxyHeader(socket: Socket): void {
+    this.#lane.handshakes.add(socket);
+    readProxyHeader(
+      socket,
+      (origin, rest) => this.#carrier.carry(socket, origin, rest),
+      () => failHandshake(this.#lane, socket, "no valid PROXY header"),
+    );
+  }
+
+  /** One function for all sockets; the socket itself is the set's key. */
+  readonly #handleClose = ((front: ListenerFront) =>
+    function handleClose(this: Socket): void {
+      front.#sockets.delete(this);
+      front.#lane.handshakes.delete(this);
+      front.#gate.leave();
+    })(this);
+}
+
+function newCarrier(lane: ListenerLane, config: ListenerConfig, limits: LimitsConfig): Carrier {
+  switch (config.protocol) {
+    case "mqtt":
+      return new TcpCarrier(lane);
+    case "mqtts":
+      if (config.tls === null) throw new Error(`listener ${config.id}: mqtts needs tls`);
+      return new TlsCarrier(lane, config.tls);
+    case "wss":
+      if (config.tls === null) throw new Error(`listener ${config.id}: wss needs tls`);
+      return new WsCarrier(lane, config, limits);
+    case "ws":
+      return new WsCarrier(lane, { ...config, tls: null }, limits);
+  }
+}
+
+/** A reset or broken connection: "close" follows and says all there is to say. */
+function ignoreError(): void {}

@@ -1,0 +1,258 @@
+/**
+ * A connection over a byte stream: plain TCP, or TLS over it.
+ *
+ * Output goes to the kernel chunk by chunk. When the kernel takes less than a chunk, the rest is left to the stream,
+ * which waits for room, and until it reports back everything else stays in `output` (state "blocked"):
+ *
+ *     output.head ── send ──► all taken: chunk back to the pool, next head
+ *                        └──► less:      chunk to #unsent ── stream.write ──► written: pool, flush again, handleDrain
+ *
+ * So at most one chunk is beyond our reach, small writes coalesce while the client is slow, and `bufferedBytes` shrinks
+ * with every byte that the kernel takes. Errors of `send` are not looked at: the stream meets the same error and
+ * closes. Thread: worker. Flow: publish 1/8 (bytes in) and 8/8 (bytes out).
+ */
+
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { Counter } from "../../shared/metrics/counter-table.ts";
+import type { ConnectionOrigin } from "./accept-address.ts";
+import type { ListenerLane } from "./listener-lane.ts";
+import { ChunkedOutput } from "./output-buffer.ts";
+import { readIntoSharedBuffer } from "./tcp-read.ts";
+import type { Transport, TransportHandler } from "./transport.ts";
+
+const TRANSPORT = Symbol("transport");
+
+/** The parts of Node's stream handle that we read. Null once the socket is destroyed: its descriptor is closed then. */
+interface StreamHandle {
+  readonly fd?: number;
+  /** Bytes that libuv holds for the kernel. */
+  readonly writeQueueSize?: number;
+}
+
+type CarrierSocket = Socket & {
+  [TRANSPORT]?: StreamTransport;
+  readonly _handle: StreamHandle | null;
+};
+
+const OPEN = 0;
+/** `close` was called; output is still leaving. */
+const FLUSHING = 1;
+/** FIN is on its way; nothing more may be written. */
+const ENDED = 2;
+const DESTROYED = 3;
+const CLOSED = 4;
+
+export class StreamTransport implements Transport {
+  handler: TransportHandler | null = null;
+  readonly output: ChunkedOutput<Transport>;
+  readonly certificate: Transport["certificate"];
+  readonly #socket: CarrierSocket;
+  readonly #lane: ListenerLane;
+  readonly #origin: ConnectionOrigin;
+  /** -1: write through the stream. */
+  readonly #fd: number;
+  #state = OPEN;
+  /** The chunk that the stream works on; non-null = blocked. */
+  #unsent: Buffer | null = null;
+  #unsentSize = 0;
+  #writesStarted = 0;
+  #writesDone = 0;
+  /** Made at the first write that blocks; most connections never do. */
+  #onWritten: (() => void) | null = null;
+
+  /** Takes over `socket`, an open one that nobody reads. Call `start` once a handler is set. */
+  constructor(
+    socket: Socket,
+    lane: ListenerLane,
+    origin: ConnectionOrigin,
+    certificate: Transport["certificate"],
+  ) {
+    this.#socket = socket as CarrierSocket;
+    this.#lane = lane;
+    this.#origin = origin;
+    this.certificate = certificate;
+    this.output = new ChunkedOutput<Transport>(lane.pool, lane.markDirty, this);
+    const canSend = lane.send !== null && !(socket instanceof TLSSocket);
+    this.#fd = canSend ? (this.#socket._handle?.fd ?? -1) : -1;
+  }
+
+  /** Lets bytes flow to the handler; `early` was read from the socket before the transport existed. */
+  start(early: Uint8Array | null): void {
+    const socket = this.#socket;
+    socket[TRANSPORT] = this;
+    socket.on("error", ignoreError);
+    socket.on("end", handleEnd);
+    socket.on("close", handleSocketClose);
+    const isTls = socket instanceof TLSSocket;
+    // TLS hands out its plaintext in buffers of the right size; there is no 64 KiB to save.
+    const isShared =
+      this.#lane.useSharedReadBuffer && !isTls && readIntoSharedBuffer(socket, handleSharedRead);
+    if (early !== null && early.length > 0) this.handleRead(early, early.length);
+    if (!isShared) socket.on("data", handleData);
+  }
+
+  get listenerId(): string {
+    return this.#lane.listenerId;
+  }
+
+  get protocol(): Transport["protocol"] {
+    return this.#lane.protocol;
+  }
+
+  get remoteAddress(): string {
+    return this.#origin.remoteAddress;
+  }
+
+  get remotePort(): number {
+    return this.#origin.remotePort;
+  }
+
+  get isLoopback(): boolean {
+    return this.#origin.isLoopback;
+  }
+
+  get bufferedBytes(): number {
+    if (this.#unsent === null) return 0;
+    const queued = this.#socket._handle?.writeQueueSize ?? 0;
+    return queued > 0 ? Math.min(queued, this.#unsentSize) : this.#unsentSize;
+  }
+
+  flush(): void {
+    if (this.#unsent !== null) return;
+    const output = this.output;
+    if (this.#state >= ENDED) {
+      output.discard();
+      return;
+    }
+    while (output.size > 0) {
+      const size = output.headSize;
+      const taken = this.#send(output.headBytes, size);
+      if (taken === size) {
+        output.dropHead();
+      } else if (!this.#writeThroughStream(taken, size)) {
+        return;
+      }
+    }
+  }
+
+  pauseReading(): void {
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    this.#socket.resume();
+  }
+
+  close(): void {
+    if (this.#state !== OPEN) return;
+    this.#state = FLUSHING;
+    this.#lane.lingering.add(this);
+    // Also a paused connection has to notice that the client closes.
+    this.resumeReading();
+    this.flush();
+    if (this.#unsent === null) this.#end();
+  }
+
+  destroy(): void {
+    if (this.#state >= DESTROYED) return;
+    this.#state = DESTROYED;
+    this.output.discard();
+    this.#socket.destroy();
+  }
+
+  /** Bytes from the socket; `bytes` is borrowed. For this file's listeners only, as are the next two. */
+  handleRead(bytes: Uint8Array, size: number): void {
+    this.#lane.counters[Counter.RECEIVED_BYTES]! += size;
+    if (this.#state === OPEN) this.handler?.handleBytes(bytes, 0, size);
+  }
+
+  /** The client has sent its last byte; what it is still owed may leave. */
+  handleEnd(): void {
+    if (this.#state === OPEN) this.close();
+  }
+
+  handleSocketClose(): void {
+    if (this.#state === CLOSED) return;
+    this.#state = CLOSED;
+    this.#lane.lingering.delete(this);
+    this.output.discard();
+    this.#releaseUnsent();
+    const handler = this.handler;
+    this.handler = null;
+    handler?.handleClose();
+  }
+
+  /** Returns how many bytes the kernel took; 0 also where only the stream can write. */
+  #send(bytes: Buffer, size: number): number {
+    // The handle is gone the moment the socket is destroyed. Its descriptor may then belong to another connection, of
+    // this thread or of another one.
+    if (this.#fd < 0 || this.#socket._handle === null) return 0;
+    const taken = this.#lane.send!(this.#fd, bytes, size);
+    if (taken <= 0) return 0;
+    this.#lane.counters[Counter.SENT_BYTES]! += taken;
+    return taken;
+  }
+
+  /** Leaves the head from `start` on to the stream. True: it has gone at once. */
+  #writeThroughStream(start: number, size: number): boolean {
+    const chunk = this.output.takeHead();
+    this.#unsent = chunk;
+    this.#unsentSize = size - start;
+    this.#lane.counters[Counter.SENT_BYTES]! += size - start;
+    this.#onWritten ??= () => this.#handleWritten();
+    this.#writesStarted += 1;
+    this.#socket.write(chunk.subarray(start, size), this.#onWritten);
+    if (this.#socket.writableLength > 0) return false;
+    this.#releaseUnsent();
+    return true;
+  }
+
+  #handleWritten(): void {
+    this.#writesDone += 1;
+    // Writes that went at once report in as well, later.
+    if (this.#unsent === null || this.#writesDone < this.#writesStarted) return;
+    this.#releaseUnsent();
+    if (this.#state >= DESTROYED) return;
+    this.flush();
+    if (this.#unsent !== null) return;
+    if (this.#state === FLUSHING) this.#end();
+    else this.handler?.handleDrain();
+  }
+
+  #releaseUnsent(): void {
+    if (this.#unsent !== null) this.#lane.pool.release(this.#unsent);
+    this.#unsent = null;
+  }
+
+  #end(): void {
+    this.#state = ENDED;
+    this.#socket.end();
+  }
+}
+
+// One function for all sockets instead of closures per connection: the socket knows its transport.
+
+function transportOf(socket: Socket): StreamTransport {
+  return (socket as CarrierSocket)[TRANSPORT]!;
+}
+
+function handleSharedRead(this: Socket, size: number, bytes: Uint8Array): boolean {
+  transportOf(this).handleRead(bytes, size);
+  return true;
+}
+
+function handleData(this: Socket, bytes: Buffer): void {
+  transportOf(this).handleRead(bytes, bytes.length);
+}
+
+function handleEnd(this: Socket): void {
+  transportOf(this).handleEnd();
+}
+
+function handleSocketClose(this: Socket): void {
+  transportOf(this).handleSocketClose();
+}
+
+/** A reset or broken connection: "close" follows and says all there is to say. */
+function ignoreError(): void {}

@@ -1,0 +1,175 @@
+/**
+ * A listener opened in the test's own thread, with everything it reports recorded.
+ */
+
+import type { LimitsConfig, ListenerConfig } from "../../../src/shared/config/config.ts";
+import { counterRow, counterTableSize } from "../../../src/shared/metrics/counter-table.ts";
+import { sharedWordsSize } from "../../../src/shared/metrics/shared-words.ts";
+import {
+  type Listener,
+  type ListenerDeps,
+  openListener,
+} from "../../../src/workers/mqtt/listener.ts";
+import { ChunkPool } from "../../../src/workers/mqtt/output-pool.ts";
+import type { Transport, TransportHandler } from "../../../src/workers/mqtt/transport.ts";
+
+export const LIMITS: LimitsConfig = {
+  connectTimeoutMs: 10_000,
+  acceptRatePerSecond: 0,
+  acceptBurst: 0,
+  maxConnections: 0,
+  preAuthBytes: 65_536,
+  maxPacketSize: 1024 * 1024,
+  connectionOutputBytes: 1024 * 1024,
+  tenantOutputBytes: 1024 * 1024,
+  processOutputBytes: 1024 * 1024,
+  stalledTimeoutMs: 10_000,
+};
+
+export function listenerConfig(overrides: Partial<ListenerConfig> = {}): ListenerConfig {
+  return {
+    id: "test-listener",
+    protocol: "mqtt",
+    host: "127.0.0.1",
+    port: 0,
+    tls: null,
+    path: "/mqtt",
+    allowedOrigins: [],
+    proxyProtocol: "none",
+    maxConnections: 0,
+    ...overrides,
+  };
+}
+
+/** One accepted connection and what happened to it. */
+export class AcceptedClient implements TransportHandler {
+  readonly transport: Transport;
+  readonly #chunks: Buffer[] = [];
+  drainCount = 0;
+  closeCount = 0;
+  /** Called after each event, for tests that wait. */
+  onEvent: () => void = () => {};
+  onBytes: (bytes: Buffer) => void = () => {};
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+    transport.handler = this;
+  }
+
+  get received(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  /** Puts bytes into the output, as an encoder does; the event loop of the fixture flushes. */
+  write(bytes: Uint8Array): void {
+    const offset = this.transport.output.reserve(bytes.length);
+    this.transport.output.bytes.set(bytes, offset);
+  }
+
+  handleBytes(bytes: Uint8Array, start: number, end: number): void {
+    const copy = Buffer.from(bytes.subarray(start, end));
+    this.#chunks.push(copy);
+    this.onBytes(copy);
+    this.onEvent();
+  }
+
+  handleDrain(): void {
+    this.drainCount += 1;
+    this.onEvent();
+  }
+
+  handleClose(): void {
+    this.closeCount += 1;
+    this.onEvent();
+  }
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export class ListenerFixture {
+  readonly clients: AcceptedClient[] = [];
+  readonly logLines: LogLine[] = [];
+  readonly pool = new ChunkPool();
+  readonly words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(1)));
+  readonly counters = counterRow(new SharedArrayBuffer(counterTableSize(1)), 1);
+  listener!: Listener;
+  readonly #dirty = new Set<Transport>();
+  readonly #waiters: (() => void)[] = [];
+  #isClosed = false;
+
+  static async open(
+    config: Partial<ListenerConfig> = {},
+    deps: Partial<ListenerDeps> = {},
+  ): Promise<ListenerFixture> {
+    const fixture = new ListenerFixture();
+    fixture.listener = await openListener(listenerConfig(config), {
+      ...fixture.#deps(),
+      ...deps,
+    });
+    return fixture;
+  }
+
+  get port(): number {
+    return this.listener.port;
+  }
+
+  /** The next connection that has not been handed out yet. */
+  async accepted(index = 0): Promise<AcceptedClient> {
+    await this.until(() => this.clients.length > index);
+    return this.clients[index]!;
+  }
+
+  /** Waits until `condition` holds; looks after each event. The test's own time limit is the deadline. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.listener.close();
+  }
+
+  /** Wakes everybody who waits. */
+  readonly notify = (): void => {
+    for (const wake of this.#waiters.splice(0)) wake();
+  };
+
+  #deps(): ListenerDeps {
+    return {
+      acceptor: (transport) => {
+        const client = new AcceptedClient(transport);
+        client.onEvent = this.notify;
+        this.clients.push(client);
+        this.notify();
+      },
+      markDirty: (transport) => {
+        if (this.#dirty.size === 0) setImmediate(() => this.#flush());
+        this.#dirty.add(transport);
+      },
+      pool: this.pool,
+      counters: this.counters,
+      words: this.words,
+      limits: LIMITS,
+      listenerIndex: 0,
+      log: (level, event, fields) => {
+        this.logLines.push({ level, event, fields });
+        this.notify();
+      },
+      threadIndex: 1,
+      isFirst: true,
+    };
+  }
+
+  #flush(): void {
+    const transports = [...this.#dirty];
+    this.#dirty.clear();
+    for (const transport of transports) transport.flush();
+  }
+}
