@@ -13,11 +13,11 @@
  * Memory: (N+1)² rings. A worker's ring has 1 MiB, or less where N² of them would pass 256 MiB:
  *
  *   N      worker ring   main ring   all rings
- *   1      1 MiB         256 KiB     2 MiB
+ *   1      1 MiB         256 KiB     1.8 MiB
  *   8      1 MiB         256 KiB     68 MiB
  *   16     1 MiB         256 KiB     264 MiB
- *   32     256 KiB       64 KiB      260 MiB
- *   64     64 KiB        64 KiB      264 MiB
+ *   32     256 KiB       256 KiB     273 MiB
+ *   64     256 KiB       256 KiB     1058 MiB
  *
  * The operating system commits a page when it is first written, so a pair that never talks costs address space only.
  *
@@ -33,22 +33,24 @@ const MIB = 1024 * KIB;
 
 /** 1 MiB holds 10,000 deliveries of 100 bytes: at a million per second their consumer may be 10 ms late. */
 const MAX_WORKER_RING = MIB;
-/** 64 KiB: claims of 16 KiB still pass in one record. */
-const MIN_RING = 64 * KIB;
+/**
+ * 256 KiB: claims of 64 KiB still pass in one record, and such a block comes on pages of its own, which cost nothing until
+ * written. Smaller ones come from the C library's heap and are cleared byte by byte (measured for 64 workers: 293 MiB
+ * resident at start with rings of 128 KiB, 18 MiB with these).
+ */
+const MIN_RING = 256 * KIB;
 /** What all worker-to-worker rings together may take, if MIN_RING allows. */
 const MESH_BUDGET = 256 * MIB;
 
-/** Record bytes of a worker-to-worker ring: a power of two in 64 KiB..1 MiB. */
+/** Record bytes of a worker-to-worker ring: a power of two in 256 KiB..1 MiB. */
 export function workerRingCapacity(workerCount: number): number {
   const share = MESH_BUDGET / (workerCount * workerCount);
   const powerOfTwo = 2 ** Math.floor(Math.log2(share));
   return Math.max(MIN_RING, Math.min(MAX_WORKER_RING, powerOfTwo));
 }
 
-/** Record bytes of a ring from or to main: a quarter, because what main sends and gets is not per message. */
-export function mainRingCapacity(workerCount: number): number {
-  return Math.max(MIN_RING, workerRingCapacity(workerCount) / 4);
-}
+/** Record bytes of a ring from or to main: the least, because what main sends and gets is not per message. */
+export const MAIN_RING_CAPACITY = MIN_RING;
 
 /** What one thread needs for its RingPort, and for its WorkerBoot. Bells may be handed out once: they are transferred. */
 export interface MeshEndpoint {
@@ -77,7 +79,7 @@ export interface ThreadReplacement {
 export interface RingMeshOptions {
   /** Record bytes of worker rings; default workerRingCapacity. */
   readonly workerRingBytes?: number;
-  /** Record bytes of rings from and to main; default mainRingCapacity. */
+  /** Record bytes of rings from and to main; default MAIN_RING_CAPACITY. */
   readonly mainRingBytes?: number;
 }
 
@@ -94,7 +96,7 @@ export class RingMesh {
     assert(Number.isInteger(workerCount) && workerCount >= 1, "ring mesh: no workers");
     this.threadCount = workerCount + 1;
     this.#workerRingBytes = options.workerRingBytes ?? workerRingCapacity(workerCount);
-    this.#mainRingBytes = options.mainRingBytes ?? mainRingCapacity(workerCount);
+    this.#mainRingBytes = options.mainRingBytes ?? MAIN_RING_CAPACITY;
     this.#rings = [];
     this.#bells = new Array(this.threadCount * this.threadCount).fill(null);
     for (let from = 0; from < this.threadCount; from += 1) {

@@ -7,7 +7,7 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { copyBytes } from "./copy-bytes.ts";
+import { copyBytes } from "../bytes/copy-bytes.ts";
 import {
   FIRST_FLAG,
   LAST_FLAG,
@@ -88,10 +88,10 @@ export class InboundLane {
     }
     const assembly = this.#assembly;
     assert(assembly !== null && type === this.#assemblyType, "ring: part of no message");
-    const end = offset + length;
-    const filled = this.#filled + end - start;
+    const size = offset + length - start;
+    const filled = this.#filled + size;
     assert(filled <= assembly.length, "ring: message longer than announced");
-    copyBytes(assembly, this.#filled, bytes, start, end);
+    copyBytes(assembly, this.#filled, bytes, start, size);
     this.#filled = filled;
     if ((typeAndFlags & LAST_FLAG) === 0) return;
     assert(filled === assembly.length, "ring: message shorter than announced");

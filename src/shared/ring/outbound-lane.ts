@@ -10,8 +10,8 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { copyBytes, ownedCopy } from "../bytes/copy-bytes.ts";
 import { RingQueue } from "../collections/ring-queue.ts";
-import { copyBytes } from "./copy-bytes.ts";
 import { RING_FULL } from "./ring-endpoint.ts";
 import {
   congestionBytes,
@@ -48,12 +48,9 @@ class PendingMessage {
 
   /** Copies what is still to go, because the caller's bytes are borrowed. */
   own(): void {
-    const size = this.end - this.position;
-    const copy = new Uint8Array(size);
-    copyBytes(copy, 0, this.bytes, this.position, this.end);
-    this.bytes = copy;
+    this.bytes = ownedCopy(this.bytes, this.position, this.end);
     this.position = 0;
-    this.end = size;
+    this.end = this.bytes.length;
   }
 }
 
@@ -107,7 +104,7 @@ export class OutboundLane {
     if (isDirect && size <= this.maxClaimSize) {
       const offset = this.#producer.tryClaim(type, size);
       if (offset !== RING_FULL) {
-        copyBytes(this.bytes, offset, bytes, start, end);
+        copyBytes(this.bytes, offset, bytes, start, size);
         this.commit();
         return;
       }
@@ -167,7 +164,7 @@ export class OutboundLane {
     const offset = producer.tryClaim(message.type | flags | lastFlag, size);
     if (offset === RING_FULL) return false;
     if (prefixSize > 0) producer.writeWord(offset, message.totalSize);
-    copyBytes(this.bytes, offset + prefixSize, message.bytes, message.position, next);
+    copyBytes(this.bytes, offset + prefixSize, message.bytes, message.position, size - prefixSize);
     this.commit();
     message.position = next;
     message.isStarted = true;

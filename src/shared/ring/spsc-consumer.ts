@@ -54,9 +54,10 @@ export class SpscConsumer {
       const word = (RECORDS_OFFSET + index) >> 2;
       const length = Atomics.load(words, word);
       if (length <= 0) break;
+      const isPossible = length >= RECORD_HEADER_SIZE && length <= capacity - index;
+      assert(isPossible, "ring: record length impossible");
       const payloadLength = length - RECORD_HEADER_SIZE;
       const taken = recordSize(payloadLength);
-      assert(payloadLength >= 0 && taken <= capacity - index, "ring: record length impossible");
       const type = words[word + 1]!;
       if (type !== PADDING_TYPE) {
         sink(type, RECORDS_OFFSET + index + RECORD_HEADER_SIZE, payloadLength);
