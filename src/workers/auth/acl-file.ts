@@ -24,6 +24,10 @@ export interface AclRule {
   readonly access: number;
   /** Topic filter; of a pattern, still with its placeholders. */
   readonly filter: string;
+  /** What every topic or filter that this rule covers starts with. */
+  readonly prefix: string;
+  /** The filter cut before and after each placeholder, which stand at odd places; one part when there are none. */
+  readonly parts: readonly string[];
   /** Placeholders to replace; both false in `topic` lines, where %u is two ordinary characters. */
   readonly usesUser: boolean;
   readonly usesClient: boolean;
@@ -92,9 +96,17 @@ function parseRule(rest: string, line: FileLine, fileName: string, isPattern: bo
   return {
     access: remainder === "" ? Access.READ | Access.WRITE : (access ?? 0),
     filter,
+    prefix: literalPrefix(filter),
+    parts: isPattern ? filter.split(/(%[uc])/) : [filter],
     usesUser: isPattern && filter.includes("%u"),
     usesClient: isPattern && filter.includes("%c"),
   };
+}
+
+/** Up to the first wildcard or placeholder; without a slash at its end, since `a/#` covers `a` as well. */
+function literalPrefix(filter: string): string {
+  const [literal = ""] = filter.split(/[+#%]/, 1);
+  return literal.endsWith("/") ? literal.slice(0, -1) : literal;
 }
 
 function checkFilter(filter: string, line: FileLine, fileName: string): void {

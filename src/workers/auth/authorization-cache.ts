@@ -4,9 +4,10 @@
  * through to the chain.
  *
  * Memory grows with need: nothing for a session that never publishes, or when no provider restricts anything; one
- * entry for a single topic; a table of SLOT_COUNT entries from the second topic on, where a newcomer replaces whoever
- * holds its slot. A reload of the chain voids everything at the next check. Verdicts that came from a failure are not
- * kept, so a provider that is back is asked again.
+ * entry for a single topic; a list of up to MAX_ENTRIES from the second topic on. When it is full, a newcomer's hash
+ * says whom it replaces: a client that cycles through more topics than fit then still hits some, where dropping the
+ * oldest would always drop the one that is needed next. A reload of the chain voids everything at the next check.
+ * Verdicts that came from a failure are not kept, so a provider that is back is asked again.
  * Flow: publish 4/8, authorize. Thread: worker. Scope: one per session.
  */
 
@@ -14,9 +15,9 @@ import { assert } from "../../shared/base/assert.ts";
 import type { AuthChain } from "./auth-chain.ts";
 import { AuthAction, type ClientIdentity } from "./auth-provider.ts";
 
-/** A power of two. A device that cycles through a dozen topics mostly hits; 16 entries are about 2 KiB at most. */
-const SLOT_COUNT = 16;
-/** Longer topics are asked about each time, so that a session cannot pin more than SLOT_COUNT × this. */
+/** A device that cycles through a dozen topics always hits; 16 entries are about 3 KiB. A power of two. */
+const MAX_ENTRIES = 16;
+/** Longer topics are asked about each time, so that a session cannot pin more than MAX_ENTRIES × this. */
 const MAX_CACHED_TOPIC_BYTES = 256;
 /** Bits 0 and 1 of the flags are the QoS. */
 const RETAIN_FLAG = 4;
@@ -24,12 +25,15 @@ const RETAIN_FLAG = 4;
 class CachedVerdict {
   /** Owned copy of the topic. */
   readonly topic: Uint8Array;
+  /** Of topic and flags. */
+  readonly hash: number;
   /** QoS and RETAIN, which are part of the question. */
   readonly flags: number;
   readonly isAllowed: boolean;
 
-  constructor(topic: Uint8Array, flags: number, isAllowed: boolean) {
+  constructor(topic: Uint8Array, hash: number, flags: number, isAllowed: boolean) {
     this.topic = topic;
+    this.hash = hash;
     this.flags = flags;
     this.isAllowed = isAllowed;
   }
@@ -41,8 +45,8 @@ export class AuthorizationCache {
   #generation = 0;
   /** The verdict used last; answers for a publisher with one topic, before any hashing. */
   #last: CachedVerdict | null = null;
-  /** Null until a second topic appears. */
-  #slots: (CachedVerdict | null)[] | null = null;
+  /** All verdicts, the last one included; null until there is a second. */
+  #entries: CachedVerdict[] | null = null;
 
   constructor(chain: AuthChain, identity: ClientIdentity) {
     this.#chain = chain;
@@ -82,12 +86,25 @@ export class AuthorizationCache {
     length: number,
     flags: number,
   ): boolean | Promise<boolean> {
-    const slot = slotOf(bytes, offset, length);
-    const found = this.#slots?.[slot] ?? null;
-    if (found !== null && answers(found, bytes, offset, length, flags)) {
-      this.#last = found;
-      return found.isAllowed;
+    const hash = topicHash(bytes, offset, length, flags);
+    const entries = this.#entries;
+    for (let index = 0; entries !== null && index < entries.length; index++) {
+      const entry = entries[index];
+      if (entry === undefined || entry.hash !== hash) continue;
+      if (!answers(entry, bytes, offset, length, flags)) continue;
+      this.#last = entry;
+      return entry.isAllowed;
     }
+    return this.#ask(bytes, offset, length, hash, flags);
+  }
+
+  #ask(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    hash: number,
+    flags: number,
+  ): boolean | Promise<boolean> {
     // Not slice(): a socket's chunk is a Buffer, whose slice() is a view of the borrowed memory.
     const topic = new Uint8Array(bytes.subarray(offset, offset + length));
     const { faultCount, generation } = this.#chain;
@@ -102,28 +119,26 @@ export class AuthorizationCache {
     const keep = (isAllowed: boolean): boolean => {
       const isSound =
         faultCount === this.#chain.faultCount && generation === this.#chain.generation;
-      if (isSound) this.#remember(slot, new CachedVerdict(topic, flags, isAllowed));
+      if (isSound) this.#remember(new CachedVerdict(topic, hash, flags, isAllowed));
       return isAllowed;
     };
     return typeof verdict === "boolean" ? keep(verdict) : verdict.then(keep);
   }
 
-  #remember(slot: number, verdict: CachedVerdict): void {
+  #remember(verdict: CachedVerdict): void {
     if (verdict.topic.length > MAX_CACHED_TOPIC_BYTES) return;
     const last = this.#last;
     this.#last = verdict;
-    if (last === null && this.#slots === null) return;
-    if (this.#slots === null) {
-      this.#slots = new Array<CachedVerdict | null>(SLOT_COUNT).fill(null);
-      if (last !== null) this.#slots[slotOf(last.topic, 0, last.topic.length)] = last;
-    }
-    this.#slots[slot] = verdict;
+    if (last === null) return;
+    this.#entries ??= [last];
+    if (this.#entries.length < MAX_ENTRIES) this.#entries.push(verdict);
+    else this.#entries[verdict.hash & (MAX_ENTRIES - 1)] = verdict;
   }
 
   #clear(): void {
     this.#generation = this.#chain.generation;
     this.#last = null;
-    this.#slots = null;
+    this.#entries = null;
   }
 }
 
@@ -149,11 +164,11 @@ function answers(
   return true;
 }
 
-/** FNV-1a over the topic, folded to a slot. */
-function slotOf(bytes: Uint8Array, offset: number, length: number): number {
-  let hash = 0x811c9dc5;
+/** FNV-1a over topic and flags, its upper half folded into the lower bits that choose an entry. */
+function topicHash(bytes: Uint8Array, offset: number, length: number, flags: number): number {
+  let hash = 0x811c9dc5 ^ flags;
   for (let index = 0; index < length; index++) {
     hash = Math.imul(hash ^ (bytes[offset + index] ?? 0), 0x01000193);
   }
-  return (hash ^ (hash >>> 16)) & (SLOT_COUNT - 1);
+  return hash ^ (hash >>> 16);
 }

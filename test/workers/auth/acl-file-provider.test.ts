@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
+import fc from "fast-check";
 import { AclFileProvider } from "../../../src/workers/auth/acl-file-provider.ts";
 import { AuthAction, type ClientIdentity } from "../../../src/workers/auth/auth-provider.ts";
+import { filterCovers, filtersOverlap } from "../../../src/workers/auth/filter-cover.ts";
 import { identity, tempFile } from "./auth-fixtures.ts";
 
 const { PUBLISH, SUBSCRIBE, UNSUBSCRIBE, WILL, CONNECT } = AuthAction;
@@ -187,6 +189,36 @@ test("acl: topics are compared exactly, emoji included [MQTT-4.7.3-4]", (t) => {
     [BOB, PUBLISH, "he\u0301llo/🌳/x", false],
     [BOB, PUBLISH, "Héllo/🌳/x", false],
   ]);
+});
+
+test("acl: the answers are those of the plain definition, whatever the rules", (t) => {
+  const level = fc.constantFrom("a", "b", "%u", "%c", "x%c", "+", "$SYS", "");
+  const filter = fc
+    .tuple(fc.array(level, { maxLength: 2 }), fc.constantFrom("a", "#", "+", "%u"))
+    .map(([head, last]) => [...head, last].join("/"));
+  const line = fc.tuple(
+    fc.constantFrom("topic", "pattern"),
+    fc.constantFrom("deny", "read"),
+    filter,
+  );
+  const requested = filter.map((text) => text.replaceAll("%u", "bob").replaceAll("%c", "dev"));
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 5 }), requested, (lines, topic) => {
+      const filters = (word: string) =>
+        lines
+          .filter(([, access]) => access === word)
+          .map(([keyword, , text]) =>
+            keyword === "topic" ? text : text.replaceAll("%u", "bob").replaceAll("%c", "dev"),
+          );
+      const isAllowed =
+        filters("read").some((rule) => filterCovers(rule, topic)) &&
+        !filters("deny").some((rule) => filtersOverlap(rule, topic));
+      const text = lines.map((words) => words.join(" ")).join("\n");
+      check(t, `user bob\n${text}`, [
+        [identity("bob", { clientId: "dev" }), SUBSCRIBE, topic, isAllowed],
+      ]);
+    }),
+  );
 });
 
 test("acl: reload takes a good file and keeps the old rules on a bad one", async (t) => {

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseAclFile } from "../../../src/workers/auth/acl-file.ts";
+import { type AclRule, parseAclFile } from "../../../src/workers/auth/acl-file.ts";
 import { AuthFileError } from "../../../src/workers/auth/auth-file.ts";
 
 const parse = (text: string) => parseAclFile(text, "acl", "default");
 
-function rule(access: number, filter: string, usesUser = false, usesClient = false) {
-  return { access, filter, usesUser, usesClient };
+/** A rule without placeholders. */
+function rule(access: number, filter: string, prefix: string): AclRule {
+  return { access, filter, prefix, parts: [filter], usesUser: false, usesClient: false };
 }
 
 test("acl file: sections, access words, comments, blanks and both line ends are read", () => {
@@ -27,32 +28,46 @@ test("acl file: sections, access words, comments, blanks and both line ends are 
       "topic read again",
     ].join("\n"),
   );
-  assert.deepEqual(table.anonymous, [rule(1, "public/#")]);
+  assert.deepEqual(table.anonymous, [rule(1, "public/#", "public")]);
   assert.deepEqual(
     [...table.users],
     [
       [
         "default/alice",
-        [rule(3, "a/b"), rule(2, "with blank/x"), rule(0, "a/secret"), rule(1, "again")],
+        [
+          rule(3, "a/b", "a/b"),
+          rule(2, "with blank/x", "with blank/x"),
+          rule(0, "a/secret", "a/secret"),
+          rule(1, "again", "again"),
+        ],
       ],
-      ["acme/bob", [rule(3, "#")]],
+      ["acme/bob", [rule(3, "#", "")]],
     ],
   );
-  assert.deepEqual(table.patterns, [rule(3, "own/%u/%c", true, true)]);
+  assert.deepEqual(table.patterns, [
+    {
+      access: 3,
+      filter: "own/%u/%c",
+      prefix: "own",
+      parts: ["own/", "%u", "/", "%c", ""],
+      usesUser: true,
+      usesClient: true,
+    },
+  ]);
 });
 
 test("acl file: a single word is the filter, also when it spells an access word", () => {
-  assert.deepEqual(parse("topic read").anonymous, [rule(3, "read")]);
+  assert.deepEqual(parse("topic read").anonymous, [rule(3, "read", "read")]);
 });
 
 test("acl file: # is a comment only as the first character; elsewhere it is a wildcard", () => {
-  assert.deepEqual(parse("topic #\n#topic x").anonymous, [rule(3, "#")]);
+  assert.deepEqual(parse("topic #\n#topic x").anonymous, [rule(3, "#", "")]);
 });
 
 test("acl file: placeholders count in pattern lines only", () => {
   const table = parse("topic %u/x\npattern plain/x");
-  assert.deepEqual(table.anonymous, [rule(3, "%u/x")]);
-  assert.deepEqual(table.patterns, [rule(3, "plain/x")]);
+  assert.deepEqual(table.anonymous, [rule(3, "%u/x", "")]);
+  assert.deepEqual(table.patterns, [rule(3, "plain/x", "plain/x")]);
 });
 
 test("acl file: a user name may hold blanks, and a user without rules is known", () => {

@@ -71,6 +71,24 @@ test("authorization cache: a few topics in turn are each asked about once", () =
   assert.equal(asked.length, 3);
 });
 
+test("authorization cache: sixteen topics in turn are remembered, and more are still answered right", () => {
+  const { asked, publish } = open(allowA);
+  const cycle = (count: number) => {
+    for (let index = 0; index < count; index++) {
+      assert.equal(publish(`a/${index}`), true);
+      assert.equal(publish(`b/${index}`), false);
+    }
+  };
+  cycle(8);
+  assert.equal(asked.length, 16);
+  cycle(8);
+  assert.equal(asked.length, 16);
+  cycle(12);
+  const before = asked.length;
+  cycle(12);
+  assert.ok(asked.length - before < 24, "a cycle of 24 topics hits sometimes");
+});
+
 test("authorization cache: QoS and RETAIN are part of the question", () => {
   const { asked, publish } = open((_topic, qos, retain) =>
     qos === 0 && !retain ? "allow" : "deny",
