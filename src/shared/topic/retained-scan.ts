@@ -24,7 +24,7 @@ import {
 } from "./topic-name.ts";
 
 /** 4,096 nodes, a fraction of a millisecond: a filter that matches little of much must not hold up the worker. */
-export const DEFAULT_MAX_VISITS = 4096;
+const DEFAULT_MAX_VISITS = 4096;
 
 /** In place of a level's symbol: every child qualifies. */
 const ANY_SYMBOL = -1;
