@@ -16,6 +16,11 @@ export function bytes(...values: number[]): Uint8Array {
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return join(parts);
+}
+
+/** As `concat`, for lists of any length. */
+function join(parts: readonly Uint8Array[]): Uint8Array {
   const target = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
   let offset = 0;
   for (const part of parts) {
@@ -97,7 +102,7 @@ export const property = {
 
 /** A property block; `length` lies about its size. */
 export function properties(list: readonly Uint8Array[] = [], length?: number): Uint8Array {
-  const block = concat(...list);
+  const block = join(list);
   return concat(varint(length ?? block.length), block);
 }
 
@@ -233,7 +238,7 @@ export function subscribe(fields: SubscribeFields): Uint8Array {
   for (const entry of fields.filters) {
     parts.push(field(entry.filter), u8(subscriptionOptions(entry)));
   }
-  return packet(0x82, ...parts);
+  return packet(0x82, join(parts));
 }
 
 export interface UnsubscribeFields {
@@ -245,7 +250,7 @@ export interface UnsubscribeFields {
 
 export function unsubscribe(fields: UnsubscribeFields): Uint8Array {
   const head = [u16(fields.packetId ?? 1), block(fields.level ?? 5, fields.properties)];
-  return packet(0xa2, ...head, ...fields.filters.map((filter) => field(filter)));
+  return packet(0xa2, ...head, join(fields.filters.map((filter) => field(filter))));
 }
 
 export function pingreq(): Uint8Array {
