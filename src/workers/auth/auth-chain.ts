@@ -101,6 +101,7 @@ class ProviderChain implements AuthChain {
   #hasAcl: boolean;
   /** The reload under way; the next one waits for it. */
   #reloading: Promise<void> = Promise.resolve();
+  allowsEverything: boolean;
   generation = 1;
   faultCount = 0;
   onReload: (() => void) | null = null;
@@ -111,10 +112,7 @@ class ProviderChain implements AuthChain {
     this.#builtIn = buildProviders(config, { ...deps, failures: this.#failures });
     this.#providers = [...(deps.extraProviders ?? []), ...this.#builtIn];
     this.#hasAcl = config.aclFile !== null;
-  }
-
-  get allowsEverything(): boolean {
-    return !this.#hasAcl && this.#deps.extraProviders === undefined;
+    this.allowsEverything = !this.#hasAcl && this.#providers.length === this.#builtIn.length;
   }
 
   get methods(): readonly string[] {
@@ -193,6 +191,7 @@ class ProviderChain implements AuthChain {
     this.#builtIn = builtIn;
     this.#providers = [...extra, ...builtIn];
     this.#hasAcl = config.aclFile !== null;
+    this.allowsEverything = !this.#hasAcl && extra.length === 0;
     this.#config = config;
     this.generation++;
     for (const provider of replaced) provider.close();

@@ -34,7 +34,7 @@ import {
   parseClientFirst,
 } from "./scram-message.ts";
 
-export const SCRAM_SHA_256 = "SCRAM-SHA-256";
+const SCRAM_SHA_256 = "SCRAM-SHA-256";
 
 export interface ScramOptions {
   readonly file: string;
