@@ -52,10 +52,13 @@ export interface LoadResult {
 }
 
 export const MAX_GENERATOR_SHARE = 0.85;
+/** A server that is busy for so much of a core is the limit itself, however busy the generator is. */
+export const SATURATED_CORES = 0.95;
 
-/** True when the figures may be used: the generator had time left, and every message came once and in order. */
+/** True when the figures may be used: the server was the limit, and every message came once and in order. */
 export function isValid(result: LoadResult): boolean {
-  return result.generatorShare <= MAX_GENERATOR_SHARE && isCorrect(result);
+  const isServerTheLimit = result.brokerCores >= SATURATED_CORES;
+  return (isServerTheLimit || result.generatorShare <= MAX_GENERATOR_SHARE) && isCorrect(result);
 }
 
 export function isCorrect(result: LoadResult): boolean {
