@@ -59,6 +59,7 @@ type Waiter = (thread: WorkerThread, message: ControlFromWorker | WorkerEnd) => 
 /** A worker that has not bound its sockets by then is stuck: ten times what a loaded machine needs. */
 const START_TIMEOUT_MS = 30_000;
 const RELOAD_TIMEOUT_MS = 30_000;
+const DIED_EARLY = "a worker ended while the others were starting";
 
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
@@ -89,8 +90,7 @@ export class WorkerPool {
   }
 
   get counts(): WorkerCounts {
-    const ready = this.#slots.filter((slot) => slot.thread?.state === "ready").length;
-    return { ready, total: this.#slots.length };
+    return { ready: this.#slots.filter(isReady).length, total: this.#slots.length };
   }
 
   /** Starts of worker `threadIndex` after its first. */
@@ -107,6 +107,8 @@ export class WorkerPool {
     const rounds = hasFreePort ? [[first], others] : [this.#slots];
     try {
       for (const round of rounds) await this.#startAll(round);
+      // One of the first round may have ended while the second started.
+      if (this.counts.ready < this.counts.total) throw new ExitError(ExitCode.RUNTIME, DIED_EARLY);
     } catch (error) {
       await this.close();
       throw error;
@@ -313,6 +315,10 @@ export class WorkerPool {
       if (missing.size === 0) finish();
     });
   }
+}
+
+function isReady(slot: Slot): boolean {
+  return slot.thread?.state === "ready";
 }
 
 function mutable(endpoint: MeshEndpoint): MutableEndpoint {

@@ -17,6 +17,7 @@ import { RetainService } from "./retain/retain-service.ts";
 import type { SessionDict } from "./session-dict/session-dict-api.ts";
 import { SessionDictClient } from "./session-dict/session-dict-client.ts";
 import { SessionDictService } from "./session-dict/session-dict-service.ts";
+import type { TenantUsage } from "./sys-values.ts";
 
 export interface ServicesOptions {
   readonly endpoint: RingEndpoint;
@@ -42,6 +43,8 @@ export interface Services {
   peerLost(thread: number): void;
   /** Tenant settings were reloaded. */
   settingsChanged(): void;
+  /** What this worker stores for a tenant. */
+  usage(tenantId: string): TenantUsage;
   /** Last words: sends what was gathered. The state goes with the thread. */
   close(): void;
 }
@@ -85,6 +88,14 @@ export function createServices(options: ServicesOptions): Services {
     },
     settingsChanged(): void {
       retainService.settingsChanged();
+    },
+    usage: (tenantId) => {
+      const retained = retainService.usage(tenantId);
+      return {
+        retainedMessages: retained.topics,
+        retainedBytes: retained.bytes,
+        storedSessions: inboxService.store.sessionCount(tenantId),
+      };
     },
     close: flush,
   };

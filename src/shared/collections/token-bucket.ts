@@ -35,9 +35,6 @@ export class TokenBucket {
   #refill(nowMs: number): void {
     const elapsedMs = Math.max(0, nowMs - this.#refilledAtMs);
     this.#refilledAtMs = nowMs;
-    this.#tokens = Math.min(
-      this.#perSecond,
-      this.#tokens + (elapsedMs * this.#perSecond) / 1000,
-    );
+    this.#tokens = Math.min(this.#perSecond, this.#tokens + (elapsedMs * this.#perSecond) / 1000);
   }
 }

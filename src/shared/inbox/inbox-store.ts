@@ -51,6 +51,11 @@ export class InboxStore {
     return this.#deadlines.nextDeadlineMs;
   }
 
+  /** Sessions of a tenant, attached or not. */
+  sessionCount(tenantId: string): number {
+    return this.#tenants.get(tenantId)?.size ?? 0;
+  }
+
   find(tenantId: string, clientId: string): Inbox | null {
     return this.#tenants.get(tenantId)?.get(clientId) ?? null;
   }

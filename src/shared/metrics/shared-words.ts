@@ -5,16 +5,19 @@
  *   word 0              connections open in the whole process
  *   word 1              accept tokens left (main refills)
  *   word 2..63          connections per listener, by position in the configuration
- *   word 64..4159       of those, connections per worker and listener: what a worker that dies takes with it
- *   word 4160..         in-flight + queued shared messages, SHARE_SLOTS words per worker
+ *   word 64..4031       of those, connections per worker and listener: what a worker that dies takes with it
+ *   word 4032..         in-flight + queued shared messages, SHARE_SLOTS words per worker
  */
 
 export const WORD_CONNECTIONS = 0;
 export const WORD_ACCEPT_TOKENS = 1;
 export const WORD_LISTENER_CONNECTIONS = 2;
 export const MAX_LISTENERS = 62;
-/** Threads in the ring mesh grow memory with their square: 64 workers reserve about 1 GiB of address space. */
-export const MAX_WORKERS = 64;
+/**
+ * 62: the match index keeps one bit per worker in two words of 31. The ring mesh grows with the square of the threads;
+ * at this size it reserves about 1 GiB of address space.
+ */
+export const MAX_WORKERS = 62;
 const WORD_WORKER_LISTENER = 64;
 /** A multiple of 16 words: workers write to cache lines of their own. */
 const WORKER_LISTENER_STRIDE = 64;

@@ -110,7 +110,11 @@ export class OutboundWindow<T> {
     for (let slot = 0; slot <= this.#mask; slot += 1) {
       const awaiting = (this.#states[slot] ?? Awaiting.NOTHING) as Awaiting;
       if (awaiting === Awaiting.NOTHING) continue;
-      found.push({ packetId: this.#packetIds[slot] ?? 0, awaiting, value: this.#values[slot] ?? null });
+      found.push({
+        packetId: this.#packetIds[slot] ?? 0,
+        awaiting,
+        value: this.#values[slot] ?? null,
+      });
     }
     const age = (packetId: number) => (this.#lastId - packetId + PACKET_ID_MAX) % PACKET_ID_MAX;
     return found.sort((left, right) => age(right.packetId) - age(left.packetId));

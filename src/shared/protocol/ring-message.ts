@@ -28,6 +28,8 @@ export const RecordType = {
   /** worker → main and back: work for the CPU pool (password hashes). JSON payload, cold. */
   CPU_REQUEST: 12,
   CPU_REPLY: 13,
+  /** worker → worker 1: a tenant's counters for $SYS. JSON payload, cold (sys-topics.ts). */
+  TENANT_REPORT: 14,
 } as const;
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 
@@ -50,4 +52,5 @@ export const FULL_ANSWER: Readonly<Record<RecordType, FullAnswer>> = {
   [RecordType.RETAIN_REPLY]: "reply",
   [RecordType.CPU_REQUEST]: "queue",
   [RecordType.CPU_REPLY]: "reply",
+  [RecordType.TENANT_REPORT]: "queue",
 };

@@ -19,6 +19,8 @@ export interface WorkerBoot {
   readonly threadCount: number;
   /** Unique per worker start: tells a restarted worker from its predecessor. */
   readonly incarnation: number;
+  /** Workers that run already: their routes must be known before this one serves. */
+  readonly livePeers: readonly number[];
   readonly config: BrokerConfig;
   /** Rings by peer thread index; inbound[threadIndex] === outbound[threadIndex] is the loopback ring. */
   readonly inbound: readonly SharedArrayBuffer[];

@@ -14,6 +14,16 @@ export interface DeliveryOptions {
   readonly subscriptionIdentifier: number;
 }
 
+/** Only the options, of something that carries more: keeps long-lived objects small. */
+export function optionsOf(options: DeliveryOptions): DeliveryOptions {
+  return {
+    qos: options.qos,
+    noLocal: options.noLocal,
+    retainAsPublished: options.retainAsPublished,
+    subscriptionIdentifier: options.subscriptionIdentifier,
+  };
+}
+
 /** "" = not shared. `ordered`: `$oshare`, sticky by publisher. */
 export interface ShareName {
   readonly group: string;

@@ -9,6 +9,7 @@ import { RecordType } from "../../shared/protocol/ring-message.ts";
 import { writeUsage } from "../../shared/retain/retain-command.ts";
 import { RetainStateMachine } from "../../shared/retain/retain-state-machine.ts";
 import type { RetainLimits } from "../../shared/retain/retain-types.ts";
+import type { Usage } from "../../shared/retain/retain-usage.ts";
 import type { RetainedEntry } from "../../shared/retain/retained-store.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { RetainedTrie } from "../../shared/topic/retained-trie.ts";
@@ -77,6 +78,11 @@ export class RetainService {
         this.#send(thread, RecordType.RETAIN_COMMAND);
       }
     });
+  }
+
+  /** What this partition holds of a tenant. */
+  usage(tenantId: string): Readonly<Usage> {
+    return this.#machine.usage.own(tenantId);
   }
 
   /** Settings were reloaded: a tenant may have got a cap that the other partitions must know its usage for. */

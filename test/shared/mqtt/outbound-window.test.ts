@@ -3,7 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Awaiting, NO_PACKET_ID, OutboundWindow } from "../../../src/shared/mqtt/outbound-window.ts";
+import {
+  Awaiting,
+  NO_PACKET_ID,
+  OutboundWindow,
+} from "../../../src/shared/mqtt/outbound-window.ts";
 
 test("outbound window: identifiers are non-zero, in sequence, and wrap past 65535 [MQTT-2.2.1-4]", () => {
   const window = new OutboundWindow<string>(4);
@@ -47,29 +51,33 @@ test("outbound window: behaves like a Map under random use, and lists exchanges 
     fc.record({ kind: fc.constant("release" as const), pick: fc.nat(1000) }),
   );
   fc.assert(
-    fc.property(fc.array(operation, { maxLength: 400 }), fc.integer({ min: 1, max: 90 }), (steps, limit) => {
-      const window = new OutboundWindow<number>(limit);
-      const model = new Map<number, number>();
-      let serial = 0;
-      for (const step of steps) {
-        if (step.kind === "take") {
-          const packetId = window.take(serial, Awaiting.PUBACK);
-          assert.equal(packetId === NO_PACKET_ID, model.size >= limit);
-          if (packetId !== NO_PACKET_ID) {
-            assert.equal(model.has(packetId), false);
-            model.set(packetId, serial);
+    fc.property(
+      fc.array(operation, { maxLength: 400 }),
+      fc.integer({ min: 1, max: 90 }),
+      (steps, limit) => {
+        const window = new OutboundWindow<number>(limit);
+        const model = new Map<number, number>();
+        let serial = 0;
+        for (const step of steps) {
+          if (step.kind === "take") {
+            const packetId = window.take(serial, Awaiting.PUBACK);
+            assert.equal(packetId === NO_PACKET_ID, model.size >= limit);
+            if (packetId !== NO_PACKET_ID) {
+              assert.equal(model.has(packetId), false);
+              model.set(packetId, serial);
+            }
+            serial += 1;
+          } else if (model.size > 0) {
+            const packetId = [...model.keys()][step.pick % model.size] ?? 0;
+            window.release(packetId);
+            model.delete(packetId);
+            assert.equal(window.awaiting(packetId), Awaiting.NOTHING);
           }
-          serial += 1;
-        } else if (model.size > 0) {
-          const packetId = [...model.keys()][step.pick % model.size] ?? 0;
-          window.release(packetId);
-          model.delete(packetId);
-          assert.equal(window.awaiting(packetId), Awaiting.NOTHING);
+          assert.equal(window.count, model.size);
         }
-        assert.equal(window.count, model.size);
-      }
-      const listed = window.entries().map((entry) => [entry.packetId, entry.value]);
-      assert.deepEqual(listed, [...model.entries()]);
-    }),
+        const listed = window.entries().map((entry) => [entry.packetId, entry.value]);
+        assert.deepEqual(listed, [...model.entries()]);
+      },
+    ),
   );
 });

@@ -1,0 +1,112 @@
+/**
+ * One publish to the transient sessions of this worker.
+ *
+ * A session whose subscriptions overlap gets one copy with the highest granted QoS and all identifiers
+ * [MQTT-3.3.4-2] [MQTT-3.3.4-4]. That costs a second pass, so it is done only when several filters matched.
+ * Flow: publish 6/8. Thread: worker. Not re-entrant per publish; the scratch array is taken by the outermost call.
+ */
+
+import type { BorrowedPublish } from "./borrowed-publish.ts";
+import type { FilterEntry } from "./match-index.ts";
+import type { LocalReceiver, Subscription } from "./subscription.ts";
+
+let nextStamp = 1;
+const receivers: LocalReceiver[] = [];
+
+/** `entries[0..count)`: matched filters that have local subscribers. */
+export function deliverLocal(
+  publish: BorrowedPublish,
+  entries: readonly FilterEntry[],
+  count: number,
+): void {
+  const first = entries[0];
+  if (count === 1 && first !== undefined) {
+    deliverEntry(publish, first);
+    return;
+  }
+  deliverMerged(publish, entries, count);
+}
+
+function deliverEntry(publish: BorrowedPublish, entry: FilterEntry): void {
+  const local = entry.local;
+  if (local === null) return;
+  if (!Array.isArray(local)) {
+    deliverOne(publish, local);
+    return;
+  }
+  // Backwards: a session that unsubscribes while it is served swaps the last one, already served, into its place.
+  for (let index = local.length - 1; index >= 0; index -= 1) {
+    const subscription = local[index];
+    if (subscription !== undefined) deliverOne(publish, subscription);
+  }
+}
+
+function deliverOne(publish: BorrowedPublish, subscription: Subscription): void {
+  const options = subscription.options;
+  if (options.noLocal && isOwn(publish, subscription)) return;
+  // [MQTT-3.8.4-8]
+  const qos = publish.qos < options.qos ? publish.qos : options.qos;
+  const retain = options.retainAsPublished && publish.retain;
+  subscription.receiver.deliver(publish, qos, retain, subscription.identifiers, null);
+}
+
+function deliverMerged(
+  publish: BorrowedPublish,
+  entries: readonly FilterEntry[],
+  count: number,
+): void {
+  const stamp = nextStamp;
+  nextStamp += 1;
+  let receiverCount = 0;
+  for (let at = 0; at < count; at += 1) {
+    const local = entries[at]?.local ?? null;
+    if (local === null) continue;
+    const many = Array.isArray(local) ? local : null;
+    const total = many === null ? 1 : many.length;
+    for (let index = 0; index < total; index += 1) {
+      const subscription = many === null ? (local as Subscription) : many[index];
+      if (subscription === undefined) continue;
+      if (mergeOne(publish, subscription, stamp)) {
+        receivers[receiverCount] = subscription.receiver;
+        receiverCount += 1;
+      }
+    }
+  }
+  for (let index = 0; index < receiverCount; index += 1) {
+    const receiver = receivers[index];
+    receiver?.deliver(
+      publish,
+      receiver.matchQos,
+      receiver.matchRetain,
+      receiver.matchIdentifiers,
+      null,
+    );
+  }
+}
+
+/** Notes the subscription at its session; true when the session is new to this publish. */
+function mergeOne(publish: BorrowedPublish, subscription: Subscription, stamp: number): boolean {
+  const { options, receiver, identifiers } = subscription;
+  if (options.noLocal && isOwn(publish, subscription)) return false;
+  const qos = publish.qos < options.qos ? publish.qos : options.qos;
+  const retain = options.retainAsPublished && publish.retain;
+  if (receiver.matchStamp !== stamp) {
+    receiver.matchStamp = stamp;
+    receiver.matchQos = qos;
+    receiver.matchRetain = retain;
+    receiver.matchIdentifiers = identifiers;
+    return true;
+  }
+  if (qos > receiver.matchQos) receiver.matchQos = qos;
+  receiver.matchRetain ||= retain;
+  if (identifiers !== null) {
+    // [MQTT-3.3.4-3] The list of one subscription is shared, so the merged one is made anew.
+    receiver.matchIdentifiers = [...(receiver.matchIdentifiers ?? []), ...identifiers];
+  }
+  return false;
+}
+
+/** [MQTT-3.8.3-3] */
+function isOwn(publish: BorrowedPublish, subscription: Subscription): boolean {
+  return subscription.receiver.clientId === publish.publisherId;
+}

@@ -1,0 +1,143 @@
+/**
+ * Applies route changes to this worker's match index, its own and those of other workers alike.
+ * Thread: worker. Scope: one per worker.
+ */
+
+import { type RouteChange, RouteOp } from "../../shared/dist/route-command.ts";
+import { shareLoadWord } from "../../shared/metrics/shared-words.ts";
+import { optionsOf } from "./dist-api.ts";
+import type { FilterEntry, MatchIndex } from "./match-index.ts";
+import { ShareGroup, type ShareMember } from "./share-group.ts";
+import type { Subscription } from "./subscription.ts";
+
+export class RouteTable {
+  readonly #index: MatchIndex;
+
+  constructor(index: MatchIndex) {
+    this.#index = index;
+  }
+
+  /** `subscription`: the member itself when it is a session of this worker, else null. */
+  apply(change: RouteChange, source: number, subscription: Subscription | null): void {
+    switch (change.op) {
+      case RouteOp.ADD_WORKER:
+        this.#index.ensure(change.tenantId, change.filter).addWorker(source);
+        break;
+      case RouteOp.REMOVE_WORKER:
+        this.#update(change, (entry) => entry.removeWorker(source));
+        break;
+      case RouteOp.ADD_INBOX:
+        this.#addInbox(change, source);
+        break;
+      case RouteOp.REMOVE_INBOX:
+        this.#update(change, (entry) => removeInbox(entry, change.clientId, source));
+        break;
+      case RouteOp.ADD_MEMBER:
+      case RouteOp.ADD_INBOX_MEMBER:
+        this.#addMember(change, source, subscription);
+        break;
+      case RouteOp.REMOVE_MEMBER:
+      case RouteOp.REMOVE_INBOX_MEMBER:
+        this.#update(change, (entry) => removeMember(entry, change, source));
+        break;
+      case RouteOp.SYNC_REQUEST:
+      case RouteOp.SYNC_END:
+        break;
+    }
+  }
+
+  /** Forgets everything that lives on a worker that is gone. */
+  forgetWorker(thread: number): void {
+    this.#index.forEach((entry) => {
+      entry.removeWorker(thread);
+      if (entry.inboxes !== null) {
+        for (const route of entry.inboxes.values()) {
+          if (route.thread === thread) removeInbox(entry, route.clientId, thread);
+        }
+      }
+      if (entry.shares !== null) forgetMembers(entry, thread);
+      this.#index.prune(entry);
+    });
+  }
+
+  /** The shared group of a filter on this worker, null when nobody is in it. */
+  findGroup(
+    tenantId: string,
+    filter: string,
+    group: string,
+    isOrdered: boolean,
+  ): ShareGroup | null {
+    const entry = this.#index.find(tenantId, filter);
+    return entry === null ? null : findShare(entry, group, isOrdered);
+  }
+
+  #update(change: RouteChange, act: (entry: FilterEntry) => void): void {
+    const entry = this.#index.find(change.tenantId, change.filter);
+    if (entry === null) return;
+    act(entry);
+    this.#index.prune(entry);
+  }
+
+  #addInbox(change: RouteChange, source: number): void {
+    const entry = this.#index.ensure(change.tenantId, change.filter);
+    entry.inboxes ??= new Map();
+    entry.inboxes.set(change.clientId, {
+      clientId: change.clientId,
+      thread: source,
+      options: optionsOf(change),
+    });
+  }
+
+  #addMember(change: RouteChange, source: number, subscription: Subscription | null): void {
+    const entry = this.#index.ensure(change.tenantId, change.filter);
+    entry.shares ??= [];
+    let group = findShare(entry, change.group, change.isOrdered);
+    if (group === null) {
+      group = new ShareGroup(change.group, change.isOrdered, change.filter);
+      entry.shares.push(group);
+    }
+    group.add({
+      clientId: change.clientId,
+      thread: source,
+      isInbox: change.op === RouteOp.ADD_INBOX_MEMBER,
+      options: optionsOf(change),
+      loadWord: shareLoadWord(source, change.slot),
+      slot: change.slot,
+      generation: change.generation,
+      subscription,
+    });
+  }
+}
+
+function findShare(entry: FilterEntry, group: string, isOrdered: boolean): ShareGroup | null {
+  for (const share of entry.shares ?? []) {
+    if (share.name === group && share.isOrdered === isOrdered) return share;
+  }
+  return null;
+}
+
+function removeInbox(entry: FilterEntry, clientId: string, source: number): void {
+  if (entry.inboxes?.get(clientId)?.thread !== source) return;
+  entry.inboxes.delete(clientId);
+  if (entry.inboxes.size === 0) entry.inboxes = null;
+}
+
+function removeMember(entry: FilterEntry, change: RouteChange, source: number): void {
+  const isInbox = change.op === RouteOp.REMOVE_INBOX_MEMBER;
+  const group = findShare(entry, change.group, change.isOrdered);
+  group?.remove(change.clientId, source, isInbox);
+  dropEmptyGroups(entry);
+}
+
+function forgetMembers(entry: FilterEntry, thread: number): void {
+  for (const group of entry.shares ?? []) {
+    const gone: ShareMember[] = group.members.filter((member) => member.thread === thread);
+    for (const member of gone) group.remove(member.clientId, thread, member.isInbox);
+  }
+  dropEmptyGroups(entry);
+}
+
+function dropEmptyGroups(entry: FilterEntry): void {
+  const shares = entry.shares?.filter((group) => group.members.length > 0) ?? [];
+  entry.shares = shares.length === 0 ? null : shares;
+}

@@ -1,0 +1,66 @@
+/**
+ * One subscription of a transient session, as the match index holds it.
+ * Thread: worker. Owned by the session; the index and shared groups refer to it while it is subscribed.
+ */
+
+import type { BorrowedPublish } from "./borrowed-publish.ts";
+import type { DeliveryOptions } from "./dist-api.ts";
+
+/** What a delivery needs to know of the session. One implementation: workers/session/session.ts. */
+export interface LocalReceiver {
+  readonly clientId: string;
+  /**
+   * Serial of the publish that already counted this session, so that overlapping subscriptions make one delivery.
+   */
+  matchStamp: number;
+  matchQos: number;
+  matchRetain: boolean;
+  matchIdentifiers: readonly number[] | null;
+  /** Sends or queues one delivery. `share`: the subscription of a shared group that the message was meant for. */
+  deliver(
+    publish: BorrowedPublish,
+    qos: number,
+    retain: boolean,
+    identifiers: readonly number[] | null,
+    share: Subscription | null,
+  ): void;
+}
+
+export class Subscription {
+  readonly receiver: LocalReceiver;
+  /** As the client sent it, share prefix included. */
+  readonly requestedFilter: string;
+  /** What is matched: without share prefix. */
+  readonly filter: string;
+  readonly share: { readonly group: string; readonly ordered: boolean } | null;
+  options: DeliveryOptions;
+  /** [subscriptionIdentifier], shared by all deliveries; null when there is none. */
+  identifiers: readonly number[] | null;
+  /** Index in the filter entry's `local` array, so that removal is O(1) among a million subscribers. */
+  position = 0;
+  /** Shared subscriptions: place in this worker's member table; -1 otherwise. */
+  memberSlot = -1;
+
+  constructor(
+    receiver: LocalReceiver,
+    requestedFilter: string,
+    filter: string,
+    share: { readonly group: string; readonly ordered: boolean } | null,
+    options: DeliveryOptions,
+  ) {
+    this.receiver = receiver;
+    this.requestedFilter = requestedFilter;
+    this.filter = filter;
+    this.share = share;
+    this.options = options;
+    this.identifiers =
+      options.subscriptionIdentifier === 0 ? null : [options.subscriptionIdentifier];
+  }
+
+  /** Subscribing again replaces the options [MQTT-3.8.4-3]. */
+  replaceOptions(options: DeliveryOptions): void {
+    this.options = options;
+    this.identifiers =
+      options.subscriptionIdentifier === 0 ? null : [options.subscriptionIdentifier];
+  }
+}

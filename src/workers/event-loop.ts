@@ -1,0 +1,95 @@
+/**
+ * The duty cycle of a worker. Socket events run between cycles and only gather work; a cycle then does, in this order
+ * and with a limit per source, so that no source starves another:
+ *
+ *     drain rings → send gathered commands and routes → flush connections with output → ring the bells of peers
+ *
+ * After a cycle that found nothing the worker parks: a peer that sends rings its bell, and a socket event wakes it
+ * anyway. Cycles run in the check phase (`setImmediate`), behind all sockets that were readable at once: their output
+ * leaves together.
+ * Thread: worker. Scope: one per worker.
+ */
+
+import { Counter } from "../shared/metrics/counter-table.ts";
+import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
+import type { Transport } from "./mqtt/transport.ts";
+
+/** Records per source and cycle: at 1 µs each well under a millisecond before sockets get their turn. */
+const DRAIN_LIMIT = 512;
+
+export interface EventLoopHooks {
+  /** Sends what services and routes have gathered. */
+  flushServices(): void;
+  /** Flushes one connection, unless its bandwidth limit holds it back. */
+  flushTransport(transport: Transport): void;
+}
+
+export class EventLoop {
+  readonly #endpoint: RingEndpoint;
+  readonly #counters: Float64Array;
+  readonly #hooks: EventLoopHooks;
+  #isScheduled = false;
+  #isStopped = false;
+  /** Connections with output; two lists, so that flushing may dirty connections for the next cycle. */
+  #dirty: Transport[] = [];
+  #flushing: Transport[] = [];
+  #nowMs = Date.now();
+  readonly #cycle = () => this.#runCycle();
+
+  constructor(endpoint: RingEndpoint, counters: Float64Array, hooks: EventLoopHooks) {
+    this.#endpoint = endpoint;
+    this.#counters = counters;
+    this.#hooks = hooks;
+  }
+
+  /** Wall clock, milliseconds, as of the current event. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** An event has begun outside of a cycle: take the time and make sure that a cycle follows. */
+  wake(): void {
+    this.#nowMs = Date.now();
+    this.schedule();
+  }
+
+  /** Makes sure that a cycle runs soon. */
+  schedule(): void {
+    if (this.#isScheduled || this.#isStopped) return;
+    this.#isScheduled = true;
+    setImmediate(this.#cycle);
+  }
+
+  /** `transport` has output for the end of the cycle. Called once per transport between two flushes. */
+  markDirty(transport: Transport): void {
+    this.#dirty.push(transport);
+    this.schedule();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  #runCycle(): void {
+    this.#isScheduled = false;
+    if (this.#isStopped) return;
+    this.#nowMs = Date.now();
+    this.#counters[Counter.LOOP_CYCLES]! += 1;
+    this.#endpoint.unpark();
+    const drained = this.#endpoint.drain(DRAIN_LIMIT);
+    this.#hooks.flushServices();
+    this.#flushDirty();
+    this.#endpoint.flush();
+    if (drained > 0 || this.#dirty.length > 0 || !this.#endpoint.tryPark()) this.schedule();
+  }
+
+  #flushDirty(): void {
+    const transports = this.#dirty;
+    this.#dirty = this.#flushing;
+    this.#flushing = transports;
+    for (let index = 0; index < transports.length; index += 1) {
+      this.#hooks.flushTransport(transports[index]!);
+    }
+    transports.length = 0;
+  }
+}

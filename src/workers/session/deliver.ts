@@ -1,0 +1,265 @@
+/**
+ * Messages to one client: QoS 0 straight into the output, QoS 1 and 2 through the window, what finds no room into the
+ * session's queue (transient sessions) or left in the inbox, which keeps the window itself (persistent sessions).
+ *
+ * A client that does not read: above the connection's, the tenant's or the process's byte budget QoS 0 is dropped and
+ * counted, QoS 1 and 2 wait. It is closed when nothing moves for `stalledTimeoutMs` (deadlines.ts).
+ * Flow: publish 7/8. Thread: worker. Hot: allocates nothing per QoS 0 delivery, nothing per QoS 1 and 2 delivery that
+ * finds room and belongs to no shared group.
+ */
+
+import { RingQueue } from "../../shared/collections/ring-queue.ts";
+import { Counter } from "../../shared/metrics/counter-table.ts";
+import {
+  AliasForm,
+  encodedPublish,
+  NO_SUBSCRIPTION_IDENTIFIERS,
+  publishVariant,
+  writePublish,
+} from "../../shared/mqtt/encode-publish.ts";
+import type { Message } from "../../shared/mqtt/message.ts";
+import { Awaiting, OutboundWindow } from "../../shared/mqtt/outbound-window.ts";
+import { PacketType } from "../../shared/mqtt/packet-type.ts";
+import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
+import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
+import type { Subscription } from "../dist/subscription.ts";
+import type { InboxPush } from "../inbox/inbox-api.ts";
+import { isOverBudget, noteOverMark } from "./output-budget.ts";
+import { countSent, sendAck } from "./send.ts";
+import type { Session } from "./session.ts";
+import { Phase } from "./session-state.ts";
+
+/** One QoS 1 or 2 message for one session, where more than the window's state must be remembered. */
+export interface Delivery {
+  readonly message: Message;
+  readonly qos: number;
+  readonly retain: boolean;
+  readonly identifiers: readonly number[] | null;
+  /** The shared subscription it was chosen for; null otherwise. */
+  readonly share: Subscription | null;
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A matched publish for a transient session. Called by fan-out; must not end the session (it may be in a loop). */
+export function deliver(
+  session: Session,
+  publish: BorrowedPublish,
+  qos: number,
+  retain: boolean,
+  identifiers: readonly number[] | null,
+  share: Subscription | null,
+): void {
+  if (session.phase !== Phase.ACTIVE) return;
+  if (qos === 0) {
+    deliverQos0(session, publish, retain, identifiers);
+    if (share !== null) session.context.members.finish(share.memberSlot);
+    return;
+  }
+  const message = publish.own();
+  const isWaiting = session.queue !== null && session.queue.size > 0;
+  if (!isWaiting && !isOverBudget(session)) {
+    session.window ??= new OutboundWindow(session.receiveMaximum);
+    if (!session.window.isFull) {
+      const kept = share === null ? null : { message, qos, retain, identifiers, share };
+      sendNew(session, session.window, message, qos, retain, identifiers, kept);
+      return;
+    }
+  }
+  enqueue(session, { message, qos, retain, identifiers, share });
+}
+
+/** A message from the session's inbox, within the window that the inbox keeps. */
+export function deliverPush(session: Session, push: InboxPush): void {
+  if (session.phase !== Phase.ACTIVE) return;
+  const { message, packetId, qos, retain, dup } = push;
+  const identifiers =
+    push.subscriptionIdentifiers.length === 0 ? null : push.subscriptionIdentifiers;
+  if (qos === 0 && message !== null) {
+    session.context.publish.loadMessage(message, session.context.nowMs());
+    deliverQos0(session, session.context.publish, retain, identifiers);
+    return;
+  }
+  session.window ??= new OutboundWindow(65_535);
+  if (message === null) {
+    session.window.put(packetId, null, Awaiting.PUBCOMP);
+    sendAck(session, PacketType.PUBREL, packetId, ReasonCode.SUCCESS); // [MQTT-4.4.0-1]
+    return;
+  }
+  session.window.put(packetId, null, qos === 1 ? Awaiting.PUBACK : Awaiting.PUBREC);
+  if (dup) session.context.counters[Counter.REDELIVERED]! += 1;
+  if (!writeMessage(session, message, qos, retain, identifiers, packetId, dup)) {
+    // Too large for the client: as if delivered [MQTT-3.1.2-25].
+    session.window.release(packetId);
+    session.dropPushed(packetId);
+  }
+}
+
+/** Sends what waits, while the window and the budget have room; then retained messages may go on. */
+export function pumpQueue(session: Session): void {
+  const { queue, window } = session;
+  if (queue !== null && window !== null) {
+    while (queue.size > 0 && !window.isFull && !isOverBudget(session)) {
+      const next = queue.shift();
+      if (next !== undefined) sendQueued(session, window, next);
+    }
+  }
+  const { onRoom } = session;
+  if (onRoom !== null && hasRoom(session)) {
+    session.onRoom = null;
+    onRoom();
+  }
+}
+
+/** True when a retained message would not have to wait. */
+export function hasRoom(session: Session): boolean {
+  const isQueueEmpty = session.queue === null || session.queue.size === 0;
+  return isQueueEmpty && !isOverBudget(session);
+}
+
+export function handleOutputDrained(session: Session): void {
+  session.stalledSinceMs = 0;
+  if (session.phase === Phase.ACTIVE) pumpQueue(session);
+}
+
+/** A shared group's message is done with: the member's load goes down. */
+export function finishShared(session: Session, delivery: Delivery | null): void {
+  const share = delivery?.share ?? null;
+  if (share !== null) session.context.members.finish(share.memberSlot);
+}
+
+function deliverQos0(
+  session: Session,
+  publish: BorrowedPublish,
+  retain: boolean,
+  identifiers: readonly number[] | null,
+): void {
+  if (isOverBudget(session)) {
+    noteOverMark(session);
+    drop(session, Counter.DROPPED_SLOW_CONSUMER);
+    return;
+  }
+  if (identifiers !== null || session.outboundAliases !== null) {
+    writeMessage(session, publish.own(), 0, retain, identifiers, 0, false);
+    return;
+  }
+  const packet = publish.qos0Packet(session.isV5, retain);
+  const size = packet.length;
+  // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
+  if (session.maximumPacketSize !== 0 && size > session.maximumPacketSize) {
+    drop(session, Counter.DROPPED_TOO_LARGE);
+    return;
+  }
+  const { output } = session.transport;
+  const at = output.reserve(size);
+  output.bytes.set(packet, at);
+  countPublish(session, 0, publish.payloadLength, size);
+}
+
+/** Opens an exchange under a fresh identifier and sends, first time, DUP 0 [MQTT-4.3.2-1] [MQTT-4.3.3-1]. */
+function sendNew(
+  session: Session,
+  window: OutboundWindow<Delivery | null>,
+  message: Message,
+  qos: number,
+  retain: boolean,
+  identifiers: readonly number[] | null,
+  kept: Delivery | null,
+): void {
+  const packetId = window.take(kept, qos === 1 ? Awaiting.PUBACK : Awaiting.PUBREC);
+  if (writeMessage(session, message, qos, retain, identifiers, packetId, false)) return;
+  window.release(packetId);
+  finishShared(session, kept);
+}
+
+function sendQueued(
+  session: Session,
+  window: OutboundWindow<Delivery | null>,
+  delivery: Delivery,
+): void {
+  const { message, qos, retain, identifiers, share } = delivery;
+  if (message.isExpired(session.context.nowMs())) {
+    drop(session, Counter.DROPPED_EXPIRED); // [MQTT-3.3.2-5]
+    finishShared(session, delivery);
+    return;
+  }
+  sendNew(session, window, message, qos, retain, identifiers, share === null ? null : delivery);
+}
+
+/** Keeps a message that finds no room, up to SessionInboxSize; then the newest is dropped and counted. */
+function enqueue(session: Session, delivery: Delivery): void {
+  session.queue ??= new RingQueue();
+  session.window ??= new OutboundWindow(session.receiveMaximum);
+  const limit = session.tenant?.settings.SessionInboxSize ?? 0;
+  if (session.queue.size >= limit) {
+    drop(session, Counter.DROPPED_QUEUE_FULL);
+    finishShared(session, delivery);
+    return;
+  }
+  noteOverMark(session);
+  session.queue.push(delivery);
+}
+
+/** False: it cannot be sent to this client at all. `packetId` 0 at QoS 0. */
+function writeMessage(
+  session: Session,
+  message: Message,
+  qos: number,
+  retain: boolean,
+  identifiers: readonly number[] | null,
+  packetId: number,
+  dup: boolean,
+): boolean {
+  let alias = 0;
+  let form: AliasForm = AliasForm.NONE;
+  const aliases = session.outboundAliases;
+  if (aliases !== null) {
+    alias = aliases.lookup(topicText(message));
+    if (alias !== 0) form = aliases.isNew ? AliasForm.SET : AliasForm.USE;
+  }
+  const variant = publishVariant(session.protocolVersion, qos, retain, form);
+  const list = session.isV5
+    ? (identifiers ?? NO_SUBSCRIPTION_IDENTIFIERS)
+    : NO_SUBSCRIPTION_IDENTIFIERS;
+  const encoded = encodedPublish(message, variant, list);
+  const size = encoded.bytes.length;
+  if (session.maximumPacketSize !== 0 && size > session.maximumPacketSize) {
+    if (form === AliasForm.SET) aliases?.forget(topicText(message));
+    drop(session, Counter.DROPPED_TOO_LARGE);
+    return false;
+  }
+  const { output } = session.transport;
+  const at = output.reserve(size);
+  const expirySeconds = message.remainingExpirySeconds(session.context.nowMs());
+  writePublish(output.bytes, at, encoded, packetId, dup, alias, expirySeconds);
+  countPublish(session, qos, message.payload.length, size);
+  return true;
+}
+
+let lastTopic: Uint8Array | null = null;
+let lastTopicText = "";
+
+/** The topic as text; remembered for the message that goes to many subscribers in a row. */
+function topicText(message: Message): string {
+  if (message.topic !== lastTopic) {
+    lastTopic = message.topic;
+    lastTopicText = decoder.decode(message.topic);
+  }
+  return lastTopicText;
+}
+
+function countPublish(session: Session, qos: number, payloadLength: number, size: number): void {
+  const { counters } = session.context;
+  counters[Counter.PUBLISH_SENT_QOS0 + qos]! += 1;
+  counters[Counter.PUBLISH_SENT_BYTES]! += payloadLength;
+  if (session.tenant !== null) {
+    session.tenant.counters.publishSent += 1;
+    session.tenant.counters.publishBytesSent += payloadLength;
+  }
+  countSent(session, size);
+}
+
+function drop(session: Session, counter: number): void {
+  session.context.counters[counter]! += 1;
+  if (session.tenant !== null) session.tenant.counters.publishDropped += 1;
+}

@@ -1,0 +1,106 @@
+/**
+ * What is left to do when a connection ends: the will, the routes of a transient session or the detachment of a stored
+ * one, messages of shared groups that this member did not finish, and the claim on the client identifier, last of all.
+ * Thread: worker. Called once per session, by Session.end.
+ */
+
+import { Counter } from "../../shared/metrics/counter-table.ts";
+import { Awaiting } from "../../shared/mqtt/outbound-window.ts";
+import { clampSessionExpiry } from "./connect-rules.ts";
+import { countSubscriptions } from "./count-subscriptions.ts";
+import type { Delivery } from "./deliver.ts";
+import { countOutput } from "./output-budget.ts";
+import type { Session } from "./session.ts";
+import { EndReason } from "./session-state.ts";
+import { willMessage } from "./will.ts";
+
+export function endSession(session: Session, wasActive: boolean): void {
+  const { context, tenant } = session;
+  countOutput(session, true);
+  if (wasActive) {
+    context.counters[Counter.DISCONNECTS]! += 1;
+    context.counters[Counter.SESSIONS_CONNECTED]! -= 1;
+    if (tenant !== null) {
+      tenant.counters.clientsConnected -= 1;
+      if (session.isPersistent) tenant.counters.storedConnected -= 1;
+    }
+    context.log.debug("client_disconnected", {
+      tenant: session.tenantId,
+      client_id: session.clientId,
+      peer: session.transport.remoteAddress,
+      by: session.endReason === EndReason.CLIENT_DISCONNECTED ? "client" : "server",
+    });
+  }
+  if (session.isPersistent) detach(session);
+  else if (wasActive) endTransient(session);
+  if (session.epoch !== 0) {
+    context.registry.released(session);
+    context.dict.release(session.tenantId, session.clientId, session.epoch);
+  }
+}
+
+function detach(session: Session): void {
+  const wanted = session.disconnectExpirySeconds;
+  const settings = session.tenant?.settings;
+  const expirySeconds =
+    wanted < 0 || settings === undefined ? -1 : clampSessionExpiry(wanted, settings);
+  const count = session.subscriptions?.size ?? 0;
+  const shared = countShared(session);
+  countSubscriptions(session, -count, -shared);
+  session.context.inbox.detach(session, expirySeconds, session.will === null || keepsWill(session));
+}
+
+function endTransient(session: Session): void {
+  const { context } = session;
+  for (const subscription of session.subscriptions?.values() ?? []) {
+    context.dist.unsubscribe(session.tenantId, subscription);
+  }
+  countSubscriptions(session, -(session.subscriptions?.size ?? 0), -countShared(session));
+  session.subscriptions = null;
+  handOver(session);
+  // A transient session ends with its connection, and so does any will delay [MQTT-3.1.2-8].
+  if (session.will !== null && !keepsWill(session)) {
+    context.counters[Counter.WILLS_PUBLISHED]! += 1;
+    context.publisher.publish(willMessage(session, session.will), null);
+  }
+}
+
+/** Wills are not published for a broker that shuts down, if the tenant says so. */
+function keepsWill(session: Session): boolean {
+  return (
+    session.context.isDraining && session.tenant?.settings.NoLWTWhenServerShuttingDown === true
+  );
+}
+
+/** Unfinished messages of shared groups go to other members, but never a QoS 2 message begun [MQTT-4.8.2-5]. */
+function handOver(session: Session): void {
+  for (const { awaiting, value } of session.window?.entries() ?? []) {
+    if (value !== null && awaiting === Awaiting.PUBACK) redispatch(session, value);
+  }
+  for (;;) {
+    const waiting = session.queue?.shift();
+    if (waiting === undefined) break;
+    redispatch(session, waiting);
+  }
+  session.window = null;
+  session.queue = null;
+}
+
+function redispatch(session: Session, delivery: Delivery): void {
+  const { share, message } = delivery;
+  if (share?.share == null) return;
+  session.context.publisher.redispatch(message, {
+    tenantId: session.tenantId,
+    filter: share.filter,
+    group: share.share.group,
+    ordered: share.share.ordered,
+  });
+}
+
+function countShared(session: Session): number {
+  let count = 0;
+  for (const subscription of session.subscriptions?.values() ?? []) {
+    if (subscription.share !== null) count += 1;
+  }
+  return count;
+}

@@ -1,0 +1,227 @@
+/**
+ * An inbound PUBLISH: alias, rules, quota, authorization, then match and fan-out, then its acknowledgement.
+ *
+ * QoS 2 uses "method B" of MQTT5 §4.3.3: the publish is distributed at once, its identifier is kept until PUBREL, and
+ * a repeat of it only gets PUBREC again [MQTT-4.3.3-10].
+ * Flow: publish 4/8. Thread: worker. Hot: allocates nothing at QoS 0.
+ */
+
+import { Counter } from "../../shared/metrics/counter-table.ts";
+import type { Message } from "../../shared/mqtt/message.ts";
+import { PacketType } from "../../shared/mqtt/packet-type.ts";
+import type { PacketView } from "../../shared/mqtt/packet-view.ts";
+import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
+import { publishFlags } from "../auth/authorization-cache.ts";
+import { PublishOutcome } from "../dist/dist-api.ts";
+import { PUBLISH_PENDING } from "../dist/publisher.ts";
+import { InboxOp } from "../inbox/inbox-api.ts";
+import { type InboundAck, InboundAcks } from "./inbound-acks.ts";
+import { breaksPayloadFormat, checkPublish, isReservedTopicName } from "./publish-rules.ts";
+import { chargePublish } from "./rate-limits.ts";
+import { sendAck } from "./send.ts";
+import type { Session } from "./session.ts";
+import { PauseReason, Phase } from "./session-state.ts";
+import type { Tenant } from "./tenant.ts";
+
+/** MQTT 3.x has no Receive Maximum: its clients may have every identifier in flight. */
+const V3_INBOUND_MAXIMUM = 65_535;
+
+export function handlePublish(session: Session, view: PacketView): void {
+  const { context, tenant } = session;
+  if (tenant === null) return;
+  countReceived(context.counters, tenant, view);
+  chargePublish(session, tenant.settings, view.packetSize);
+  let aliasTopic: Uint8Array | null = null;
+  if (view.topicAlias !== 0) {
+    aliasTopic = resolveAlias(session, view);
+    if (aliasTopic === null && view.topicLength === 0) {
+      session.close(ReasonCode.PROTOCOL_ERROR, "topic alias without a topic");
+      return;
+    }
+  }
+  const topicBytes = aliasTopic ?? view.bytes;
+  const topicOffset = aliasTopic === null ? view.topicOffset : 0;
+  const topicLength = aliasTopic === null ? view.topicLength : aliasTopic.length;
+  const fault = checkPublish(view, topicBytes, topicOffset, topicLength, tenant.settings);
+  if (fault !== 0) {
+    session.close(fault, "PUBLISH beyond what the server allows");
+    return;
+  }
+  if (view.qos > 0 && !admitQuota(session, view, tenant)) return;
+  if (view.qos === 2 && session.inboundIds?.has(view.packetId) === true) {
+    repeatPubrec(session, view.packetId);
+    return;
+  }
+  const isReserved = isReservedTopicName(topicBytes, topicOffset, topicLength);
+  const flags = publishFlags(view.qos, view.retain);
+  const verdict =
+    !isReserved &&
+    (session.authorizations?.checkPublish(topicBytes, topicOffset, topicLength, flags) ?? false);
+  if (verdict === false) {
+    denyPublish(session, view.qos, view.packetId);
+    return;
+  }
+  if (breaksPayloadFormat(view, tenant.settings)) {
+    refusePayload(session, view);
+    return;
+  }
+  const { publish } = context;
+  publish.loadView(view, session.isV5, aliasTopic, tenant.id, session.clientId, context.nowMs());
+  if (verdict === true) distribute(session, view.qos, view.packetId);
+  else void publishWhenAllowed(session, verdict, publish.own(), view.packetId);
+}
+
+/** Fan-out of `context.publish`, then the acknowledgement, now or when inboxes have answered. */
+function distribute(session: Session, qos: number, packetId: number): void {
+  const { publisher, publish } = session.context;
+  if (qos === 0) {
+    publisher.publishBorrowed(publish, null);
+    return;
+  }
+  if (qos === 2) {
+    session.inboundIds ??= new Set();
+    session.inboundIds.add(packetId); // [MQTT-4.3.3-8]
+  }
+  let waiting: InboundAck | null = null;
+  const outcome = publisher.publishBorrowed(publish, (later) => {
+    if (waiting !== null) concludePublish(session, waiting, later);
+  });
+  const isKept = qos === 2 && session.isPersistent;
+  if (outcome === PUBLISH_PENDING || isKept || (session.inboundAcks?.count ?? 0) > 0) {
+    session.inboundAcks ??= new InboundAcks();
+    waiting = session.inboundAcks.append(packetId, qos);
+    if (outcome !== PUBLISH_PENDING) concludePublish(session, waiting, outcome);
+    return;
+  }
+  acknowledge(session, packetId, qos, reasonOf(outcome));
+}
+
+async function publishWhenAllowed(
+  session: Session,
+  verdict: Promise<boolean>,
+  message: Message,
+  packetId: number,
+): Promise<void> {
+  // Later packets wait, so order is kept.
+  session.pause(PauseReason.ANSWER);
+  const isAllowed = await verdict;
+  session.context.wake();
+  if (session.phase !== Phase.ACTIVE) return;
+  if (isAllowed) {
+    session.context.publish.loadMessage(message, session.context.nowMs());
+    distribute(session, message.qos, packetId);
+  } else {
+    denyPublish(session, message.qos, packetId);
+  }
+  session.resume(PauseReason.ANSWER);
+}
+
+/** The outcome of a publish whose place in the order is kept. */
+function concludePublish(session: Session, ack: InboundAck, outcome: PublishOutcome): void {
+  if (session.phase !== Phase.ACTIVE) return;
+  if (outcome === PublishOutcome.FAILED && !session.isV5) {
+    // MQTT 3.x cannot say no: without an acknowledgement the client sends again on its next connection.
+    session.close(ReasonCode.SERVER_UNAVAILABLE, "a stored session's worker went away");
+    return;
+  }
+  const reasonCode = reasonOf(outcome);
+  const isKept = ack.qos === 2 && session.isPersistent && reasonCode < ReasonCode.UNSPECIFIED_ERROR;
+  if (!isKept) {
+    finishAck(session, ack, reasonCode);
+    return;
+  }
+  // PUBREC promises that a repeat will be recognised, also after a reconnect.
+  session.context.inbox.commit(session, InboxOp.INBOUND_ADD, ack.packetId, () =>
+    finishAck(session, ack, reasonCode),
+  );
+}
+
+function finishAck(session: Session, ack: InboundAck, reasonCode: number): void {
+  ack.reasonCode = reasonCode;
+  if (session.phase !== Phase.ACTIVE) return;
+  for (;;) {
+    const next = session.inboundAcks?.poll() ?? null;
+    if (next === null) return;
+    acknowledge(session, next.packetId, next.qos, next.reasonCode);
+  }
+}
+
+/** PUBACK [MQTT-4.3.2-4] or PUBREC [MQTT-4.3.3-8], with the packet's identifier [MQTT-2.2.1-5]. */
+function acknowledge(session: Session, packetId: number, qos: number, reasonCode: number): void {
+  if (qos === 2 && reasonCode >= ReasonCode.UNSPECIFIED_ERROR) {
+    session.inboundIds?.delete(packetId); // [MQTT-4.3.3-9]
+  }
+  sendAck(session, qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId, reasonCode);
+}
+
+function reasonOf(outcome: PublishOutcome): number {
+  switch (outcome) {
+    case PublishOutcome.DELIVERED:
+      return ReasonCode.SUCCESS;
+    case PublishOutcome.NO_SUBSCRIBER:
+      return ReasonCode.NO_MATCHING_SUBSCRIBERS;
+    case PublishOutcome.QUOTA:
+      return ReasonCode.QUOTA_EXCEEDED;
+    case PublishOutcome.FAILED:
+      return ReasonCode.UNSPECIFIED_ERROR;
+  }
+}
+
+/** The topic an alias stands for; learns it when the packet carries both. Null: not known yet. */
+function resolveAlias(session: Session, view: PacketView): Uint8Array | null {
+  if (view.topicLength === 0) return session.inboundAliases?.[view.topicAlias] ?? null;
+  session.inboundAliases ??= [];
+  const aliases = session.inboundAliases;
+  while (aliases.length <= view.topicAlias) aliases.push(null);
+  const end = view.topicOffset + view.topicLength;
+  aliases[view.topicAlias] = Uint8Array.prototype.slice.call(view.bytes, view.topicOffset, end);
+  return null;
+}
+
+/** False: the connection is closed, the client has more in flight than CONNACK allowed [MQTT-3.3.4-7]. */
+function admitQuota(session: Session, view: PacketView, tenant: Tenant): boolean {
+  const maximum = session.isV5 ? tenant.settings.ReceivingMaximum : V3_INBOUND_MAXIMUM;
+  const inFlight = (session.inboundAcks?.count ?? 0) + (session.inboundIds?.size ?? 0);
+  const isRepeat = view.qos === 2 && session.inboundIds?.has(view.packetId) === true;
+  if (inFlight < maximum || isRepeat) return true;
+  session.close(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, "more publishes in flight than allowed");
+  return false;
+}
+
+function repeatPubrec(session: Session, packetId: number): void {
+  sendAck(session, PacketType.PUBREC, packetId, ReasonCode.SUCCESS);
+}
+
+/** MQTT 3.x has no refusal: the publish is acknowledged and dropped, as the specification allows. */
+function denyPublish(session: Session, qos: number, packetId: number): void {
+  const { counters } = session.context;
+  counters[Counter.AUTHORIZATION_DENIED]! += 1;
+  counters[Counter.DROPPED_NOT_AUTHORIZED]! += 1;
+  if (session.tenant !== null) session.tenant.counters.publishDropped += 1;
+  if (qos > 0) answerInOrder(session, packetId, qos, ReasonCode.NOT_AUTHORIZED);
+}
+
+function refusePayload(session: Session, view: PacketView): void {
+  if (view.qos === 0) {
+    session.close(ReasonCode.PAYLOAD_FORMAT_INVALID, "payload is not UTF-8 as it says");
+    return;
+  }
+  answerInOrder(session, view.packetId, view.qos, ReasonCode.PAYLOAD_FORMAT_INVALID);
+}
+
+/** An answer that is known at once still waits for those before it. */
+function answerInOrder(session: Session, packetId: number, qos: number, reasonCode: number): void {
+  if ((session.inboundAcks?.count ?? 0) === 0) {
+    acknowledge(session, packetId, qos, reasonCode);
+    return;
+  }
+  const ack = session.inboundAcks?.append(packetId, qos);
+  if (ack !== undefined) ack.reasonCode = reasonCode;
+}
+
+function countReceived(counters: Float64Array, tenant: Tenant, view: PacketView): void {
+  counters[Counter.PUBLISH_RECEIVED_QOS0 + view.qos]! += 1;
+  counters[Counter.PUBLISH_RECEIVED_BYTES]! += view.payloadLength;
+  tenant.counters.publishReceived += 1;
+  tenant.counters.publishBytesReceived += view.payloadLength;
+}

@@ -1,0 +1,217 @@
+/**
+ * SUBSCRIBE: each filter is checked, authorized, made a route on every worker, and only then comes the one SUBACK with
+ * a code per filter in their order [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.9.3-1]; so after SUBACK a publish from any
+ * connection is delivered. Retained messages follow the SUBACK.
+ * Thread: worker.
+ */
+
+import { Counter } from "../../shared/metrics/counter-table.ts";
+import type { SubscribePacket, SubscriptionRequest } from "../../shared/mqtt/packet-view.ts";
+import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
+import { type ShareFilter, splitShareFilter } from "../../shared/topic/share-filter.ts";
+import { AuthAction } from "../auth/auth-provider.ts";
+import type { DeliveryOptions } from "../dist/dist-api.ts";
+import { Subscription } from "../dist/subscription.ts";
+import { InboxSubscribeStatus } from "../inbox/inbox-api.ts";
+import { countSubscriptions } from "./count-subscriptions.ts";
+import { type RetainedRequest, replayRetained } from "./retained-replay.ts";
+import { sendCold } from "./send.ts";
+import type { Session } from "./session.ts";
+import { PauseReason, Phase } from "./session-state.ts";
+import { checkSubscription } from "./subscribe-rules.ts";
+import type { Tenant } from "./tenant.ts";
+
+/** One SUBSCRIBE while its routes are being made. */
+interface Subscribing {
+  readonly packet: SubscribePacket;
+  readonly reasonCodes: number[];
+  readonly retained: RetainedRequest[];
+  /** Routes still being made, plus one until all have been started. */
+  outstanding: number;
+}
+
+export function handleSubscribe(session: Session, packet: SubscribePacket): void {
+  const { tenant } = session;
+  if (tenant === null) return;
+  const { settings } = tenant;
+  if (packet.subscriptions.length > settings.MaxTopicFiltersPerSub) {
+    session.close(ReasonCode.QUOTA_EXCEEDED, "too many filters in one SUBSCRIBE");
+    return;
+  }
+  if (packet.subscriptionIdentifier !== 0 && !settings.SubscriptionIdentifierEnabled) {
+    session.close(
+      ReasonCode.SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED,
+      "subscription identifiers are switched off",
+    );
+    return;
+  }
+  const verdicts = packet.subscriptions.map((request) => authorize(session, request));
+  if (verdicts.every((verdict) => typeof verdict === "boolean")) {
+    subscribeAll(session, tenant, packet, verdicts);
+    return;
+  }
+  session.pause(PauseReason.ANSWER);
+  void Promise.all(verdicts).then((settled) => {
+    session.context.wake();
+    if (session.phase !== Phase.ACTIVE) return;
+    subscribeAll(session, tenant, packet, settled);
+    session.resume(PauseReason.ANSWER);
+  });
+}
+
+function authorize(session: Session, request: SubscriptionRequest): boolean | Promise<boolean> {
+  const share = splitShareFilter(request.filter);
+  const filter = share?.filter ?? request.filter;
+  return session.authorizations?.check(AuthAction.SUBSCRIBE, filter, request.qos, false) ?? false;
+}
+
+function subscribeAll(
+  session: Session,
+  tenant: Tenant,
+  packet: SubscribePacket,
+  verdicts: readonly boolean[],
+): void {
+  const subscribing: Subscribing = {
+    packet,
+    reasonCodes: new Array<number>(packet.subscriptions.length).fill(0),
+    retained: [],
+    outstanding: 1,
+  };
+  packet.subscriptions.forEach((request, index) => {
+    subscribeOne(session, tenant, subscribing, request, index, verdicts[index] === true);
+  });
+  finishOne(session, subscribing);
+}
+
+// biome-ignore lint/complexity/useMaxParams: one filter of one SUBSCRIBE; the parts have different owners.
+function subscribeOne(
+  session: Session,
+  tenant: Tenant,
+  subscribing: Subscribing,
+  request: SubscriptionRequest,
+  index: number,
+  isAllowed: boolean,
+): void {
+  const share = splitShareFilter(request.filter);
+  const filter = share?.filter ?? request.filter;
+  const fault = isAllowed
+    ? checkSubscription(filter, share, tenant.settings)
+    : ReasonCode.NOT_AUTHORIZED;
+  if (!isAllowed) session.context.counters[Counter.AUTHORIZATION_DENIED]! += 1;
+  const isFull = fault === 0 && exceedsFilterLimit(session, tenant, request.filter);
+  if (fault !== 0 || isFull) {
+    subscribing.reasonCodes[index] = failureCode(
+      session,
+      isFull ? ReasonCode.QUOTA_EXCEEDED : fault,
+    );
+    return;
+  }
+  subscribing.reasonCodes[index] = request.qos; // [MQTT-3.8.4-7] [MQTT-3.2.2-10]
+  const options: DeliveryOptions = {
+    qos: request.qos,
+    noLocal: request.noLocal,
+    retainAsPublished: request.retainAsPublished,
+    subscriptionIdentifier: subscribing.packet.subscriptionIdentifier,
+  };
+  const isNew = session.subscriptions?.has(request.filter) !== true;
+  noteRetained(subscribing, request, share, filter, options, isNew);
+  subscribing.outstanding += 1;
+  if (session.isPersistent) {
+    subscribeInbox(session, subscribing, request.filter, share, options, index);
+  } else {
+    subscribeTransient(session, request.filter, filter, share, options, () =>
+      finishOne(session, subscribing),
+    );
+  }
+}
+
+/** Retained messages are sent for this filter? [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] */
+// biome-ignore lint/complexity/useMaxParams: see subscribeOne.
+function noteRetained(
+  subscribing: Subscribing,
+  request: SubscriptionRequest,
+  share: ShareFilter | null,
+  filter: string,
+  options: DeliveryOptions,
+  isNew: boolean,
+): void {
+  const isWanted = request.retainHandling === 0 || (request.retainHandling === 1 && isNew);
+  if (share === null && isWanted) subscribing.retained.push({ filter, options });
+}
+
+// biome-ignore lint/complexity/useMaxParams: see subscribeOne.
+function subscribeTransient(
+  session: Session,
+  requestedFilter: string,
+  filter: string,
+  share: ShareFilter | null,
+  options: DeliveryOptions,
+  done: () => void,
+): void {
+  session.subscriptions ??= new Map();
+  const known = session.subscriptions.get(requestedFilter);
+  if (known !== undefined) {
+    // [MQTT-3.8.4-3] [MQTT-3.8.4-4] The route stays, so nothing is lost meanwhile.
+    known.replaceOptions(options);
+    if (share === null) done();
+    else session.context.dist.resubscribe(session.tenantId, known, done);
+    return;
+  }
+  const subscription = new Subscription(session, requestedFilter, filter, share, options);
+  session.subscriptions.set(requestedFilter, subscription);
+  countSubscriptions(session, 1, share === null ? 0 : 1);
+  session.context.dist.subscribe(session.tenantId, subscription, done);
+}
+
+// biome-ignore lint/complexity/useMaxParams: see subscribeOne.
+function subscribeInbox(
+  session: Session,
+  subscribing: Subscribing,
+  requestedFilter: string,
+  share: ShareFilter | null,
+  options: DeliveryOptions,
+  index: number,
+): void {
+  session.subscriptions ??= new Map();
+  const known = session.subscriptions.get(requestedFilter);
+  if (known === undefined) {
+    const filter = share?.filter ?? requestedFilter;
+    const subscription = new Subscription(session, requestedFilter, filter, share, options);
+    session.subscriptions.set(requestedFilter, subscription);
+    countSubscriptions(session, 1, share === null ? 0 : 1);
+  } else {
+    known.replaceOptions(options);
+  }
+  session.context.inbox.subscribe(session, requestedFilter, options, (status) => {
+    if (status === InboxSubscribeStatus.QUOTA || status === InboxSubscribeStatus.UNAVAILABLE) {
+      subscribing.reasonCodes[index] = failureCode(session, ReasonCode.QUOTA_EXCEEDED);
+      if (known === undefined && session.subscriptions?.delete(requestedFilter) === true) {
+        countSubscriptions(session, -1, share === null ? 0 : -1);
+      }
+    }
+    finishOne(session, subscribing);
+  });
+}
+
+/** With the last route made comes the SUBACK [MQTT-3.8.4-1] [MQTT-3.8.4-2]. */
+function finishOne(session: Session, subscribing: Subscribing): void {
+  subscribing.outstanding -= 1;
+  if (subscribing.outstanding > 0 || session.phase !== Phase.ACTIVE) return;
+  sendCold(session, {
+    type: "suback",
+    packetId: subscribing.packet.packetId, // [MQTT-2.2.1-6]
+    reasonCodes: subscribing.reasonCodes,
+  });
+  if (subscribing.retained.length > 0) replayRetained(session, subscribing.retained);
+}
+
+/** MQTT 3.x knows one failure code. */
+function failureCode(session: Session, reasonCode: number): number {
+  return session.isV5 ? reasonCode : ReasonCode.UNSPECIFIED_ERROR;
+}
+
+function exceedsFilterLimit(session: Session, tenant: Tenant, filter: string): boolean {
+  const limit = tenant.settings.MaxTopicFiltersPerInbox;
+  if (limit === 0 || session.subscriptions === null) return false;
+  return session.subscriptions.size >= limit && !session.subscriptions.has(filter);
+}

@@ -1,0 +1,53 @@
+/**
+ * MsgPubPerSec, InBoundBandWidth and OutBoundBandWidth of a tenant, per connection. A client above a rate is read (or
+ * written) later, never dropped.
+ * Thread: worker. No bucket exists while a limit is off.
+ */
+
+import { TokenBucket } from "../../shared/collections/token-bucket.ts";
+import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";
+import type { Session } from "./session.ts";
+import { PauseReason } from "./session-state.ts";
+
+/** Counts one publish of `packetSize` bytes; pauses the session's input while it is in debt. */
+export function chargePublish(
+  session: Session,
+  settings: TenantSettings,
+  packetSize: number,
+): void {
+  if (settings.MsgPubPerSec === 0 && settings.InBoundBandWidth === 0) return;
+  const nowMs = session.context.nowMs();
+  let waitMs = 0;
+  session.publishRate = bucketFor(session.publishRate, settings.MsgPubPerSec, nowMs);
+  if (session.publishRate !== null) {
+    session.publishRate.take(1, nowMs);
+    waitMs = session.publishRate.waitMs(nowMs);
+  }
+  session.inboundBandwidth = bucketFor(session.inboundBandwidth, settings.InBoundBandWidth, nowMs);
+  if (session.inboundBandwidth !== null) {
+    session.inboundBandwidth.take(packetSize, nowMs);
+    waitMs = Math.max(waitMs, session.inboundBandwidth.waitMs(nowMs));
+  }
+  if (waitMs === 0 || session.isPaused(PauseReason.RATE)) return;
+  session.pause(PauseReason.RATE);
+  session.context.resumeLater(session, PauseReason.RATE, waitMs);
+}
+
+/** Milliseconds to hold the session's output back after `size` bytes have left; 0 = not at all. */
+export function chargeOutput(session: Session, size: number): number {
+  const limit = session.tenant?.settings.OutBoundBandWidth ?? 0;
+  if (limit === 0) return 0;
+  const nowMs = session.context.nowMs();
+  session.outboundBandwidth = bucketFor(session.outboundBandwidth, limit, nowMs);
+  if (session.outboundBandwidth === null) return 0;
+  session.outboundBandwidth.take(size, nowMs);
+  return session.outboundBandwidth.waitMs(nowMs);
+}
+
+/** The bucket at its current rate; null while the limit is off. */
+function bucketFor(bucket: TokenBucket | null, limit: number, nowMs: number): TokenBucket | null {
+  if (limit === 0) return null;
+  if (bucket === null) return new TokenBucket(limit, nowMs);
+  bucket.setRate(limit, nowMs);
+  return bucket;
+}

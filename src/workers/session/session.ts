@@ -1,0 +1,225 @@
+/**
+ * One client connection and the MQTT session on it: state, input loop, output, end. What each packet does stands in
+ * the handle-*.ts file of its type; how messages leave, in deliver.ts.
+ *
+ *     AWAIT_CONNECT ──CONNECT──► OPENING ──CONNACK 0──► ACTIVE ──► CLOSED
+ *                                 (authenticate, claim, attach)      ▲ from everywhere
+ *
+ * Input is processed packet by packet while nothing pauses it; what is left waits in `input`, and the socket is not
+ * read. Invariant: at most one session object is ACTIVE per (tenant, client identifier) on all workers.
+ * Flow: publish 3/8. Thread: worker. Scope: one per connection; idle, it holds no buffers.
+ */
+
+import type { RingQueue } from "../../shared/collections/ring-queue.ts";
+import type { TokenBucket } from "../../shared/collections/token-bucket.ts";
+import { Counter } from "../../shared/metrics/counter-table.ts";
+import type { OutboundWindow } from "../../shared/mqtt/outbound-window.ts";
+import { ProtocolVersion } from "../../shared/mqtt/packet-type.ts";
+import type { WillPacket } from "../../shared/mqtt/packet-view.ts";
+import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
+import type { AuthRequest, ClientIdentity } from "../auth/auth-provider.ts";
+import type { AuthorizationCache } from "../auth/authorization-cache.ts";
+import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
+import type { LocalReceiver, Subscription } from "../dist/subscription.ts";
+import { InboxOp, type InboxPush, type InboxSession } from "../inbox/inbox-api.ts";
+import type { Transport, TransportHandler } from "../mqtt/transport.ts";
+import { handleDeadline, scheduleNextDeadline } from "./deadlines.ts";
+import { type Delivery, deliver, deliverPush, handleOutputDrained } from "./deliver.ts";
+import { endSession } from "./end-session.ts";
+import type { ExtendedAuthExchange } from "./extended-auth.ts";
+import type { InboundAcks } from "./inbound-acks.ts";
+import { InputTail, processInput } from "./input.ts";
+import type { OutboundAliases } from "./outbound-aliases.ts";
+import { sendDisconnect } from "./send.ts";
+import type { SessionContext } from "./session-context.ts";
+import { EndReason, type PauseReason, Phase } from "./session-state.ts";
+import type { Tenant } from "./tenant.ts";
+
+export class Session implements TransportHandler, LocalReceiver, InboxSession {
+  readonly context: SessionContext;
+  readonly transport: Transport;
+  phase: Phase = Phase.AWAIT_CONNECT;
+  #pauses = 0;
+  readonly input = new InputTail();
+
+  // From CONNECT
+  /** 0 before CONNECT. */
+  protocolVersion: 0 | 3 | 4 | 5 = 0;
+  clientId = "";
+  tenantId = "";
+  tenant: Tenant | null = null;
+  identity: ClientIdentity | null = null;
+  /** Kept only while a re-authentication may need it (MQTT 5 with an authentication method). */
+  authRequest: AuthRequest | null = null;
+  /** The extended authentication method of CONNECT; "" = none [MQTT-4.12.0-6]. */
+  authMethod = "";
+  authExchange: ExtendedAuthExchange | null = null;
+  authorizations: AuthorizationCache | null = null;
+  will: WillPacket | null = null;
+  keepAliveMs = 0;
+  cleanStart = true;
+  /** Seconds; 0xFFFFFFFF = never. */
+  sessionExpirySeconds = 0;
+  /** Packets in flight that the client takes, 1..65535. */
+  receiveMaximum = 65_535;
+  /** Bytes; 0 = no limit. */
+  maximumPacketSize = 0;
+  requestProblemInformation = true;
+
+  // While connected
+  /** From the session dictionary; 0 = no claim held. */
+  epoch = 0;
+  /** True: state lives in the inbox, which pushes messages and keeps packet identifiers. */
+  isPersistent = false;
+  lastReceivedMs: number;
+  /** When the output was last seen to move while it was over its mark; 0 = not over the mark. */
+  stalledSinceMs = 0;
+  /** Output bytes counted against the tenant's budget. */
+  countedBytes = 0;
+  subscriptions: Map<string, Subscription> | null = null;
+  /** The client's topics by alias. */
+  inboundAliases: (Uint8Array | null)[] | null = null;
+  outboundAliases: OutboundAliases | null = null;
+  /** QoS 2 publishes received and not yet released, by packet identifier. */
+  inboundIds: Set<number> | null = null;
+  inboundAcks: InboundAcks | null = null;
+  window: OutboundWindow<Delivery | null> | null = null;
+  /** Transient sessions: messages that wait for room in the window. */
+  queue: RingQueue<Delivery> | null = null;
+  publishRate: TokenBucket | null = null;
+  inboundBandwidth: TokenBucket | null = null;
+  outboundBandwidth: TokenBucket | null = null;
+  /** Exchanges completed; paces retained messages. */
+  acknowledgedCount = 0;
+  /** Called once when there is room again for retained messages. */
+  onRoom: (() => void) | null = null;
+  endReason: EndReason = EndReason.CONNECTION_LOST;
+  /** Seconds from the client's DISCONNECT; -1 = unchanged. */
+  disconnectExpirySeconds = -1;
+
+  // LocalReceiver
+  matchStamp = 0;
+  matchQos = 0;
+  matchRetain = false;
+  matchIdentifiers: readonly number[] | null = null;
+
+  constructor(context: SessionContext, transport: Transport) {
+    this.context = context;
+    this.transport = transport;
+    this.lastReceivedMs = context.nowMs();
+    transport.handler = this;
+    context.registry.opened(this);
+    context.deadlines.schedule(this, this.lastReceivedMs + context.config.limits.connectTimeoutMs);
+  }
+
+  get isV5(): boolean {
+    return this.protocolVersion === ProtocolVersion.V5;
+  }
+
+  get canRead(): boolean {
+    return this.#pauses === 0 && this.phase !== Phase.CLOSED;
+  }
+
+  handleBytes(bytes: Uint8Array, start: number, end: number): void {
+    if (this.phase === Phase.CLOSED) return;
+    this.context.wake();
+    this.lastReceivedMs = this.context.nowMs();
+    if (this.tenant !== null) this.tenant.counters.bytesReceived += end - start;
+    processInput(this, bytes, start, end);
+  }
+
+  handleDrain(): void {
+    this.context.wake();
+    handleOutputDrained(this);
+  }
+
+  handleClose(): void {
+    this.context.wake();
+    this.end(EndReason.CONNECTION_LOST);
+    this.context.registry.closed(this);
+  }
+
+  /** Stops the input loop after the current packet, and the socket with it. */
+  pause(reason: PauseReason): void {
+    if (this.#pauses === 0) this.transport.pauseReading();
+    this.#pauses |= reason;
+  }
+
+  /** Takes one reason back; with the last one, waiting input is processed. */
+  resume(reason: PauseReason): void {
+    if ((this.#pauses & reason) === 0) return;
+    this.#pauses &= ~reason;
+    if (this.#pauses !== 0 || this.phase === Phase.CLOSED) return;
+    processInput(this, null, 0, 0);
+    if (this.canRead) this.transport.resumeReading();
+  }
+
+  isPaused(reason: PauseReason): boolean {
+    return (this.#pauses & reason) !== 0;
+  }
+
+  /** Output has begun to wait: the nearer of keep alive and stall limit is the next deadline. */
+  watchStall(): void {
+    if (this.phase === Phase.ACTIVE) scheduleNextDeadline(this);
+  }
+
+  handleDeadline(nowMs: number): void {
+    handleDeadline(this, nowMs);
+  }
+
+  deliver(
+    publish: BorrowedPublish,
+    qos: number,
+    retain: boolean,
+    identifiers: readonly number[] | null,
+    share: Subscription | null,
+  ): void {
+    deliver(this, publish, qos, retain, identifiers, share);
+  }
+
+  handleInboxPush(push: InboxPush): void {
+    deliverPush(this, push);
+  }
+
+  /** A pushed message cannot be sent to this client: its exchange is over. */
+  dropPushed(packetId: number): void {
+    this.context.inbox.commit(this, InboxOp.ACKNOWLEDGED, packetId, null);
+  }
+
+  handleInboxLost(): void {
+    this.close(ReasonCode.SERVER_UNAVAILABLE, "the session's store went away");
+  }
+
+  /** Another connection took the session over [MQTT-3.1.4-3]. */
+  handleKick(): void {
+    this.context.counters[Counter.TAKEOVERS]! += 1;
+    this.close(ReasonCode.SESSION_TAKEN_OVER, "another connection uses this client identifier");
+  }
+
+  /** Tells an MQTT 5 client why [MQTT-4.13.1-1], ends the session, and closes once the output has left. */
+  close(reasonCode: number, text: string, serverReference: string | null = null): void {
+    if (this.phase === Phase.CLOSED) return;
+    // [MQTT-3.14.0-1] Before CONNACK there is nobody to disconnect.
+    if (this.phase === Phase.ACTIVE) sendDisconnect(this, reasonCode, text, serverReference);
+    this.context.log.debug("session_closed", {
+      tenant: this.tenantId,
+      client_id: this.clientId,
+      peer: this.transport.remoteAddress,
+      reason_code: reasonCode,
+      reason: text,
+    });
+    this.end(EndReason.SERVER_CLOSED);
+    this.transport.close();
+  }
+
+  /** Ends the session once: will, state, claim. The connection may still be flushing. */
+  end(reason: EndReason): void {
+    if (this.phase === Phase.CLOSED) return;
+    const wasActive = this.phase === Phase.ACTIVE;
+    this.phase = Phase.CLOSED;
+    this.endReason = reason;
+    this.input.release();
+    this.context.deadlines.cancel(this);
+    endSession(this, wasActive);
+  }
+}

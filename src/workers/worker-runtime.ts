@@ -1,0 +1,273 @@
+/**
+ * Composition root of a worker: rings, services, sessions, listeners, timers; start, reload, drain.
+ * Thread: worker. Scope: one per worker.
+ */
+
+import { randomBytes } from "node:crypto";
+import type { Log } from "../platform/log.ts";
+import { DeadlineWheel } from "../shared/collections/deadline-wheel.ts";
+import type { BrokerConfig } from "../shared/config/config.ts";
+import { counterRow } from "../shared/metrics/counter-table.ts";
+import { PacketView } from "../shared/mqtt/packet-view.ts";
+import type { BellPort, ControlFromWorker, WorkerBoot } from "../shared/protocol/worker-boot.ts";
+import { RingPort } from "../shared/ring/ring-port.ts";
+import type { HashKey } from "../shared/topic/level-hash.ts";
+import { RetainedTrie } from "../shared/topic/retained-trie.ts";
+import { splitShareFilter } from "../shared/topic/share-filter.ts";
+import { type AuthChain, createAuthChain } from "./auth/auth-chain.ts";
+import { CpuClient } from "./auth/cpu-client.ts";
+import { createServices, type Services } from "./create-services.ts";
+import { BorrowedPublish } from "./dist/borrowed-publish.ts";
+import { DeliverLink } from "./dist/deliver-link.ts";
+import { DistClient } from "./dist/dist-client.ts";
+import { MatchIndex } from "./dist/match-index.ts";
+import { MemberTable } from "./dist/member-table.ts";
+import { DistPublisher } from "./dist/publisher.ts";
+import { RouteTable } from "./dist/route-table.ts";
+import { EventLoop } from "./event-loop.ts";
+import { disconnectAll } from "./session/drain.ts";
+import { OutputFlush } from "./session/output-flush.ts";
+import { recheckPermissions } from "./session/recheck-permissions.ts";
+import { Session } from "./session/session.ts";
+import type { SessionContext } from "./session/session-context.ts";
+import { SessionRegistry } from "./session/session-registry.ts";
+import { PauseReason } from "./session/session-state.ts";
+import { TenantTable } from "./session/tenant.ts";
+import { SysTopics } from "./sys-topics.ts";
+import { WorkerListeners } from "./worker-listeners.ts";
+
+/** Deadlines and expiry are seconds; a quarter of one is close enough. */
+const TICK_MS = 250;
+const CLIENT_ID_BYTES = 12;
+
+export class WorkerRuntime {
+  readonly #boot: WorkerBoot;
+  readonly #log: Log;
+  readonly #report: (message: ControlFromWorker) => void;
+  readonly #port: RingPort;
+  readonly #loop: EventLoop;
+  readonly #bells: (BellPort | null)[];
+  readonly #dist: DistClient;
+  readonly #services: Services;
+  readonly #auth: AuthChain;
+  readonly #context: SessionContext;
+  readonly #listeners: WorkerListeners;
+  readonly #sysTopics: SysTopics;
+  /** Sessions whose input waits for the rings to drain. */
+  readonly #congested = new Set<Session>();
+  #tickTimer: NodeJS.Timeout | null = null;
+
+  constructor(boot: WorkerBoot, log: Log, report: (message: ControlFromWorker) => void) {
+    this.#boot = boot;
+    this.#log = log;
+    this.#report = report;
+    this.#bells = [...boot.bells];
+    const counters = counterRow(boot.counters, boot.threadIndex);
+    const words = new Int32Array(boot.words);
+    const tenants = new TenantTable(boot.config);
+    const outputs = new OutputFlush();
+    this.#port = new RingPort({
+      threadIndex: boot.threadIndex,
+      inbound: boot.inbound,
+      outbound: boot.outbound,
+      ringBell: (target) => this.#ring(target),
+    });
+    this.#loop = new EventLoop(this.#port, counters, {
+      flushServices: () => {
+        this.#services.flush();
+        this.#dist.flush();
+      },
+      flushTransport: (transport) => outputs.flush(transport),
+    });
+    this.#port.onRelief = () => this.#resumeCongested();
+
+    const index = new MatchIndex(randomHashKey());
+    const table = new RouteTable(index);
+    const members = new MemberTable(words, boot.threadIndex);
+    this.#dist = new DistClient(this.#port, index, table, members);
+    const nowMs = () => this.#loop.nowMs;
+    this.#services = createServices({
+      endpoint: this.#port,
+      boot,
+      counters,
+      retainedTrie: new RetainedTrie(randomHashKey()),
+      host: {
+        routes: this.#dist,
+        publisher: { publish: (message, done) => publisher.publish(message, done) },
+        redispatch: (message, shareFilter) => {
+          const share = splitShareFilter(shareFilter);
+          if (share === null) return;
+          publisher.redispatch(message, { tenantId: message.tenantId, ...share });
+        },
+        settings: (tenantId) => tenants.settings(tenantId),
+        nowMs,
+      },
+    });
+    const publisher = new DistPublisher({
+      endpoint: this.#port,
+      index,
+      table,
+      members,
+      link: new DeliverLink(this.#port, counters),
+      loads: words,
+      counters,
+      inbox: this.#services.inboxClient,
+      retain: this.#services.retainClient,
+      nowMs,
+      random: Math.random,
+      settings: (tenantId) => tenants.settings(tenantId),
+      shareStrategy: () => this.#context.config.sharedSubscriptionStrategy,
+    });
+    const cpu = new CpuClient(this.#port, {
+      maxOutstanding: boot.config.auth.maxPendingHashes,
+      timeoutMs: boot.config.auth.timeoutMs,
+      requestFlush: () => this.#loop.schedule(),
+    });
+    this.#auth = createAuthChain(boot.config.auth, {
+      verifyPassword: (hash, password) => cpu.verifyPassword(hash, password),
+      nowMs: () => performance.now(),
+      bypassesPermissionErrors: (tenantId) => tenants.settings(tenantId).ByPassPermCheckError,
+      onFault: (provider, error) => log.warn("auth_provider_failed", { provider, error }),
+    });
+    this.#context = {
+      config: boot.config,
+      counters,
+      tenants,
+      auth: this.#auth,
+      dict: this.#services.sessionDict,
+      inbox: this.#services.inboxClient,
+      retain: this.#services.retainClient,
+      dist: this.#dist,
+      publisher,
+      members,
+      registry: new SessionRegistry(),
+      deadlines: new DeadlineWheel<Session>(Date.now()),
+      view: new PacketView(),
+      publish: new BorrowedPublish(),
+      log,
+      nowMs,
+      newClientId: () => `auto-${randomBytes(CLIENT_ID_BYTES).toString("hex")}`,
+      wake: () => this.#loop.wake(),
+      noteCongested: (session) => this.#congested.add(session),
+      isCongested: () => this.#port.isCongested,
+      resumeLater: (session, reason, delayMs) => this.#resumeLater(session, reason, delayMs),
+      isDraining: false,
+    };
+    this.#services.sessionDict.onKick = (tenantId, clientId, epoch) => {
+      const session = this.#context.registry.find(tenantId, clientId);
+      if (session !== null && session.epoch === epoch) session.handleKick();
+    };
+    this.#auth.onReload = () => recheckPermissions(this.#context);
+    this.#listeners = new WorkerListeners({
+      boot,
+      counters,
+      words,
+      log,
+      report,
+      acceptor: (transport) => {
+        new Session(this.#context, transport);
+      },
+      markDirty: (transport) => this.#loop.markDirty(transport),
+    });
+    this.#sysTopics = new SysTopics(this.#context, this.#port, (tenantId) =>
+      this.#services.usage(tenantId),
+    );
+  }
+
+  /** Learns the routes of its peers, opens its listeners, reports "ready". */
+  async start(): Promise<void> {
+    this.#bells.forEach((bell) => this.#listen(bell));
+    this.#tickTimer = setInterval(() => this.#tick(), TICK_MS);
+    this.#loop.wake();
+    await new Promise<void>((resolve) => {
+      this.#dist.synchronize(this.#boot.livePeers, resolve);
+      this.#loop.schedule();
+    });
+    if (await this.#listeners.open()) {
+      this.#sysTopics.start();
+      this.#report({ type: "ready" });
+    }
+  }
+
+  /** All or nothing: a part that refuses leaves everything as it was. */
+  async reload(config: BrokerConfig): Promise<void> {
+    try {
+      const undo = this.#listeners.reload(config);
+      await this.#auth.reload(config.auth).catch((error: unknown) => {
+        undo();
+        throw error;
+      });
+      this.#context.config = config;
+      this.#context.tenants.reload(config);
+      this.#services.settingsChanged();
+      this.#loop.wake();
+      this.#report({ type: "reloaded", error: null });
+    } catch (error) {
+      this.#report({ type: "reloaded", error: error instanceof Error ? error.message : "failed" });
+    }
+  }
+
+  /** Stops accepting, says good-bye to every client, flushes, closes, reports "drained". */
+  async drain(reasonCode: number): Promise<void> {
+    this.#context.isDraining = true;
+    this.#sysTopics.stop();
+    this.#listeners.stop();
+    await disconnectAll(this.#context, reasonCode, this.#boot.threadCount - 1);
+    this.#loop.wake();
+    await this.#listeners.close();
+    if (this.#tickTimer !== null) clearInterval(this.#tickTimer);
+    this.#report({ type: "drained" });
+  }
+
+  /** A peer was restarted: what was owed to and by its predecessor is settled, its rings are fresh. */
+  replacePeer(
+    peer: number,
+    inbound: SharedArrayBuffer,
+    outbound: SharedArrayBuffer,
+    bell: BellPort,
+  ): void {
+    this.#loop.wake();
+    this.#bells[peer]?.close();
+    this.#bells[peer] = bell;
+    this.#listen(bell);
+    this.#port.replacePeer(peer, inbound, outbound);
+    this.#dist.peerLost(peer);
+    this.#services.peerLost(peer);
+    this.#log.info("peer_replaced", { peer });
+  }
+
+  #listen(bell: BellPort | null): void {
+    bell?.on("message", () => this.#loop.schedule());
+  }
+
+  #ring(target: number): void {
+    if (target === this.#port.threadIndex) this.#loop.schedule();
+    else this.#bells[target]?.postMessage(0);
+  }
+
+  #tick(): void {
+    this.#loop.wake();
+    const nowMs = this.#loop.nowMs;
+    this.#context.deadlines.poll(nowMs, (session) => session.handleDeadline(nowMs));
+    if (nowMs >= this.#services.nextDeadlineMs) this.#services.handleTimeout(nowMs);
+  }
+
+  #resumeCongested(): void {
+    const sessions = [...this.#congested];
+    this.#congested.clear();
+    for (const session of sessions) session.resume(PauseReason.CONGESTION);
+  }
+
+  #resumeLater(session: Session, reason: PauseReason, delayMs: number): void {
+    setTimeout(() => {
+      this.#loop.wake();
+      session.resume(reason);
+    }, delayMs);
+  }
+}
+
+/** Unknown to clients, so that they cannot choose topic levels that collide. */
+function randomHashKey(): HashKey {
+  const bytes = randomBytes(8);
+  return { word0: bytes.readInt32LE(0), word1: bytes.readInt32LE(4) };
+}

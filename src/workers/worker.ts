@@ -1,0 +1,38 @@
+/**
+ * Entry of a worker thread: takes its share of the rings from `workerData`, builds the worker, and answers main's control
+ * messages. What a worker consists of stands in worker-runtime.ts.
+ * Thread: worker.
+ */
+
+import { parentPort, workerData } from "node:worker_threads";
+import { createLogger, loggerOptions } from "../platform/log.ts";
+import { assert } from "../shared/base/assert.ts";
+import type {
+  ControlFromWorker,
+  ControlToWorker,
+  WorkerBoot,
+} from "../shared/protocol/worker-boot.ts";
+import { WorkerRuntime } from "./worker-runtime.ts";
+
+const port = parentPort;
+assert(port !== null, "worker.ts runs in a worker thread");
+const boot = workerData as WorkerBoot;
+const log = createLogger(loggerOptions(boot.config, boot.threadIndex));
+const report = (message: ControlFromWorker) => port.postMessage(message);
+const runtime = new WorkerRuntime(boot, log, report);
+
+port.on("message", (message: ControlToWorker) => {
+  switch (message.type) {
+    case "reload":
+      void runtime.reload(message.config);
+      break;
+    case "drain":
+      void runtime.drain(message.reasonCode);
+      break;
+    case "replace_peer":
+      runtime.replacePeer(message.peer, message.inbound, message.outbound, message.bell);
+      break;
+  }
+});
+
+await runtime.start();
