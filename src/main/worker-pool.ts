@@ -182,6 +182,8 @@ export class WorkerPool {
       threadIndex: slot.threadIndex,
       threadCount: mesh.threadCount,
       incarnation: ++this.#lastIncarnation,
+      // Those still starting, too: what they announced to this worker's predecessor is lost.
+      livePeers: this.#liveThreads().map((thread) => thread.threadIndex),
       config: this.#config,
       counters,
       words,

@@ -154,5 +154,7 @@ function locate(names: ReadonlyMap<string, string>, path: ConfigPath): string | 
     const where = names.get(pathText(path.slice(0, length)));
     if (where !== undefined) return where;
   }
-  return null;
+  // A block or list as a whole: any variable that set something in it.
+  const inside = [...names.keys()].find((name) => name.startsWith(pathText(path)));
+  return inside === undefined || path.length === 0 ? null : (names.get(inside) ?? null);
 }

@@ -53,11 +53,25 @@ function explain(error: ErrorObject, tree: Tree): ConfigProblem | null {
       return { path, text: `too many entries; the limit is ${String(error.params["limit"])}` };
     case "minLength":
       return { path, text: "must not be empty; leave the key out for the default" };
+    case "type":
+      if (schema.type === "array" && namesPositions(error.data)) {
+        return { path, text: "positions leave a gap in the list; begin where it ends" };
+      }
+      return { path, text: `${value} is not ${expectation(schema)}` };
     default:
       // `pattern` inside propertyNames is reported a second time, as propertyNames.
       if (error.propertyName !== undefined) return null;
       return { path, text: `${value} is not ${expectation(schema)}` };
   }
+}
+
+/** A block {"3": ...}: variables named entries of a list, but there is none before them (see overlay). */
+function namesPositions(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).every(isPosition);
+}
+
+function isPosition(key: string): boolean {
+  return /^\d+$/.test(key);
 }
 
 function unknownKey(path: ConfigPath, schema: SchemaNode): ConfigProblem {

@@ -39,7 +39,8 @@ const MAX_ALIASES = 100;
 
 export function parseYamlFile(content: string, environment: Environment): YamlFile {
   const lines = new LineCounter();
-  const document = parseDocument(content, { lineCounter: lines, prettyErrors: false });
+  const options = { lineCounter: lines, prettyErrors: false, logLevel: "error" } as const;
+  const document = parseDocument(content, options);
   const lineAt = (offset: number) => lines.linePos(offset).line;
   const problems: FileProblem[] = document.errors.map((error) => ({
     line: lineAt(error.pos[0]),
