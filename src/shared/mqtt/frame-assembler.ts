@@ -11,6 +11,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { copyBytes } from "../bytes/copy-bytes.ts";
 import { DECODE_INCOMPLETE, peekPacketSize } from "./decoder.ts";
 import { ReasonCode } from "./reason-code.ts";
 
@@ -126,11 +127,12 @@ export class FrameAssembler {
   #hold(bytes: Uint8Array, start: number, size: number): void {
     const needed = this.#heldSize + size;
     if (this.#held === null || needed > this.#held.length) {
-      const grown = new Uint8Array(Math.max(needed, this.#heldSize * 2, FIRST_CAPACITY));
-      if (this.#held !== null) grown.set(this.#held);
+      // Twice what is there: the other half of a packet cut in two then finds its room.
+      const grown = new Uint8Array(Math.max(needed * 2, FIRST_CAPACITY));
+      if (this.#held !== null) copyBytes(grown, 0, this.#held, 0, this.#heldSize);
       this.#held = grown;
     }
-    this.#held.set(bytes.subarray(start, start + size), this.#heldSize);
+    copyBytes(this.#held, this.#heldSize, bytes, start, size);
     this.#heldSize = needed;
   }
 
