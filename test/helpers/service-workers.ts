@@ -1,0 +1,277 @@
+/**
+ * Several workers' services over a FakeMesh, with everything around them under the test's control: time, settings, the
+ * confirmation of routes, and what is published.
+ */
+
+import type { BrokerConfig } from "../../src/shared/config/config.ts";
+import { COUNTER_COLUMNS } from "../../src/shared/metrics/counter-table.ts";
+import { Message } from "../../src/shared/mqtt/message.ts";
+import {
+  DEFAULT_TENANT_SETTINGS,
+  type TenantSettings,
+} from "../../src/shared/tenant/tenant-settings.ts";
+import { createServices, type Services } from "../../src/workers/create-services.ts";
+import type { DeliveryOptions, InboxRoutes, ShareName } from "../../src/workers/dist/dist-api.ts";
+import type {
+  AttachReply,
+  AttachRequest,
+  InboxHost,
+  InboxPush,
+  InboxReceiver,
+  InboxSession,
+} from "../../src/workers/inbox/inbox-api.ts";
+import { FakeMesh } from "./fake-ring.ts";
+
+export const WINDOW_BYTES = 64 * 1024;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export interface MessageFields {
+  readonly tenantId?: string;
+  readonly topic?: string;
+  readonly payload?: string;
+  readonly qos?: number;
+  readonly retain?: boolean;
+  readonly expirySeconds?: number;
+  readonly receivedAtMs?: number;
+  readonly publisherId?: string;
+}
+
+export function message(fields: MessageFields = {}): Message {
+  return new Message(
+    fields.tenantId ?? "t",
+    encoder.encode(fields.topic ?? "a/b"),
+    encoder.encode(fields.payload ?? "payload"),
+    new Uint8Array(0),
+    fields.qos ?? 1,
+    fields.retain ?? false,
+    fields.expirySeconds ?? -1,
+    fields.receivedAtMs ?? 1_000_000,
+    fields.publisherId ?? "publisher",
+  );
+}
+
+export function payloadOf(message: Message | null): string | null {
+  return message === null ? null : decoder.decode(message.payload);
+}
+
+export function topicOf(message: Message): string {
+  return decoder.decode(message.topic);
+}
+
+export function receiver(clientId: string, fields: Partial<InboxReceiver> = {}): InboxReceiver {
+  return {
+    clientId,
+    qos: 1,
+    retain: false,
+    subscriptionIdentifiers: [],
+    shareFilter: null,
+    ...fields,
+  };
+}
+
+export const OPTIONS: DeliveryOptions = {
+  qos: 1,
+  noLocal: false,
+  retainAsPublished: false,
+  subscriptionIdentifier: 0,
+};
+
+/** A push as the session saw it, with the payload as text. */
+export interface SeenPush {
+  readonly payload: string | null;
+  readonly packetId: number;
+  readonly qos: number;
+  readonly dup: boolean;
+}
+
+export class FakeSession implements InboxSession {
+  readonly tenantId: string;
+  readonly clientId: string;
+  readonly epoch: number;
+  readonly pushes: SeenPush[] = [];
+  readonly messages: (Message | null)[] = [];
+  readonly identifiers: (readonly number[])[] = [];
+  lost = 0;
+
+  constructor(tenantId: string, clientId: string, epoch: number) {
+    this.tenantId = tenantId;
+    this.clientId = clientId;
+    this.epoch = epoch;
+  }
+
+  handleInboxPush(push: InboxPush): void {
+    const { packetId, qos, dup } = push;
+    this.messages.push(push.message);
+    this.identifiers.push(push.subscriptionIdentifiers);
+    this.pushes.push({ payload: payloadOf(push.message), packetId, qos, dup });
+  }
+
+  handleInboxLost(): void {
+    this.lost += 1;
+  }
+
+  /** Payloads pushed since the last call. */
+  takePayloads(): (string | null)[] {
+    return this.pushes.splice(0).map((push) => push.payload);
+  }
+}
+
+/** Routes of all owners; a change is confirmed at once unless `isHeld`. */
+export class FakeRoutes implements InboxRoutes {
+  /** "tenant|share|filter|client"; share is empty, "group", or "ordered group". */
+  readonly live = new Set<string>();
+  isHeld = false;
+  readonly #held: (() => void)[] = [];
+
+  addInboxRoute(...change: Parameters<InboxRoutes["addInboxRoute"]>): void {
+    const [tenantId, filter, share, clientId, , done] = change;
+    this.live.add(`${tenantId}|${nameOf(share)}|${filter}|${clientId}`);
+    this.#confirm(done);
+  }
+
+  removeInboxRoute(
+    tenantId: string,
+    filter: string,
+    share: ShareName | null,
+    clientId: string,
+    done: () => void,
+  ): void {
+    this.live.delete(`${tenantId}|${nameOf(share)}|${filter}|${clientId}`);
+    this.#confirm(done);
+  }
+
+  /** Confirms everything held so far. */
+  confirmHeld(): void {
+    for (const done of this.#held.splice(0)) done();
+  }
+
+  #confirm(done: () => void): void {
+    if (this.isHeld) this.#held.push(done);
+    else done();
+  }
+}
+
+function nameOf(share: ShareName | null): string {
+  if (share === null) return "";
+  return share.ordered ? `ordered ${share.group}` : share.group;
+}
+
+interface Worker {
+  services: Services;
+  counters: Float64Array;
+}
+
+export class ServiceWorkers {
+  readonly mesh: FakeMesh;
+  readonly routes = new FakeRoutes();
+  readonly published: Message[] = [];
+  readonly redispatched: { payload: string | null; shareFilter: string }[] = [];
+  settings: TenantSettings = DEFAULT_TENANT_SETTINGS;
+  nowMs = 1_000_000;
+  readonly #workers: Worker[] = [];
+  #incarnation = 0;
+
+  constructor(workerCount: number) {
+    this.mesh = new FakeMesh(workerCount);
+    for (let thread = 1; thread <= workerCount; thread++) this.#start(thread);
+  }
+
+  services(thread: number): Services {
+    return this.#workers[thread]!.services;
+  }
+
+  counter(thread: number, column: number): number {
+    return this.#workers[thread]!.counters[column]!;
+  }
+
+  /** The sum of one column over all workers. */
+  total(column: number): number {
+    return this.#workers.reduce((sum, { counters }) => sum + counters[column]!, 0);
+  }
+
+  /** Runs duty cycles until nothing is on the way. */
+  run(): void {
+    this.mesh.pump(() => this.flush());
+  }
+
+  flush(): void {
+    for (const worker of this.#workers) worker?.services.flush();
+  }
+
+  /** Lets time pass; timers run once at the end of it. */
+  advance(ms: number): void {
+    this.nowMs += ms;
+    for (const worker of this.#workers) worker?.services.handleTimeout(this.nowMs);
+    this.run();
+  }
+
+  /** The worker dies and comes back empty; the others are told. */
+  restart(thread: number): void {
+    this.mesh.replace(thread);
+    this.#start(thread);
+    this.#workers.forEach((worker, peer) => {
+      if (peer !== thread) worker.services.peerLost(thread);
+    });
+  }
+
+  /** Attaches a new session on `thread` and returns it with its answer. */
+  attach(
+    thread: number,
+    session: FakeSession,
+    fields: Partial<AttachRequest> = {},
+  ): AttachReply | null {
+    const request: AttachRequest = {
+      tenantId: session.tenantId,
+      clientId: session.clientId,
+      userId: "user",
+      epoch: session.epoch,
+      cleanStart: false,
+      sessionExpirySeconds: 3600,
+      receiveMaximum: 10,
+      will: null,
+      ...fields,
+    };
+    const replies: AttachReply[] = [];
+    this.services(thread).inboxClient.attach(request, session, (reply) => replies.push(reply));
+    this.run();
+    return replies[0] ?? null;
+  }
+
+  /** Stores one message per payload in the client's inbox, from `thread`. */
+  insert(thread: number, clientId: string, payloads: string[], qos = 1): number[] {
+    const client = this.services(thread).inboxClient;
+    const owner = client.ownerThread("t", clientId);
+    const statuses: number[] = [];
+    for (const payload of payloads) {
+      const published = message({ payload, qos, receivedAtMs: this.nowMs });
+      client.insert(owner, published, [receiver(clientId, { qos })], (result) =>
+        statuses.push(...result),
+      );
+    }
+    this.run();
+    return statuses;
+  }
+
+  #start(thread: number): void {
+    this.#incarnation += 1;
+    const counters = new Float64Array(COUNTER_COLUMNS);
+    const host: InboxHost = {
+      routes: this.routes,
+      publisher: { publish: (published) => this.published.push(published) },
+      redispatch: (given, shareFilter) => {
+        this.redispatched.push({ payload: payloadOf(given), shareFilter });
+      },
+      settings: () => this.settings,
+      nowMs: () => this.nowMs,
+    };
+    const config = { limits: { connectionOutputBytes: WINDOW_BYTES } } as BrokerConfig;
+    const boot = { incarnation: this.#incarnation, config };
+    const endpoint = this.mesh.endpoint(thread);
+    this.#workers[thread] = {
+      services: createServices({ endpoint, boot, counters, host }),
+      counters,
+    };
+  }
+}
