@@ -185,12 +185,10 @@ for (const [name, deps] of PATHS) {
     assert.ok(socket.writableLength > 0);
     client.transport.resumeReading();
     let size = 0;
-    client.onEvent = () => {};
     client.onBytes = () => {
       size += 1;
     };
     await once(socket, "drain");
-    client.onEvent = fixture.notify;
     socket.end();
     await fixture.until(() => client.closeCount === 1);
     assert.ok(size > 0);
