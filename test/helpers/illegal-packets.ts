@@ -125,7 +125,10 @@ const connectFaults: readonly FaultCase[] = [
   ),
   illegal("will flag without a will", 0, MALFORMED, connect({ flags: 0x06 })),
   illegal("bytes after CONNECT's payload", 0, MALFORMED, connect({ trailing: bytes(1) })),
-  illegal("CONNECT of length 0", 0, VERSION, bytes(0x10, 0)),
+  illegal("CONNECT of length 0", 0, MALFORMED, bytes(0x10, 0)),
+  illegal("CONNECT that ends within the protocol name", 0, MALFORMED, packet(0x10, field("MQ", 4))),
+  illegal("empty protocol name", 0, VERSION, connect({ protocolName: "" })),
+  illegal("protocol name with more behind it", 0, VERSION, connect({ protocolName: "MQTT5" })),
   illegal("CONNECT that ends after the protocol name", 0, MALFORMED, packet(0x10, field("MQTT"))),
   illegal("CONNECT that ends after the level", 0, MALFORMED, packet(0x10, field("MQTT"), u8(5))),
   illegal(

@@ -79,17 +79,16 @@ export function decodeConnect(
 
 /** Protocol name and level: the version, or a fault. view.connectVersion becomes the form of a refusal. */
 function readProtocol(view: PacketView, bytes: Uint8Array, start: number, end: number): number {
+  const nameEnd = checkText(view, bytes, start, end);
+  if (nameEnd < 0) return nameEnd;
   const isMqtt = startsWith(bytes, start, end, NAME_MQTT);
   if (!isMqtt && !startsWith(bytes, start, end, NAME_MQISDP)) {
     // [MQTT-3.1.2-1] closed without an answer: whoever wrote this does not speak MQTT.
     return fault(view, ReasonCode.UNSUPPORTED_PROTOCOL_VERSION, "protocol name is not MQTT");
   }
-  const levelOffset = start + (isMqtt ? NAME_MQTT.length : NAME_MQISDP.length);
-  if (levelOffset >= end) {
-    return fault(view, ReasonCode.MALFORMED_PACKET, "CONNECT ends too early");
-  }
-  const level = bytes[levelOffset]!;
-  position = levelOffset + 1;
+  if (nameEnd === end) return fault(view, ReasonCode.MALFORMED_PACKET, "CONNECT ends too early");
+  const level = bytes[nameEnd]!;
+  position = nameEnd + 1;
   const isKnown = isMqtt
     ? level === ProtocolVersion.V311 || level === ProtocolVersion.V5
     : level === ProtocolVersion.V31;

@@ -9,6 +9,7 @@
  */
 
 import { decodeUtf8 } from "../bytes/utf8.ts";
+import { splitShareFilter } from "../topic/share-filter.ts";
 import { DECODED, fault } from "./decode-fault.ts";
 import type { DecodeOptions } from "./decode-options.ts";
 import { PacketType, ProtocolVersion } from "./packet-type.ts";
@@ -16,7 +17,7 @@ import type { PacketView, SubscriptionRequest } from "./packet-view.ts";
 import { PropertyId } from "./property.ts";
 import { propertyBlock } from "./property-block.ts";
 import { ReasonCode } from "./reason-code.ts";
-import { checkFilterField, FIELD_PREFIX, isShared } from "./validate.ts";
+import { checkFilterField, FIELD_PREFIX } from "./validate.ts";
 
 /**
  * Filters of one packet, whatever the tenant's MaxTopicFiltersPerSub (at most 65,535) says: bounds the heap that one
@@ -131,13 +132,14 @@ function readRequest(
   if ((option & OPTION_RETAIN_HANDLING) === OPTION_RETAIN_HANDLING) {
     return fault(view, ReasonCode.PROTOCOL_ERROR, "retain handling 3"); // MQTT5 §3.8.3.1
   }
+  const filter = decodeUtf8(view.bytes, start, end);
   const noLocal = (option & OPTION_NO_LOCAL) !== 0;
-  if (noLocal && isShared(view.bytes, start, end)) {
+  if (noLocal && splitShareFilter(filter) !== null) {
     // [MQTT-3.8.3-4]
     return fault(view, ReasonCode.PROTOCOL_ERROR, "no local on a shared subscription");
   }
   return {
-    filter: decodeUtf8(view.bytes, start, end),
+    filter,
     qos: (option & OPTION_QOS) as 0 | 1 | 2,
     noLocal,
     retainAsPublished: (option & OPTION_RETAIN_AS_PUBLISHED) !== 0,

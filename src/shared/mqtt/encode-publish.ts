@@ -92,7 +92,7 @@ export class EncodedPublish {
     at += 2 + topic.length;
     this.packetIdOffset = hasPacketId ? at : -1;
     if (hasPacketId) at += 2;
-    if (isV5) at = writeVarint(bytes, at, blockSize);
+    if (isV5) at = writeVarint(bytes, at, blockSize); // [MQTT-2.2.2-1] 0 without properties
     this.expiryOffset = hasExpiry ? at + 1 : -1;
     if (hasExpiry) {
       bytes[at] = PropertyId.MESSAGE_EXPIRY_INTERVAL;

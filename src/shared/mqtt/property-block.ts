@@ -250,6 +250,6 @@ function truncated(view: PacketView): number {
 }
 
 function badText(view: PacketView): number {
-  // [MQTT-1.5.4-1] [MQTT-1.5.4-2]
+  // [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-3.3.2-13] [MQTT-3.3.2-19]
   return fault(view, ReasonCode.MALFORMED_PACKET, "property text is not well-formed UTF-8");
 }

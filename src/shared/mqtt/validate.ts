@@ -2,10 +2,11 @@
  * Rules for the texts of cold packets: strings, topic names, topic filters. Each reads a field with its two length
  * bytes, and returns the offset behind it or a fault.
  *
- * Flow: connect and subscribe, inside the decoder. Thread: any. Allocates nothing.
+ * Flow: connect and subscribe, inside the decoder. Thread: any. Cold.
  */
 
-import { scanUtf8, UTF8_NUL, UTF8_WILDCARD } from "../bytes/utf8.ts";
+import { decodeUtf8, scanUtf8, UTF8_NUL, UTF8_WILDCARD } from "../bytes/utf8.ts";
+import { INVALID_SHARE, splitShareFilter } from "../topic/share-filter.ts";
 import { checkTopicFilter } from "../topic/topic-filter.ts";
 import { HIDDEN_TOPIC_MARK, levelEnd, TopicFault } from "../topic/topic-name.ts";
 import { fault } from "./decode-fault.ts";
@@ -69,32 +70,12 @@ export function checkFilterField(
     : fault(view, ReasonCode.TOPIC_FILTER_INVALID, "topic filter is empty or misplaces a wildcard");
 }
 
-/** True when the filter in bytes[start, end) is a shared one, `$share/…` or `$oshare/…`, whatever follows. */
-export function isShared(bytes: Uint8Array, start: number, end: number): boolean {
-  return sharePrefixEnd(bytes, start, end) >= 0;
-}
-
-const SHARE_LEVELS = [
-  Uint8Array.from("$share/", (character) => character.charCodeAt(0)),
-  Uint8Array.from("$oshare/", (character) => character.charCodeAt(0)),
-];
-
-/** Offset behind `$share/` or `$oshare/`; -1 when the filter has no such prefix. */
-function sharePrefixEnd(bytes: Uint8Array, start: number, end: number): number {
-  if (start === end || bytes[start] !== HIDDEN_TOPIC_MARK) return -1;
-  for (const prefix of SHARE_LEVELS) {
-    if (end - start < prefix.length) continue;
-    if (prefix.every((byte, i) => bytes[start + i] === byte)) return start + prefix.length;
-  }
-  return -1;
-}
-
 /** Where the filter to match begins: `start` for a plain one, -1 when the share part is broken. */
 function shareFilterOffset(bytes: Uint8Array, start: number, end: number): number {
-  const groupStart = sharePrefixEnd(bytes, start, end);
-  if (groupStart < 0) return start;
-  const groupEnd = levelEnd(bytes, groupStart, end);
-  if (groupEnd === groupStart || groupEnd === end) return -1; // [MQTT-4.8.2-1], [MQTT-4.8.2-2]
-  if ((scanUtf8(bytes, groupStart, groupEnd) & UTF8_WILDCARD) !== 0) return -1; // [MQTT-4.8.2-2]
-  return groupEnd + 1;
+  if (start === end || bytes[start] !== HIDDEN_TOPIC_MARK) return start;
+  const share = splitShareFilter(decodeUtf8(bytes, start, end)); // [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+  if (share === null) return start;
+  if (share === INVALID_SHARE) return -1;
+  // Behind the first two levels, `$share` and the group.
+  return levelEnd(bytes, levelEnd(bytes, start, end) + 1, end) + 1;
 }
