@@ -1,7 +1,7 @@
 /**
  * Composition root of the process: everything of the control plane is made here and nowhere else.
  *
- *   start:  data folder -> admin server (not ready) -> addresses probed -> workers -> ready
+ *   start:  data folder -> addresses probed -> admin server (not ready) -> workers -> ready
  *   drain:  not ready -> workers say good-bye to clients -> everything closed
  *   reload: whole new configuration or none -> workers take it -> log says what changed and what needs a restart
  *
@@ -102,8 +102,8 @@ export class Broker {
   /** Resolves when clients can connect; rejects with ExitError. */
   async start(): Promise<void> {
     makeDataDir(this.#config.dataDir);
-    if (this.#config.admin.enabled) await this.#listenAdmin();
     await probeListeners(this.#config.listeners);
+    if (this.#config.admin.enabled) await this.#listenAdmin();
     this.#acceptTokens.start(() => performance.now());
     await this.#workers.start();
     this.#phase = "serving";
@@ -115,11 +115,9 @@ export class Broker {
     return this.#reload;
   }
 
-  /** Says good-bye to clients and stops. Resolves with whether everybody was told in time. */
-  async drain(): Promise<boolean> {
+  /** Says good-bye to clients. Resolves with whether everybody was told in time. */
+  async drain(timeoutMs = this.#config.shutdown.timeoutMs): Promise<boolean> {
     this.#phase = "draining";
-    const { timeoutMs } = this.#config.shutdown;
-    this.#log.info("draining", { timeout_ms: timeoutMs });
     const late = await this.#workers.drain(SERVER_SHUTTING_DOWN, timeoutMs);
     if (late.length > 0) this.#log.warn("drain_timeout", { workers: late });
     return late.length === 0;

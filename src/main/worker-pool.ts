@@ -59,6 +59,7 @@ type Waiter = (thread: WorkerThread, message: ControlFromWorker | WorkerEnd) => 
 /** A worker that has not bound its sockets by then is stuck: ten times what a loaded machine needs. */
 const START_TIMEOUT_MS = 30_000;
 const RELOAD_TIMEOUT_MS = 30_000;
+const RESPAWN_RETRY_MS = 10;
 const DIED_EARLY = "a worker ended while the others were starting";
 
 export class WorkerPool {
@@ -177,7 +178,6 @@ export class WorkerPool {
     const { entry, counters, words, mesh, nowMs } = this.#options;
     const endpoint = slot.nextEndpoint;
     assert(endpoint !== null, "worker pool: a start without rings");
-    slot.nextEndpoint = null;
     const boot = {
       threadIndex: slot.threadIndex,
       threadCount: mesh.threadCount,
@@ -195,8 +195,10 @@ export class WorkerPool {
       },
       onEnd: (thread: WorkerThread, end: WorkerEnd) => this.#handleEnd(slot, thread, end),
     };
-    slot.thread = new WorkerThread(entry, boot, endpoint, events, nowMs());
-    return slot.thread;
+    const thread = new WorkerThread(entry, boot, endpoint, events, nowMs());
+    slot.thread = thread;
+    slot.nextEndpoint = null;
+    return thread;
   }
 
   #handleMessage(thread: WorkerThread, message: ControlFromWorker): void {
@@ -251,9 +253,19 @@ export class WorkerPool {
     for (const peer of replacement.peers) this.#replacePeer(peer);
     log.warn("worker_restarting", { worker, delay_ms: delayMs });
     slot.restarts++;
+    this.#respawnAfter(slot, delayMs);
+  }
+
+  #respawnAfter(slot: Slot, delayMs: number): void {
     slot.restartTimer = setTimeout(() => {
       slot.restartTimer = null;
-      this.#spawn(slot);
+      try {
+        this.#spawn(slot);
+      } catch (error) {
+        // A bell's other end belonged to a peer that has died since; news of that, and a fresh bell, are on their way.
+        if ((error as Error).name !== "DataCloneError") throw error;
+        this.#respawnAfter(slot, RESPAWN_RETRY_MS);
+      }
     }, delayMs);
   }
 

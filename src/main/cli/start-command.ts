@@ -6,7 +6,6 @@
  *   SIGHUP            reload the configuration
  */
 
-import { constants } from "node:os";
 import { createLogger, type Log, loggerOptions } from "../../platform/log.ts";
 import { startBanner, tryLines, whoMayConnect } from "../banner.ts";
 import { Broker } from "../broker.ts";
@@ -37,27 +36,33 @@ Exit codes: 0 stopped as asked, 1 failure while running, 64 wrong command line,
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
+/** What workers get to close their sockets when the process ends for a failure. */
+const LAST_WORDS_MS = 1000;
+
 /** Starts the broker and stays; the process ends by signal or failure. */
 export async function runStart(parsed: ParsedCommand): Promise<void> {
   const sources = configSources(parsed);
   const loaded = loadOrExit(sources);
   const log = createLogger(loggerOptions(loaded.config));
   for (const text of loaded.warnings) log.warn("config_warning", { text });
-  exitOnBugs(log);
+  const fail = (error: unknown) => void failWith(error, broker, log);
   const broker = new Broker({
     loaded,
     reloadConfig: () => loadConfig(sources),
     log,
-    onFatal: (error) => exitWith(log, error),
+    onFatal: fail,
   });
+  // Nothing is known about a process after an error that nobody expected.
+  process.on("uncaughtException", fail);
+  process.on("unhandledRejection", fail);
   const started = broker.start();
   obeySignals(broker, started, log);
   try {
     await started;
+    announce(broker, loaded, log);
   } catch (error) {
-    return exitWith(log, error);
+    fail(error);
   }
-  announce(broker, loaded, log);
 }
 
 function obeySignals(broker: Broker, started: Promise<void>, log: Log): void {
@@ -65,7 +70,7 @@ function obeySignals(broker: Broker, started: Promise<void>, log: Log): void {
   for (const signal of STOP_SIGNALS) {
     process.on(signal, () => {
       log.info("signal", { signal });
-      if (isStopping) process.exit(128 + constants.signals[signal]);
+      if (isStopping) dieBy(signal);
       isStopping = true;
       void stop(broker, started, log);
     });
@@ -76,6 +81,15 @@ function obeySignals(broker: Broker, started: Promise<void>, log: Log): void {
   });
 }
 
+/**
+ * Ends at once, as if the signal had never been caught: shells report 128 + its number. `process.exit` would first unwind
+ * every worker, and native listeners that are still open turn that into an abort.
+ */
+function dieBy(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
+
 /** A start under way is awaited first: threads that bind sockets are best ended by the way that closes them. */
 async function stop(broker: Broker, started: Promise<void>, log: Log): Promise<void> {
   try {
@@ -83,6 +97,7 @@ async function stop(broker: Broker, started: Promise<void>, log: Log): Promise<v
   } catch {
     return; // runStart reports it and ends the process.
   }
+  log.info("draining");
   const isClean = await broker.drain();
   await broker.close();
   log.info("stopped", { clean: isClean });
@@ -106,13 +121,12 @@ function announce(broker: Broker, loaded: LoadedConfig, log: Log): void {
   }
 }
 
-/** Nothing is known about a process after an error that nobody expected: say it and end. */
-function exitOnBugs(log: Log): void {
-  process.on("uncaughtException", (error) => exitWith(log, error));
-  process.on("unhandledRejection", (reason) => exitWith(log, reason));
-}
+let isFailing = false;
 
-function exitWith(log: Log, error: unknown): never {
+/** Says what happened, lets workers close their sockets, ends the process. Only the first failure counts. */
+async function failWith(error: unknown, broker: Broker, log: Log): Promise<void> {
+  if (isFailing) return;
+  isFailing = true;
   const isExpected = error instanceof ExitError;
   const exitCode = isExpected ? error.exitCode : ExitCode.RUNTIME;
   if (isExpected) {
@@ -122,5 +136,7 @@ function exitWith(log: Log, error: unknown): never {
     log.error("exiting", { exit_code: exitCode, error });
   }
   log.close();
+  setTimeout(() => process.exit(exitCode), 2 * LAST_WORDS_MS);
+  await broker.drain(LAST_WORDS_MS);
   process.exit(exitCode);
 }
