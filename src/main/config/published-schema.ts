@@ -20,8 +20,9 @@ export function publishedSchema(): JsonObject {
 function loosen(schema: JsonObject): JsonObject {
   const result: JsonObject = {};
   for (const [key, value] of Object.entries(schema)) {
-    if (key === "properties") result[key] = loosenEach(value as Record<string, JsonObject>);
-    else if (key === "items") result[key] = loosenItems(value as JsonObject);
+    if (key === "properties" || key === "patternProperties") {
+      result[key] = loosenEach(value as Record<string, JsonObject>);
+    } else if (key === "items") result[key] = loosenItems(value as JsonObject);
     else if (key === "additionalProperties" && typeof value === "object") {
       result[key] = loosen(value as JsonObject);
     } else if (key === "required") {
