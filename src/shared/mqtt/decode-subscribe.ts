@@ -23,7 +23,7 @@ import { checkFilterField, FIELD_PREFIX } from "./validate.ts";
  * Filters of one packet, whatever the tenant's MaxTopicFiltersPerSub (at most 65,535) says: bounds the heap that one
  * packet of minimal filters can cost before the session sees it.
  */
-export const MAX_FILTERS = 65_535;
+const MAX_FILTERS = 65_535;
 
 const OPTION_QOS = 0x03;
 const OPTION_NO_LOCAL = 0x04;

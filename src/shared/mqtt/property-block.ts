@@ -26,7 +26,7 @@ import { ReasonCode } from "./reason-code.ts";
  * User properties of one packet that are made into objects (all packets but PUBLISH, whose properties stay bytes).
  * Far above any use; bounds the heap that one packet of minimal five-byte pairs can cost.
  */
-export const MAX_USER_PROPERTIES = 1000;
+const MAX_USER_PROPERTIES = 1000;
 
 const NO_USER_PROPERTIES: readonly UserProperty[] = Object.freeze([]);
 

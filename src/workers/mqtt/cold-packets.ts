@@ -47,27 +47,27 @@ export interface ConnackFields extends Reasoned {
 }
 
 /** `reasonCodes`: one per filter, in their order [MQTT-3.8.4-6] [MQTT-3.9.3-1] [MQTT-3.11.3-1]. */
-export interface SubscriptionAckFields extends Reasoned {
+interface SubscriptionAckFields extends Reasoned {
   readonly type: "suback" | "unsuback";
   readonly packetId: number;
   readonly reasonCodes: readonly number[];
 }
 
-export interface AckFields extends Reasoned {
+interface AckFields extends Reasoned {
   readonly type: "puback" | "pubrec" | "pubrel" | "pubcomp";
   readonly packetId: number;
   readonly reasonCode: number;
 }
 
 /** MQTT 5 only. A server's DISCONNECT has no session expiry interval [MQTT-3.14.2-2]. */
-export interface DisconnectFields extends Reasoned {
+interface DisconnectFields extends Reasoned {
   readonly type: "disconnect";
   readonly reasonCode: number;
   readonly serverReference?: string | null;
 }
 
 /** MQTT 5 only. */
-export interface AuthFields extends Reasoned {
+interface AuthFields extends Reasoned {
   readonly type: "auth";
   readonly reasonCode: number;
   readonly authenticationMethod: string;
