@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import * as packets from "../helpers/packets.ts";
+import type { RawClient } from "../helpers/raw-client.ts";
 import { expectRefusal, MALFORMED, PROTOCOL_ERROR } from "./expect.ts";
 import { conformanceSuite } from "./suite.ts";
 
@@ -51,20 +52,16 @@ suite.check(
     for (const protocolName of ["MQTY", "mqtt", "", "MQTTT", "HTTP"]) {
       const client = await bench.open();
       client.send(packets.connect({ protocolName }));
-      await expectRefusal(client, UNSUPPORTED_VERSION, MALFORMED);
+      await expectUnsupported(client);
     }
   },
 );
 
 suite.check("CONNECT: an unknown version closes the connection [MQTT-3.1.2-2]", async (bench) => {
   for (const levelByte of [0, 1, 2, 6, 127, 0x84]) {
-    // The answer may be in either form, and there is no reader for a version that does not exist.
     const client = await bench.open(levelByte < 5 ? 4 : 5);
     client.send(packets.connect({ levelByte }));
-    await expectRefusal(client, UNSUPPORTED_VERSION, V3_UNSUPPORTED_VERSION).catch(
-      (error: unknown) => assert.match(String(error), /server sent/),
-    );
-    await client.closed;
+    await expectUnsupported(client);
   }
 });
 
@@ -255,8 +252,8 @@ suite.check(
       packets.publish({ topic, qos: 0, payload: "early" }),
     );
     await client.expect("connack");
-    await client.expect("suback");
-    await client.expectPublish("early");
+    const names = [(await client.next())?.type, (await client.next())?.type];
+    assert.deepEqual(names.sort(), ["publish", "suback"], "in either order (MQTT5 §3.8.4)");
   },
 );
 
@@ -295,3 +292,15 @@ suite.check(
     await client.expectQuiet();
   },
 );
+
+/**
+ * Refused as an unsupported protocol, or closed. Which form the answer has is open, as there is no reader for a
+ * protocol that does not exist: one that our reader does not understand must still be followed by the close.
+ */
+async function expectUnsupported(client: RawClient): Promise<void> {
+  const codes = [UNSUPPORTED_VERSION, V3_UNSUPPORTED_VERSION, MALFORMED];
+  await expectRefusal(client, ...codes).catch((error: unknown) => {
+    assert.match(String(error), /server sent/);
+  });
+  await client.closed;
+}
