@@ -1,0 +1,235 @@
+/**
+ * The retain service over fake rings: partitions, scans in batches, limits, lost workers.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Counter } from "../../../src/shared/metrics/counter-table.ts";
+import type { Message } from "../../../src/shared/mqtt/message.ts";
+import { retainPartition } from "../../../src/shared/retain/retain-partition.ts";
+import { type RetainScan, RetainStatus } from "../../../src/workers/retain/retain-api.ts";
+import { message, ServiceWorkers, topicOf } from "../../helpers/service-workers.ts";
+
+const encoder = new TextEncoder();
+
+interface Batch {
+  readonly messages: readonly Message[];
+  readonly isEnd: boolean;
+}
+
+function retain(workers: ServiceWorkers, topics: readonly string[], payload = "x"): RetainStatus[] {
+  const statuses: RetainStatus[] = [];
+  for (const topic of topics) {
+    const stored = message({ topic, payload, retain: true, receivedAtMs: workers.nowMs });
+    workers.services(1).retainClient.store(stored, (status) => statuses.push(status));
+  }
+  workers.run();
+  return statuses;
+}
+
+function numbered(count: number, prefix = "n"): string[] {
+  return Array.from({ length: count }, (_, i) => `${prefix}/${i}`);
+}
+
+function next(workers: ServiceWorkers, scan: RetainScan, maxMessages: number): Batch {
+  const batches: Batch[] = [];
+  scan.next(maxMessages, (messages, isEnd) => batches.push({ messages, isEnd }));
+  workers.run();
+  assert.equal(batches.length, 1, "answered once");
+  return batches[0]!;
+}
+
+/** Runs a scan on worker 2 to its end. */
+function collect(workers: ServiceWorkers, filter: string, maxMessages = 10, limit = 0): string[] {
+  const scan = workers.services(2).retainClient.scan("t", filter, limit);
+  const topics: string[] = [];
+  for (;;) {
+    const { messages, isEnd } = next(workers, scan, maxMessages);
+    assert.ok(messages.length <= maxMessages);
+    assert.ok(isEnd || messages.length > 0, "no empty batch before the end");
+    topics.push(...messages.map(topicOf));
+    if (isEnd) return topics.sort();
+  }
+}
+
+test("retain service: a topic is found by name and by wildcard, on whatever worker it lies", () => {
+  const workers = new ServiceWorkers(3);
+  const topics = numbered(40);
+  retain(workers, topics);
+  for (const topic of topics) assert.deepEqual(collect(workers, topic), [topic]);
+  assert.deepEqual(collect(workers, "n/+"), [...topics].sort());
+  assert.deepEqual(collect(workers, "#"), [...topics].sort());
+  assert.deepEqual(collect(workers, "other/#"), []);
+  const kept = [1, 2, 3].map((thread) => workers.counter(thread, Counter.RETAINED_MESSAGES));
+  assert.ok(Math.min(...kept) > 0 && workers.total(Counter.RETAINED_MESSAGES) === 40);
+});
+
+test("retain service: a name is asked at one worker only", () => {
+  const workers = new ServiceWorkers(3);
+  workers
+    .services(2)
+    .retainClient.scan("t", "a/b", 0)
+    .next(1, () => {});
+  const asked = [1, 2, 3].filter((thread) => workers.mesh.waitingCount(2, thread) > 0);
+  assert.deepEqual(asked, [retainPartition("t", encoder.encode("a/b"), 3)]);
+});
+
+test("retain service: leading wildcards do not see $ topics, tenants not each other [MQTT-4.7.2-1]", () => {
+  const workers = new ServiceWorkers(2);
+  retain(workers, ["$SYS/x", "a"]);
+  workers.services(1).retainClient.store(message({ tenantId: "u", topic: "secret" }), null);
+  workers.run();
+  assert.deepEqual(collect(workers, "#"), ["a"]);
+  assert.deepEqual(collect(workers, "$SYS/#"), ["$SYS/x"]);
+});
+
+test("retain service: every message comes once, whatever the batch size", () => {
+  const workers = new ServiceWorkers(3);
+  const topics = numbered(100);
+  retain(workers, topics);
+  for (const maxMessages of [1, 7, 16, 17, 1000]) {
+    assert.deepEqual(collect(workers, "n/#", maxMessages), [...topics].sort());
+  }
+});
+
+test("retain service: the limit ends a scan early and leaves no cursor behind", () => {
+  const workers = new ServiceWorkers(3);
+  retain(workers, numbered(100));
+  assert.equal(collect(workers, "#", 10, 25).length, 25);
+  assert.equal(collect(workers, "#", 10, 1).length, 1);
+  assert.equal(collect(workers, "#", 50, 1000).length, 100);
+  // Ten minutes later a cursor left behind would be due.
+  assert.equal(Math.min(...deadlines(workers)), Number.POSITIVE_INFINITY);
+});
+
+function deadlines(workers: ServiceWorkers): number[] {
+  return [1, 2, 3].map((thread) => workers.services(thread).nextDeadlineMs);
+}
+
+test("retain service: a batch stays near 64 KiB", () => {
+  const workers = new ServiceWorkers(1);
+  retain(workers, numbered(20), "x".repeat(20_000));
+  const scan = workers.services(1).retainClient.scan("t", "#", 0);
+  const sizes: number[] = [];
+  for (let isEnd = false; !isEnd; ) {
+    const batch = next(workers, scan, 1000);
+    sizes.push(batch.messages.length);
+    isEnd = batch.isEnd;
+  }
+  assert.deepEqual(sizes, [4, 4, 4, 4, 4]);
+});
+
+test("retain service: between two batches messages may be replaced, cleared and expire", () => {
+  const workers = new ServiceWorkers(1);
+  const topics = numbered(16);
+  retain(workers, topics, "old");
+  const scan = workers.services(1).retainClient.scan("t", "#", 0);
+  const first = next(workers, scan, 1).messages.map(topicOf);
+  const [replaced, cleared] = topics.filter((topic) => !first.includes(topic));
+  retain(workers, [replaced!], "new");
+  retain(workers, [cleared!], "");
+  const rest = next(workers, scan, 100);
+  const payloads = new Map(
+    rest.messages.map((one) => [topicOf(one), new TextDecoder().decode(one.payload)]),
+  );
+  assert.equal(payloads.get(replaced!), "new");
+  assert.equal(payloads.has(cleared!), false);
+  assert.equal(rest.messages.length, 14);
+});
+
+test("retain service: a retained message keeps its expiry and age", () => {
+  const workers = new ServiceWorkers(2);
+  const stored = message({ topic: "a", expirySeconds: 60, receivedAtMs: workers.nowMs });
+  workers.services(1).retainClient.store(stored, null);
+  workers.advance(20_500);
+  const scan = workers.services(2).retainClient.scan("t", "a", 0);
+  const [found] = next(workers, scan, 1).messages;
+  assert.equal(found!.remainingExpirySeconds(workers.nowMs), 40);
+  workers.advance(39_500);
+  assert.deepEqual(collect(workers, "a"), []);
+  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 0);
+});
+
+test("retain service: a cancelled scan calls back no more and frees its cursor", () => {
+  const workers = new ServiceWorkers(3);
+  retain(workers, numbered(100));
+  const scan = workers.services(2).retainClient.scan("t", "#", 0);
+  next(workers, scan, 2);
+  scan.next(2, () => assert.fail("cancelled"));
+  scan.cancel();
+  scan.cancel();
+  workers.run();
+  assert.equal(Math.min(...deadlines(workers)), Number.POSITIVE_INFINITY);
+});
+
+test("retain service: a cursor nobody asks for is freed; its reader finds the scan over", () => {
+  const workers = new ServiceWorkers(1);
+  retain(workers, numbered(100));
+  const scan = workers.services(1).retainClient.scan("t", "#", 0);
+  next(workers, scan, 2);
+  workers.advance(600_000);
+  assert.deepEqual(next(workers, scan, 2), { messages: [], isEnd: true });
+});
+
+test("retain service: a scan that outlives one of its workers goes on with the next", () => {
+  const workers = new ServiceWorkers(3);
+  const topics = numbered(60);
+  retain(workers, topics);
+  const scan = workers.services(3).retainClient.scan("t", "#", 0);
+  const batches: Batch[] = [];
+  scan.next(1, (messages, isEnd) => batches.push({ messages, isEnd }));
+  workers.restart(1);
+  workers.run();
+  assert.equal(batches.length, 1);
+  const found = batches[0]!.messages.map(topicOf);
+  found.push(...next(workers, scan, 1000).messages.map(topicOf));
+  found.push(...next(workers, scan, 1000).messages.map(topicOf));
+  const left = topics.filter((topic) => retainPartition("t", encoder.encode(topic), 3) !== 1);
+  assert.deepEqual(found.sort(), left.sort());
+});
+
+test("retain service: a dead reader's cursors go with it", () => {
+  const workers = new ServiceWorkers(3);
+  retain(workers, numbered(100));
+  next(workers, workers.services(2).retainClient.scan("t", "#", 0), 2);
+  assert.ok(Number.isFinite(Math.min(...deadlines(workers))));
+  workers.restart(2);
+  assert.equal(Math.min(...deadlines(workers)), Number.POSITIVE_INFINITY);
+});
+
+test("retain service: a store that waits for a dead worker fails", () => {
+  const workers = new ServiceWorkers(2);
+  const topic = numbered(50).find((name) => retainPartition("t", encoder.encode(name), 2) === 1)!;
+  const statuses: RetainStatus[] = [];
+  workers.services(2).retainClient.store(message({ topic }), (status) => statuses.push(status));
+  workers.restart(1);
+  assert.deepEqual(statuses, [RetainStatus.UNAVAILABLE]);
+});
+
+test("retain service: a tenant's caps hold over all workers, also after one restarts", () => {
+  const workers = new ServiceWorkers(3);
+  workers.settings = { ...workers.settings, RetainMaxTopics: 20 };
+  const quota = (statuses: RetainStatus[]) =>
+    statuses.filter((status) => status === RetainStatus.QUOTA).length;
+  const topics = numbered(30);
+  let refused = 0;
+  for (const topic of topics) refused += quota(retain(workers, [topic]));
+  assert.equal(refused, 10);
+  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 20);
+  workers.restart(2);
+  workers.run();
+  const left = workers.total(Counter.RETAINED_MESSAGES);
+  let stored = 0;
+  for (const topic of numbered(40, "more")) stored += 1 - quota(retain(workers, [topic]));
+  assert.equal(left + stored, 20);
+});
+
+test("retain service: a cap that comes with a reload counts what is stored already", () => {
+  const workers = new ServiceWorkers(3);
+  retain(workers, numbered(30));
+  workers.settings = { ...workers.settings, RetainMaxTopics: 30 };
+  for (const thread of [1, 2, 3]) workers.services(thread).settingsChanged();
+  workers.run();
+  const statuses = numbered(10, "more").flatMap((topic) => retain(workers, [topic]));
+  assert.deepEqual(new Set(statuses), new Set([RetainStatus.QUOTA]));
+});
