@@ -69,12 +69,15 @@ export class UwsListener {
   /** Resolves to the bound port. */
   async listen(): Promise<number> {
     const { host, port } = this.#config;
-    const socket = await new Promise<UwsListenSocket | false>((resolve) => {
-      this.#app.listen(host, port, resolve);
-    });
-    if (socket === false) throw await listenFailure(host, port);
-    this.#listenSocket = socket;
-    return this.#uws.portOf(socket);
+    if (port !== 0) return this.#listenOn(host, port);
+    // The library shares every port but one that it was to choose itself: Node chooses, and holds it meanwhile.
+    const holder = createServer();
+    const chosen = await listenShared(holder, host, 0);
+    try {
+      return await this.#listenOn(host, chosen);
+    } finally {
+      holder.close();
+    }
   }
 
   /** Path and origins; the library fixes the message size when it starts. */
@@ -91,6 +94,15 @@ export class UwsListener {
   close(): void {
     this.#listenSocket = null;
     this.#app.close();
+  }
+
+  async #listenOn(host: string, port: number): Promise<number> {
+    const socket = await new Promise<UwsListenSocket | false>((resolve) => {
+      this.#app.listen(host, port, resolve);
+    });
+    if (socket === false) throw await listenFailure(host, port);
+    this.#listenSocket = socket;
+    return this.#uws.portOf(socket);
   }
 
   #handleRequest(response: UwsResponse, request: UwsRequest): void {

@@ -1,6 +1,6 @@
 /**
- * A connection over uWebSockets.js: one binary frame per output chunk. The library copies what it is given, so chunks
- * go back to the pool at once.
+ * A connection over uWebSockets.js: binary frames of at most 16,000 bytes. The library copies what it is given, so
+ * chunks go back to the pool as soon as their last frame is handed over.
  *
  * It cannot stop reading a WebSocket. While the MQTT layer pauses, messages are therefore copied and kept, and a client
  * that sends on until the backlog is full is closed. Thread: worker. Flow: publish 1/8 (bytes in) and 8/8 (bytes out).
@@ -18,6 +18,12 @@ const CLOSE_NORMAL = 1000;
 const CLOSE_UNSUPPORTED_DATA = 1003;
 const CLOSE_POLICY = 1008;
 
+/**
+ * Frames that fit the library's 16 KiB cork buffer with their header are safe. With a larger one, a header that the
+ * kernel does not take at once loses its payload (uNetworking/uWebSockets#1662, fixed after the copy for Node 20).
+ */
+const FRAME_SIZE_MAX = 16_000;
+
 const OPEN = 0;
 /** `close` was called; output is still leaving. */
 const FLUSHING = 1;
@@ -32,6 +38,8 @@ export class UwsTransport implements Transport {
   /** Null once closed: the library's object must not be used any more. */
   #socket: UwsSocket | null;
   #state = OPEN;
+  /** Bytes of the output's head that are handed over. */
+  #headSent = 0;
   #isPaused = false;
   readonly #backlog: Uint8Array[] = [];
   #backlogBytes = 0;
@@ -75,9 +83,13 @@ export class UwsTransport implements Transport {
       return;
     }
     while (output.size > 0 && socket.getBufferedAmount() === 0) {
-      const size = output.headSize;
-      socket.send(output.headBytes.subarray(0, size), true, false);
-      this.#lane.counters[Counter.SENT_BYTES]! += size;
+      const headSize = output.headSize;
+      const end = Math.min(headSize, this.#headSent + FRAME_SIZE_MAX);
+      socket.send(output.headBytes.subarray(this.#headSent, end), true, false);
+      this.#lane.counters[Counter.SENT_BYTES]! += end - this.#headSent;
+      this.#headSent = end;
+      if (end < headSize) continue;
+      this.#headSent = 0;
       output.dropHead();
     }
   }
