@@ -1,9 +1,9 @@
 /**
  * Compiles when a source changed since the last successful build.
  *
- * The fingerprint is a hash over path, size and modification time of every input: reading a few hundred directory entries
- * costs milliseconds, starting the compiler costs more. Outputs whose source is gone are deleted, so that the test runner
- * never runs a test that no longer exists.
+ * The fingerprint is a hash over path, size and modification time of every input: reading a few
+ * hundred directory entries costs milliseconds, starting the compiler costs more. Outputs whose
+ * source is gone are deleted, so that the test runner never runs a test that no longer exists.
  */
 
 import { createHash } from "node:crypto";
@@ -84,7 +84,10 @@ function removeOrphans(build) {
   }
 }
 
-/** Paths relative to the project of all files in `path`, sorted; `path` itself when it is a file; none when absent. */
+/**
+ * Paths relative to the project of all files in `path`, sorted; `path` itself when it is a file;
+ * none when absent.
+ */
 export function filesBelow(path) {
   const full = join(ROOT, path);
   if (!existsSync(full)) return [];

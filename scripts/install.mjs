@@ -1,8 +1,9 @@
 /**
  * Installs the dependencies when they are not what package-lock.json says.
  *
- * npm leaves a copy of what it installed in node_modules/.package-lock.json, written last. Comparing the two locks is exact
- * and takes a few milliseconds; timestamps are neither (a fresh checkout makes every file look new).
+ * npm leaves a copy of what it installed in node_modules/.package-lock.json, written last.
+ * Comparing the two locks is exact and takes a few milliseconds; timestamps are neither (a fresh
+ * checkout makes every file look new).
  */
 
 import { existsSync, readFileSync } from "node:fs";
@@ -10,8 +11,8 @@ import { join } from "node:path";
 import { fail, ROOT, runSync, say } from "./process.mjs";
 
 /**
- * Makes node_modules match the lock file. `scope` "production" leaves development packages out of the comparison: a
- * machine that got a finished build and `npm ci --omit=dev` is complete.
+ * Makes node_modules match the lock file. `scope` "production" leaves development packages out of
+ * the comparison: a machine that got a finished build and `npm ci --omit=dev` is complete.
  */
 export function ensureInstalled(scope) {
   const missing = firstDifference(scope);
@@ -31,7 +32,8 @@ function firstDifference(scope) {
   const wanted = readPackages(join(ROOT, "package-lock.json"));
   const installed = readPackages(installedPath);
   for (const [path, entry] of Object.entries(wanted)) {
-    // "" is this project itself; optional packages may be absent on a platform they were not made for.
+    // "" is this project itself; optional packages may be absent on a platform they were not made
+    // for.
     if (path === "" || entry.optional || entry.devOptional) continue;
     if (scope === "production" && entry.dev) continue;
     if (installed[path]?.version !== entry.version) return `${path} ${entry.version} is wanted`;
@@ -43,7 +45,10 @@ function readPackages(path) {
   return JSON.parse(readFileSync(path, "utf8")).packages;
 }
 
-/** Calls the npm that called us, else the one on the path (a .cmd file on Windows, which needs a shell). */
+/**
+ * Calls the npm that called us, else the one on the path (a .cmd file on Windows, which needs a
+ * shell).
+ */
 function runNpm(npmArguments) {
   const npmCli = process.env.npm_execpath;
   if (npmCli?.endsWith(".js")) return runSync(process.execPath, [npmCli, ...npmArguments]);

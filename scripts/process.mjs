@@ -32,7 +32,10 @@ export function runSync(command, commandArguments, options = {}) {
   return child.status ?? 1;
 }
 
-/** Runs `node` with these arguments to its end, passing stop signals on. Resolves with its exit code. */
+/**
+ * Runs `node` with these arguments to its end, passing stop signals on. Resolves with its exit
+ * code.
+ */
 export function runNode(nodeArguments) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, nodeArguments, { cwd: ROOT, stdio: "inherit" });

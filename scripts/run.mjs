@@ -1,6 +1,7 @@
 /**
- * One door to everything a developer or an operator runs from a checkout: installs what is missing, builds what is out of
- * date, then does the thing. Needs nothing but Node, so that `npm start` works on a machine that has only that.
+ * One door to everything a developer or an operator runs from a checkout: installs what is missing,
+ * builds what is out of date, then does the thing. Needs nothing but Node, so that `npm start`
+ * works on a machine that has only that.
  *
  *   node scripts/run.mjs start [broker options]
  *   node scripts/run.mjs build
@@ -37,8 +38,9 @@ const COMMANDS = {
     ensureInstalled("all");
     return verify();
   },
-  fix: () => {
+  fix: async () => {
     ensureInstalled("all");
+    await runNode([join(ROOT, "scripts/wrap-comments.mjs")]);
     return runNode([join(ROOT, "node_modules/@biomejs/biome/bin/biome"), "check", "--write", "."]);
   },
   script: (rest) => {

@@ -1,4 +1,7 @@
-/** Runs compiled tests under Node's own runner. Node 20's runner has no globs, so the files are collected here. */
+/**
+ * Runs compiled tests under Node's own runner. Node 20's runner has no globs, so the files are
+ * collected here.
+ */
 
 import { join } from "node:path";
 import { BUILDS, filesBelow } from "./build.mjs";
@@ -8,8 +11,9 @@ import { fail, runNode } from "./process.mjs";
 const FILE_TIMEOUT_MS = 300_000;
 
 /**
- * Words filter by path ("codec", "main/config"), any of them; options go to `node --test` as they are
- * (write values with "=", as in --test-name-pattern=retain). Resolves with the runner's exit code.
+ * Words filter by path ("codec", "main/config"), any of them; options go to `node --test` as they
+ * are (write values with "=", as in --test-name-pattern=retain). Resolves with the runner's exit
+ * code.
  */
 export function runTests(words) {
   const options = words.filter((word) => word.startsWith("-"));

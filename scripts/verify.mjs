@@ -1,4 +1,7 @@
-/** Everything a change must pass. Never writes to a source file; runs all steps, also after a failed one. */
+/**
+ * Everything a change must pass. Never writes to a source file; runs all steps, also after a failed
+ * one.
+ */
 
 import { join } from "node:path";
 import { BUILDS, compile, ensureBuilt } from "./build.mjs";
@@ -11,6 +14,7 @@ const KNIP = join(ROOT, "node_modules/knip/bin/knip.js");
 const STEPS = [
   ["types", () => compile(BUILDS.test)],
   ["format and lint", () => runNode([BIOME, "ci", "."])],
+  ["comments", () => runNode([join(ROOT, "scripts/wrap-comments.mjs"), "--check"])],
   ["dead code", () => runNode([KNIP])],
   [
     "tests",

@@ -1,6 +1,7 @@
 /**
- * Fills the token bucket from which all workers pay for accepting connections (shared-words.ts). Workers only take; main
- * adds a few times per second, so that a worker's accept path needs one atomic subtraction and no clock.
+ * Fills the token bucket from which all workers pay for accepting connections (shared-words.ts).
+ * Workers only take; main adds a few times per second, so that a worker's accept path needs one
+ * atomic subtraction and no clock.
  *
  * Thread: main. Scope: one per process.
  */
@@ -53,7 +54,8 @@ export class AcceptTokens {
     this.#fraction = rate === 0 ? 0 : earned - whole;
     for (;;) {
       const tokens = Atomics.load(this.#words, WORD_ACCEPT_TOKENS);
-      // Workers that found the bucket empty may have taken it below zero; that debt is not theirs to keep.
+      // Workers that found the bucket empty may have taken it below zero; that debt is not theirs
+      // to keep.
       const filled = Math.min(this.#capacity, Math.max(0, tokens) + whole);
       const seen = Atomics.compareExchange(this.#words, WORD_ACCEPT_TOKENS, tokens, filled);
       if (seen === tokens) return;

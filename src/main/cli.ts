@@ -1,4 +1,7 @@
-/** The command line: finds the command, answers --help and --version, turns errors into texts and exit codes. */
+/**
+ * The command line: finds the command, answers --help and --version, turns errors into texts and
+ * exit codes.
+ */
 
 import { VERSION } from "../shared/base/version.ts";
 import {
@@ -25,7 +28,10 @@ const COMMANDS: readonly Command[] = [
   { definition: CONFIG_COMMAND, run: runConfig },
 ];
 
-/** Runs what `words` (the arguments after the program's name) ask for. Sets the exit code, or stays as the broker. */
+/**
+ * Runs what `words` (the arguments after the program's name) ask for. Sets the exit code, or stays
+ * as the broker.
+ */
 export async function runCli(words: readonly string[]): Promise<void> {
   try {
     await dispatch(words);

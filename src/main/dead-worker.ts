@@ -1,8 +1,10 @@
 /**
- * Clears what a dead worker left in shared memory: its gauges, its part of the connection counts that limits are checked
- * against, and the load of its shared subscriptions. Its counters stay; its successor counts on from there.
+ * Clears what a dead worker left in shared memory: its gauges, its part of the connection counts
+ * that limits are checked against, and the load of its shared subscriptions. Its counters stay; its
+ * successor counts on from there.
  *
- * Thread: main, after the worker's thread has ended and before its successor starts: nobody else writes that row then.
+ * Thread: main, after the worker's thread has ended and before its successor starts: nobody else
+ * writes that row then.
  */
 
 import { COUNTERS, counterRow } from "../shared/metrics/counter-table.ts";

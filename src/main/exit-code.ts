@@ -1,4 +1,6 @@
-/** How the process ends. The numbers above 63 are those of sysexits.h, which service managers know. */
+/**
+ * How the process ends. The numbers above 63 are those of sysexits.h, which service managers know.
+ */
 
 export const ExitCode = {
   OK: 0,

@@ -1,5 +1,6 @@
 /**
- * Main's end of the ring mesh: takes requests for the CPU pool from workers and sends the answers back.
+ * Main's end of the ring mesh: takes requests for the CPU pool from workers and sends the answers
+ * back.
  *
  * Main has no duty cycle of its own: a bell or an answer makes it drain, flush and sleep again.
  * Thread: main. Scope: one per process.

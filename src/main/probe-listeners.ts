@@ -1,11 +1,13 @@
 /**
  * Asks the kernel for every configured address once, alone, before any worker does.
  *
- * Workers open their sockets so that several may share a port. For the same reason they would not notice that another
- * broker of the same user, or another listener of this configuration, has the port already: the kernel would hand part
- * of the connections to each. A socket that does not share finds out, and gives the error its plain name.
+ * Workers open their sockets so that several may share a port. For the same reason they would not
+ * notice that another broker of the same user, or another listener of this configuration, has the
+ * port already: the kernel would hand part of the connections to each. A socket that does not share
+ * finds out, and gives the error its plain name.
  *
- * Thread: main. The sockets are closed again before workers start; the moment between is not guarded.
+ * Thread: main. The sockets are closed again before workers start; the moment between is not
+ * guarded.
  */
 
 import { once } from "node:events";
@@ -37,7 +39,10 @@ async function open(listener: ListenerConfig): Promise<Server> {
   }
 }
 
-/** What a failed listen on an address means, and what to do about it. `name`: how the operator calls the address. */
+/**
+ * What a failed listen on an address means, and what to do about it. `name`: how the operator calls
+ * the address.
+ */
 export function listenFailure(name: string, port: number, error: NodeJS.ErrnoException): ExitError {
   const text = `cannot listen on ${name}: ${reasonOf(error, port)}`;
   return new ExitError(ExitCode.UNAVAILABLE, text, { cause: error });

@@ -1,10 +1,11 @@
 /**
- * When a dead worker may start again. The first death of a quiet time is followed by a start at once, so that its clients
- * find a broker when they reconnect; deaths in a row wait longer and longer; too many in a short time mean that
- * restarting does not help, and the process ends so that its supervisor and operator take notice.
+ * When a dead worker may start again. The first death of a quiet time is followed by a start at
+ * once, so that its clients find a broker when they reconnect; deaths in a row wait longer and
+ * longer; too many in a short time mean that restarting does not help, and the process ends so that
+ * its supervisor and operator take notice.
  *
- * Pure: time is an argument. Scope: one per process, because workers share their fate: a message that kills one worker
- * is sent again to the next.
+ * Pure: time is an argument. Scope: one per process, because workers share their fate: a message
+ * that kills one worker is sent again to the next.
  */
 
 /** This many deaths within CRASH_LOOP_WINDOW_MS end the process. */

@@ -1,11 +1,11 @@
 /**
- * Supervisor of the workers: starts them, tells who listens where, restarts those that die while the others serve on,
- * and passes reload and drain to all.
+ * Supervisor of the workers: starts them, tells who listens where, restarts those that die while
+ * the others serve on, and passes reload and drain to all.
  *
  *   spawn -> starting -> ready -> (drained) -> ended -> rings replaced at once, new start after the policy's wait
  *
- * A dead worker's rings are replaced before its successor starts, because its peers must not fill rings that nobody will
- * ever read. What they send meanwhile waits in the fresh rings.
+ * A dead worker's rings are replaced before its successor starts, because its peers must not fill
+ * rings that nobody will ever read. What they send meanwhile waits in the fresh rings.
  *
  * Thread: main. Scope: one per process.
  */
@@ -56,7 +56,9 @@ interface Slot {
 /** Callbacks of an operation that waits for one message or the end of each worker. */
 type Waiter = (thread: WorkerThread, message: ControlFromWorker | WorkerEnd) => void;
 
-/** A worker that has not bound its sockets by then is stuck: ten times what a loaded machine needs. */
+/**
+ * A worker that has not bound its sockets by then is stuck: ten times what a loaded machine needs.
+ */
 const START_TIMEOUT_MS = 30_000;
 const RELOAD_TIMEOUT_MS = 30_000;
 const RESPAWN_RETRY_MS = 10;
@@ -70,7 +72,10 @@ export class WorkerPool {
   readonly #waiters = new Set<Waiter>();
   #config: BrokerConfig;
   #lastIncarnation = 0;
-  /** False until all have started once, and again from `drain` or `close` on: then nothing is restarted. */
+  /**
+   * False until all have started once, and again from `drain` or `close` on: then nothing is
+   * restarted.
+   */
   #isSupervising = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -99,7 +104,10 @@ export class WorkerPool {
     return this.#slots[threadIndex - 1]?.restarts ?? 0;
   }
 
-  /** Starts all workers; resolves when every one serves. Rejects with ExitError after ending what was started. */
+  /**
+   * Starts all workers; resolves when every one serves. Rejects with ExitError after ending what
+   * was started.
+   */
   async start(): Promise<void> {
     const [first, ...others] = this.#slots;
     assert(first !== undefined, "worker pool: no workers");
@@ -117,7 +125,10 @@ export class WorkerPool {
     this.#isSupervising = true;
   }
 
-  /** Hands a new configuration to every worker. Resolves with what the workers could not take, by worker. */
+  /**
+   * Hands a new configuration to every worker. Resolves with what the workers could not take, by
+   * worker.
+   */
   async reload(config: BrokerConfig): Promise<{ worker: number; error: string }[]> {
     this.#config = config;
     const errors: { worker: number; error: string }[] = [];
@@ -134,7 +145,10 @@ export class WorkerPool {
     return errors;
   }
 
-  /** Asks all workers to say good-bye to their clients. Resolves with the workers that did not finish in time. */
+  /**
+   * Asks all workers to say good-bye to their clients. Resolves with the workers that did not
+   * finish in time.
+   */
   async drain(reasonCode: number, timeoutMs: number): Promise<readonly number[]> {
     this.#stopSupervising();
     const done = this.#waitForEach(this.#liveThreads(), timeoutMs, (_, message) => {
@@ -262,7 +276,8 @@ export class WorkerPool {
       try {
         this.#spawn(slot);
       } catch (error) {
-        // A bell's other end belonged to a peer that has died since; news of that, and a fresh bell, are on their way.
+        // A bell's other end belonged to a peer that has died since; news of that, and a fresh
+        // bell, are on their way.
         if ((error as Error).name !== "DataCloneError") throw error;
         this.#respawnAfter(slot, RESPAWN_RETRY_MS);
       }
@@ -305,7 +320,8 @@ export class WorkerPool {
   }
 
   /**
-   * Resolves when `isDone` was true once for each thread, or when time is up; with the workers still missing then.
+   * Resolves when `isDone` was true once for each thread, or when time is up; with the workers
+   * still missing then.
    */
   #waitForEach(
     threads: readonly WorkerThread[],

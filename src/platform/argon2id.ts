@@ -1,4 +1,7 @@
-/** Argon2id (RFC 9106), computed by a native library that is compiled for every platform the broker runs on. */
+/**
+ * Argon2id (RFC 9106), computed by a native library that is compiled for every platform the broker
+ * runs on.
+ */
 
 import { hashRawSync } from "@node-rs/argon2";
 

@@ -1,11 +1,14 @@
 /**
- * Keeps one kind of log event from drowning the others: a token bucket per event name. What was held back is counted and
- * reported with the next event of that name that passes, or by `takeSilenced` when none follows.
+ * Keeps one kind of log event from drowning the others: a token bucket per event name. What was
+ * held back is counted and reported with the next event of that name that passes, or by
+ * `takeSilenced` when none follows.
  *
  * Pure: time is an argument. Scope: one per logger, so one per thread.
  */
 
-/** Events of one name that may follow each other at once: enough for a start with many listeners. */
+/**
+ * Events of one name that may follow each other at once: enough for a start with many listeners.
+ */
 export const EVENT_BURST = 40;
 /** Events of one name per second in the long run. */
 export const EVENTS_PER_SECOND = 4;
@@ -17,10 +20,14 @@ interface Bucket {
 }
 
 export class EventLimiter {
-  // Event names are constants of the source, so this map has no more entries than there are log statements.
+  // Event names are constants of the source, so this map has no more entries than there are log
+  // statements.
   readonly #buckets = new Map<string, Bucket>();
 
-  /** Asks for one event of this name: the number held back since the last that passed, or -1 = hold it back too. */
+  /**
+   * Asks for one event of this name: the number held back since the last that passed, or -1 = hold
+   * it back too.
+   */
   admit(event: string, nowMs: number): number {
     const bucket = this.#bucket(event, nowMs);
     const earned = ((nowMs - bucket.refilledAtMs) / 1000) * EVENTS_PER_SECOND;

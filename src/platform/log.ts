@@ -1,12 +1,15 @@
 /**
- * The log of every thread: JSON lines on standard output, one event each, or lines for people on a terminal.
+ * The log of every thread: JSON lines on standard output, one event each, or lines for people on a
+ * terminal.
  *
- * `msg` is a stable event name in snake_case (dashboards and alerts match on it); what varies is in fields, also
- * snake_case: node, worker, tenant, client_id, peer, listener, reason. Repeats of one event are rate-limited.
+ * `msg` is a stable event name in snake_case (dashboards and alerts match on it); what varies is in
+ * fields, also snake_case: node, worker, tenant, client_id, peer, listener, reason. Repeats of one
+ * event are rate-limited.
  *
- * Threads write to file descriptor 1 themselves, synchronously: a line is one write of a few hundred bytes and leaves in
- * one piece, the last words of a dying thread are not lost, and a busy main thread delays nobody's log. A reader of a
- * pipe that stops reading stops the writer in the end; so the log carries no event per message unless asked for.
+ * Threads write to file descriptor 1 themselves, synchronously: a line is one write of a few
+ * hundred bytes and leaves in one piece, the last words of a dying thread are not lost, and a busy
+ * main thread delays nobody's log. A reader of a pipe that stops reading stops the writer in the
+ * end; so the log carries no event per message unless asked for.
  */
 
 import { isatty } from "node:tty";
@@ -43,7 +46,10 @@ export interface LogEnvironment {
 
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 
-/** After this time without a further event of the name, a count of held back ones is logged by itself. */
+/**
+ * After this time without a further event of the name, a count of held back ones is logged by
+ * itself.
+ */
 const SILENCED_REPORT_MS = 10_000;
 
 /** The logger's options as the configuration states them. */
@@ -52,7 +58,10 @@ export function loggerOptions(config: BrokerConfig, worker?: number): LogOptions
   return worker === undefined ? options : { ...options, worker };
 }
 
-/** Makes this thread's logger. A field named `error` may hold an Error: its message, code, stack and cause are kept. */
+/**
+ * Makes this thread's logger. A field named `error` may hold an Error: its message, code, stack and
+ * cause are kept.
+ */
 export function createLogger(
   options: LogOptions,
   environment: LogEnvironment = processEnvironment(),

@@ -1,9 +1,11 @@
 /**
- * A worker thread that does nothing but obey the control protocol, for tests of the supervisor. Its listeners are never
- * opened; a free port becomes 40000 + the listener's position, a port that another worker has bound is taken over.
+ * A worker thread that does nothing but obey the control protocol, for tests of the supervisor. Its
+ * listeners are never opened; a free port becomes 40000 + the listener's position, a port that
+ * another worker has bound is taken over.
  *
- * Tests steer it by BroadcastChannel, named after the node: { worker, action }. `node_name` may also hold behaviours of
- * a start: "listen-fails", "throws-at-start", "exits-at-start", "never-ready", "never-drains", "reload-fails".
+ * Tests steer it by BroadcastChannel, named after the node: { worker, action }. `node_name` may
+ * also hold behaviours of a start: "listen-fails", "throws-at-start", "exits-at-start",
+ * "never-ready", "never-drains", "reload-fails".
  */
 
 import { BroadcastChannel, parentPort, workerData } from "node:worker_threads";
@@ -41,6 +43,7 @@ function behaves(word: string): boolean {
 }
 
 port.on("message", (message: ControlToWorker) => {
+  if (message.type === "end") process.exit(0);
   if (message.type === "drain" && !behaves("never-drains")) {
     send({ type: "drained" });
     setImmediate(() => process.exit(0));

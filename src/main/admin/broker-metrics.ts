@@ -1,6 +1,6 @@
 /**
- * What /metrics shows: the counters of every worker, one series per worker so that sums and imbalances are both one
- * query away, and how the process is doing.
+ * What /metrics shows: the counters of every worker, one series per worker so that sums and
+ * imbalances are both one query away, and how the process is doing.
  *
  * Thread: main. Nothing here is sampled ahead: the work happens when somebody asks.
  */

@@ -1,5 +1,6 @@
 /**
- * The admin server: /livez, /readyz and /metrics over plain HTTP, on loopback unless configured otherwise.
+ * The admin server: /livez, /readyz and /metrics over plain HTTP, on loopback unless configured
+ * otherwise.
  *
  *   /livez    200 while this thread's event loop turns
  *   /readyz   200 when workers serve, 503 while starting or draining; the JSON body says what is missing
@@ -28,7 +29,9 @@ interface Answer {
   readonly body: string;
 }
 
-/** Enough for a few scrapers and probes; a flood of connections must not take memory from clients. */
+/**
+ * Enough for a few scrapers and probes; a flood of connections must not take memory from clients.
+ */
 const MAX_CONNECTIONS = 64;
 const REQUEST_TIMEOUT_MS = 10_000;
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -103,7 +106,10 @@ export class AdminServer {
     }),
   };
 
-  /** Ready as long as one worker serves: taking a node out because of one crashed thread would double the damage. */
+  /**
+   * Ready as long as one worker serves: taking a node out because of one crashed thread would
+   * double the damage.
+   */
   #readiness(): Answer {
     const phase = this.#sources.phase();
     const workers = this.#sources.workers();

@@ -1,5 +1,6 @@
 /**
- * Options of a command as a table: the parser, the help text and the hints for typing errors all read it.
+ * Options of a command as a table: the parser, the help text and the hints for typing errors all
+ * read it.
  */
 
 import { parseArgs } from "node:util";

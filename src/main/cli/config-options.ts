@@ -1,4 +1,7 @@
-/** The options that say how to configure the broker: shared by `start` and `config`, so that both see the same. */
+/**
+ * The options that say how to configure the broker: shared by `start` and `config`, so that both
+ * see the same.
+ */
 
 import { availableParallelism, hostname, networkInterfaces } from "node:os";
 import { isatty } from "node:tty";
@@ -24,14 +27,18 @@ export const CONFIG_OPTIONS: readonly OptionDefinition[] = [
     name: "listen",
     value: "URL",
     isRepeatable: true,
-    help: "mqtt://HOST:PORT, mqtts://, ws://HOST:PORT/PATH or wss://; repeat for more.\nReplaces the listeners of the configuration.",
+    help:
+      "mqtt://HOST:PORT, mqtts://, ws://HOST:PORT/PATH or wss://; repeat for more.\n" +
+      "Replaces the listeners of the configuration.",
   },
   { name: "data", value: "DIR", help: "folder for stored state (default: ./data)" },
   { name: "log-level", value: "LEVEL", help: "debug, info, warn, error or silent" },
   { name: "log-format", value: "FORMAT", help: "json or pretty (default: pretty on a terminal)" },
 ];
 
-/** Where the configuration comes from, according to the command line and the process's surroundings. */
+/**
+ * Where the configuration comes from, according to the command line and the process's surroundings.
+ */
 export function configSources(parsed: ParsedCommand): ConfigSources {
   const single = (name: string) => parsed.values.get(name)?.[0];
   const environmentFile = process.env["RATATOSK_CONFIG"];

@@ -1,6 +1,6 @@
 /**
- * `ratatosk start`: the broker as a process. Everything that concerns the process and not the broker is here: signals,
- * last words, exit codes.
+ * `ratatosk start`: the broker as a process. Everything that concerns the process and not the
+ * broker is here: signals, last words, exit codes.
  *
  *   SIGTERM, SIGINT   drain and exit 0; a second one exits at once with 128 + its number
  *   SIGHUP            reload the configuration
@@ -82,15 +82,19 @@ function obeySignals(broker: Broker, started: Promise<void>, log: Log): void {
 }
 
 /**
- * Ends at once, as if the signal had never been caught: shells report 128 + its number. `process.exit` would first unwind
- * every worker, and native listeners that are still open turn that into an abort.
+ * Ends at once, as if the signal had never been caught: shells report 128 + its number.
+ * `process.exit` would first unwind every worker, and native listeners that are still open turn
+ * that into an abort.
  */
 function dieBy(signal: NodeJS.Signals): void {
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
 }
 
-/** A start under way is awaited first: threads that bind sockets are best ended by the way that closes them. */
+/**
+ * A start under way is awaited first: threads that bind sockets are best ended by the way that
+ * closes them.
+ */
 async function stop(broker: Broker, started: Promise<void>, log: Log): Promise<void> {
   try {
     await started;
@@ -123,7 +127,10 @@ function announce(broker: Broker, loaded: LoadedConfig, log: Log): void {
 
 let isFailing = false;
 
-/** Says what happened, lets workers close their sockets, ends the process. Only the first failure counts. */
+/**
+ * Says what happened, lets workers close their sockets, ends the process. Only the first failure
+ * counts.
+ */
 async function failWith(error: unknown, broker: Broker, log: Log): Promise<void> {
   if (isFailing) return;
   isFailing = true;

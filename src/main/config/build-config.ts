@@ -1,7 +1,7 @@
 /**
- * From the configuration as written to the BrokerConfig that all threads get: context fills what the operator left open,
- * rules that span several keys are checked. The types of schema and BrokerConfig meet here, so the compiler sees when they
- * drift apart.
+ * From the configuration as written to the BrokerConfig that all threads get: context fills what
+ * the operator left open, rules that span several keys are checked. The types of schema and
+ * BrokerConfig meet here, so the compiler sees when they drift apart.
  */
 
 import type {

@@ -1,6 +1,7 @@
 /**
- * Looks at the files that a configuration names before anybody relies on them: a missing certificate or a key that does
- * not belong to it is a line of the configuration to correct, not a listener that fails later.
+ * Looks at the files that a configuration names before anybody relies on them: a missing
+ * certificate or a key that does not belong to it is a line of the configuration to correct, not a
+ * listener that fails later.
  */
 
 import { accessSync, constants, readFileSync } from "node:fs";

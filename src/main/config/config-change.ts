@@ -1,6 +1,6 @@
 /**
- * What a reload changes: which keys differ, and which of those take effect only after a restart. Keys are named as in the
- * configuration file.
+ * What a reload changes: which keys differ, and which of those take effect only after a restart.
+ * Keys are named as in the configuration file.
  */
 
 import type { BrokerConfig, ListenerConfig } from "../../shared/config/config.ts";
@@ -12,8 +12,8 @@ export interface ConfigChange {
 }
 
 /**
- * Keys fixed when threads and sockets were made. Of a listener, its certificates, Origin list and limit can change;
- * its address, and which listeners there are, cannot.
+ * Keys fixed when threads and sockets were made. Of a listener, its certificates, Origin list and
+ * limit can change; its address, and which listeners there are, cannot.
  */
 const FIXED_KEYS: readonly RegExp[] = [
   /^workers$/,

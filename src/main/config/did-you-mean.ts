@@ -20,7 +20,9 @@ export function didYouMean(word: string, known: Iterable<string>): string {
   return meant === null ? "" : `; did you mean "${meant}"?`;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. O(|a|·|b|). */
+/**
+ * Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. O(|a|·|b|).
+ */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, column) => column)];
   for (let i = 1; i <= a.length; i++) {

@@ -1,10 +1,11 @@
 /**
- * Configuration from environment variables: RATATOSK_LISTENERS__0__PORT=1884 sets listeners[0].port. `__` goes one level
- * down, letter case does not matter, and NAME_FILE reads the value of NAME from a file (for secrets mounted as files),
- * unless a key by that very name exists (RATATOSK_AUTH__PASSWORD_FILE is the key password_file).
+ * Configuration from environment variables: RATATOSK_LISTENERS__0__PORT=1884 sets
+ * listeners[0].port. `__` goes one level down, letter case does not matter, and NAME_FILE reads the
+ * value of NAME from a file (for secrets mounted as files), unless a key by that very name exists
+ * (RATATOSK_AUTH__PASSWORD_FILE is the key password_file).
  *
- * A name that means nothing is a warning, not an error: container platforms add variables of their own to everything,
- * and a service called ratatosk gets RATATOSK_PORT and more from Kubernetes.
+ * A name that means nothing is a warning, not an error: container platforms add variables of their
+ * own to everything, and a service called ratatosk gets RATATOSK_PORT and more from Kubernetes.
  */
 
 import { nearest } from "./did-you-mean.ts";
@@ -99,7 +100,9 @@ function suggestion(name: string): string {
   return meant === null ? "" : `; did you mean ${PREFIX}${meant.toUpperCase()}?`;
 }
 
-/** Text as the type that the key wants; text that does not fit stays text, and validation names it. */
+/**
+ * Text as the type that the key wants; text that does not fit stays text, and validation names it.
+ */
 function parseValue(
   text: string,
   path: ConfigPath,
@@ -135,7 +138,10 @@ function readValue(
   }
 }
 
-/** Positions become keys "0", "1": `overlay` knows that they name entries of a list. False: there is no block to set in. */
+/**
+ * Positions become keys "0", "1": `overlay` knows that they name entries of a list. False: there is
+ * no block to set in.
+ */
 function setValue(tree: Tree, path: ConfigPath, value: unknown): boolean {
   let block = tree;
   for (const step of path.slice(0, -1)) {

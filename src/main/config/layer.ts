@@ -1,7 +1,7 @@
 /**
- * One source of configuration values (defaults, file, environment, command line) in one common form, and how sources lie
- * on top of each other. After `normalise`, every layer speaks the same way: no nulls, listeners in parts, absolute paths,
- * bytes as numbers.
+ * One source of configuration values (defaults, file, environment, command line) in one common
+ * form, and how sources lie on top of each other. After `normalise`, every layer speaks the same
+ * way: no nulls, listeners in parts, absolute paths, bytes as numbers.
  */
 
 import { resolve } from "node:path";
@@ -85,7 +85,10 @@ function expandListener(listener: Tree, path: ConfigPath, normaliser: Normaliser
   return { ...address, ...rest };
 }
 
-/** Values of `upper` over those of `lower`: blocks key by key; lists as a whole, unless `upper` names positions. */
+/**
+ * Values of `upper` over those of `lower`: blocks key by key; lists as a whole, unless `upper`
+ * names positions.
+ */
 export function overlay(lower: unknown, upper: unknown): unknown {
   if (!isTree(upper)) return upper;
   if (Array.isArray(lower)) return overlayPositions(lower, upper);

@@ -1,6 +1,7 @@
 /**
- * `mqtt://127.0.0.1:1883`, `ws://[::]:8083/mqtt`: a listener in one word, for the command line and for files.
- * Own parser: the platform's URL class refuses an empty host, drops ports it calls default and rewrites addresses.
+ * `mqtt://127.0.0.1:1883`, `ws://[::]:8083/mqtt`: a listener in one word, for the command line and
+ * for files. Own parser: the platform's URL class refuses an empty host, drops ports it calls
+ * default and rewrites addresses.
  */
 
 import type { ListenerProtocol } from "../../shared/config/config.ts";
@@ -33,7 +34,10 @@ const ALIASES: Readonly<Record<string, ListenerProtocol>> = {
 const SHAPE =
   /^(?<protocol>[a-z]+):\/\/(?<host>\[[^\]]*\]|[^:/?#[\]]*)(?::(?<port>\d*))?(?<path>\/.*)?$/i;
 
-/** The parts of a listener URL, or what is wrong with it. Left out parts stay out: their defaults come later. */
+/**
+ * The parts of a listener URL, or what is wrong with it. Left out parts stay out: their defaults
+ * come later.
+ */
 export function parseListenerUrl(url: string): ListenerAddress | { readonly problem: string } {
   const parts = SHAPE.exec(url)?.groups;
   if (parts === undefined) {

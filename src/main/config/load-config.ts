@@ -1,6 +1,7 @@
 /**
- * Defaults < file < environment < command line: merged, validated, complete. Everything wrong is named at once, each with
- * the place where it was written. Also used to reload: it either returns a whole configuration or throws.
+ * Defaults < file < environment < command line: merged, validated, complete. Everything wrong is
+ * named at once, each with the place where it was written. Also used to reload: it either returns a
+ * whole configuration or throws.
  */
 
 import { readFileSync } from "node:fs";
@@ -73,7 +74,9 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   return { config: buildConfig(tree), tree, warnings: environment.warnings };
 }
 
-/** Listeners of an operator who names none: every address, IPv4 through IPv6 where there is IPv6. */
+/**
+ * Listeners of an operator who names none: every address, IPv4 through IPv6 where there is IPv6.
+ */
 function defaultLayer(sources: ConfigSources): Layer {
   const host = sources.context.hasIpv6 ? "[::]" : "0.0.0.0";
   const listeners = [`mqtt://${host}:1883`, `ws://${host}:8083/mqtt`];
@@ -131,7 +134,9 @@ function flagLayer(sources: ConfigSources, problems: ConfigProblem[]): Layer {
   return { tree: normaliseOwn(raw, sources.cwd, where, problems), where };
 }
 
-/** One line per problem, in the order of the places: `FILE:LINE: key: what is wrong; what to do`. */
+/**
+ * One line per problem, in the order of the places: `FILE:LINE: key: what is wrong; what to do`.
+ */
 function configError(problems: readonly ConfigProblem[], layers: readonly Layer[]): ConfigError {
   const lines = problems.map(({ path, text, where }) => {
     const place = where ?? findPlace(path, layers);

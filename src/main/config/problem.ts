@@ -1,6 +1,6 @@
 /**
- * What is wrong with a configuration, for the operator: where it was written, which key, what is wrong, what to do.
- * Problems are collected, so that one run names all of them.
+ * What is wrong with a configuration, for the operator: where it was written, which key, what is
+ * wrong, what to do. Problems are collected, so that one run names all of them.
  */
 
 /** Keys and list positions from the top of the configuration. */

@@ -1,6 +1,6 @@
 /**
- * The JSON Schema that `config schema` prints for editors: the definition of schema.ts, loosened where a file may be
- * written in a shorter form than the one that validation sees.
+ * The JSON Schema that `config schema` prints for editors: the definition of schema.ts, loosened
+ * where a file may be written in a shorter form than the one that validation sees.
  */
 
 import { configSchema } from "./schema.ts";
@@ -16,7 +16,10 @@ export function publishedSchema(): JsonObject {
   return { $schema: "http://json-schema.org/draft-07/schema#", ...loosen(plain) };
 }
 
-/** A copy in which keys with a default are optional, a listener may be its URL, and bytes may carry a unit. */
+/**
+ * A copy in which keys with a default are optional, a listener may be its URL, and bytes may carry
+ * a unit.
+ */
 function loosen(schema: JsonObject): JsonObject {
   const result: JsonObject = {};
   for (const [key, value] of Object.entries(schema)) {

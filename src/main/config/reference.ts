@@ -1,4 +1,7 @@
-/** The reference page of the configuration, generated from the schema, so that it cannot fall behind. */
+/**
+ * The reference page of the configuration, generated from the schema, so that it cannot fall
+ * behind.
+ */
 
 import { pathText } from "./problem.ts";
 import { freeKeySchema, ROOT_SCHEMA, type SchemaNode } from "./schema-walk.ts";
@@ -13,7 +16,7 @@ export function configReference(): string {
     "Values come from defaults, then the file (`--config`, YAML), then the environment, then options; later ones win.",
     "The environment variable of a key is its name in capitals behind `RATATOSK_`, with `__` for each `.`:",
     "`RATATOSK_LISTENERS__0__PORT=1884` sets `listeners[0].port`. `RATATOSK_..._FILE` reads the value from a file.",
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what people shall write into their file.
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: people shall write it into their file.
     "Values in the file may hold `${VARIABLE}` and `${VARIABLE:-default}`. Relative file names start at the file's folder.",
     "An entry of `listeners` may be its URL alone. Bytes may be written with KiB, MiB or GiB.",
     "",

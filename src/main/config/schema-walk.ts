@@ -1,4 +1,7 @@
-/** Finding one's way in the configuration's schema by key, for readers that must know what a value is meant to be. */
+/**
+ * Finding one's way in the configuration's schema by key, for readers that must know what a value
+ * is meant to be.
+ */
 
 import type { ConfigPath } from "./problem.ts";
 import { configSchema } from "./schema.ts";
@@ -31,7 +34,10 @@ export function childSchema(schema: SchemaNode, step: string | number): SchemaNo
   return freeKeySchema(schema);
 }
 
-/** Schema of the values of a block whose keys the operator chooses (tenants, server names), else null. */
+/**
+ * Schema of the values of a block whose keys the operator chooses (tenants, server names), else
+ * null.
+ */
 export function freeKeySchema(schema: SchemaNode): SchemaNode | null {
   if (typeof schema.additionalProperties === "object") return schema.additionalProperties;
   return Object.values(schema.patternProperties ?? {})[0] ?? null;

@@ -1,11 +1,13 @@
 /**
- * The configuration as people write it: every key once, with type, range, default and documentation.
+ * The configuration as people write it: every key once, with type, range, default and
+ * documentation.
  *
- * From this one definition come validation, defaults, `config schema` (JSON Schema for editors), the reference page and
- * the static type of a configuration file. `build-config.ts` turns a valid file into the BrokerConfig of the threads.
+ * From this one definition come validation, defaults, `config schema` (JSON Schema for editors),
+ * the reference page and the static type of a configuration file. `build-config.ts` turns a valid
+ * file into the BrokerConfig of the threads.
  *
- * Rules of thumb: keys are snake_case with the unit last; 0 means "no limit" where the text says so; a key that may be
- * left out and has no default is decided by context, which its text explains.
+ * Rules of thumb: keys are snake_case with the unit last; 0 means "no limit" where the text says
+ * so; a key that may be left out and has no default is decided by context, which its text explains.
  */
 
 import { type Static, type TSchema, Type } from "typebox";
@@ -17,7 +19,10 @@ const MIB = 1024 * 1024;
 const UINT32_MAX = 0xffff_ffff;
 /** MQTT5 §2.1.4: fixed header of 5 bytes and the largest remaining length. */
 const LARGEST_PACKET = 5 + 268_435_455;
-/** Tenant ids appear in user names, logs and metric labels: no separators, no spaces, no leading dot. */
+/**
+ * Tenant ids appear in user names, logs and metric labels: no separators, no spaces, no leading
+ * dot.
+ */
 export const TENANT_ID_PATTERN = "^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$";
 const LISTENER_ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$";
 

@@ -1,6 +1,6 @@
 /**
- * Checks a merged configuration against the schema, fills in defaults, and says in the operator's words what is wrong.
- * The only user of the JSON Schema validator.
+ * Checks a merged configuration against the schema, fills in defaults, and says in the operator's
+ * words what is wrong. The only user of the JSON Schema validator.
  */
 
 import { Ajv, type ErrorObject } from "ajv";
@@ -11,8 +11,8 @@ import { type ConfigTree, configSchema } from "./schema.ts";
 import { findKey, ROOT_SCHEMA, type SchemaNode, schemaAt } from "./schema-walk.ts";
 
 /**
- * Fills defaults into `tree` and checks it. Returns it as what it then is, or null after adding what is wrong to
- * `problems`.
+ * Fills defaults into `tree` and checks it. Returns it as what it then is, or null after adding
+ * what is wrong to `problems`.
  */
 export function validate(tree: Tree, problems: ConfigProblem[]): ConfigTree | null {
   const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: true });
@@ -65,7 +65,10 @@ function explain(error: ErrorObject, tree: Tree): ConfigProblem | null {
   }
 }
 
-/** A block {"3": ...}: variables named entries of a list, but there is none before them (see overlay). */
+/**
+ * A block {"3": ...}: variables named entries of a list, but there is none before them (see
+ * overlay).
+ */
 function namesPositions(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.keys(value).every(isPosition);
 }

@@ -1,6 +1,6 @@
 /**
- * Reads a configuration file: YAML 1.2 (so JSON as well), with `${VAR}` and `${VAR:-default}` in values, remembering
- * the line of every key for error messages. `$${` stands for a literal `${`.
+ * Reads a configuration file: YAML 1.2 (so JSON as well), with `${VAR}` and `${VAR:-default}` in
+ * values, remembering the line of every key for error messages. `$${` stands for a literal `${`.
  */
 
 import {
@@ -34,7 +34,9 @@ export interface YamlFile {
   lineOf(path: ConfigPath): number | null;
 }
 
-/** More references to one anchor than any real file has: stops small files that expand to gigabytes. */
+/**
+ * More references to one anchor than any real file has: stops small files that expand to gigabytes.
+ */
 const MAX_ALIASES = 100;
 
 export function parseYamlFile(content: string, environment: Environment): YamlFile {

@@ -1,6 +1,7 @@
 /**
  * New entries of a password or SCRAM file. The forms are those that the broker reads back
- * (shared/protocol/password-hash.ts, platform/scram-credential.ts), and mosquitto reads the first three as well.
+ * (shared/protocol/password-hash.ts, platform/scram-credential.ts), and mosquitto reads the first
+ * three as well.
  */
 
 import { createHash, pbkdf2Sync, randomBytes } from "node:crypto";
@@ -10,7 +11,10 @@ import { scramCredentialLine } from "../../platform/scram-credential.ts";
 export const HASH_METHODS = ["argon2id", "pbkdf2", "sha512", "scram"] as const;
 export type HashMethod = (typeof HASH_METHODS)[number];
 
-/** RFC 9106 §4, second recommended option, with memory for machines that check several passwords at once: 19 MiB. */
+/**
+ * RFC 9106 §4, second recommended option, with memory for machines that check several passwords at
+ * once: 19 MiB.
+ */
 const ARGON2ID_COST = { memory: 19_456, passes: 2, lanes: 1 } as const;
 const ARGON2ID_SALT_BYTES = 16;
 const ARGON2ID_DIGEST_BYTES = 32;
@@ -24,7 +28,10 @@ const SHA512_BYTES = 64;
 const SCRAM_ITERATIONS = 4096;
 const SCRAM_SALT_BYTES = 16;
 
-/** One line of the file, without its end. Throws when user or password cannot be stored in that form. */
+/**
+ * One line of the file, without its end. Throws when user or password cannot be stored in that
+ * form.
+ */
 export function passwordLine(user: string, password: string, method: HashMethod): string {
   switch (method) {
     case "argon2id":

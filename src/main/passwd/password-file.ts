@@ -1,6 +1,7 @@
 /**
- * Changes a password file: one `USER:...` line per user, `#` comments and everything else kept as they are. The file is
- * replaced in one step and readable by its owner only: a broker that reloads meanwhile sees the old or the new one.
+ * Changes a password file: one `USER:...` line per user, `#` comments and everything else kept as
+ * they are. The file is replaced in one step and readable by its owner only: a broker that reloads
+ * meanwhile sees the old or the new one.
  */
 
 import { chownSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";

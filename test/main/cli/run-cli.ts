@@ -11,7 +11,10 @@ export interface CliResult {
 
 const MAIN_FILE = fileURLToPath(new URL("../../../src/main.js", import.meta.url));
 
-/** Resolves when the process has ended. The environment holds nothing of the broker's but `environment`. */
+/**
+ * Resolves when the process has ended. The environment holds nothing of the broker's but
+ * `environment`.
+ */
 export function runCli(
   words: readonly string[],
   options: {
