@@ -1,6 +1,6 @@
 /**
  * One thread of the race: a duty cycle as a worker of the broker has it, without timers, so that a lost wake-up leaves
- * everybody asleep. It sends `count` records to every other thread and checks what it gets from each.
+ * everybody asleep. It sends a number of records to every other thread and checks what it gets from each.
  *
  * A sender goes on until `window` records are not acknowledged, then waits, mostly asleep; the window is drawn anew each
  * time, so that the threads meet in every phase: alternating, streaming, full ring.
@@ -25,10 +25,13 @@ export interface RaceBoot {
   readonly bells: readonly (BellPort | null)[];
   /** Who takes part besides this thread. */
   readonly peers: readonly number[];
-  /** Records to each of them. */
-  readonly count: number;
+  /** Records to and from each of them. */
+  readonly sendCount: number;
+  readonly receiveCount: number;
   /** One of these is drawn as window each time. Small ones make the threads fall asleep, large ones fill the ring. */
   readonly windows: readonly number[];
+  /** "late": only when everything has come, so that nothing but room wakes the sender. */
+  readonly acknowledges: "soon" | "late";
 }
 
 /** For `peer` to be met again after a restart, as `incarnation`. */
@@ -153,7 +156,6 @@ export class RaceThread {
   #cycle(): void {
     this.#port.unpark();
     this.#port.drain(DRAIN_LIMIT);
-    let canSend = false;
     for (let peer = 0; peer < this.#lanes.length; peer += 1) {
       const lane = this.#lanes[peer];
       if (!lane) continue;
@@ -161,10 +163,11 @@ export class RaceThread {
       for (let left = BURST; left > 0 && this.#canSend(lane, peer); left -= 1) {
         this.#sendRecord(lane, peer);
       }
-      canSend ||= this.#canSend(lane, peer);
     }
     this.#port.flush();
     this.#finishOnce();
+    // After flush, because it may have emptied the queue that a lane waited for: no bell announces that.
+    const canSend = this.#lanes.some((lane, peer) => lane !== null && this.#canSend(lane, peer));
     if (canSend || !this.#port.tryPark()) {
       setImmediate(() => this.#cycle());
       return;
@@ -175,7 +178,7 @@ export class RaceThread {
 
   #canSend(lane: Lane, peer: number): boolean {
     return (
-      lane.sent < this.#boot.count &&
+      lane.sent < this.#boot.sendCount &&
       lane.sent - lane.acknowledged < lane.window &&
       this.#port.queuedBytes(peer) === 0
     );
@@ -213,6 +216,8 @@ export class RaceThread {
   #acknowledge(lane: Lane, peer: number): void {
     if (lane.acknowledged === lane.sent) lane.window = this.#drawWindow();
     if (lane.owed === 0) return;
+    const { acknowledges, receiveCount } = this.#boot;
+    if (acknowledges === "late" && lane.received < receiveCount) return;
     for (let index = 0; index < 4; index += 1) this.#scratch[index] = lane.owed >>> (8 * index);
     this.#port.enqueue(peer, ACKNOWLEDGE, this.#scratch, 0, 4);
     lane.owed = 0;
@@ -226,12 +231,12 @@ export class RaceThread {
 
   #finishOnce(): void {
     if (this.#isFinished) return;
-    const { count } = this.#boot;
+    const { sendCount, receiveCount } = this.#boot;
     let received = 0;
     for (let peer = 0; peer < this.#lanes.length; peer += 1) {
       const lane = this.#lanes[peer];
       if (!lane) continue;
-      if (lane.received < count || lane.acknowledged < count || lane.owed > 0) return;
+      if (lane.received < receiveCount || lane.acknowledged < sendCount || lane.owed > 0) return;
       if (this.#port.queuedBytes(peer) > 0) return;
       received += lane.received;
     }

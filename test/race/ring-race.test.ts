@@ -15,11 +15,16 @@ import {
   type RingMesh,
 } from "../../src/main/ring-mesh.ts";
 import { until, withDeadline } from "../helpers/deadline.ts";
-import { FIRST_INCARNATION, type RaceReport, RaceThread } from "./ring-race-thread.ts";
+import {
+  FIRST_INCARNATION,
+  type RaceBoot,
+  type RaceReport,
+  RaceThread,
+} from "./ring-race-thread.ts";
 
 const WORKER_URL = new URL(`./ring-race-worker${extname(import.meta.url)}`, import.meta.url);
-/** Ten times what a run takes on two loaded cores. */
-const DEADLINE_MS = 150_000;
+/** Thirty times what a run takes on two loaded cores. */
+const DEADLINE_MS = 60_000;
 /** Holds about 1500 of the race's records: full again and again. */
 const SMALL_RING = 64 * 1024;
 /** Alternating, streaming, and far beyond the ring. */
@@ -27,11 +32,24 @@ const MIXED = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 8000];
 /** Each record waits for the one before, or nearly: everybody sleeps all the time. */
 const SLEEPY = [1, 1, 2, 3];
 
-interface RaceSetup {
-  readonly incarnation: number;
-  readonly peers: readonly number[];
-  readonly count: number;
-  readonly windows: readonly number[];
+type RaceSetup = Omit<RaceBoot, "threadIndex" | "inbound" | "outbound" | "bells">;
+
+/** What `thread` of two does that send each other the same number of records. */
+function evenSetup(thread: number, count: number, windows: readonly number[]): RaceSetup {
+  return {
+    incarnation: FIRST_INCARNATION,
+    peers: [3 - thread],
+    sendCount: count,
+    receiveCount: count,
+    windows,
+    acknowledges: "soon",
+  };
+}
+
+/** What `thread` of three does, main among them, each with each. */
+function meshSetup(thread: number, incarnation: number, count: number): RaceSetup {
+  const peers = [0, 1, 2].filter((peer) => peer !== thread);
+  return { ...evenSetup(thread, count, MIXED), incarnation, peers };
 }
 
 class RaceWorker {
@@ -93,14 +111,11 @@ async function allReports(finished: readonly Promise<RaceReport>[]): Promise<Rac
 /** Two workers, main looking on. */
 async function raceOfTwo(
   context: TestContext,
-  count: number,
-  windows: readonly number[],
+  setups: readonly [RaceSetup, RaceSetup],
 ): Promise<RaceReport[]> {
   const mesh = smallMesh(2, SMALL_RING);
-  const workers = [1, 2].map((thread) => {
-    const peers = [3 - thread];
-    const setup = { incarnation: FIRST_INCARNATION, peers, count, windows };
-    return new RaceWorker(thread, mesh.endpoint(thread), setup);
+  const workers = setups.map((setup, index) => {
+    return new RaceWorker(index + 1, mesh.endpoint(index + 1), setup);
   });
   context.after(async () => {
     mesh.close();
@@ -110,35 +125,46 @@ async function raceOfTwo(
   context.diagnostic(JSON.stringify(reports));
   assert.deepEqual(
     reports.map((report) => report.received),
-    [count, count],
+    setups.map((setup) => setup.receiveCount),
   );
   return reports;
 }
 
-/** Main and two workers, each with each. */
-function setupOf(thread: number, incarnation: number, count: number): RaceSetup {
-  const peers = [0, 1, 2].filter((peer) => peer !== thread);
-  return { incarnation, peers, count, windows: MIXED };
-}
-
 test("ring race: ten million records between two workers, ring empty and full", async (context) => {
-  const reports = await raceOfTwo(context, 5_000_000, MIXED);
+  const reports = await raceOfTwo(context, [
+    evenSetup(1, 5_000_000, MIXED),
+    evenSetup(2, 5_000_000, MIXED),
+  ]);
   assert.ok(sum(reports, "fulls") > 100, "rings were full");
   assert.ok(sum(reports, "large") > 100, "large messages went in parts");
 });
 
 test("ring race: two workers that keep falling asleep are woken each time", async (context) => {
-  const reports = await raceOfTwo(context, 200_000, SLEEPY);
+  const reports = await raceOfTwo(context, [
+    evenSetup(1, 200_000, SLEEPY),
+    evenSetup(2, 200_000, SLEEPY),
+  ]);
   assert.ok(sum(reports, "parks") > 1000, "threads went to sleep");
   assert.ok(sum(reports, "wakes") > 1000, "bells woke them");
+});
+
+test("ring race: a sender asleep before a full ring is woken by nothing but room", async (context) => {
+  const count = 1_000_000;
+  const windows = [count];
+  const reports = await raceOfTwo(context, [
+    { ...evenSetup(1, count, windows), receiveCount: 0 },
+    { ...evenSetup(2, count, windows), sendCount: 0, acknowledges: "late" },
+  ]);
+  assert.ok(sum(reports.slice(0, 1), "fulls") > 100, "the ring was full");
+  assert.ok(sum(reports.slice(0, 1), "parks") > 100, "the sender went to sleep");
 });
 
 test("ring race: main and two workers, each with each, through rings of 2 KiB", async (context) => {
   const count = 100_000;
   const mesh = smallMesh(2, 2048);
-  const main = new RaceMain(mesh.endpoint(0), setupOf(0, FIRST_INCARNATION, count));
+  const main = new RaceMain(mesh.endpoint(0), meshSetup(0, FIRST_INCARNATION, count));
   const workers = [1, 2].map((thread) => {
-    const setup = setupOf(thread, FIRST_INCARNATION, count);
+    const setup = meshSetup(thread, FIRST_INCARNATION, count);
     return new RaceWorker(thread, mesh.endpoint(thread), setup);
   });
   context.after(async () => {
@@ -157,9 +183,9 @@ test("ring race: main and two workers, each with each, through rings of 2 KiB", 
 test("ring race: a worker that dies amid the traffic is replaced, the others go on", async (context) => {
   const count = 60_000;
   const mesh = smallMesh(2, 4096);
-  const main = new RaceMain(mesh.endpoint(0), setupOf(0, FIRST_INCARNATION, count));
-  const dying = new RaceWorker(1, mesh.endpoint(1), setupOf(1, FIRST_INCARNATION, count));
-  const other = new RaceWorker(2, mesh.endpoint(2), setupOf(2, FIRST_INCARNATION, count));
+  const main = new RaceMain(mesh.endpoint(0), meshSetup(0, FIRST_INCARNATION, count));
+  const dying = new RaceWorker(1, mesh.endpoint(1), meshSetup(1, FIRST_INCARNATION, count));
+  const other = new RaceWorker(2, mesh.endpoint(2), meshSetup(2, FIRST_INCARNATION, count));
   const workers = [dying, other];
   context.after(async () => {
     main.thread.close();
@@ -170,7 +196,7 @@ test("ring race: a worker that dies amid the traffic is replaced, the others go 
   assert.ok(main.thread.receivedFrom(1) < count, "it died amid the traffic");
   const incarnation = FIRST_INCARNATION + 1;
   const { endpoint, peers } = mesh.replace(1);
-  const restarted = new RaceWorker(1, endpoint, setupOf(1, incarnation, count));
+  const restarted = new RaceWorker(1, endpoint, meshSetup(1, incarnation, count));
   workers.push(restarted);
   for (const replacement of peers) {
     if (replacement.thread === 0) main.thread.replacePeer({ ...replacement, incarnation });

@@ -3,7 +3,10 @@
  * included (a record to oneself takes the same path, so that a service never shares objects with its caller).
  */
 
-/** Returned by `tryClaim` when the target's ring has no room, or earlier records to it still wait in the queue. */
+/**
+ * Returned by `tryClaim` when the target's ring has no room, or earlier records to it still wait in the queue. Nothing
+ * announces room later: drop the record, or hand it to `enqueue`, which sends it when it can.
+ */
 export const RING_FULL = -1;
 
 /** `bytes` is borrowed: valid until the handler returns. */

@@ -62,26 +62,19 @@ export class SpscProducer {
     assert(size >= 0 && size <= this.maxClaimSize, "ring: claim size out of range");
     const words = this.#words;
     const taken = recordSize(size);
-    let index = this.#tail & this.#mask;
+    const index = this.#tail & this.#mask;
     const toEnd = this.capacity - index;
     const padding = taken <= toEnd ? 0 : toEnd;
     // The header more: commit clears the length word behind the record, which must not be one still to be read.
     if (!this.#hasRoom(padding + taken + RECORD_HEADER_SIZE)) return RING_FULL;
-    if (padding > 0) {
-      words[RECORDS_OFFSET >> 2] = 0;
-      const paddingWord = (RECORDS_OFFSET + index) >> 2;
-      words[paddingWord + 1] = PADDING_TYPE;
-      this.#tail = (this.#tail + padding) | 0;
-      words[TAIL_WORD] = this.#tail;
-      Atomics.store(words, paddingWord, padding);
-      index = 0;
-    }
+    const start = RECORDS_OFFSET + (padding > 0 ? 0 : index);
     const length = RECORD_HEADER_SIZE + size;
-    const word = (RECORDS_OFFSET + index) >> 2;
-    words[word] = -length;
-    words[word + 1] = type;
+    words[start >> 2] = -length;
+    words[(start >> 2) + 1] = type;
+    // After the claimed length word, because the consumer looks for it as soon as it has passed the padding.
+    if (padding > 0) this.#commitPadding(index, padding);
     this.#claimedLength = length;
-    return RECORDS_OFFSET + index + RECORD_HEADER_SIZE;
+    return start + RECORD_HEADER_SIZE;
   }
 
   /** Publishes the claimed record: everything written before is visible to whoever reads its length word. */
@@ -123,6 +116,15 @@ export class SpscProducer {
   /** Asks the consumer for a bell when it makes room. Look for room once more after this call, then sleep. */
   setStarved(): void {
     Atomics.store(this.#words, STARVED_WORD, 1);
+  }
+
+  #commitPadding(index: number, length: number): void {
+    const words = this.#words;
+    const word = (RECORDS_OFFSET + index) >> 2;
+    words[word + 1] = PADDING_TYPE;
+    this.#tail = (this.#tail + length) | 0;
+    words[TAIL_WORD] = this.#tail;
+    Atomics.store(words, word, length);
   }
 
   #hasRoom(needed: number): boolean {
