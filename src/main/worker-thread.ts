@@ -1,7 +1,9 @@
 /**
- * One life of one worker thread as main sees it: started with its part of the mesh, sends control messages, ends once.
+ * One life of one worker thread as main sees it: started with its part of the mesh, sends control
+ * messages, ends once.
  *
- * Thread: main. Scope: one per worker start; a restarted worker is a new WorkerThread in the same slot of the pool.
+ * Thread: main. Scope: one per worker start; a restarted worker is a new WorkerThread in the same
+ * slot of the pool.
  */
 
 import { Worker } from "node:worker_threads";
@@ -25,6 +27,8 @@ export interface WorkerThreadEvents {
   onMessage(thread: WorkerThread, message: ControlFromWorker): void;
   onEnd(thread: WorkerThread, end: WorkerEnd): void;
 }
+
+const END_TIMEOUT_MS = 2000;
 
 export class WorkerThread {
   readonly threadIndex: number;
@@ -68,8 +72,16 @@ export class WorkerThread {
     this.#worker.postMessage(message, transferList);
   }
 
-  /** Ends the thread without asking it. */
+  /**
+   * Ends the thread: asks it to close its sockets, because a live uWebSockets.js listener in a
+   * thread that ends aborts the process; a thread that does not answer is ended all the same.
+   */
   async terminate(): Promise<void> {
-    await this.#worker.terminate();
+    if (this.state === "ended") return;
+    const ended = new Promise<void>((resolve) => this.#worker.once("exit", () => resolve()));
+    this.#worker.postMessage({ type: "end" } satisfies ControlToWorker);
+    const timer = setTimeout(() => void this.#worker.terminate(), END_TIMEOUT_MS);
+    await ended;
+    clearTimeout(timer);
   }
 }

@@ -219,6 +219,11 @@ export class WorkerRuntime {
     this.#report({ type: "drained" });
   }
 
+  /** Last act of a dying worker: what must not outlive it. */
+  closeListeners(): Promise<void> {
+    return this.#listeners.close();
+  }
+
   /** A peer was restarted: what was owed to and by its predecessor is settled, its rings are fresh. */
   replacePeer(
     peer: number,

@@ -29,10 +29,33 @@ port.on("message", (message: ControlToWorker) => {
     case "drain":
       void runtime.drain(message.reasonCode);
       break;
+    case "end":
+      end(0);
+      break;
     case "replace_peer":
       runtime.replacePeer(message.peer, message.inbound, message.outbound, message.bell);
       break;
   }
 });
+
+const CLOSE_MS = 20;
+
+/**
+ * A bug, or a rejection nobody handled: this worker ends, main restarts it, the others serve on. Listeners are closed
+ * first, because a thread that ends with a live uWebSockets.js listener takes the whole process along.
+ */
+function die(error: unknown): void {
+  log.error("worker_failed", { error });
+  log.close();
+  end(1);
+}
+
+/** uWebSockets.js closes its handles only within turns of the loop; ending before that aborts the process. */
+function end(exitCode: number): void {
+  void runtime.closeListeners().finally(() => setTimeout(() => process.exit(exitCode), CLOSE_MS));
+}
+
+process.on("uncaughtException", die);
+process.on("unhandledRejection", die);
 
 await runtime.start();

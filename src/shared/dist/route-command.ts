@@ -4,14 +4,15 @@
  * One record carries many changes, then the sequence number of the last one; the receiver answers with that number
  * once all are applied, and only then does the owner's client get its SUBACK.
  *
- *     record   count u16 | reserved u16 | sequence f64 | change…            (little endian, unaligned)
- *     change   op u8 | qos u8 | flags u8 | reserved u8
+ *     record   sequence u64 | change… to the end                            (little endian, unaligned)
+ *     change   op u8 | qos u8 | flags u8
  *              subscriptionIdentifier u32 | slot u32 | generation u32
- *              tenant str | filter str | group str | client str              str = length u16, UTF-8
+ *              tenant text | filter text | group text | client text         text = length u32, UTF-8
+ *     answer   sequence u64
  */
 
-import { ByteReader } from "../bytes/byte-reader.ts";
-import type { ByteWriter } from "../bytes/byte-writer.ts";
+import type { RecordReader } from "../bytes/record-reader.ts";
+import type { RecordWriter } from "../bytes/record-writer.ts";
 
 export const RouteOp = {
   /** Transient subscribers of `filter` exist on the source worker. */
@@ -60,66 +61,57 @@ export interface RouteRecord {
   readonly changes: readonly RouteChange[];
 }
 
-/** Encodes up to 65535 changes. The result is borrowed: valid until the writer's next use. */
-export function encodeRouteRecord(
-  writer: ByteWriter,
+/** Writes a record of `changes`, of which the last one has number `sequence` (0 = more records follow). */
+export function writeRouteRecord(
+  writer: RecordWriter,
   changes: readonly RouteChange[],
   sequence: number,
-): Uint8Array {
-  writer.reset();
-  writer.writeUint16(changes.length);
-  writer.writeUint16(0);
-  writer.writeFloat64(sequence);
+): void {
+  writer.u64(sequence);
   for (const change of changes) writeChange(writer, change);
-  return writer.written();
 }
 
-function writeChange(writer: ByteWriter, change: RouteChange): void {
-  writer.writeUint8(change.op);
-  writer.writeUint8(change.qos);
-  writer.writeUint8(
+function writeChange(writer: RecordWriter, change: RouteChange): void {
+  writer.u8(change.op);
+  writer.u8(change.qos);
+  writer.u8(
     (change.noLocal ? FLAG_NO_LOCAL : 0) |
       (change.retainAsPublished ? FLAG_RETAIN_AS_PUBLISHED : 0) |
       (change.isOrdered ? FLAG_ORDERED : 0),
   );
-  writer.writeUint8(0);
-  writer.writeUint32(change.subscriptionIdentifier);
-  writer.writeUint32(change.slot);
-  writer.writeUint32(change.generation);
-  writer.writeString(change.tenantId);
-  writer.writeString(change.filter);
-  writer.writeString(change.group);
-  writer.writeString(change.clientId);
+  writer.u32(change.subscriptionIdentifier);
+  writer.u32(change.slot);
+  writer.u32(change.generation);
+  writer.text(change.tenantId);
+  writer.text(change.filter);
+  writer.text(change.group);
+  writer.text(change.clientId);
 }
 
-/** Everything in the result is owned. Asserts that the record is whole. */
-export function decodeRouteRecord(bytes: Uint8Array, offset: number, length: number): RouteRecord {
-  const reader = new ByteReader(bytes, offset, length);
-  const count = reader.readUint16();
-  reader.readUint16();
-  const sequence = reader.readFloat64();
+/** Reads to the end of the record. Everything in the result is owned. Asserts that the record is whole. */
+export function readRouteRecord(reader: RecordReader): RouteRecord {
+  const sequence = reader.u64();
   const changes: RouteChange[] = [];
-  for (let index = 0; index < count; index += 1) changes.push(readChange(reader));
+  while (!reader.isAtEnd) changes.push(readChange(reader));
   return { sequence, changes };
 }
 
-function readChange(reader: ByteReader): RouteChange {
-  const op = reader.readUint8() as RouteOp;
-  const qos = reader.readUint8();
-  const flags = reader.readUint8();
-  reader.readUint8();
+function readChange(reader: RecordReader): RouteChange {
+  const op = reader.u8() as RouteOp;
+  const qos = reader.u8();
+  const flags = reader.u8();
   return {
     op,
     qos,
     noLocal: (flags & FLAG_NO_LOCAL) !== 0,
     retainAsPublished: (flags & FLAG_RETAIN_AS_PUBLISHED) !== 0,
     isOrdered: (flags & FLAG_ORDERED) !== 0,
-    subscriptionIdentifier: reader.readUint32(),
-    slot: reader.readUint32(),
-    generation: reader.readUint32(),
-    tenantId: reader.readString(),
-    filter: reader.readString(),
-    group: reader.readString(),
-    clientId: reader.readString(),
+    subscriptionIdentifier: reader.u32(),
+    slot: reader.u32(),
+    generation: reader.u32(),
+    tenantId: reader.text(),
+    filter: reader.text(),
+    group: reader.text(),
+    clientId: reader.text(),
   };
 }

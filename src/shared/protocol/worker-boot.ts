@@ -36,6 +36,8 @@ export interface WorkerBoot {
 
 export type ControlToWorker =
   | { readonly type: "reload"; readonly config: BrokerConfig }
+  /** Close the listeners and end the thread, without a word to anybody. */
+  | { readonly type: "end" }
   /** Stop accepting, send DISCONNECT, close, then report "drained". */
   | { readonly type: "drain"; readonly reasonCode: number }
   | {

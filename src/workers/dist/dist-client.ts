@@ -11,12 +11,13 @@
  */
 
 import { assert } from "../../shared/base/assert.ts";
-import { ByteWriter } from "../../shared/bytes/byte-writer.ts";
+import { RecordReader } from "../../shared/bytes/record-reader.ts";
+import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import {
-  decodeRouteRecord,
-  encodeRouteRecord,
   type RouteChange,
   RouteOp,
+  readRouteRecord,
+  writeRouteRecord,
 } from "../../shared/dist/route-command.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
@@ -48,7 +49,8 @@ export class DistClient implements InboxRoutes {
   readonly #table: RouteTable;
   readonly #members: MemberTable;
   readonly #self: number;
-  readonly #writer = new ByteWriter();
+  readonly #reader = new RecordReader();
+  readonly #writer = new RecordWriter();
   #pending: RouteChange[] = [];
   /** Number of the newest own change; changes are numbered from 1. */
   #sequence = 0;
@@ -74,9 +76,10 @@ export class DistClient implements InboxRoutes {
     endpoint.setHandler(RecordType.ROUTE_CHANGE, (bytes, offset, length, source) => {
       this.#handleChanges(bytes, offset, length, source);
     });
-    endpoint.setHandler(RecordType.ROUTE_APPLIED, (bytes, offset, _length, source) => {
-      const view = new DataView(bytes.buffer, bytes.byteOffset);
-      this.#handleApplied(source, view.getFloat64(offset, true));
+    endpoint.setHandler(RecordType.ROUTE_APPLIED, (bytes, offset, length, source) => {
+      this.#reader.reset(bytes, offset, length);
+      this.#handleApplied(source, this.#reader.u64());
+      this.#reader.release();
     });
   }
 
@@ -240,13 +243,16 @@ export class DistClient implements InboxRoutes {
     for (let start = 0; start < changes.length; start += CHANGES_PER_RECORD) {
       const part = changes.slice(start, start + CHANGES_PER_RECORD);
       const isLast = start + part.length === changes.length;
-      const record = encodeRouteRecord(this.#writer, part, isLast ? this.#sequence : 0);
-      this.#endpoint.enqueue(peer, RecordType.ROUTE_CHANGE, record, 0, record.length);
+      this.#writer.clear();
+      writeRouteRecord(this.#writer, part, isLast ? this.#sequence : 0);
+      this.#send(peer, RecordType.ROUTE_CHANGE);
     }
   }
 
   #handleChanges(bytes: Uint8Array, offset: number, length: number, source: number): void {
-    const record = decodeRouteRecord(bytes, offset, length);
+    this.#reader.reset(bytes, offset, length);
+    const record = readRouteRecord(this.#reader);
+    this.#reader.release();
     for (const change of record.changes) {
       if (change.op === RouteOp.SYNC_REQUEST) this.#answerSync(source);
       else if (change.op === RouteOp.SYNC_END) this.#unsynced.delete(source);
@@ -254,11 +260,14 @@ export class DistClient implements InboxRoutes {
     }
     this.#reportSynced();
     if (record.sequence > 0) {
-      this.#writer.reset();
-      this.#writer.writeFloat64(record.sequence);
-      const reply = this.#writer.written();
-      this.#endpoint.enqueue(source, RecordType.ROUTE_APPLIED, reply, 0, reply.length);
+      this.#writer.clear();
+      this.#writer.u64(record.sequence);
+      this.#send(source, RecordType.ROUTE_APPLIED);
     }
+  }
+
+  #send(peer: number, type: RecordType): void {
+    this.#endpoint.enqueue(peer, type, this.#writer.bytes, 0, this.#writer.size);
   }
 
   #handleApplied(source: number, sequence: number): void {

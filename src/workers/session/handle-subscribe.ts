@@ -45,17 +45,16 @@ export function handleSubscribe(session: Session, packet: SubscribePacket): void
     );
     return;
   }
+  // Later packets wait for the SUBACK: what the client publishes next finds its own subscription on every worker.
+  session.pause(PauseReason.ANSWER);
   const verdicts = packet.subscriptions.map((request) => authorize(session, request));
   if (verdicts.every((verdict) => typeof verdict === "boolean")) {
     subscribeAll(session, tenant, packet, verdicts);
     return;
   }
-  session.pause(PauseReason.ANSWER);
   void Promise.all(verdicts).then((settled) => {
     session.context.wake();
-    if (session.phase !== Phase.ACTIVE) return;
-    subscribeAll(session, tenant, packet, settled);
-    session.resume(PauseReason.ANSWER);
+    if (session.phase === Phase.ACTIVE) subscribeAll(session, tenant, packet, settled);
   });
 }
 
@@ -203,6 +202,7 @@ function finishOne(session: Session, subscribing: Subscribing): void {
     reasonCodes: subscribing.reasonCodes,
   });
   if (subscribing.retained.length > 0) replayRetained(session, subscribing.retained);
+  session.resume(PauseReason.ANSWER);
 }
 
 /** MQTT 3.x knows one failure code. */

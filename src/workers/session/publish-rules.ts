@@ -40,5 +40,5 @@ export function isReservedTopicName(bytes: Uint8Array, offset: number, length: n
 /** True when the payload says that it is UTF-8 and is not (MQTT5 §3.3.2.3.2). */
 export function breaksPayloadFormat(view: PacketView, settings: TenantSettings): boolean {
   if (view.payloadFormat !== 1 || !settings.PayloadFormatValidationEnabled) return false;
-  return !isValidUtf8(view.bytes, view.payloadOffset, view.payloadLength);
+  return !isValidUtf8(view.bytes, view.payloadOffset, view.payloadOffset + view.payloadLength);
 }

@@ -28,7 +28,7 @@ export function chargePublish(
     session.inboundBandwidth.take(packetSize, nowMs);
     waitMs = Math.max(waitMs, session.inboundBandwidth.waitMs(nowMs));
   }
-  if (waitMs === 0 || session.isPaused(PauseReason.RATE)) return;
+  if (waitMs === 0 || session.isPausedFor(PauseReason.RATE)) return;
   session.pause(PauseReason.RATE);
   session.context.resumeLater(session, PauseReason.RATE, waitMs);
 }

@@ -36,25 +36,23 @@ export function refuse(
   session.close(reasonCode, text);
 }
 
-/** A CONNECT that does not decode: answered when the version is known, else closed silently [MQTT-3.1.2-2]. */
+/** A CONNECT that does not decode: answered in the version the client can read, else closed silently [MQTT-3.1.2-2]. */
 export function refuseConnect(
   session: Session,
   view: PacketView,
   reasonCode: number,
   text: string,
 ): void {
-  const isConnect = view.type === PacketType.CONNECT;
-  if (!isConnect || reasonCode === ReasonCode.MALFORMED_PACKET) {
+  // MQTT 3.x has no return code for a packet that breaks its rules: there the close is the answer.
+  const isReadable = view.connectVersion === ProtocolVersion.V5 || !isPacketFault(reasonCode);
+  if (view.type !== PacketType.CONNECT || view.connectVersion === 0 || !isReadable) {
     session.close(reasonCode, text);
     return;
   }
-  // An unknown version is answered in the form every client understands [MQTT-3.1.2-1].
-  if (session.protocolVersion === 0) session.protocolVersion = refusalVersion(reasonCode);
+  session.protocolVersion = view.connectVersion; // [MQTT-3.1.2-1]
   refuse(session, reasonCode, text);
 }
 
-function refusalVersion(reasonCode: number): 4 | 5 {
-  return reasonCode === ReasonCode.UNSUPPORTED_PROTOCOL_VERSION
-    ? ProtocolVersion.V311
-    : ProtocolVersion.V5;
+function isPacketFault(reasonCode: number): boolean {
+  return reasonCode === ReasonCode.MALFORMED_PACKET || reasonCode === ReasonCode.PROTOCOL_ERROR;
 }

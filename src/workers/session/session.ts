@@ -13,6 +13,7 @@
 import type { RingQueue } from "../../shared/collections/ring-queue.ts";
 import type { TokenBucket } from "../../shared/collections/token-bucket.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
+import { FrameAssembler, type FrameSink } from "../../shared/mqtt/frame-assembler.ts";
 import type { OutboundWindow } from "../../shared/mqtt/outbound-window.ts";
 import { ProtocolVersion } from "../../shared/mqtt/packet-type.ts";
 import type { WillPacket } from "../../shared/mqtt/packet-view.ts";
@@ -28,19 +29,21 @@ import { type Delivery, deliver, deliverPush, handleOutputDrained } from "./deli
 import { endSession } from "./end-session.ts";
 import type { ExtendedAuthExchange } from "./extended-auth.ts";
 import type { InboundAcks } from "./inbound-acks.ts";
-import { InputTail, processInput } from "./input.ts";
+import { handlePackets, processInput, processWaiting } from "./input.ts";
 import type { OutboundAliases } from "./outbound-aliases.ts";
 import { sendDisconnect } from "./send.ts";
 import type { SessionContext } from "./session-context.ts";
 import { EndReason, type PauseReason, Phase } from "./session-state.ts";
 import type { Tenant } from "./tenant.ts";
 
-export class Session implements TransportHandler, LocalReceiver, InboxSession {
+export class Session implements TransportHandler, FrameSink, LocalReceiver, InboxSession {
   readonly context: SessionContext;
   readonly transport: Transport;
   phase: Phase = Phase.AWAIT_CONNECT;
   #pauses = 0;
-  readonly input = new InputTail();
+  readonly input = new FrameAssembler();
+  /** True while packets are handled: a resume from inside one leaves the rest to the loop that runs. */
+  #isHandling = false;
 
   // From CONNECT
   /** 0 before CONNECT. */
@@ -128,6 +131,17 @@ export class Session implements TransportHandler, LocalReceiver, InboxSession {
     processInput(this, bytes, start, end);
   }
 
+  get isPaused(): boolean {
+    return !this.canRead;
+  }
+
+  handleFrames(bytes: Uint8Array, start: number, end: number): number {
+    this.#isHandling = true;
+    const handled = handlePackets(this, bytes, start, end);
+    this.#isHandling = false;
+    return handled;
+  }
+
   handleDrain(): void {
     this.context.wake();
     handleOutputDrained(this);
@@ -150,11 +164,11 @@ export class Session implements TransportHandler, LocalReceiver, InboxSession {
     if ((this.#pauses & reason) === 0) return;
     this.#pauses &= ~reason;
     if (this.#pauses !== 0 || this.phase === Phase.CLOSED) return;
-    processInput(this, null, 0, 0);
+    if (!this.#isHandling) processWaiting(this);
     if (this.canRead) this.transport.resumeReading();
   }
 
-  isPaused(reason: PauseReason): boolean {
+  isPausedFor(reason: PauseReason): boolean {
     return (this.#pauses & reason) !== 0;
   }
 
@@ -218,7 +232,7 @@ export class Session implements TransportHandler, LocalReceiver, InboxSession {
     const wasActive = this.phase === Phase.ACTIVE;
     this.phase = Phase.CLOSED;
     this.endReason = reason;
-    this.input.release();
+    if (!this.#isHandling) this.input.clear();
     this.context.deadlines.cancel(this);
     endSession(this, wasActive);
   }
