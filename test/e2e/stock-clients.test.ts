@@ -6,6 +6,7 @@ import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { type BrokerProcess, startBroker } from "../helpers/broker-process.ts";
 import { until, withDeadline } from "../helpers/deadline.ts";
 import { MosquittoSub, mosquittoPub, skipWithoutMosquittoClients } from "../helpers/mosquitto.ts";
+import { RawClient } from "../helpers/raw-client.ts";
 
 let broker: BrokerProcess;
 
@@ -18,6 +19,9 @@ before(async () => {
       ],
     },
   });
+  const announcer = await RawClient.connect({ port: broker.port }, { clientId: "announcer" });
+  await announcer.publish({ topic: "stock/ready", payload: "you are ready", qos: 1, retain: true });
+  announcer.destroy();
 });
 after(async () => {
   await broker.stop();
@@ -112,6 +116,13 @@ test("MQTT.js: MQTT 5 properties, retained message, will, session [MQTT5 §3]", 
   assert.equal(`${topic} ${payload}`, "js/command reboot");
 });
 
+/** A retained message that tells when mosquitto_sub is subscribed: its own output about that is buffered. */
+const READY = ["-t", "stock/ready"];
+
+async function subscribed(sub: MosquittoSub): Promise<void> {
+  await until(() => sub.lines.some((line) => line.endsWith("are ready")), "mosquitto_sub");
+}
+
 for (const version of ["mqttv31", "mqttv311", "mqttv5"]) {
   test(`mosquitto_pub and mosquitto_sub: round trips at every QoS, ${version} [MQTT-4.3.1-1]`, {
     skip: skipWithoutMosquittoClients,
@@ -129,12 +140,12 @@ for (const version of ["mqttv31", "mqttv311", "mqttv5"]) {
       "-d",
     ]);
     context.after(() => sub.stop());
-    await until(() => sub.lines.some((line) => line.startsWith("Subscribed")), "SUBACK");
+    await subscribed(sub);
     for (const qos of ["0", "1", "2"]) {
       const args = ["-V", version, "-t", `${topic}/${qos}`, "-m", `payload ${qos}`, "-q", qos];
       assert.equal((await mosquittoPub(broker.port, args)).code, 0);
     }
-    const messages = () => sub.lines.filter((line) => line.startsWith(topic));
+    const messages = () => sub.lines.filter((line) => line.startsWith(`${topic}/`));
     await until(() => messages().length === 3, "three messages");
     assert.deepEqual(
       messages(),
@@ -146,9 +157,9 @@ for (const version of ["mqttv31", "mqttv311", "mqttv5"]) {
 test("mosquitto_pub: a thousand lines from stdin arrive in order [MQTT-4.6.0-5]", {
   skip: skipWithoutMosquittoClients,
 }, async (context) => {
-  const sub = new MosquittoSub(broker.port, ["-t", "stock/lines", "-q", "1", "-d"]);
+  const sub = new MosquittoSub(broker.port, ["-t", "stock/lines", "-q", "1", ...READY]);
   context.after(() => sub.stop());
-  await until(() => sub.lines.some((line) => line.startsWith("Subscribed")), "SUBACK");
+  await subscribed(sub);
   const lines = Array.from({ length: 1000 }, (_none, index) => `line-${index}`);
   const args = ["-t", "stock/lines", "-l", "-q", "1"];
   assert.equal((await mosquittoPub(broker.port, args, `${lines.join("\n")}\n`)).code, 0);
