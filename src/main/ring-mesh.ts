@@ -1,14 +1,15 @@
 /**
- * Allocates everything through which threads talk: one ring per direction and pair, one loopback ring per thread, and
- * one MessageChannel per pair as doorbell. Main does this once at start, and again for one thread when it restarts.
+ * Allocates everything through which threads talk: one ring per direction and pair, one loopback
+ * ring per thread, and one MessageChannel per pair as doorbell. Main does this once at start, and
+ * again for one thread when it restarts.
  *
  *               to 0    to 1    to 2          bells:   0 --- 1
  *   from 0     small   small   small                    \   /
  *   from 1     small   large   large                      2
  *   from 2     small   large   large
  *
- * A ring "from a to b" is outbound at a and inbound at b. Workers pass publishes to each other, so their rings are
- * large; main sees commands only.
+ * A ring "from a to b" is outbound at a and inbound at b. Workers pass publishes to each other, so
+ * their rings are large; main sees commands only.
  *
  * Memory: (N+1)² rings. A worker's ring has 1 MiB, or less where N² of them would pass 256 MiB:
  *
@@ -19,9 +20,11 @@
  *   32     256 KiB       256 KiB     273 MiB
  *   64     256 KiB       256 KiB     1058 MiB
  *
- * The operating system commits a page when it is first written, so a pair that never talks costs address space only.
+ * The operating system commits a page when it is first written, so a pair that never talks costs
+ * address space only.
  *
- * Thread: main. Invariant: a ring has one producer and one consumer for life; a restarted thread gets new ones.
+ * Thread: main. Invariant: a ring has one producer and one consumer for life; a restarted thread
+ * gets new ones.
  */
 
 import { MessageChannel, type MessagePort } from "node:worker_threads";
@@ -31,12 +34,16 @@ import { createRing } from "../shared/ring/ring-layout.ts";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** 1 MiB holds 10,000 deliveries of 100 bytes: at a million per second their consumer may be 10 ms late. */
+/**
+ * 1 MiB holds 10,000 deliveries of 100 bytes: at a million per second their consumer may be 10 ms
+ * late.
+ */
 const MAX_WORKER_RING = MIB;
 /**
- * 256 KiB: claims of 64 KiB still pass in one record, and such a block comes on pages of its own, which cost nothing until
- * written. Smaller ones come from the C library's heap and are cleared byte by byte (measured for 64 workers: 293 MiB
- * resident at start with rings of 128 KiB, 18 MiB with these).
+ * 256 KiB: claims of 64 KiB still pass in one record, and such a block comes on pages of its own,
+ * which cost nothing until written. Smaller ones come from the C library's heap and are cleared
+ * byte by byte (measured for 64 workers: 293 MiB resident at start with rings of 128 KiB, 18 MiB
+ * with these).
  */
 const MIN_RING = 256 * KIB;
 /** What all worker-to-worker rings together may take, if MIN_RING allows. */
@@ -49,10 +56,16 @@ export function workerRingCapacity(workerCount: number): number {
   return Math.max(MIN_RING, Math.min(MAX_WORKER_RING, powerOfTwo));
 }
 
-/** Record bytes of a ring from or to main: the least, because what main sends and gets is not per message. */
+/**
+ * Record bytes of a ring from or to main: the least, because what main sends and gets is not per
+ * message.
+ */
 export const MAIN_RING_CAPACITY = MIN_RING;
 
-/** What one thread needs for its RingPort, and for its WorkerBoot. Bells may be handed out once: they are transferred. */
+/**
+ * What one thread needs for its RingPort, and for its WorkerBoot. Bells may be handed out once:
+ * they are transferred.
+ */
 export interface MeshEndpoint {
   readonly inbound: readonly SharedArrayBuffer[];
   readonly outbound: readonly SharedArrayBuffer[];
@@ -105,14 +118,18 @@ export class RingMesh {
     }
   }
 
-  /** Bytes of shared memory in all rings, headers included; resident only as far as they were ever written. */
+  /**
+   * Bytes of shared memory in all rings, headers included; resident only as far as they were ever
+   * written.
+   */
   get ringBytes(): number {
     return this.#rings.reduce((total, ring) => total + ring.byteLength, 0);
   }
 
   /**
-   * Hands out the endpoint of one thread, once per thread and incarnation. Its receiver owns the bells: a worker gets
-   * them by transfer (`bellsToTransfer`), and closes them when it ends or when it replaces a peer.
+   * Hands out the endpoint of one thread, once per thread and incarnation. Its receiver owns the
+   * bells: a worker gets them by transfer (`bellsToTransfer`), and closes them when it ends or when
+   * it replaces a peer.
    */
   endpoint(thread: number): MeshEndpoint {
     const peers = this.#allThreads();
@@ -124,8 +141,8 @@ export class RingMesh {
   }
 
   /**
-   * Fresh rings and bells around worker `thread`, whose last incarnation has ended. What still lay in the old rings is
-   * lost: it was for, or from, a thread that no longer exists.
+   * Fresh rings and bells around worker `thread`, whose last incarnation has ended. What still lay
+   * in the old rings is lost: it was for, or from, a thread that no longer exists.
    */
   replace(thread: number): ThreadReplacement {
     assert(thread >= 1 && thread < this.threadCount, "ring mesh: main cannot restart");

@@ -1,6 +1,7 @@
 /**
- * The records of one direction, computable on both ends: from the same seed sender and receiver derive the size and every
- * byte of record number n, so the receiver checks sequence and content without being told anything.
+ * The records of one direction, computable on both ends: from the same seed sender and receiver
+ * derive the size and every byte of record number n, so the receiver checks sequence and content
+ * without being told anything.
  */
 
 /** A record begins with its sequence number. */

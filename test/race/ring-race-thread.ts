@@ -1,9 +1,11 @@
 /**
- * One thread of the race: a duty cycle as a worker of the broker has it, without timers, so that a lost wake-up leaves
- * everybody asleep. It sends a number of records to every other thread and checks what it gets from each.
+ * One thread of the race: a duty cycle as a worker of the broker has it, without timers, so that a
+ * lost wake-up leaves everybody asleep. It sends a number of records to every other thread and
+ * checks what it gets from each.
  *
- * A sender goes on until `window` records are not acknowledged, then waits, mostly asleep; the window is drawn anew each
- * time, so that the threads meet in every phase: alternating, streaming, full ring.
+ * A sender goes on until `window` records are not acknowledged, then waits, mostly asleep; the
+ * window is drawn anew each time, so that the threads meet in every phase: alternating, streaming,
+ * full ring.
  */
 
 import type { BellPort } from "../../src/shared/protocol/worker-boot.ts";
@@ -28,7 +30,10 @@ export interface RaceBoot {
   /** Records to and from each of them. */
   readonly sendCount: number;
   readonly receiveCount: number;
-  /** One of these is drawn as window each time. Small ones make the threads fall asleep, large ones fill the ring. */
+  /**
+   * One of these is drawn as window each time. Small ones make the threads fall asleep, large ones
+   * fill the ring.
+   */
   readonly windows: readonly number[];
   /** "late": only when everything has come, so that nothing but room wakes the sender. */
   readonly acknowledges: "soon" | "late";
@@ -166,7 +171,7 @@ export class RaceThread {
     }
     this.#port.flush();
     this.#finishOnce();
-    // After flush, because it may have emptied the queue that a lane waited for: no bell announces that.
+    // After flush: it may have emptied the queue that a lane waited for, and no bell says so.
     const canSend = this.#lanes.some((lane, peer) => lane !== null && this.#canSend(lane, peer));
     if (canSend || !this.#port.tryPark()) {
       setImmediate(() => this.#cycle());

@@ -1,6 +1,6 @@
 /**
- * Rings, queues, parking and bells between real threads. Every record's sequence number and every byte is checked. A lost
- * wake-up leaves all threads asleep and shows as a missed deadline.
+ * Rings, queues, parking and bells between real threads. Every record's sequence number and every
+ * byte is checked. A lost wake-up leaves all threads asleep and shows as a missed deadline.
  */
 
 import assert from "node:assert/strict";
@@ -148,7 +148,7 @@ test("ring race: two workers that keep falling asleep are woken each time", asyn
   assert.ok(sum(reports, "wakes") > 1000, "bells woke them");
 });
 
-test("ring race: a sender asleep before a full ring is woken by nothing but room", async (context) => {
+test("ring race: a sender asleep before a full ring is woken by room", async (context) => {
   const count = 1_000_000;
   const windows = [count];
   const reports = await raceOfTwo(context, [
@@ -180,7 +180,7 @@ test("ring race: main and two workers, each with each, through rings of 2 KiB", 
   assert.ok(sum(reports, "fulls") > 100, "rings were full");
 });
 
-test("ring race: a worker that dies amid the traffic is replaced, the others go on", async (context) => {
+test("ring race: a worker that dies is replaced, the others go on", async (context) => {
   const count = 60_000;
   const mesh = smallMesh(2, 4096);
   const main = new RaceMain(mesh.endpoint(0), meshSetup(0, FIRST_INCARNATION, count));

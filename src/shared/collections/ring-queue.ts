@@ -1,16 +1,22 @@
 /**
- * First in, first out queue in an array whose length is a power of two, so that a position becomes an index by one AND.
- * `Array#shift` moves every element behind the first; this moves none. Scope: one owner, one thread.
+ * First in, first out queue in an array whose length is a power of two, so that a position becomes
+ * an index by one AND. `Array#shift` moves every element behind the first; this moves none. Scope:
+ * one owner, one thread.
  *
- *   items   [ . . a b c . . . ]      head = 2, tail = 5: positions only grow, index = position & (length - 1)
+ *   items   [ . . a b c . . . ]      head = 2, tail = 5: positions only grow,
+ *                                    index = position & (length - 1)
  *
- * Invariant: slots outside [head, tail) hold `undefined`, so the queue keeps nothing alive that has left it.
+ * Invariant: slots outside [head, tail) hold `undefined`, so the queue keeps nothing alive that has
+ * left it.
  */
 
 import { assert } from "../base/assert.ts";
 
 const FIRST_CAPACITY = 16;
-/** An emptied queue gives back a larger array than this: a burst must not be paid for until the process ends. */
+/**
+ * An emptied queue gives back a larger array than this: a burst must not be paid for until the
+ * process ends.
+ */
 const KEPT_CAPACITY = 1024;
 
 export class RingQueue<Item> {
@@ -57,7 +63,10 @@ export class RingQueue<Item> {
     this.#tail = 0;
   }
 
-  /** Positions restart at 0 with every emptying, far below 2^31 where the AND would change their sign. */
+  /**
+   * Positions restart at 0 with every emptying, far below 2^31 where the AND would change their
+   * sign.
+   */
   #rewind(): void {
     if (this.#items.length > KEPT_CAPACITY) this.clear();
     this.#head = 0;

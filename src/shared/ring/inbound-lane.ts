@@ -1,9 +1,10 @@
 /**
- * Everything that arrives from one source: its ring, and the large message that is being put together from parts.
+ * Everything that arrives from one source: its ring, and the large message that is being put
+ * together from parts.
  *
- * Thread: the consumer of the ring. Scope: one per source, owned by RingPort. Invariant: at most one message is being
- * assembled, and until its last part no other record comes. Only our own sender writes here, so a part out of sequence
- * is a bug and asserts.
+ * Thread: the consumer of the ring. Scope: one per source, owned by RingPort. Invariant: at most
+ * one message is being assembled, and until its last part no other record comes. Only our own
+ * sender writes here, so a part out of sequence is a bug and asserts.
  */
 
 import { assert } from "../base/assert.ts";

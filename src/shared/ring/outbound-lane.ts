@@ -1,12 +1,13 @@
 /**
- * Everything on the way to one target: its ring, and the queue of messages that found no room in it.
+ * Everything on the way to one target: its ring, and the queue of messages that found no room in
+ * it.
  *
- *   tryClaim ---------------------------> ring        only while the queue is empty: nothing overtakes
+ *   tryClaim ---------------------------> ring     only past an empty queue: no overtaking
  *   enqueue --- room, empty queue ------> ring
  *           \-- otherwise --> queue --pump--> ring     whole, or in parts when larger than a claim
  *
- * Thread: the producer of the ring. Scope: one per target, owned by RingPort. Invariant: messages enter the ring in call
- * order, and between the parts of one message nothing else does.
+ * Thread: the producer of the ring. Scope: one per target, owned by RingPort. Invariant: messages
+ * enter the ring in call order, and between the parts of one message nothing else does.
  */
 
 import { assert } from "../base/assert.ts";
@@ -60,7 +61,10 @@ export class OutboundLane {
   readonly maxClaimSize: number;
   /** Bytes that wait in the queue. */
   queuedBytes = 0;
-  /** Above the mark, and since then not yet down to half of it: relief must not flicker with every record. */
+  /**
+   * Above the mark, and since then not yet down to half of it: relief must not flicker with every
+   * record.
+   */
   isCongested = false;
   /** Something was committed, or room was made, that the target has not been told about. */
   isDirty = false;
@@ -96,7 +100,10 @@ export class OutboundLane {
     this.#producer.abort();
   }
 
-  /** Sends bytes[start, end) now when there is room, else a copy later. Asserts that the queue stays in its limit. */
+  /**
+   * Sends bytes[start, end) now when there is room, else a copy later. Asserts that the queue stays
+   * in its limit.
+   */
   enqueue(type: number, bytes: Uint8Array, start: number, end: number): void {
     const size = end - start;
     assert(size >= 0 && size <= MAX_MESSAGE_SIZE, "ring: message size out of range");

@@ -1,8 +1,9 @@
 /**
- * One thread's endpoint of the ring mesh: a lane to and a lane from every thread, itself included. The contract, and what
- * callers need to know, stands in ring-endpoint.ts.
+ * One thread's endpoint of the ring mesh: a lane to and a lane from every thread, itself included.
+ * The contract, and what callers need to know, stands in ring-endpoint.ts.
  *
- * Sleeping and waking. Bytes in flight are never lost sight of, because both sides write first and look second:
+ * Sleeping and waking. Bytes in flight are never lost sight of, because both sides write first and
+ * look second:
  *
  *   consumer                                   producer
  *   parked = 1 in every inbound ring           commit (length word)
@@ -12,12 +13,15 @@
  *
  *   producer                                   consumer
  *   parked = 1, starved = 1                    drain: head = ...
- *   room for the queue? -> awake               starved == 1? -> starved = 0; flush: parked == 1? -> ring
+ *   room for the queue? -> awake               starved == 1? -> starved = 0
+ *                                              flush: parked == 1? -> ring the bell
  *
- * The parked word stands in each inbound ring, not once per thread: two threads then never share a third one's word, and
- * the fresh rings of a restarted peer bring theirs along. Parking thus costs one store per peer (33 for 32 workers).
+ * The parked word stands in each inbound ring, not once per thread: two threads then never share a
+ * third one's word, and the fresh rings of a restarted peer bring theirs along. Parking thus costs
+ * one store per peer (33 for 32 workers).
  *
- * Thread: the owner. Scope: one per thread. Invariant: a thread never sleeps on a commit whose bell it has not rung.
+ * Thread: the owner. Scope: one per thread. Invariant: a thread never sleeps on a commit whose bell
+ * it has not rung.
  */
 
 import { assert } from "../base/assert.ts";
@@ -32,8 +36,9 @@ export interface RingPortOptions {
   readonly inbound: readonly SharedArrayBuffer[];
   readonly outbound: readonly SharedArrayBuffer[];
   /**
-   * Wakes a sleeping thread so that it runs a duty cycle. `target` may be the own thread: it has sent itself a record
-   * while it was parked, from a socket callback say, and must schedule a cycle.
+   * Wakes a sleeping thread so that it runs a duty cycle. `target` may be the own thread: it has
+   * sent itself a record while it was parked, from a socket callback say, and must schedule a
+   * cycle.
    */
   readonly ringBell: (target: number) => void;
   /** Bytes that may wait for one target; more is an assertion. */
@@ -129,7 +134,10 @@ export class RingPort implements RingEndpoint {
     return this.#laneTo(target).queuedBytes;
   }
 
-  /** Parts of a large message count as records. Handlers may send, to this thread too, but not drain. */
+  /**
+   * Parts of a large message count as records. Handlers may send, to this thread too, but not
+   * drain.
+   */
   drain(limit: number): number {
     assert(!this.#isDraining, "ring port: drain inside a handler");
     assert(this.#claimLane === null, "ring port: a claim is open");

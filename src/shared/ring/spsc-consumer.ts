@@ -1,8 +1,9 @@
 /**
  * Reading end of one ring (bytes: ring-layout.ts). Thread: the one consumer of the ring.
  *
- * Invariant: memory from `head` on belongs to the records being read; the producer may reuse it only after the new head
- * is stored. Only our own producer writes here, so an impossible length is a bug and asserts. Allocates nothing.
+ * Invariant: memory from `head` on belongs to the records being read; the producer may reuse it
+ * only after the new head is stored. Only our own producer writes here, so an impossible length is
+ * a bug and asserts. Allocates nothing.
  */
 
 import { assert } from "../base/assert.ts";
@@ -17,7 +18,10 @@ import {
   STARVED_WORD,
 } from "./ring-layout.ts";
 
-/** `type` with its part flags; `offset` and `length` of the payload in the consumer's `bytes`, until it returns. */
+/**
+ * `type` with its part flags; `offset` and `length` of the payload in the consumer's `bytes`, until
+ * it returns.
+ */
 export type RecordSink = (type: number, offset: number, length: number) => void;
 
 export class SpscConsumer {
@@ -43,7 +47,9 @@ export class SpscConsumer {
     return Atomics.load(this.#words, this.#wordAt(this.#head)) > 0;
   }
 
-  /** Hands up to `limit` committed records to `sink`, in order; returns how many. Not re-entrant. */
+  /**
+   * Hands up to `limit` committed records to `sink`, in order; returns how many. Not re-entrant.
+   */
   drain(limit: number, sink: RecordSink): number {
     const words = this.#words;
     const capacity = this.#capacity;
@@ -64,7 +70,7 @@ export class SpscConsumer {
         count += 1;
       }
       head = (head + taken) | 0;
-      // A quarter at a time, so that a large message flows while its first parts are being copied out.
+      // A quarter at a time: a large message flows on while its first parts are copied out.
       if (((head - this.#head) | 0) >= capacity >> 2) this.#release(head);
     }
     if (head !== this.#head) this.#release(head);
@@ -85,7 +91,10 @@ export class SpscConsumer {
     Atomics.store(this.#words, PARKED_WORD, 0);
   }
 
-  /** True when the producer sleeps for want of room and there is some since the last call: its bell is due. */
+  /**
+   * True when the producer sleeps for want of room and there is some since the last call: its bell
+   * is due.
+   */
   takeStarved(): boolean {
     if (!this.#hasReleased) return false;
     this.#hasReleased = false;

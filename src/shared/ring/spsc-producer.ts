@@ -5,8 +5,9 @@
  *   commit()                           the record is visible to the consumer
  *   abort()                            the claim never happened
  *
- * Invariant: the length word at `tail` is 0 or negative until a commit turns it positive, and a committed record is not
- * touched again before the consumer's head has passed it. Allocates nothing.
+ * Invariant: the length word at `tail` is 0 or negative until a commit turns it positive, and a
+ * committed record is not touched again before the consumer's head has passed it. Allocates
+ * nothing.
  */
 
 import { assert } from "../base/assert.ts";
@@ -54,8 +55,8 @@ export class SpscProducer {
   }
 
   /**
-   * Reserves `size` bytes of payload for a record; `type` includes the part flags. Returns their offset in `bytes`, or
-   * RING_FULL. Asserts 0 <= size <= maxClaimSize and that no claim is open.
+   * Reserves `size` bytes of payload for a record; `type` includes the part flags. Returns their
+   * offset in `bytes`, or RING_FULL. Asserts 0 <= size <= maxClaimSize and that no claim is open.
    */
   tryClaim(type: number, size: number): number {
     assert(this.#claimedLength === NO_CLAIM, "ring: a claim is open");
@@ -65,19 +66,22 @@ export class SpscProducer {
     const index = this.#tail & this.#mask;
     const toEnd = this.capacity - index;
     const padding = taken <= toEnd ? 0 : toEnd;
-    // The header more: commit clears the length word behind the record, which must not be one still to be read.
+    // A header more: commit clears the length word behind the record, which must not be in use.
     if (!this.#hasRoom(padding + taken + RECORD_HEADER_SIZE)) return RING_FULL;
     const start = RECORDS_OFFSET + (padding > 0 ? 0 : index);
     const length = RECORD_HEADER_SIZE + size;
     words[start >> 2] = -length;
     words[(start >> 2) + 1] = type;
-    // After the claimed length word, because the consumer looks for it as soon as it has passed the padding.
+    // After the claimed length word: the consumer looks there once it has passed the padding.
     if (padding > 0) this.#commitPadding(index, padding);
     this.#claimedLength = length;
     return start + RECORD_HEADER_SIZE;
   }
 
-  /** Publishes the claimed record: everything written before is visible to whoever reads its length word. */
+  /**
+   * Publishes the claimed record: everything written before is visible to whoever reads its length
+   * word.
+   */
   commit(): void {
     const length = this.#claimedLength;
     assert(length !== NO_CLAIM, "ring: commit without a claim");
@@ -85,14 +89,17 @@ export class SpscProducer {
     const word = (RECORDS_OFFSET + (this.#tail & this.#mask)) >> 2;
     const next = (this.#tail + recordSize(length - RECORD_HEADER_SIZE)) | 0;
     words[(RECORDS_OFFSET + (next & this.#mask)) >> 2] = 0;
-    // For observers, and for a producer that takes this ring over: the consumer goes by the length words alone.
+    // For observers and for a producer that takes over: the consumer goes by length words alone.
     words[TAIL_WORD] = next;
     Atomics.store(words, word, length);
     this.#tail = next;
     this.#claimedLength = NO_CLAIM;
   }
 
-  /** Takes the claim back. Nobody has seen it, so its memory is free at once instead of travelling as padding. */
+  /**
+   * Takes the claim back. Nobody has seen it, so its memory is free at once instead of travelling
+   * as padding.
+   */
   abort(): void {
     assert(this.#claimedLength !== NO_CLAIM, "ring: abort without a claim");
     this.#words[(RECORDS_OFFSET + (this.#tail & this.#mask)) >> 2] = 0;
@@ -105,15 +112,19 @@ export class SpscProducer {
   }
 
   /**
-   * True for one caller per parking: the consumer sleeps and its bell is now ours to ring. Call it after the commits it
-   * stands for; the consumer parks first and looks for records second, so one of the two sees the other.
+   * True for one caller per parking: the consumer sleeps and its bell is now ours to ring. Call it
+   * after the commits it stands for; the consumer parks first and looks for records second, so one
+   * of the two sees the other.
    */
   takeParked(): boolean {
     const words = this.#words;
     return Atomics.load(words, PARKED_WORD) === 1 && Atomics.exchange(words, PARKED_WORD, 0) === 1;
   }
 
-  /** Asks the consumer for a bell when it makes room. Look for room once more after this call, then sleep. */
+  /**
+   * Asks the consumer for a bell when it makes room. Look for room once more after this call, then
+   * sleep.
+   */
   setStarved(): void {
     Atomics.store(this.#words, STARVED_WORD, 1);
   }

@@ -1,6 +1,7 @@
 /**
- * What the race test meets by luck, in every order: one thread runs an operation, and before or after each of its atomic
- * steps the other thread runs a whole operation of its own. Nobody may then sleep on work without a bell on its way.
+ * What the race test meets by luck, in every order: one thread runs an operation, and before or
+ * after each of its atomic steps the other thread runs a whole operation of its own. Nobody may
+ * then sleep on work without a bell on its way.
  */
 
 import assert from "node:assert/strict";
@@ -14,7 +15,10 @@ import { SpscProducer } from "../../../src/shared/ring/spsc-producer.ts";
 const TYPE = 1;
 const CAPACITY = 256;
 
-/** Runs `intruder` once, just before atomic step number `step` of whatever runs next; counts the steps. */
+/**
+ * Runs `intruder` once, just before atomic step number `step` of whatever runs next; counts the
+ * steps.
+ */
 class StepIntruder {
   stepCount = 0;
   #step = -1;
@@ -175,7 +179,7 @@ test("parking with a queue: at any moment of a drain, room is used or rings", (c
   assert.ok(tried >= 5);
 });
 
-test("ring: a consumer that looks at any moment of a claim over the wrap sees nothing of it", (context) => {
+test("ring: at any moment of a claim over the wrap, the consumer sees nothing of it", (context) => {
   const steps = new StepIntruder(context);
   for (let step = 0; step < 8; step += 1) {
     const ring = createRing(CAPACITY);
@@ -185,7 +189,7 @@ test("ring: a consumer that looks at any moment of a claim over the wrap sees no
     const look = (): void => {
       consumer.drain(10, (_type, _offset, length) => sizes.push(length));
     };
-    // 5 records of 40 bytes: the next of 64 does not fit behind them, and stale lengths lie where it will start.
+    // After 5 records of 40 bytes one of 64 must wrap, to where a stale length word lies.
     for (let sent = 0; sent < 5; sent += 1) {
       assert.notEqual(producer.tryClaim(TYPE, 32), RING_FULL);
       producer.commit();

@@ -22,7 +22,7 @@ test("ring layout: a record is its header and payload, rounded up to 8", () => {
   assert.deepEqual(sizes, [8, 16, 16, 16, 24, 64, 72]);
 });
 
-test("ring layout: every header word has 128 bytes to itself, records begin behind the last", () => {
+test("ring layout: header words lie 128 bytes apart, records begin behind", () => {
   const words = [HEAD_WORD, TAIL_WORD, PARKED_WORD, STARVED_WORD, RECORDS_OFFSET / 4];
   assert.deepEqual(words, [0, 32, 64, 96, 128]);
 });

@@ -1,6 +1,6 @@
 /**
- * Any sequence of sends, duty cycles and sleeps over tiny rings: per pair everything arrives once, whole and in order,
- * and when all threads sleep nothing is left waiting anywhere.
+ * Any sequence of sends, duty cycles and sleeps over tiny rings: per pair everything arrives once,
+ * whole and in order, and when all threads sleep nothing is left waiting anywhere.
  */
 
 import assert from "node:assert/strict";

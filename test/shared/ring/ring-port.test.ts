@@ -1,4 +1,6 @@
-/** What callers of a ring port rely on, one promise per test. Two or three ports share this thread. */
+/**
+ * What callers of a ring port rely on, one promise per test. Two or three ports share this thread.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -63,14 +65,31 @@ class TestPort {
   }
 }
 
+interface Rings {
+  readonly loopback: SharedArrayBuffer;
+  readonly inbound: SharedArrayBuffer;
+  readonly outbound: SharedArrayBuffer;
+}
+
+/** What a thread has that knows one other. */
+function createRings(capacity: number): Rings {
+  const ring = (): SharedArrayBuffer => createRing(capacity);
+  return { loopback: ring(), inbound: ring(), outbound: ring() };
+}
+
+function firstOfPair({ loopback, inbound, outbound }: Rings, queueLimitBytes?: number): TestPort {
+  return new TestPort(0, [loopback, inbound], [loopback, outbound], queueLimitBytes);
+}
+
+/** The other end of the first's rings. */
+function secondOfPair({ inbound, outbound }: Rings): TestPort {
+  const loopback = createRing(1024);
+  return new TestPort(1, [outbound, loopback], [inbound, loopback]);
+}
+
 function pair(capacity = 1024): [TestPort, TestPort] {
-  const [a, ab, ba, b] = [0, 1, 2, 3].map(() => createRing(capacity)) as [
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-  ];
-  return [new TestPort(0, [a, ba], [a, ab]), new TestPort(1, [ab, b], [ba, b])];
+  const rings = createRings(capacity);
+  return [firstOfPair(rings), secondOfPair(rings)];
 }
 
 test("ring port: a record reaches its target and names its source", () => {
@@ -158,12 +177,7 @@ test("ring port: flush rings a parked target once per batch, an awake one never"
 });
 
 test("ring port: a target that has not run yet is woken by its first record", () => {
-  const rings = [0, 1, 2].map(() => createRing(256)) as [
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-  ];
-  const one = new TestPort(0, [rings[0], rings[2]], [rings[0], rings[1]]);
+  const one = firstOfPair(createRings(256));
   one.claim(1, "early");
   one.port.flush();
   assert.deepEqual(one.bells, [1]);
@@ -230,33 +244,24 @@ test("ring port: empty messages count in the queue too", () => {
 });
 
 test("ring port: a queue beyond its limit is an assertion", () => {
-  const rings = [0, 1, 2].map(() => createRing(128)) as [
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-  ];
-  const one = new TestPort(0, [rings[0], rings[2]], [rings[0], rings[1]], 1000);
+  const one = firstOfPair(createRings(128), 1000);
   assert.throws(() => {
     for (let sent = 0; sent < 100; sent += 1) one.enqueue(1, "0123456789".repeat(3));
   }, /ignores congestion/);
 });
 
-test("ring port: a replaced peer starts afresh: queue, half a message and congestion are gone", () => {
+test("ring port: for a replaced peer, queue, half a message and congestion are gone", () => {
   const [one, other] = pair(256);
   other.enqueue(0, "z".repeat(2000));
   one.enqueue(1, "z".repeat(2000));
   one.port.drain(1);
   assert.ok(one.port.isCongested);
-  const [fresh, inbound, outbound] = [0, 1, 2].map(() => createRing(256)) as [
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-  ];
-  one.port.replacePeer(1, inbound, outbound);
+  const fresh = createRings(256);
+  one.port.replacePeer(1, fresh.inbound, fresh.outbound);
   assert.equal(one.port.queuedBytes(1), 0);
   assert.equal(one.port.isCongested, false);
   assert.equal(one.reliefCount, 1);
-  const restarted = new TestPort(1, [outbound, fresh], [inbound, fresh]);
+  const restarted = secondOfPair(fresh);
   restarted.claim(0, "I am back");
   one.claim(1, "welcome");
   one.port.drain(10);
@@ -266,16 +271,12 @@ test("ring port: a replaced peer starts afresh: queue, half a message and conges
 
 test("ring port: a parked thread is woken by a peer that was replaced meanwhile", () => {
   const [one] = pair(256);
-  const [fresh, inbound, outbound] = [0, 1, 2].map(() => createRing(256)) as [
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-  ];
+  const fresh = createRings(256);
   assert.equal(one.port.tryPark(), true);
-  const restarted = new TestPort(1, [outbound, fresh], [inbound, fresh]);
+  const restarted = secondOfPair(fresh);
   restarted.claim(0, "before the replacement");
   restarted.port.flush();
-  one.port.replacePeer(1, inbound, outbound);
+  one.port.replacePeer(1, fresh.inbound, fresh.outbound);
   assert.deepEqual(restarted.bells, [0]);
 });
 
@@ -354,13 +355,9 @@ const IMPOSSIBLE: readonly [RegExp, readonly [number, number][]][] = [
 
 test("ring port: parts in an impossible order or size are assertions", () => {
   for (const [expected, parts] of IMPOSSIBLE) {
-    const [loopback, inbound, outbound] = [0, 1, 2].map(() => createRing(1024)) as [
-      SharedArrayBuffer,
-      SharedArrayBuffer,
-      SharedArrayBuffer,
-    ];
-    const { port } = new TestPort(0, [loopback, inbound], [loopback, outbound]);
-    const producer = new SpscProducer(inbound);
+    const rings = createRings(1024);
+    const { port } = firstOfPair(rings);
+    const producer = new SpscProducer(rings.inbound);
     for (const [flags, size] of parts) {
       const offset = producer.tryClaim(TYPE | flags, 8);
       producer.writeWord(offset, size);

@@ -1,6 +1,7 @@
 /**
- * Producer and consumer of one ring against an array. The rings are tiny, so that records wrap and the ring is full all
- * the time, and start just below the points where a 32-bit position changes sign or wraps.
+ * Producer and consumer of one ring against an array. The rings are tiny, so that records wrap and
+ * the ring is full all the time, and start just below the points where a 32-bit position changes
+ * sign or wraps.
  */
 
 import assert from "node:assert/strict";

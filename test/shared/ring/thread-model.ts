@@ -1,6 +1,7 @@
 /**
- * Threads that take turns: several ring ports in one thread, each with a duty cycle, sleep and bells, and every message
- * checked against the list of what was sent. A bell for a thread that is awake, or a sleep with work left, is an error.
+ * Threads that take turns: several ring ports in one thread, each with a duty cycle, sleep and
+ * bells, and every message checked against the list of what was sent. A bell for a thread that is
+ * awake, or a sleep with work left, is an error.
  */
 
 import assert from "node:assert/strict";
@@ -8,7 +9,10 @@ import { RING_FULL } from "../../../src/shared/ring/ring-endpoint.ts";
 import { createRing } from "../../../src/shared/ring/ring-layout.ts";
 import { RingPort } from "../../../src/shared/ring/ring-port.ts";
 
-/** Plain message, and one whose receiver answers it from inside the handler, to itself and to the source. */
+/**
+ * Plain message, and one whose receiver answers it from inside the handler, to itself and to the
+ * source.
+ */
 export const PLAIN = 1;
 export const ASKING = 2;
 export const ANSWER = 3;
