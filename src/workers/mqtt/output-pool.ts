@@ -18,8 +18,47 @@ export const CHUNK_SIZE_MAX = 65_536;
 /** Free bytes kept per size: 1024 connections that each flush 16 KiB in one duty cycle find their chunks again. */
 const FREE_BYTES_MAX = 1024 * 16_384;
 
+/**
+ * Free chunks of one size. A count beside the array instead of `pop`: an array that shrinks and grows with every duty
+ * cycle gets new memory every time.
+ */
+class FreeChunks {
+  readonly #chunks: Buffer[] = [];
+  readonly #chunkSize: number;
+  readonly #countMax: number;
+  #count = 0;
+
+  constructor(chunkSize: number) {
+    this.#chunkSize = chunkSize;
+    this.#countMax = FREE_BYTES_MAX / chunkSize;
+  }
+
+  get bytes(): number {
+    return this.#count * this.#chunkSize;
+  }
+
+  take(): Buffer {
+    if (this.#count === 0) this.#cutSlab();
+    this.#count -= 1;
+    return this.#chunks[this.#count]!;
+  }
+
+  put(chunk: Buffer): void {
+    if (this.#count === this.#countMax) return;
+    this.#chunks[this.#count] = chunk;
+    this.#count += 1;
+  }
+
+  #cutSlab(): void {
+    const slab = Buffer.allocUnsafeSlow(CHUNK_SIZE_MAX);
+    for (let start = 0; start < CHUNK_SIZE_MAX; start += this.#chunkSize) {
+      this.put(slab.subarray(start, start + this.#chunkSize));
+    }
+  }
+}
+
 export class ChunkPool {
-  readonly #free: Buffer[][] = CHUNK_SIZES.map(() => []);
+  readonly #free: readonly FreeChunks[] = CHUNK_SIZES.map((size) => new FreeChunks(size));
   #outstanding = 0;
 
   /** Chunks handed out and not yet given back; 0 when every connection is idle. */
@@ -29,11 +68,7 @@ export class ChunkPool {
 
   /** Bytes that wait for their next use. */
   get freeBytes(): number {
-    let bytes = 0;
-    for (let index = 0; index < CHUNK_SIZES.length; index += 1) {
-      bytes += this.#free[index]!.length * CHUNK_SIZES[index]!;
-    }
-    return bytes;
+    return this.#free.reduce((sum, chunks) => sum + chunks.bytes, 0);
   }
 
   /** A chunk of at least `size` bytes with undefined content; the caller owns it until `release`. */
@@ -41,10 +76,7 @@ export class ChunkPool {
     assert(size > 0, "a chunk holds at least one byte");
     this.#outstanding += 1;
     if (size > CHUNK_SIZE_MAX) return Buffer.allocUnsafeSlow(size);
-    const sizeIndex = smallestFit(size);
-    const free = this.#free[sizeIndex]!;
-    if (free.length === 0) refill(free, CHUNK_SIZES[sizeIndex]!);
-    return free.pop()!;
+    return this.#free[smallestFit(size)]!.take();
   }
 
   /** Takes a chunk back; nobody may touch it afterwards. */
@@ -53,8 +85,7 @@ export class ChunkPool {
     assert(this.#outstanding >= 0, "a chunk was released twice");
     const size = chunk.length;
     if (size > CHUNK_SIZE_MAX) return;
-    const free = this.#free[smallestFit(size)]!;
-    if (free.length * size < FREE_BYTES_MAX) free.push(chunk);
+    this.#free[smallestFit(size)]!.put(chunk);
   }
 }
 
@@ -62,11 +93,4 @@ function smallestFit(size: number): number {
   if (size <= 1024) return 0;
   if (size <= 4096) return 1;
   return size <= 16_384 ? 2 : 3;
-}
-
-function refill(free: Buffer[], size: number): void {
-  const slab = Buffer.allocUnsafeSlow(CHUNK_SIZE_MAX);
-  for (let start = 0; start < CHUNK_SIZE_MAX; start += size) {
-    free.push(slab.subarray(start, start + size));
-  }
 }

@@ -26,7 +26,7 @@ import type {
 } from "./uws-binding.ts";
 import { UwsTransport } from "./uws-transport.ts";
 import { answerUpgrade, isListenerPath, statusText } from "./ws-handshake.ts";
-import { messageSizeMax } from "./ws-transport.ts";
+import { messageSizeMax, PONG_BACKLOG_MAX_BYTES } from "./ws-transport.ts";
 
 /** What a connection carries from upgrade to open, and then for its life. */
 interface UserData {
@@ -54,8 +54,8 @@ export class UwsListener {
         // MQTT keep alive does this better.
         idleTimeout: 0,
         sendPingsAutomatically: false,
-        // No limit: a transport sends nothing while the previous frame is not gone.
-        maxBackpressure: 0,
+        // For the library's own pongs only: a transport sends nothing while the previous frame is not gone.
+        maxBackpressure: PONG_BACKLOG_MAX_BYTES,
         compression: uws.noCompression,
         upgrade: (response, request, context) => this.#handleUpgrade(response, request, context),
         open: (socket) => this.#handleOpen(socket),

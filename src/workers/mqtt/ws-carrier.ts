@@ -48,6 +48,8 @@ export class WsCarrier implements Carrier {
       clientTracking: false,
       // MQTT payloads are compressed by their publisher or not at all; deflate costs 64 KiB and more per connection.
       perMessageDeflate: false,
+      // The transport answers, within limits.
+      autoPong: false,
       maxPayload: messageSizeMax(limits),
       handleProtocols: (offered) => this.#chooseProtocol([...offered].join(",")),
     });

@@ -20,6 +20,12 @@ const CLOSE_UNSUPPORTED_DATA = 1003;
 /** Frames may hold several packets [MQTT-6.0.0-2]; one of the largest and this many bytes of others pass. */
 const MESSAGE_SLACK_BYTES = 65_536;
 
+/**
+ * Pongs are not sent while this much waits: a client that pings and never reads would otherwise fill our memory. Also
+ * RFC 6455 §5.5.3 has one pong answer several pings.
+ */
+export const PONG_BACKLOG_MAX_BYTES = 65_536;
+
 const BINARY_FRAME = { binary: true, compress: false } as const;
 
 /** Largest WebSocket message that is accepted. */
@@ -63,6 +69,7 @@ export class WsTransport implements Transport {
     this.output = new ChunkedOutput<Transport>(lane.pool, lane.markDirty, this);
     webSocket.binaryType = "fragments";
     webSocket.on("message", (data, isBinary) => this.#handleMessage(data, isBinary));
+    webSocket.on("ping", answerPing);
     webSocket.on("error", ignoreError);
     webSocket.on("close", () => this.#handleSocketClose());
     socket.prependListener("data", this.#countStrangerBytes);
@@ -192,6 +199,11 @@ export class WsTransport implements Transport {
     this.handler = null;
     handler?.handleClose();
   }
+}
+
+function answerPing(this: WebSocket, bytes: Buffer): void {
+  const isOpen = this.readyState === this.OPEN;
+  if (isOpen && this.bufferedAmount < PONG_BACKLOG_MAX_BYTES) this.pong(bytes);
 }
 
 /** A broken frame or connection: "close" follows and says all there is to say. */

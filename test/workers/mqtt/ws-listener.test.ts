@@ -245,6 +245,27 @@ for (const variant of VARIANTS) {
     assert.equal(client.received.toString(), expected);
   });
 
+  test(`websocket (${name}): pings without end from a client that never reads fill no memory`, {
+    skip,
+  }, async (t) => {
+    const { fixture, dial } = await open(t, variant);
+    const webSocket = dial();
+    await once(webSocket, "open");
+    const client = await fixture.accepted();
+    client.write(Buffer.from("no stranger any more"));
+    await once(webSocket, "message");
+    webSocket.pause();
+    const ping = Buffer.alloc(125);
+    for (let round = 0; round < 200; round += 1) {
+      for (let index = 0; index < 600; index += 1) webSocket.ping(ping);
+      await fixture.until(() => webSocket.bufferedAmount === 0);
+    }
+    webSocket.send(Buffer.from("done"));
+    await fixture.until(() => client.received.toString() === "done");
+    // 15 MB of pongs were owed; what the kernel did not take is bounded.
+    assert.ok(client.transport.bufferedBytes <= 131_072, `${client.transport.bufferedBytes}`);
+  });
+
   test(`websocket (${name}): a message beyond the largest packet ends the connection`, {
     skip,
   }, async (t) => {
@@ -316,6 +337,23 @@ for (const variant of VARIANTS) {
     await fixture.until(() => fixture.words[WORD_CONNECTIONS] === 0);
   });
 }
+
+test("websocket: a client certificate is named behind TLS", async (t) => {
+  const files = new TlsFiles(t);
+  const tls = files.config({ clientCertificate: "required" });
+  const fixture = await ListenerFixture.open({ protocol: "wss", tls });
+  t.after(() => fixture.close());
+  const options = {
+    ca: files.authority.cert,
+    servername: "broker.test",
+    ...files.client("browser-1"),
+  };
+  const webSocket = new WebSocket(`wss://127.0.0.1:${fixture.port}/mqtt`, ["mqtt"], options);
+  t.after(() => webSocket.terminate());
+  await once(webSocket, "open");
+  const { transport } = await fixture.accepted();
+  assert.deepEqual(transport.certificate, { commonName: "browser-1", subject: "CN=browser-1" });
+});
 
 test("websocket: a stranger cannot make ws hold more than the pre-authentication limit", async (t) => {
   const variant = VARIANTS[0]!;
