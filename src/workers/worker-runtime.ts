@@ -44,11 +44,15 @@ export class WorkerRuntime {
   readonly #boot: WorkerBoot;
   readonly #log: Log;
   readonly #report: (message: ControlFromWorker) => void;
+  readonly #counters: Float64Array;
+  readonly #words: Int32Array;
+  readonly #tenants: TenantTable;
   readonly #port: RingPort;
   readonly #loop: EventLoop;
   readonly #bells: (BellPort | null)[];
   readonly #dist: DistClient;
   readonly #services: Services;
+  readonly #publisher: DistPublisher;
   readonly #auth: AuthChain;
   readonly #context: SessionContext;
   readonly #listeners: WorkerListeners;
@@ -62,97 +66,32 @@ export class WorkerRuntime {
     this.#log = log;
     this.#report = report;
     this.#bells = [...boot.bells];
-    const counters = counterRow(boot.counters, boot.threadIndex);
-    const words = new Int32Array(boot.words);
-    const tenants = new TenantTable(boot.config);
-    const outputs = new OutputFlush();
+    this.#counters = counterRow(boot.counters, boot.threadIndex);
+    this.#words = new Int32Array(boot.words);
+    this.#tenants = new TenantTable(boot.config);
     this.#port = new RingPort({
       threadIndex: boot.threadIndex,
       inbound: boot.inbound,
       outbound: boot.outbound,
       ringBell: (target) => this.#ring(target),
     });
-    this.#loop = new EventLoop(this.#port, counters, {
+    this.#port.onRelief = () => this.#resumeCongested();
+    const outputs = new OutputFlush();
+    this.#loop = new EventLoop(this.#port, this.#counters, {
       flushServices: () => {
         this.#services.flush();
         this.#dist.flush();
       },
       flushTransport: (transport) => outputs.flush(transport),
     });
-    this.#port.onRelief = () => this.#resumeCongested();
-
     const index = new MatchIndex(randomHashKey());
     const table = new RouteTable(index);
-    const members = new MemberTable(words, boot.threadIndex);
+    const members = new MemberTable(this.#words, boot.threadIndex);
     this.#dist = new DistClient(this.#port, index, table, members);
-    const nowMs = () => this.#loop.nowMs;
-    this.#services = createServices({
-      endpoint: this.#port,
-      boot,
-      counters,
-      retainedTrie: new RetainedTrie(randomHashKey()),
-      host: {
-        routes: this.#dist,
-        publisher: { publish: (message, done) => publisher.publish(message, done) },
-        redispatch: (message, shareFilter) => {
-          const share = splitShareFilter(shareFilter);
-          if (share === null) return;
-          publisher.redispatch(message, { tenantId: message.tenantId, ...share });
-        },
-        settings: (tenantId) => tenants.settings(tenantId),
-        nowMs,
-      },
-    });
-    const publisher = new DistPublisher({
-      endpoint: this.#port,
-      index,
-      table,
-      members,
-      link: new DeliverLink(this.#port, counters),
-      loads: words,
-      counters,
-      inbox: this.#services.inboxClient,
-      retain: this.#services.retainClient,
-      nowMs,
-      random: Math.random,
-      settings: (tenantId) => tenants.settings(tenantId),
-      shareStrategy: () => this.#context.config.sharedSubscriptionStrategy,
-    });
-    const cpu = new CpuClient(this.#port, {
-      maxOutstanding: boot.config.auth.maxPendingHashes,
-      timeoutMs: boot.config.auth.timeoutMs,
-      requestFlush: () => this.#loop.schedule(),
-    });
-    this.#auth = createAuthChain(boot.config.auth, {
-      verifyPassword: (hash, password) => cpu.verifyPassword(hash, password),
-      nowMs: () => performance.now(),
-      bypassesPermissionErrors: (tenantId) => tenants.settings(tenantId).ByPassPermCheckError,
-      onFault: (provider, error) => log.warn("auth_provider_failed", { provider, error }),
-    });
-    this.#context = {
-      config: boot.config,
-      counters,
-      tenants,
-      auth: this.#auth,
-      dict: this.#services.sessionDict,
-      inbox: this.#services.inboxClient,
-      retain: this.#services.retainClient,
-      dist: this.#dist,
-      publisher,
-      members,
-      registry: new SessionRegistry(),
-      deadlines: new DeadlineWheel<Session>(Date.now()),
-      view: new PacketView(),
-      publish: new BorrowedPublish(),
-      log,
-      nowMs,
-      newClientId: () => `auto-${randomBytes(CLIENT_ID_BYTES).toString("hex")}`,
-      wake: () => this.#loop.wake(),
-      noteCongested: (session) => this.#congested.add(session),
-      isCongested: () => this.#port.isCongested,
-      resumeLater: (session, reason, delayMs) => this.#resumeLater(session, reason, delayMs),
-      isDraining: false,
-    };
+    this.#services = this.#createServices();
+    this.#publisher = this.#createPublisher(index, table, members);
+    this.#auth = this.#createAuth();
+    this.#context = this.#createContext(members);
     this.#services.sessionDict.onKick = (tenantId, clientId, epoch) => {
       const session = this.#context.registry.find(tenantId, clientId);
       if (session !== null && session.epoch === epoch) session.handleKick();
@@ -160,8 +99,8 @@ export class WorkerRuntime {
     this.#auth.onReload = () => recheckPermissions(this.#context);
     this.#listeners = new WorkerListeners({
       boot,
-      counters,
-      words,
+      counters: this.#counters,
+      words: this.#words,
       log,
       report,
       acceptor: (transport) => {
@@ -176,7 +115,7 @@ export class WorkerRuntime {
 
   /** Learns the routes of its peers, opens its listeners, reports "ready". */
   async start(): Promise<void> {
-    this.#bells.forEach((bell) => this.#listen(bell));
+    for (const bell of this.#bells) this.#listen(bell);
     this.#tickTimer = setInterval(() => this.#tick(), TICK_MS);
     this.#loop.wake();
     await new Promise<void>((resolve) => {
@@ -239,6 +178,86 @@ export class WorkerRuntime {
     this.#dist.peerLost(peer);
     this.#services.peerLost(peer);
     this.#log.info("peer_replaced", { peer });
+  }
+
+  #createServices(): Services {
+    return createServices({
+      endpoint: this.#port,
+      boot: this.#boot,
+      counters: this.#counters,
+      retainedTrie: new RetainedTrie(randomHashKey()),
+      host: {
+        routes: this.#dist,
+        publisher: { publish: (message, done) => this.#publisher.publish(message, done) },
+        redispatch: (message, shareFilter) => {
+          const share = splitShareFilter(shareFilter);
+          if (share === null) return;
+          this.#publisher.redispatch(message, { tenantId: message.tenantId, ...share });
+        },
+        settings: (tenantId) => this.#tenants.settings(tenantId),
+        nowMs: () => this.#loop.nowMs,
+      },
+    });
+  }
+
+  #createPublisher(index: MatchIndex, table: RouteTable, members: MemberTable): DistPublisher {
+    return new DistPublisher({
+      endpoint: this.#port,
+      index,
+      table,
+      members,
+      link: new DeliverLink(this.#port, this.#counters),
+      loads: this.#words,
+      counters: this.#counters,
+      inbox: this.#services.inboxClient,
+      retain: this.#services.retainClient,
+      nowMs: () => this.#loop.nowMs,
+      random: Math.random,
+      settings: (tenantId) => this.#tenants.settings(tenantId),
+      shareStrategy: () => this.#context.config.sharedSubscriptionStrategy,
+    });
+  }
+
+  #createAuth(): AuthChain {
+    const { auth } = this.#boot.config;
+    const cpu = new CpuClient(this.#port, {
+      maxOutstanding: auth.maxPendingHashes,
+      timeoutMs: auth.timeoutMs,
+      requestFlush: () => this.#loop.schedule(),
+    });
+    return createAuthChain(auth, {
+      verifyPassword: cpu.verifyPassword,
+      nowMs: () => performance.now(),
+      bypassesPermissionErrors: (tenantId) => this.#tenants.settings(tenantId).ByPassPermCheckError,
+      onFault: (provider, error) => this.#log.warn("auth_provider_failed", { provider, error }),
+    });
+  }
+
+  #createContext(members: MemberTable): SessionContext {
+    return {
+      config: this.#boot.config,
+      counters: this.#counters,
+      tenants: this.#tenants,
+      auth: this.#auth,
+      dict: this.#services.sessionDict,
+      inbox: this.#services.inboxClient,
+      retain: this.#services.retainClient,
+      dist: this.#dist,
+      publisher: this.#publisher,
+      members,
+      registry: new SessionRegistry(),
+      deadlines: new DeadlineWheel<Session>(Date.now()),
+      view: new PacketView(),
+      publish: new BorrowedPublish(),
+      log: this.#log,
+      nowMs: () => this.#loop.nowMs,
+      newClientId: () => `auto-${randomBytes(CLIENT_ID_BYTES).toString("hex")}`,
+      wake: () => this.#loop.wake(),
+      noteCongested: (session) => this.#congested.add(session),
+      isCongested: () => this.#port.isCongested,
+      resumeLater: (session, reason, delayMs) => this.#resumeLater(session, reason, delayMs),
+      isDraining: false,
+    };
   }
 
   #listen(bell: BellPort | null): void {
