@@ -3,7 +3,7 @@
  * builds what is out of date, then does the thing. Needs nothing but Node, so that `npm start`
  * works on a machine that has only that.
  *
- *   node scripts/run.mjs start [broker options]
+ *   node scripts/run.mjs start [command] [options]      as `ratatosk` itself takes them
  *   node scripts/run.mjs build
  *   node scripts/run.mjs test [part of a path ...] [node --test options]
  *   node scripts/run.mjs verify
