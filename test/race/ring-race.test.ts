@@ -135,7 +135,7 @@ test("ring race: ten million records between two workers, ring empty and full", 
     evenSetup(1, 5_000_000, MIXED),
     evenSetup(2, 5_000_000, MIXED),
   ]);
-  assert.ok(sum(reports, "fulls") > 100, "rings were full");
+  assert.ok(sum(reports, "fulls") > 10, "rings were full");
   assert.ok(sum(reports, "large") > 100, "large messages went in parts");
 });
 
@@ -155,8 +155,8 @@ test("ring race: a sender asleep before a full ring is woken by room", async (co
     { ...evenSetup(1, count, windows), receiveCount: 0 },
     { ...evenSetup(2, count, windows), sendCount: 0, acknowledges: "late" },
   ]);
-  assert.ok(sum(reports.slice(0, 1), "fulls") > 100, "the ring was full");
-  assert.ok(sum(reports.slice(0, 1), "parks") > 100, "the sender went to sleep");
+  assert.ok(sum(reports.slice(0, 1), "fulls") > 10, "the ring was full");
+  assert.ok(sum(reports.slice(0, 1), "parks") > 10, "the sender went to sleep");
 });
 
 test("ring race: main and two workers, each with each, through rings of 2 KiB", async (context) => {
@@ -177,7 +177,7 @@ test("ring race: main and two workers, each with each, through rings of 2 KiB", 
     reports.map((report) => report.received),
     [2 * count, 2 * count, 2 * count],
   );
-  assert.ok(sum(reports, "fulls") > 100, "rings were full");
+  assert.ok(sum(reports, "fulls") > 10, "rings were full");
 });
 
 test("ring race: a worker that dies is replaced, the others go on", async (context) => {
