@@ -11,30 +11,42 @@ import {
   WORD_ACCEPT_TOKENS,
   WORD_CONNECTIONS,
   WORD_LISTENER_CONNECTIONS,
+  workerListenerWord,
 } from "../../shared/metrics/shared-words.ts";
 
 export type Refusal = "process_limit" | "listener_limit" | "accept_rate";
+
+/** Which words of the shared ones are meant. */
+export interface GatePlace {
+  /** 1..N. */
+  readonly threadIndex: number;
+  /** Position of the listener in the configuration. */
+  readonly listenerIndex: number;
+}
 
 export class AcceptGate {
   readonly #words: Int32Array;
   readonly #counters: Float64Array;
   readonly #listenerWord: number;
+  /** This worker's part of the listener's connections: main takes it back when the worker dies. */
+  readonly #ownWord: number;
   #limits: LimitsConfig;
   #listenerMax: number;
   /** Connections that entered through this gate and have not left. */
   #openCount = 0;
 
-  /** `listenerIndex`: position of the listener in the configuration; `listenerMax`: 0 = no limit. */
+  /** `listenerMax`: 0 = no limit. */
   constructor(
     words: Int32Array,
     counters: Float64Array,
-    listenerIndex: number,
+    place: GatePlace,
     limits: LimitsConfig,
     listenerMax: number,
   ) {
     this.#words = words;
     this.#counters = counters;
-    this.#listenerWord = WORD_LISTENER_CONNECTIONS + listenerIndex;
+    this.#listenerWord = WORD_LISTENER_CONNECTIONS + place.listenerIndex;
+    this.#ownWord = workerListenerWord(place.threadIndex, place.listenerIndex);
     this.#limits = limits;
     this.#listenerMax = listenerMax;
   }
@@ -57,6 +69,7 @@ export class AcceptGate {
       return refusal;
     }
     this.#openCount += 1;
+    Atomics.add(this.#words, this.#ownWord, 1);
     this.#counters[Counter.ACCEPTS]! += 1;
     this.#counters[Counter.CONNECTIONS]! += 1;
     return null;
@@ -67,6 +80,7 @@ export class AcceptGate {
     assert(this.#openCount > 0, "more connections closed than were accepted");
     this.#openCount -= 1;
     this.#counters[Counter.CONNECTIONS]! -= 1;
+    Atomics.sub(this.#words, this.#ownWord, 1);
     Atomics.sub(this.#words, this.#listenerWord, 1);
     Atomics.sub(this.#words, WORD_CONNECTIONS, 1);
   }

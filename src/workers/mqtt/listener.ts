@@ -64,8 +64,8 @@ export async function openListener(config: ListenerConfig, deps: ListenerDeps): 
   if (sharing === "none" && deps.threadIndex !== 1) return idleListener(config, deps);
   if (deps.isFirst && config.port !== 0) await assertPortFree(config);
   const lane = newLane(config, deps);
-  const { words, counters, limits, listenerIndex } = deps;
-  const gate = new AcceptGate(words, counters, listenerIndex, limits, config.maxConnections);
+  const { words, counters, limits } = deps;
+  const gate = new AcceptGate(words, counters, deps, limits, config.maxConnections);
   const isForUws = config.protocol === "ws" && config.proxyProtocol === "none";
   const uws = isForUws && sharing !== "none" && !without.includes("uws") ? await loadUws() : null;
   const opened =

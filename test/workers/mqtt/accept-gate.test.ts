@@ -3,9 +3,11 @@ import { test } from "node:test";
 import type { LimitsConfig } from "../../../src/shared/config/config.ts";
 import { Counter } from "../../../src/shared/metrics/counter-table.ts";
 import {
+  sharedWordsSize,
   WORD_ACCEPT_TOKENS,
   WORD_CONNECTIONS,
   WORD_LISTENER_CONNECTIONS,
+  workerListenerWord,
 } from "../../../src/shared/metrics/shared-words.ts";
 import {
   addressText,
@@ -18,10 +20,12 @@ import { LimitedLog } from "../../../src/workers/mqtt/accept-log.ts";
 import { LIMITS } from "./listener-fixture.ts";
 
 function newGates(limits: Partial<LimitsConfig>, listenerMax: number) {
-  const words = new Int32Array(new SharedArrayBuffer(64 * 4));
+  const words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(1)));
   const counters = new Float64Array(64);
-  const open = (index: number): AcceptGate =>
-    new AcceptGate(words, counters, index, { ...LIMITS, ...limits }, listenerMax);
+  const open = (listenerIndex: number): AcceptGate => {
+    const place = { threadIndex: 1, listenerIndex };
+    return new AcceptGate(words, counters, place, { ...LIMITS, ...limits }, listenerMax);
+  };
   return { words, counters, first: open(0), second: open(1) };
 }
 
@@ -45,6 +49,17 @@ test("accept gate: the process limit holds over listeners, the listener limit fo
   assert.equal(words[WORD_LISTENER_CONNECTIONS + 1], 1);
   first.leave();
   assert.equal(second.tryEnter(), null);
+});
+
+test("accept gate: what a worker holds of each listener is known apart, for when it dies", () => {
+  const { words, first, second } = newGates({}, 1);
+  first.tryEnter();
+  first.tryEnter();
+  second.tryEnter();
+  assert.equal(words[workerListenerWord(1, 0)], 1, "refusals do not count");
+  assert.equal(words[workerListenerWord(1, 1)], 1);
+  first.leave();
+  assert.equal(words[workerListenerWord(1, 0)], 0);
 });
 
 test("accept gate: a refusal for want of a token gives every place back", () => {
