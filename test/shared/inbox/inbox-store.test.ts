@@ -191,6 +191,33 @@ test("inbox store: coming back in time suppresses the will [MQTT-3.1.3-9]", () =
   assert.deepEqual(fixture.wills, []);
 });
 
+test("inbox store: no will is published while the session is attached, whatever was due before", () => {
+  const fixture = new Fixture();
+  fixture.attach(0, { will: will(10) });
+  fixture.detach(0);
+  fixture.attach(5_000, { will: will(10, "next") });
+  fixture.store.handleTimeout(60_000);
+  assert.deepEqual(fixture.wills, []);
+  fixture.detach(60_000);
+  fixture.store.handleTimeout(69_999);
+  assert.deepEqual(fixture.wills, []);
+  fixture.store.handleTimeout(70_000);
+  assert.deepEqual(fixture.wills, ["next"]);
+});
+
+test("inbox store: a session that ended early leaves no deadline behind", () => {
+  const fixture = new Fixture();
+  fixture.attach(0, { will: will(10) });
+  const form = { qos: 1, retain: false, subscriptionIdentifiers: [], shareFilter: null };
+  fixture.detach(0);
+  fixture.store.insert("c", stored("m", { expirySeconds: 5 }), form, LIMITS, 0);
+  fixture.attach(1, { cleanStart: true, sessionExpirySeconds: 0 });
+  assert.equal(fixture.store.nextDeadlineMs, Number.POSITIVE_INFINITY);
+  fixture.store.handleTimeout(1_000_000);
+  assert.equal(fixture.sessions, 0);
+  assert.deepEqual(fixture.wills, ["will"]);
+});
+
 test("inbox store: a clean DISCONNECT forgets the will [MQTT-3.14.4-3]", () => {
   const fixture = new Fixture();
   fixture.attach(0, { will: will(0) });

@@ -53,7 +53,9 @@ test("inbox service: a resumed session is answered before the first push reaches
   const first = new FakeSession("t", ownedBy(workers, 1), 1);
   workers.attach(2, first);
   workers.services(2).inboxClient.detach(first, -1, true);
-  workers.insert(1, first.clientId, ["waiting"]);
+  // More than one batch takes, so that pushes leave before the cycle ends.
+  const waiting = Array.from({ length: 40 }, (_, i) => `${i}`.padEnd(1000));
+  workers.insert(1, first.clientId, waiting);
   const second = new FakeSession("t", first.clientId, 2);
   let pushesAtReply = -1;
   workers.services(2).inboxClient.attach(
@@ -64,7 +66,7 @@ test("inbox service: a resumed session is answered before the first push reaches
       epoch: 2,
       cleanStart: false,
       sessionExpirySeconds: 60,
-      receiveMaximum: 1,
+      receiveMaximum: 100,
       will: null,
     },
     second,
@@ -75,7 +77,7 @@ test("inbox service: a resumed session is answered before the first push reaches
   );
   workers.run();
   assert.equal(pushesAtReply, 0);
-  assert.deepEqual(second.takePayloads(), ["waiting"]);
+  assert.deepEqual(second.takePayloads(), waiting);
 });
 
 test("inbox service: subscribing is answered when every worker has the route", () => {
