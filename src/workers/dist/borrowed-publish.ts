@@ -2,8 +2,9 @@
  * One publish on its way through match and fan-out, without owning any memory: the parts lie in a socket chunk, in a
  * ring record, or in a Message. One object per worker, loaded anew for each publish.
  *
- * QoS 0 deliveries are encoded once per (protocol, RETAIN) into scratch memory and copied from there. Who needs the
- * message beyond the call (QoS 1 and 2 windows, queues, inboxes) calls `own()`: one copy, shared by all of them.
+ * Deliveries are encoded once per (protocol, QoS, RETAIN) into scratch memory and copied from there; often the packet
+ * can go on as it came, and nothing is encoded at all. Who needs the message beyond the call (queues, shared groups,
+ * inboxes) calls `own()`: one copy, shared by all of them.
  * Borrowed until the next `load…`. Flow: publish 5/8. Thread: worker.
  */
 
@@ -15,10 +16,13 @@ import type { PacketView } from "../../shared/mqtt/packet-view.ts";
 
 const PUBLISH_HEADER = 0x30;
 const RETAIN_FLAG = 0x01;
+const QOS_SHIFT = 1;
 const MESSAGE_EXPIRY_PROPERTY = 0x02;
 const MESSAGE_EXPIRY_SIZE = 5;
 const FIRST_SCRATCH_SIZE = 256 * 1024;
-const VARIANTS = 4;
+/** Protocol (2) × QoS (3) × RETAIN (2). */
+const VARIANTS = 12;
+const V5_VARIANT = 6;
 
 export class BorrowedPublish {
   tenantId = "";
@@ -39,12 +43,15 @@ export class BorrowedPublish {
   expirySeconds = -1;
   receivedAtMs = 0;
   #nowMs = 0;
-  /** The packet as it arrived, when it can be sent on unchanged; size 0 otherwise. */
-  #packetOffset = 0;
-  #packetSize = 0;
-  #packetIsV5 = false;
+  /** The packet as it arrived, when it can be sent on unchanged; -1 otherwise. */
+  #verbatimVariant = -1;
+  #verbatimOffset = 0;
+  #verbatimSize = 0;
   #message: Message | null = null;
-  readonly #wires: (Uint8Array | null)[] = new Array<Uint8Array | null>(VARIANTS).fill(null);
+  /** Bit n: #packets[n] and #packetIdOffsets[n] belong to this publish. */
+  #encoded = 0;
+  readonly #packets: Uint8Array[] = new Array<Uint8Array>(VARIANTS).fill(NO_BYTES);
+  readonly #packetIdOffsets = new Int32Array(VARIANTS);
   #scratch = new Uint8Array(FIRST_SCRATCH_SIZE);
   #scratchUsed = 0;
 
@@ -80,10 +87,11 @@ export class BorrowedPublish {
       this.forwardOffset = start;
       this.forwardLength = view.forwardLength;
     }
-    const isVerbatim = isPlain && aliasTopic === null && view.qos === 0 && !view.retain;
-    this.#packetOffset = view.packetOffset;
-    this.#packetSize = isVerbatim ? view.packetSize : 0;
-    this.#packetIsV5 = isV5;
+    if (isPlain && aliasTopic === null && !view.retain && !view.dup) {
+      this.#verbatimVariant = variantOf(isV5, view.qos, false);
+      this.#verbatimOffset = view.packetOffset;
+      this.#verbatimSize = view.packetSize;
+    }
   }
 
   loadMessage(message: Message, nowMs: number): void {
@@ -132,37 +140,49 @@ export class BorrowedPublish {
     return this.#message;
   }
 
-  /** The whole QoS 0 packet, exact length, borrowed like everything here. */
-  qos0Packet(isV5: boolean, retain: boolean): Uint8Array {
-    const variant = (isV5 ? 2 : 0) + (retain ? 1 : 0);
-    return this.#wires[variant] ?? this.#encodeQos0(variant, isV5, retain);
+  /**
+   * The whole packet, exact length, borrowed like everything here. With QoS 1 and 2 the receiver's packet identifier
+   * goes to `packetIdOffset` of its copy.
+   */
+  packet(isV5: boolean, qos: number, retain: boolean): Uint8Array {
+    const variant = variantOf(isV5, qos, retain);
+    if ((this.#encoded & (1 << variant)) === 0) this.#encode(variant, isV5, qos, retain);
+    return this.#packets[variant]!;
   }
 
-  #encodeQos0(variant: number, isV5: boolean, retain: boolean): Uint8Array {
-    let packet: Uint8Array;
-    if (this.#packetSize > 0 && this.#packetIsV5 === isV5 && !retain) {
-      const end = this.#packetOffset + this.#packetSize;
-      packet = this.payloadBytes.subarray(this.#packetOffset, end);
-    } else {
-      packet = this.#writeQos0(isV5, retain);
+  /** Where the packet identifier stands in `packet` of the same form, which must have been asked for. QoS 1 and 2. */
+  packetIdOffset(isV5: boolean, qos: number, retain: boolean): number {
+    return this.#packetIdOffsets[variantOf(isV5, qos, retain)]!;
+  }
+
+  #encode(variant: number, isV5: boolean, qos: number, retain: boolean): void {
+    this.#encoded |= 1 << variant;
+    if (variant !== this.#verbatimVariant) {
+      this.#packets[variant] = this.#write(variant, isV5, qos, retain);
+      return;
     }
-    this.#wires[variant] = packet;
-    return packet;
+    const bytes = this.payloadBytes;
+    const start = bytes.byteOffset + this.#verbatimOffset;
+    this.#packets[variant] = new Uint8Array(bytes.buffer, start, this.#verbatimSize);
+    this.#packetIdOffsets[variant] = this.topicOffset + this.topicLength - this.#verbatimOffset;
   }
 
-  #writeQos0(isV5: boolean, retain: boolean): Uint8Array {
+  #write(variant: number, isV5: boolean, qos: number, retain: boolean): Uint8Array {
     const hasExpiry = isV5 && this.expirySeconds >= 0;
     const propertiesLength = isV5 ? this.forwardLength + (hasExpiry ? MESSAGE_EXPIRY_SIZE : 0) : 0;
     const propertiesSize = isV5 ? varintSize(propertiesLength) + propertiesLength : 0;
-    const remaining = 2 + this.topicLength + propertiesSize + this.payloadLength;
+    const headSize = 2 + this.topicLength + (qos > 0 ? 2 : 0) + propertiesSize;
+    const remaining = headSize + this.payloadLength;
     const start = this.#claimScratch(1 + varintSize(remaining) + remaining);
     const target = this.#scratch;
-    target[start] = PUBLISH_HEADER | (retain ? RETAIN_FLAG : 0);
+    target[start] = PUBLISH_HEADER | (qos << QOS_SHIFT) | (retain ? RETAIN_FLAG : 0);
     let at = writeVarint(target, start + 1, remaining);
     target[at] = this.topicLength >>> 8;
-    target[at + 1] = this.topicLength & 0xff;
+    target[at + 1] = this.topicLength;
     copyBytes(target, at + 2, this.topicBytes, this.topicOffset, this.topicLength);
     at += 2 + this.topicLength;
+    this.#packetIdOffsets[variant] = at - start;
+    if (qos > 0) at += 2;
     if (isV5) {
       at = writeVarint(target, at, propertiesLength);
       if (hasExpiry) at = this.#writeExpiry(target, at);
@@ -202,9 +222,13 @@ export class BorrowedPublish {
     this.publisherId = publisherId;
     this.receivedAtMs = receivedAtMs;
     this.#nowMs = nowMs;
-    this.#packetSize = 0;
+    this.#verbatimVariant = -1;
     this.#message = null;
     this.#scratchUsed = 0;
-    for (let variant = 0; variant < VARIANTS; variant += 1) this.#wires[variant] = null;
+    this.#encoded = 0;
   }
+}
+
+function variantOf(isV5: boolean, qos: number, retain: boolean): number {
+  return (isV5 ? V5_VARIANT : 0) + (qos << 1) + (retain ? 1 : 0);
 }

@@ -56,17 +56,57 @@ export function deliver(
     if (share !== null) session.context.members.finish(share.memberSlot);
     return;
   }
-  const message = publish.own();
-  const isWaiting = session.queue !== null && session.queue.size > 0;
-  if (!isWaiting && !isOverBudget(session)) {
-    session.window ??= new OutboundWindow(session.receiveMaximum);
-    if (!session.window.isFull) {
-      const kept = share === null ? null : { message, qos, retain, identifiers, share };
-      sendNew(session, session.window, message, qos, retain, identifiers, kept);
-      return;
-    }
+  if (isPlain(session, identifiers, share) && deliverBorrowed(session, publish, qos, retain))
+    return;
+  const delivery = { message: publish.own(), qos, retain, identifiers, share };
+  const window = openWindow(session);
+  if (window === null) enqueue(session, delivery);
+  else sendNew(session, window, delivery);
+}
+
+/** True when the packet is the same for all sessions of this protocol, but for its identifier. */
+function isPlain(
+  session: Session,
+  identifiers: readonly number[] | null,
+  share: Subscription | null,
+): boolean {
+  return share === null && identifiers === null && session.outboundAliases === null;
+}
+
+/** The session's window if a message may leave now; null when it has to wait. */
+function openWindow(session: Session): OutboundWindow<Delivery | null> | null {
+  if (session.queue !== null && session.queue.size > 0) return null;
+  if (isOverBudget(session)) return null;
+  session.window ??= new OutboundWindow(session.receiveMaximum);
+  return session.window.isFull ? null : session.window;
+}
+
+/** QoS 1 and 2 without a copy of the message: nothing of it is needed again. False: it has to wait. */
+function deliverBorrowed(
+  session: Session,
+  publish: BorrowedPublish,
+  qos: number,
+  retain: boolean,
+): boolean {
+  const window = openWindow(session);
+  if (window === null) return false;
+  const isV5 = session.isV5;
+  const packet = publish.packet(isV5, qos, retain);
+  const size = packet.length;
+  if (session.maximumPacketSize !== 0 && size > session.maximumPacketSize) {
+    drop(session, Counter.DROPPED_TOO_LARGE);
+    return true;
   }
-  enqueue(session, { message, qos, retain, identifiers, share });
+  const packetId = window.take(null, qos === 1 ? Awaiting.PUBACK : Awaiting.PUBREC);
+  const { output } = session.transport;
+  const at = output.reserve(size);
+  const target = output.bytes;
+  target.set(packet, at);
+  const idAt = at + publish.packetIdOffset(isV5, qos, retain);
+  target[idAt] = packetId >>> 8;
+  target[idAt + 1] = packetId;
+  countPublish(session, qos, publish.payloadLength, size);
+  return true;
 }
 
 /** A message from the session's inbox, within the window that the inbox keeps. */
@@ -88,7 +128,8 @@ export function deliverPush(session: Session, push: InboxPush): void {
   }
   session.window.put(packetId, null, qos === 1 ? Awaiting.PUBACK : Awaiting.PUBREC);
   if (dup) session.context.counters[Counter.REDELIVERED]! += 1;
-  if (!writeMessage(session, message, qos, retain, identifiers, packetId, dup)) {
+  const delivery = { message, qos, retain, identifiers, share: null };
+  if (!writeMessage(session, delivery, packetId, dup)) {
     // Too large for the client: as if delivered [MQTT-3.1.2-25].
     session.window.release(packetId);
     session.dropPushed(packetId);
@@ -140,10 +181,11 @@ function deliverQos0(
     return;
   }
   if (identifiers !== null || session.outboundAliases !== null) {
-    writeMessage(session, publish.own(), 0, retain, identifiers, 0, false);
+    const delivery = { message: publish.own(), qos: 0, retain, identifiers, share: null };
+    writeMessage(session, delivery, 0, false);
     return;
   }
-  const packet = publish.qos0Packet(session.isV5, retain);
+  const packet = publish.packet(session.isV5, 0, retain);
   const size = packet.length;
   // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
   if (session.maximumPacketSize !== 0 && size > session.maximumPacketSize) {
@@ -160,14 +202,11 @@ function deliverQos0(
 function sendNew(
   session: Session,
   window: OutboundWindow<Delivery | null>,
-  message: Message,
-  qos: number,
-  retain: boolean,
-  identifiers: readonly number[] | null,
-  kept: Delivery | null,
+  delivery: Delivery,
 ): void {
-  const packetId = window.take(kept, qos === 1 ? Awaiting.PUBACK : Awaiting.PUBREC);
-  if (writeMessage(session, message, qos, retain, identifiers, packetId, false)) return;
+  const kept = delivery.share === null ? null : delivery;
+  const packetId = window.take(kept, delivery.qos === 1 ? Awaiting.PUBACK : Awaiting.PUBREC);
+  if (writeMessage(session, delivery, packetId, false)) return;
   window.release(packetId);
   finishShared(session, kept);
 }
@@ -177,13 +216,12 @@ function sendQueued(
   window: OutboundWindow<Delivery | null>,
   delivery: Delivery,
 ): void {
-  const { message, qos, retain, identifiers, share } = delivery;
-  if (message.isExpired(session.context.nowMs())) {
+  if (delivery.message.isExpired(session.context.nowMs())) {
     drop(session, Counter.DROPPED_EXPIRED); // [MQTT-3.3.2-5]
     finishShared(session, delivery);
     return;
   }
-  sendNew(session, window, message, qos, retain, identifiers, share === null ? null : delivery);
+  sendNew(session, window, delivery);
 }
 
 /** Keeps a message that finds no room, up to SessionInboxSize; then the newest is dropped and counted. */
@@ -203,13 +241,11 @@ function enqueue(session: Session, delivery: Delivery): void {
 /** False: it cannot be sent to this client at all. `packetId` 0 at QoS 0. */
 function writeMessage(
   session: Session,
-  message: Message,
-  qos: number,
-  retain: boolean,
-  identifiers: readonly number[] | null,
+  delivery: Delivery,
   packetId: number,
   dup: boolean,
 ): boolean {
+  const { message, qos, retain, identifiers } = delivery;
   let alias = 0;
   let form: AliasForm = AliasForm.NONE;
   const aliases = session.outboundAliases;
