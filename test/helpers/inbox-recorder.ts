@@ -3,6 +3,7 @@
  */
 
 import { type Delivery, MessageStore, StoredMessage } from "../../src/shared/inbox/delivery.ts";
+import type { Inbox } from "../../src/shared/inbox/inbox.ts";
 import type { InboxContext, InboxLimits } from "../../src/shared/inbox/inbox-context.ts";
 import type {
   InboxOutput,
@@ -42,6 +43,7 @@ export class InboxRecorder implements InboxOutput {
   readonly wills: Message[] = [];
   readonly redispatched: string[] = [];
   readonly refusals: InboxSubscribeStatus[] = [];
+  readonly online = new Set<string>();
   missed = 0;
   isBlocked = false;
   onPush: ((push: RecordedPush) => void) | null = null;
@@ -77,6 +79,11 @@ export class InboxRecorder implements InboxOutput {
 
   removeRoute(change: RouteChange): void {
     this.routes.push({ change, added: false });
+  }
+
+  onlineChanged(inbox: Inbox, isOnline: boolean): void {
+    if (isOnline) this.online.add(inbox.clientId);
+    else this.online.delete(inbox.clientId);
   }
 
   committed(): void {}

@@ -122,6 +122,8 @@ export class FakeSession implements InboxSession {
 export class FakeRoutes implements InboxRoutes {
   /** "tenant|share|filter|client"; share is empty, "group", or "ordered group". */
   readonly live = new Set<string>();
+  /** "tenant|client" of sessions with a connection. */
+  readonly online = new Set<string>();
   isHeld = false;
   readonly #held: (() => void)[] = [];
 
@@ -140,6 +142,11 @@ export class FakeRoutes implements InboxRoutes {
   ): void {
     this.live.delete(`${tenantId}|${nameOf(share)}|${filter}|${clientId}`);
     this.#confirm(done);
+  }
+
+  setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void {
+    if (isOnline) this.online.add(`${tenantId}|${clientId}`);
+    else this.online.delete(`${tenantId}|${clientId}`);
   }
 
   /** Confirms everything held so far. */

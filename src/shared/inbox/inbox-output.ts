@@ -37,6 +37,8 @@ export interface InboxOutput {
   addRoute(change: RouteChange, options: SubscriptionOptions, status: InboxSubscribeStatus): void;
   /** Remove the route on every worker, then call `InboxStore.routeRemoved` and answer. */
   removeRoute(change: RouteChange): void;
+  /** The inbox was attached or detached, or has ended. */
+  onlineChanged(inbox: Inbox, isOnline: boolean): void;
   /** `isStale`: the attachment is over, the session must not go on as if it were stored. */
   committed(requester: Requester, isStale: boolean): void;
   /** statuses[0, count) is borrowed. */

@@ -224,11 +224,14 @@ export class InboxStore {
       this.#attachments.set(target.thread, attachments);
     }
     attachments.set(target.token, inbox);
+    this.#context.output.onlineChanged(inbox, true);
   }
 
   #unbind(inbox: Inbox): void {
-    const { thread, token } = inbox.outbound;
+    const { thread, token, isAttached } = inbox.outbound;
+    if (!isAttached) return;
     this.#attachments.get(thread)?.delete(token);
+    this.#context.output.onlineChanged(inbox, false);
   }
 
   #runDue(inbox: Inbox, nowMs: number): void {

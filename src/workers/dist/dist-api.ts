@@ -51,6 +51,8 @@ export interface InboxRoutes {
     clientId: string,
     done: () => void,
   ): void;
+  /** The session has got, or lost, its connection: share groups prefer members that have one. */
+  setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void;
 }
 
 /** What became of a publish, for PUBACK and PUBREC. */

@@ -8,6 +8,7 @@
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import type { Delivery } from "../../shared/inbox/delivery.ts";
+import type { Inbox } from "../../shared/inbox/inbox.ts";
 import type {
   InboxOutput,
   PushTarget,
@@ -146,6 +147,10 @@ export class InboxService implements InboxOutput {
       if (change.request === 0) return;
       writeUnsubscribed(this.#replies.writer(change.thread), change.request, true);
     });
+  }
+
+  onlineChanged(inbox: Inbox, isOnline: boolean): void {
+    this.#host.routes.setInboxOnline(inbox.tenantId, inbox.clientId, isOnline);
   }
 
   committed(requester: Requester, isStale: boolean): void {

@@ -360,6 +360,20 @@ test("inbox store: a lost worker detaches only its own sessions", () => {
   assert.ok(fixture.store.attached(2, 1) !== null);
 });
 
+test("inbox store: a session is online from attach to detach, through takeovers, and never after its end", () => {
+  const fixture = new Fixture();
+  const { online } = fixture.recorder;
+  fixture.attach(0);
+  fixture.attach(0);
+  assert.deepEqual([...online], ["c"]);
+  fixture.detach(0);
+  assert.deepEqual([...online], []);
+  fixture.attach(0, { cleanStart: true });
+  assert.deepEqual([...online], ["c"]);
+  fixture.detach(0, { expirySeconds: 0 });
+  assert.deepEqual([...online], []);
+});
+
 test("inbox store: tenants do not see each other", () => {
   const fixture = new Fixture();
   fixture.attach(0);
