@@ -53,7 +53,7 @@ export class ListenerFront {
     return port;
   }
 
-  /** Takes a changed configuration into use for connections to come. Throws, and changes nothing, when it is unusable. */
+  /** Takes a changed configuration into use for connections to come. Throws, and changes nothing, on a broken one. */
   setConfig(config: ListenerConfig, limits: LimitsConfig): void {
     this.#carrier = newCarrier(this.#lane, config, limits);
     this.#config = config;

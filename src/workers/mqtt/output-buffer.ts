@@ -13,7 +13,7 @@ import { CHUNK_SIZE_MAX, type ChunkPool } from "./output-pool.ts";
 export interface OutputBuffer {
   /** The chunk that the last `reserve` pointed into. */
   readonly bytes: Uint8Array;
-  /** Bytes reserved and not yet flushed. A transport that waits for the kernel leaves them here. */
+  /** Bytes reserved since the last flush. */
   readonly size: number;
   reserve(size: number): number;
 }
@@ -26,19 +26,28 @@ interface FilledChunk {
 }
 
 /**
- * A queue of chunks: written at the tail by the encoder, taken from the head by the transport.
+ * A queue of chunks: written at the tail by the encoder, sent from the head by the transport.
  *
- *     full[0]  full[1]  …  bytes[0 .. tailSize)     size = the sum of all
- *       head                    tail
+ *     full[0]              full[1]  …  bytes
+ *     |   | waiting ................ | new ... |      |
+ *         headStart                            tailSize
  *
- * Up to 64 KiB there is only a tail: it moves to a larger chunk by copying, so that a flush is a single write.
- * Beyond, full chunks are chained. While empty it holds no chunk, and `bytes` has length 0: therefore the first
- * `reserve` after a flush takes the slow path, the only place that reports "dirty". Thread: worker.
+ * `flush` turns new bytes into waiting ones, whether or not the kernel takes them; only waiting bytes are sent. New
+ * bytes go behind waiting ones in the same chunk, so that a slow client with a little output per cycle does not hold a
+ * chunk per cycle. Up to 64 KiB there is only a tail: it moves to a larger chunk by copying, so that a flush is a
+ * single write. Beyond, full chunks are chained. Empty output holds no chunk.
+ * Thread: worker.
  */
 export class ChunkedOutput<Owner> implements OutputBuffer {
   bytes: Buffer = NO_BYTES;
   size = 0;
+  /** Bytes flushed and not yet sent. */
+  waitingSize = 0;
+  /** Where in `headBytes` the waiting bytes begin. */
+  headStart = 0;
   #tailSize = 0;
+  /** Up to where `reserve` is simple. 0 after a flush: the next `reserve` has to report "dirty". */
+  #tailLimit = 0;
   /** Size of the previous flush: its chunk size probably fits the next one, which saves growing by copying. */
   #sizeHint = 0;
   #full: FilledChunk[] | null = null;
@@ -46,7 +55,7 @@ export class ChunkedOutput<Owner> implements OutputBuffer {
   readonly #markDirty: (owner: Owner) => void;
   readonly #owner: Owner;
 
-  /** `markDirty(owner)` is called on the first `reserve` after the output was empty. */
+  /** `markDirty(owner)` is called on the first `reserve` after a flush. */
   constructor(pool: ChunkPool, markDirty: (owner: Owner) => void, owner: Owner) {
     this.#pool = pool;
     this.#markDirty = markDirty;
@@ -55,77 +64,123 @@ export class ChunkedOutput<Owner> implements OutputBuffer {
 
   reserve(size: number): number {
     const offset = this.#tailSize;
-    if (offset + size > this.bytes.length) return this.#reserveInNewChunk(size);
+    if (offset + size > this.#tailLimit) return this.#reserveSlowly(size);
     this.#tailSize = offset + size;
     this.size += size;
     return offset;
   }
 
-  /** Bytes of the oldest chunk; 0 when empty. */
-  get headSize(): number {
-    return this.#full === null ? this.#tailSize : this.#full[0]!.size;
+  /** Makes new bytes waiting ones. */
+  markFlushed(): void {
+    this.waitingSize += this.size;
+    this.size = 0;
+    this.#tailLimit = 0;
   }
 
-  /** The oldest chunk: its first `headSize` bytes are to be sent next. */
+  /** The oldest chunk. */
   get headBytes(): Buffer {
     return this.#full === null ? this.bytes : this.#full[0]!.bytes;
   }
 
-  /** Removes the head, which has been sent, and gives its chunk back. */
-  dropHead(): void {
-    this.#pool.release(this.takeHead());
+  /** Waiting bytes in the oldest chunk: those to send next. 0 when nothing waits. */
+  get headWaiting(): number {
+    return Math.min(this.#headEnd - this.headStart, this.waitingSize);
   }
 
-  /** Removes the head and hands its chunk to the caller, who owes the pool its `release`. */
+  /** The first `size` waiting bytes of the head have been sent; 0 = none. */
+  consume(size: number): void {
+    if (size === 0) return;
+    assert(size <= this.headWaiting, "more bytes sent than waited in the head");
+    this.waitingSize -= size;
+    this.headStart += size;
+    if (this.headStart === this.#headEnd) this.#pool.release(this.#removeHead());
+  }
+
+  /**
+   * Hands the chunk with the next `headWaiting` bytes, which count as sent, to the caller, who owes the pool its
+   * `release`. New bytes behind them move to another chunk. Note `headStart` and `headWaiting` before.
+   */
   takeHead(): Buffer {
-    assert(this.size > 0, "empty output has no head");
-    if (this.#full === null) return this.#takeTail();
-    const head = this.#full.shift()!;
-    if (this.#full.length === 0) this.#full = null;
-    this.size -= head.size;
-    return head.bytes;
+    const chunk = this.headBytes;
+    const waiting = this.headWaiting;
+    const newStart = this.headStart + waiting;
+    const newSize = this.#headEnd - newStart;
+    assert(waiting > 0, "no bytes wait");
+    this.waitingSize -= waiting;
+    if (newSize === 0) return this.#removeHead();
+    const rest = this.#pool.acquire(newSize);
+    rest.set(chunk.subarray(newStart, newStart + newSize));
+    this.#replaceHead(rest, newSize);
+    return chunk;
   }
 
   /** Forgets everything unsent. */
   discard(): void {
-    while (this.size > 0) this.dropHead();
+    this.markFlushed();
+    while (this.waitingSize > 0) this.consume(this.headWaiting);
   }
 
-  #takeTail(): Buffer {
+  get #headEnd(): number {
+    return this.#full === null ? this.#tailSize : this.#full[0]!.size;
+  }
+
+  #removeHead(): Buffer {
+    this.headStart = 0;
+    if (this.#full !== null) {
+      const head = this.#full.shift()!;
+      if (this.#full.length === 0) this.#full = null;
+      return head.bytes;
+    }
     const tail = this.bytes;
     this.#sizeHint = this.#tailSize;
     this.bytes = NO_BYTES;
     this.#tailSize = 0;
-    this.size = 0;
+    this.#tailLimit = 0;
     return tail;
   }
 
-  #reserveInNewChunk(size: number): number {
-    if (this.size === 0) {
-      this.bytes = this.#pool.acquire(Math.max(size, Math.min(this.#sizeHint, CHUNK_SIZE_MAX)));
-      this.#tailSize = size;
-      this.size = size;
-      this.#markDirty(this.#owner);
-      return 0;
+  #replaceHead(bytes: Buffer, size: number): void {
+    this.headStart = 0;
+    if (this.#full !== null) {
+      this.#full[0] = { bytes, size };
+      return;
     }
-    const needed = this.#tailSize + size;
-    if (needed <= CHUNK_SIZE_MAX) return this.#grow(needed, size);
-    this.#full ??= [];
-    this.#full.push({ bytes: this.bytes, size: this.#tailSize });
-    this.bytes = this.#pool.acquire(Math.max(size, CHUNK_SIZE_MAX));
+    this.bytes = bytes;
     this.#tailSize = size;
-    this.size += size;
-    return 0;
+    this.#tailLimit = bytes.length;
   }
 
-  #grow(needed: number, size: number): number {
-    const larger = this.#pool.acquire(needed);
+  #reserveSlowly(size: number): number {
+    if (this.size === 0) this.#markDirty(this.#owner);
+    const needed = this.#tailSize + size;
+    if (this.bytes.length === 0) {
+      this.#startTail(Math.max(size, Math.min(this.#sizeHint, CHUNK_SIZE_MAX)));
+    } else if (needed > this.bytes.length) {
+      if (needed <= CHUNK_SIZE_MAX) this.#growTail(needed);
+      else this.#chainTail(size);
+    }
     const offset = this.#tailSize;
-    larger.set(this.bytes.subarray(0, offset));
-    this.#pool.release(this.bytes);
-    this.bytes = larger;
-    this.#tailSize = needed;
+    this.#tailSize = offset + size;
+    this.#tailLimit = this.bytes.length;
     this.size += size;
     return offset;
+  }
+
+  #startTail(size: number): void {
+    this.bytes = this.#pool.acquire(size);
+    this.#tailSize = 0;
+  }
+
+  #growTail(size: number): void {
+    const larger = this.#pool.acquire(size);
+    larger.set(this.bytes.subarray(0, this.#tailSize));
+    this.#pool.release(this.bytes);
+    this.bytes = larger;
+  }
+
+  #chainTail(size: number): void {
+    this.#full ??= [];
+    this.#full.push({ bytes: this.bytes, size: this.#tailSize });
+    this.#startTail(Math.max(size, CHUNK_SIZE_MAX));
   }
 }

@@ -21,7 +21,7 @@ export const PROXY_MALFORMED = -2;
 /** "Worst case (optional fields set to 0xff)" of version 1, CR LF included (§2.1). */
 const V1_SIZE_MAX = 107;
 const V2_FIXED_SIZE = 16;
-/** The protocol allows 65535. Addresses, host name, identifiers and certificate names of real proxies fit many times. */
+/** The protocol allows 65535. What real proxies send (addresses, host name, certificate names) fits many times. */
 const V2_BODY_SIZE_MAX = 4096;
 const V2_SIGNATURE = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
 const V1_PREFIX = Buffer.from("PROXY ", "ascii");

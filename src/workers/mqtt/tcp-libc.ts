@@ -3,7 +3,8 @@
  * the stream machinery around it. The only importer of `koffi`.
  *
  * Why `send`: for a 72-byte write to each of 500 sockets, Node 20 to 26 spend 0.6–0.8 µs of user time and several heap
- * objects in `socket.write`, and 0.2–0.3 µs without an object in this call; the system call itself costs the same 3.5 µs.
+ * objects in `socket.write`, and 0.2–0.3 µs without an object in this call; the system call itself costs 3.5 µs either
+ * way.
  * Linux only, because the constants below are Linux's. Everything that uses this has a path without it.
  * Thread: worker; each thread loads its own copy.
  */

@@ -1,11 +1,11 @@
 /**
  * A connection over a byte stream: plain TCP, or TLS over it.
  *
- * Output goes to the kernel chunk by chunk. When the kernel takes less than a chunk, the rest is left to the stream,
- * which waits for room, and until it reports back everything else stays in `output` (state "blocked"):
+ * Flushed output goes to the kernel chunk by chunk. When the kernel takes less than a chunk, the rest is left to the
+ * stream, which waits for room, and until it reports back everything else waits in `output` (state "blocked"):
  *
  *     output.head ── send ──► all taken: chunk back to the pool, next head
- *                        └──► less:      chunk to #unsent ── stream.write ──► written: pool, flush again, handleDrain
+ *                        └──► less:      chunk to #unsent ── stream.write ──► written: pool, next head, handleDrain
  *
  * So at most one chunk is beyond our reach, small writes coalesce while the client is slow, and `bufferedBytes` shrinks
  * with every byte that the kernel takes. Errors of `send` are not looked at: the stream meets the same error and
@@ -113,27 +113,17 @@ export class StreamTransport implements Transport {
   }
 
   get bufferedBytes(): number {
-    if (this.#unsent === null) return 0;
+    if (this.#unsent === null) return this.output.waitingSize;
     const queued = this.#socket._handle?.writeQueueSize ?? 0;
-    return queued > 0 ? Math.min(queued, this.#unsentSize) : this.#unsentSize;
+    const unsent = queued > 0 ? Math.min(queued, this.#unsentSize) : this.#unsentSize;
+    return this.output.waitingSize + unsent;
   }
 
   flush(): void {
+    this.output.markFlushed();
     if (this.#unsent !== null) return;
-    const output = this.output;
-    if (this.#state >= ENDED) {
-      output.discard();
-      return;
-    }
-    while (output.size > 0) {
-      const size = output.headSize;
-      const taken = this.#send(output.headBytes, size);
-      if (taken === size) {
-        output.dropHead();
-      } else if (!this.#writeThroughStream(taken, size)) {
-        return;
-      }
-    }
+    if (this.#state < ENDED) this.#sendWaiting();
+    else this.output.discard();
   }
 
   pauseReading(): void {
@@ -183,26 +173,38 @@ export class StreamTransport implements Transport {
     handler?.handleClose();
   }
 
+  #sendWaiting(): void {
+    const output = this.output;
+    while (output.waitingSize > 0) {
+      const size = output.headWaiting;
+      const taken = this.#send(output.headBytes, output.headStart, size);
+      output.consume(taken);
+      if (taken < size && !this.#writeThroughStream()) return;
+    }
+  }
+
   /** Returns how many bytes the kernel took; 0 also where only the stream can write. */
-  #send(bytes: Buffer, size: number): number {
+  #send(bytes: Buffer, start: number, size: number): number {
     // The handle is gone the moment the socket is destroyed. Its descriptor may then belong to another connection, of
     // this thread or of another one.
     if (this.#fd < 0 || this.#socket._handle === null) return 0;
-    const taken = this.#lane.send!(this.#fd, bytes, size);
+    const from = start === 0 ? bytes : bytes.subarray(start);
+    const taken = this.#lane.send!(this.#fd, from, size);
     if (taken <= 0) return 0;
     this.#lane.counters[Counter.SENT_BYTES]! += taken;
     return taken;
   }
 
-  /** Leaves the head from `start` on to the stream. True: it has gone at once. */
-  #writeThroughStream(start: number, size: number): boolean {
+  /** Leaves the head to the stream. True: it has gone at once. */
+  #writeThroughStream(): boolean {
+    const { headStart: start, headWaiting: size } = this.output;
     const chunk = this.output.takeHead();
     this.#unsent = chunk;
-    this.#unsentSize = size - start;
-    this.#lane.counters[Counter.SENT_BYTES]! += size - start;
+    this.#unsentSize = size;
+    this.#lane.counters[Counter.SENT_BYTES]! += size;
     this.#onWritten ??= () => this.#handleWritten();
     this.#writesStarted += 1;
-    this.#socket.write(chunk.subarray(start, size), this.#onWritten);
+    this.#socket.write(chunk.subarray(start, start + size), this.#onWritten);
     if (this.#socket.writableLength > 0) return false;
     this.#releaseUnsent();
     return true;
@@ -214,7 +216,8 @@ export class StreamTransport implements Transport {
     if (this.#unsent === null || this.#writesDone < this.#writesStarted) return;
     this.#releaseUnsent();
     if (this.#state >= DESTROYED) return;
-    this.flush();
+    // Not `flush`: what was written since the last one leaves with the next one.
+    this.#sendWaiting();
     if (this.#unsent !== null) return;
     if (this.#state === FLUSHING) this.#end();
     else this.handler?.handleDrain();

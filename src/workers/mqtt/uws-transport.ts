@@ -38,8 +38,6 @@ export class UwsTransport implements Transport {
   /** Null once closed: the library's object must not be used any more. */
   #socket: UwsSocket | null;
   #state = OPEN;
-  /** Bytes of the output's head that are handed over. */
-  #headSent = 0;
   #isPaused = false;
   readonly #backlog: Uint8Array[] = [];
   #backlogBytes = 0;
@@ -72,26 +70,16 @@ export class UwsTransport implements Transport {
   }
 
   get bufferedBytes(): number {
-    return this.#socket?.getBufferedAmount() ?? 0;
+    return this.output.waitingSize + this.#libraryBytes;
   }
 
   flush(): void {
-    const output = this.output;
-    const socket = this.#socket;
-    if (socket === null) {
-      output.discard();
+    if (this.#socket === null) {
+      this.output.discard();
       return;
     }
-    while (output.size > 0 && socket.getBufferedAmount() === 0) {
-      const headSize = output.headSize;
-      const end = Math.min(headSize, this.#headSent + FRAME_SIZE_MAX);
-      socket.send(output.headBytes.subarray(this.#headSent, end), true, false);
-      this.#lane.counters[Counter.SENT_BYTES]! += end - this.#headSent;
-      this.#headSent = end;
-      if (end < headSize) continue;
-      this.#headSent = 0;
-      output.dropHead();
-    }
+    this.output.markFlushed();
+    this.#sendWaiting(this.#socket);
   }
 
   pauseReading(): void {
@@ -131,7 +119,8 @@ export class UwsTransport implements Transport {
   }
 
   handleDrain(): void {
-    this.flush();
+    if (this.#socket === null) return;
+    this.#sendWaiting(this.#socket);
     if (this.#state === FLUSHING) this.#endWhenFlushed();
     else if (this.bufferedBytes === 0) this.handler?.handleDrain();
   }
@@ -148,8 +137,24 @@ export class UwsTransport implements Transport {
     if (handler !== null) queueMicrotask(() => handler.handleClose());
   }
 
+  /** What the library holds for the kernel. */
+  get #libraryBytes(): number {
+    return this.#socket?.getBufferedAmount() ?? 0;
+  }
+
+  #sendWaiting(socket: UwsSocket): void {
+    const output = this.output;
+    while (output.waitingSize > 0 && socket.getBufferedAmount() === 0) {
+      const start = output.headStart;
+      const size = Math.min(output.headWaiting, FRAME_SIZE_MAX);
+      socket.send(output.headBytes.subarray(start, start + size), true, false);
+      this.#lane.counters[Counter.SENT_BYTES]! += size;
+      output.consume(size);
+    }
+  }
+
   #endWhenFlushed(): void {
-    if (this.output.size === 0 && this.bufferedBytes === 0) this.#socket?.end(CLOSE_NORMAL, "");
+    if (this.bufferedBytes === 0) this.#socket?.end(CLOSE_NORMAL, "");
   }
 
   /** The library takes `bytes` back when the callback returns. */

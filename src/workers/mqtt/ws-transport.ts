@@ -1,7 +1,7 @@
 /**
  * A connection over the `ws` package: one binary frame per output chunk, compression off.
  *
- * As in tcp-transport.ts, output stays in `output` while the socket below has not taken the previous chunks.
+ * As in tcp-transport.ts, flushed output waits in `output` while the socket below has not taken the previous chunks.
  * Thread: worker. Flow: publish 1/8 (bytes in) and 8/8 (bytes out).
  */
 
@@ -96,7 +96,7 @@ export class WsTransport implements Transport {
   }
 
   get bufferedBytes(): number {
-    return this.#webSocket.bufferedAmount;
+    return this.output.waitingSize + this.#webSocket.bufferedAmount;
   }
 
   flush(): void {
@@ -106,14 +106,8 @@ export class WsTransport implements Transport {
       return;
     }
     if (this.#strangerBytes >= 0 && output.size > 0) this.#greet();
-    while (output.size > 0 && !this.#isBlocked) {
-      const size = output.headSize;
-      const chunk = output.takeHead();
-      this.#inFlight.push(chunk);
-      this.#lane.counters[Counter.SENT_BYTES]! += size;
-      this.#webSocket.send(chunk.subarray(0, size), BINARY_FRAME, this.#handleSent);
-      this.#isBlocked = this.#webSocket.bufferedAmount > 0;
-    }
+    output.markFlushed();
+    this.#sendWaiting();
   }
 
   pauseReading(): void {
@@ -177,13 +171,25 @@ export class WsTransport implements Transport {
     this.#socket.off("data", this.#countStrangerBytes);
   }
 
+  #sendWaiting(): void {
+    const output = this.output;
+    while (output.waitingSize > 0 && !this.#isBlocked) {
+      const { headStart: start, headWaiting: size } = output;
+      const chunk = output.takeHead();
+      this.#inFlight.push(chunk);
+      this.#lane.counters[Counter.SENT_BYTES]! += size;
+      this.#webSocket.send(chunk.subarray(start, start + size), BINARY_FRAME, this.#handleSent);
+      this.#isBlocked = this.#webSocket.bufferedAmount > 0;
+    }
+  }
+
   readonly #handleSent = (): void => {
     const chunk = this.#inFlight.shift();
     if (chunk === undefined) return;
     this.#lane.pool.release(chunk);
     if (!this.#isBlocked || this.#inFlight.length > 0) return;
     this.#isBlocked = false;
-    this.flush();
+    this.#sendWaiting();
     if (this.#isBlocked) return;
     if (this.#state === FLUSHING) this.#end(CLOSE_NORMAL);
     else if (this.#state === OPEN) this.handler?.handleDrain();
