@@ -3,11 +3,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
+import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
+import { loadConfig } from "../../../src/main/config/load-config.ts";
+import { ConfigError } from "../../../src/main/config/problem.ts";
 import { publishedSchema } from "../../../src/main/config/published-schema.ts";
 import { redact } from "../../../src/main/config/redact.ts";
 import { configReference } from "../../../src/main/config/reference.ts";
 import { TENANT_SETTINGS } from "../../../src/shared/tenant/tenant-settings.ts";
+import { sources } from "../helpers.ts";
 
 const ROOT = new URL("../../../../", import.meta.url);
 
@@ -75,4 +79,18 @@ test("redact: values of secrets are hidden, names of files are not", () => {
     users: [{ password: "***", name: "y" }],
     port: 1,
   });
+});
+
+test("examples: are valid but for the files that only a real site has", () => {
+  for (const name of ["ratatosk.yaml", "behind-load-balancer.yaml"]) {
+    const file = fileURLToPath(new URL(`examples/${name}`, ROOT));
+    assert.throws(
+      () => loadConfig(sources({ file, environment: {} })),
+      (error) => {
+        assert.ok(error instanceof ConfigError);
+        for (const line of error.lines) assert.match(line, /there is no such file$/);
+        return true;
+      },
+    );
+  }
 });
