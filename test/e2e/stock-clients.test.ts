@@ -137,7 +137,7 @@ for (const version of ["mqttv31", "mqttv311", "mqttv5"]) {
       "2",
       "-F",
       "%t %q %p",
-      "-d",
+      ...READY,
     ]);
     context.after(() => sub.stop());
     await subscribed(sub);
