@@ -22,6 +22,8 @@ import { verify } from "./verify.mjs";
 /** Oldest Node that the dependencies and the `import` of compiled code are known to work on. */
 const MINIMUM_NODE = [20, 19];
 
+const PARENT_CHECK_MS = 250;
+
 const COMMANDS = {
   start: (rest) => runCompiled("main", "main.js", rest),
   build: () => {
@@ -67,7 +69,23 @@ function assertNodeVersion() {
   fail(`Ratatosk needs Node ${MINIMUM_NODE.join(".")} or newer; this is ${process.version}.`, 1);
 }
 
+/**
+ * npm runs scripts through a shell, hands a SIGTERM to that shell, and the shell dies without telling
+ * its child. Losing one's parent then means the same as the signal.
+ */
+function stopWithNpm() {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const shell = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(timer);
+    process.kill(process.pid, "SIGTERM");
+  }, PARENT_CHECK_MS);
+  timer.unref();
+}
+
 assertNodeVersion();
+stopWithNpm();
 const [name, ...rest] = process.argv.slice(2);
 const command = Object.hasOwn(COMMANDS, name ?? "") ? COMMANDS[name] : undefined;
 if (command === undefined) {
