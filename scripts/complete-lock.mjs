@@ -1,10 +1,12 @@
 /**
- * Adds to package-lock.json the packages for other platforms that the registry at hand did not have when the lock was
- * written (a mirror may keep those of its own platform only). Without them `npm ci` refuses the lock, on every platform.
+ * Adds to package-lock.json the packages for other platforms that the registry at hand did not have
+ * when the lock was written (a mirror may keep those of its own platform only). Without them `npm
+ * ci` refuses the lock, on every platform.
  *
  *   npm install --package-lock-only && node scripts/complete-lock.mjs
  *
- * Each is named by its parent's optionalDependencies with an exact version; platform and processor stand in its name.
+ * Each is named by its parent's optionalDependencies with an exact version; platform and processor
+ * stand in its name.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -31,7 +33,9 @@ lock.packages = Object.fromEntries(sorted);
 writeFileSync(lockPath, `${JSON.stringify(lock, null, 2)}\n`);
 say(`added ${added.length}: ${added.map(([path]) => path).join(" ")}`);
 
-/** Null when the name does not say the platform: such a package is for every platform and was found. */
+/**
+ * Null when the name does not say the platform: such a package is for every platform and was found.
+ */
 function makeEntry(name, version, parent) {
   const parts = NAME.exec(name)?.groups;
   if (parts === undefined || !EXACT_VERSION.test(version)) return null;

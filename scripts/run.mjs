@@ -70,8 +70,8 @@ function assertNodeVersion() {
 }
 
 /**
- * npm runs scripts through a shell, hands a SIGTERM to that shell, and the shell dies without telling
- * its child. Losing one's parent then means the same as the signal.
+ * npm runs scripts through a shell, hands a SIGTERM to that shell, and the shell dies without
+ * telling its child. Losing one's parent then means the same as the signal.
  */
 function stopWithNpm() {
   if (process.env.npm_lifecycle_event === undefined) return;

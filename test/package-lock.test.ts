@@ -1,4 +1,7 @@
-/** The lock file installs everywhere: `npm ci` refuses it when a package for another platform has no entry. */
+/**
+ * The lock file installs everywhere: `npm ci` refuses it when a package for another platform has no
+ * entry.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** The style guide, executable: layers, purity, sizes, names. The rules themselves are tested on planted violations. */
+/**
+ * The style guide, executable: layers, purity, sizes, names. The rules themselves are tested on
+ * planted violations.
+ */
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -64,7 +67,8 @@ test("tidy: shared code is pure", () => {
 });
 
 test("tidy: every file begins with a header", () => {
-  // A test file says what it is by its path, which mirrors its subject's, and by the names of its tests.
+  // A test file says what it is by its path, which mirrors its subject's, and by the names of its
+  // tests.
   passes(checkHeaders(EVERYTHING.filter(({ path }) => !path.endsWith(".test.ts"))));
   finds(checkHeaders, { "src/a.ts": "export const a = 1;", "src/b.ts": "// short\n" });
 });

@@ -1,10 +1,11 @@
 /**
- * The pool for jobs that would hold up an event loop for milliseconds: today password checks. Workers ask through
- * their ring to main (CPU_REQUEST), main hands the text to `handleRequest` and sends the answer back (CPU_REPLY).
+ * The pool for jobs that would hold up an event loop for milliseconds: today password checks.
+ * Workers ask through their ring to main (CPU_REQUEST), main hands the text to `handleRequest` and
+ * sends the answer back (CPU_REPLY).
  *
- * The queue is bounded for the whole process: a flood of logins meets "busy" at once, so that it costs neither memory
- * nor a waiting time in which real clients give up. Threads start with the first request and end when idle.
- * Thread: main. Scope: one per process.
+ * The queue is bounded for the whole process: a flood of logins meets "busy" at once, so that it
+ * costs neither memory nor a waiting time in which real clients give up. Threads start with the
+ * first request and end when idle. Thread: main. Scope: one per process.
  */
 
 import { availableParallelism } from "node:os";

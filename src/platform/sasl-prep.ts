@@ -1,7 +1,7 @@
 /**
- * SASLprep (RFC 4013): brings user names and passwords of SCRAM into one form, so that the same text typed on two
- * systems gives the same bytes. Left out are its rules for right-to-left text and unassigned code points: those only
- * refuse more, and every client prepares its own side.
+ * SASLprep (RFC 4013): brings user names and passwords of SCRAM into one form, so that the same
+ * text typed on two systems gives the same bytes. Left out are its rules for right-to-left text and
+ * unassigned code points: those only refuse more, and every client prepares its own side.
  */
 
 /** Code points that are removed (RFC 3454 table B.1). */
@@ -11,7 +11,10 @@ const MAPPED_TO_NOTHING =
 /** Blanks other than U+0020 (table C.1.2). */
 const OTHER_SPACE = /[\u00A0\u1680\u2000-\u200A\u202F\u205F\u3000]/gu;
 
-/** Control and private characters, and what changes how text is shown (tables C.2 to C.9); rows of the same kind. */
+/**
+ * Control and private characters, and what changes how text is shown (tables C.2 to C.9); rows of
+ * the same kind.
+ */
 const PROHIBITED = new RegExp(
   [
     "[\\p{Cc}\\p{Co}\\p{Cs}\\p{Noncharacter_Code_Point}]",

@@ -1,10 +1,12 @@
 /**
- * What a SCRAM-SHA-256 server stores of a password (RFC 5802 §3, RFC 7677): enough to check a client and to prove
- * itself, not enough to log in elsewhere. Written by the `passwd` command, read by the workers.
+ * What a SCRAM-SHA-256 server stores of a password (RFC 5802 §3, RFC 7677): enough to check a
+ * client and to prove itself, not enough to log in elsewhere. Written by the `passwd` command, read
+ * by the workers.
  *
  *   USER:SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY      SALT and the keys in base64
  *
- * The part after USER is the form PostgreSQL keeps in `pg_authid`, so verifiers can be taken over from there.
+ * The part after USER is the form PostgreSQL keeps in `pg_authid`, so verifiers can be taken over
+ * from there.
  */
 
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
@@ -30,7 +32,9 @@ const MAX_SALT_BYTES = 64;
 const CREDENTIAL =
   /^SCRAM-SHA-256\$([1-9]\d{0,7}):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)$/;
 
-/** Costs `iterations` rounds of HMAC. Throws when the password has characters that SASLprep forbids. */
+/**
+ * Costs `iterations` rounds of HMAC. Throws when the password has characters that SASLprep forbids.
+ */
 export function deriveScramCredential(
   password: string,
   iterations: number,
@@ -49,8 +53,8 @@ export function deriveScramCredential(
 }
 
 /**
- * One line of a SCRAM file. `user` as the client sends it, `TENANT/USER` for users of another tenant. Throws when user
- * or password cannot be used.
+ * One line of a SCRAM file. `user` as the client sends it, `TENANT/USER` for users of another
+ * tenant. Throws when user or password cannot be used.
  */
 export function scramCredentialLine(
   user: string,

@@ -5,7 +5,10 @@ import { createCpuPool } from "../../src/main/cpu-pool.ts";
 import type { BrokerConfig } from "../../src/shared/config/config.ts";
 import { parseCpuReply, parseCpuRequest } from "../../src/shared/protocol/cpu-message.ts";
 
-/** Lines as `mosquitto_passwd` 2.0.11 wrote them for these passwords; the last one is by libargon2's text form. */
+/**
+ * Lines as `mosquitto_passwd` 2.0.11 wrote them for these passwords; the last one is by libargon2's
+ * text form.
+ */
 const VECTORS: readonly [form: string, password: string, hash: string][] = [
   [
     "$6$ (SHA-512)",
@@ -58,7 +61,8 @@ test("cpu pool: each stored form accepts its password and no other", async (t) =
 
 test("cpu pool: passwords are bytes, not text: NUL and broken UTF-8 count", async (t) => {
   const pool = openPool(t);
-  // Not $7$: HMAC pads its key with zeros, so PBKDF2 cannot tell trailing NUL bytes from none (RFC 2104 §2).
+  // Not $7$: HMAC pads its key with zeros, so PBKDF2 cannot tell trailing NUL bytes from none (RFC
+  // 2104 §2).
   for (const [, password, hash] of [VECTORS[0] ?? assert.fail(), VECTORS[3] ?? assert.fail()]) {
     for (const tail of [[0], [0xff], [0xc3]]) {
       const bytes = Uint8Array.from([...Buffer.from(password), ...tail]);

@@ -1,6 +1,7 @@
 /**
- * The effective configuration as every thread sees it: plain, frozen, validated data (structured-cloneable).
- * `main/config/` builds it from defaults < file < environment < flags and owns the schema and its documentation.
+ * The effective configuration as every thread sees it: plain, frozen, validated data
+ * (structured-cloneable). `main/config/` builds it from defaults < file < environment < flags and
+ * owns the schema and its documentation.
  */
 
 import type { TenantSettings } from "../tenant/tenant-settings.ts";
@@ -46,7 +47,9 @@ export interface AuthConfig {
   readonly scramFile: string | null;
   /** Milliseconds a provider may take per question. */
   readonly timeoutMs: number;
-  /** Password checks that may run or wait at once in the whole process; more are refused with 0x97. */
+  /**
+   * Password checks that may run or wait at once in the whole process; more are refused with 0x97.
+   */
   readonly maxPendingHashes: number;
   /** Tenant of clients whose provider names none. */
   readonly defaultTenant: string;
@@ -66,7 +69,9 @@ export interface LimitsConfig {
   readonly maxPacketSize: number;
   /** Output bytes held for one connection before QoS 0 is dropped for it. */
   readonly connectionOutputBytes: number;
-  /** Output bytes held for all connections of one tenant and of the process before QoS 0 is dropped. */
+  /**
+   * Output bytes held for all connections of one tenant and of the process before QoS 0 is dropped.
+   */
   readonly tenantOutputBytes: number;
   readonly processOutputBytes: number;
   /** Milliseconds without progress of a full connection before it is closed with 0x97. */

@@ -1,7 +1,8 @@
 /**
- * Counters of every thread in one SharedArrayBuffer: one row of 64-bit floats per thread, one column per counter.
- * A row has one writer, its thread; main sums the columns when somebody asks (/metrics, $SYS).
- * A torn read is impossible: an aligned 8-byte store is one instruction on every platform Node runs on.
+ * Counters of every thread in one SharedArrayBuffer: one row of 64-bit floats per thread, one
+ * column per counter. A row has one writer, its thread; main sums the columns when somebody asks
+ * (/metrics, $SYS). A torn read is impossible: an aligned 8-byte store is one instruction on every
+ * platform Node runs on.
  */
 
 /** `kind` "gauge": goes up and down. Names are without prefix; `_total` is added to counters. */

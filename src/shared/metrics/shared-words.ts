@@ -1,6 +1,6 @@
 /**
- * Atomic 32-bit words that all threads share, beside the counter table: connection limits, the accept token bucket,
- * and how loaded each shared-group member is.
+ * Atomic 32-bit words that all threads share, beside the counter table: connection limits, the
+ * accept token bucket, and how loaded each shared-group member is.
  *
  *   word 0              connections open in the whole process
  *   word 1              accept tokens left (main refills)
@@ -14,15 +14,17 @@ export const WORD_ACCEPT_TOKENS = 1;
 export const WORD_LISTENER_CONNECTIONS = 2;
 export const MAX_LISTENERS = 62;
 /**
- * 62: the match index keeps one bit per worker in two words of 31. The ring mesh grows with the square of the threads;
- * at this size it reserves about 1 GiB of address space.
+ * 62: the match index keeps one bit per worker in two words of 31. The ring mesh grows with the
+ * square of the threads; at this size it reserves about 1 GiB of address space.
  */
 export const MAX_WORKERS = 62;
 const WORD_WORKER_LISTENER = 64;
 /** A multiple of 16 words: workers write to cache lines of their own. */
 const WORKER_LISTENER_STRIDE = 64;
 const WORD_SHARE_LOAD = WORD_WORKER_LISTENER + MAX_WORKERS * WORKER_LISTENER_STRIDE;
-/** Shared subscriptions per worker that "least in flight" can tell apart; further ones share slots. */
+/**
+ * Shared subscriptions per worker that "least in flight" can tell apart; further ones share slots.
+ */
 export const SHARE_SLOTS = 16_384;
 
 /** Bytes of the words for `workerCount` workers. */
