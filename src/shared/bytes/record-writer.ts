@@ -37,7 +37,9 @@ export class RecordWriter {
 
   clear(): void {
     this.#size = 0;
-    if (this.#bytes.length > KEEP_BYTES) this.#bytes = new Uint8Array(this.#initialBytes);
+    if (this.#bytes.length > Math.max(KEEP_BYTES, this.#initialBytes)) {
+      this.#bytes = new Uint8Array(this.#initialBytes);
+    }
   }
 
   u8(value: number): void {

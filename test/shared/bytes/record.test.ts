@@ -118,6 +118,14 @@ test("record: a writer gives a large burst back", () => {
   assert.equal(writer.size, 0);
 });
 
+test("record: a writer that was made large keeps its memory", () => {
+  const writer = new RecordWriter(1 << 20);
+  const bytes = writer.bytes;
+  writer.u8(1);
+  writer.clear();
+  assert.equal(writer.bytes, bytes);
+});
+
 test("record: 64-bit fields take safe integers only", () => {
   const writer = new RecordWriter();
   for (const value of [-1, 1.5, Number.NaN, 2 ** 53]) {
