@@ -1,6 +1,6 @@
 /**
- * Makes the three services of a worker (session dictionary, inbox, retain), each with its owner's side and its client's
- * side, and joins their turns in the event loop.
+ * Makes the three services of a worker (session dictionary, inbox, retain), each with its owner's
+ * side and its client's side, and joins their turns in the event loop.
  * Thread: worker. Scope: one per worker.
  */
 
@@ -25,7 +25,10 @@ export interface ServicesOptions {
   /** This thread's row of the counter table. */
   readonly counters: Float64Array;
   readonly host: InboxHost;
-  /** Fresh in production: `new RetainedTrie(randomKey)`, so that clients cannot choose levels that collide. */
+  /**
+   * Fresh in production: `new RetainedTrie(randomKey)`, so that clients cannot choose levels that
+   * collide.
+   */
   readonly retainedTrie?: RetainedTrie<RetainedEntry>;
 }
 
@@ -39,7 +42,10 @@ export interface Services {
   flush(): void;
   /** A call before anything is due does nothing. */
   handleTimeout(nowMs: number): void;
-  /** A worker died. Call it after `endpoint.replacePeer`: its successor is told about held sessions at once. */
+  /**
+   * A worker died. Call it after `endpoint.replacePeer`: its successor is told about held sessions
+   * at once.
+   */
   peerLost(thread: number): void;
   /** Tenant settings were reloaded. */
   settingsChanged(): void;

@@ -17,6 +17,9 @@ import type { Transport } from "./mqtt/transport.ts";
 /** Records per source and cycle: at 1 µs each well under a millisecond before sockets get their turn. */
 const DRAIN_LIMIT = 512;
 
+/** Slots for connections with output that stay allocated between cycles. */
+const KEPT_SLOTS = 1024;
+
 export interface EventLoopHooks {
   /** Sends what services and routes have gathered. */
   flushServices(): void;
@@ -31,8 +34,9 @@ export class EventLoop {
   #isScheduled = false;
   #isStopped = false;
   /** Connections with output; two lists, so that flushing may dirty connections for the next cycle. */
-  #dirty: Transport[] = [];
-  #flushing: Transport[] = [];
+  #dirty: (Transport | null)[] = [];
+  #dirtyCount = 0;
+  #flushing: (Transport | null)[] = [];
   #nowMs = Date.now();
   readonly #cycle = () => this.#runCycle();
 
@@ -62,7 +66,8 @@ export class EventLoop {
 
   /** `transport` has output for the end of the cycle. Called once per transport between two flushes. */
   markDirty(transport: Transport): void {
-    this.#dirty.push(transport);
+    this.#dirty[this.#dirtyCount] = transport;
+    this.#dirtyCount += 1;
     this.schedule();
   }
 
@@ -80,16 +85,20 @@ export class EventLoop {
     this.#hooks.flushServices();
     this.#flushDirty();
     this.#endpoint.flush();
-    if (drained > 0 || this.#dirty.length > 0 || !this.#endpoint.tryPark()) this.schedule();
+    if (drained > 0 || this.#dirtyCount > 0 || !this.#endpoint.tryPark()) this.schedule();
   }
 
   #flushDirty(): void {
     const transports = this.#dirty;
+    const count = this.#dirtyCount;
     this.#dirty = this.#flushing;
     this.#flushing = transports;
-    for (let index = 0; index < transports.length; index += 1) {
+    this.#dirtyCount = 0;
+    for (let index = 0; index < count; index += 1) {
       this.#hooks.flushTransport(transports[index]!);
+      transports[index] = null;
     }
-    transports.length = 0;
+    // The slots stay, since they fill up again; those of a burst do not.
+    if (transports.length > count * 4 + KEPT_SLOTS) transports.length = count;
   }
 }

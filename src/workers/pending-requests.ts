@@ -1,6 +1,6 @@
 /**
- * Requests of one kind that wait for the owner's answer, by number; each knows its owner so that it fails when that
- * worker dies. Thread: worker. Scope: one per kind of request.
+ * Requests of one kind that wait for the owner's answer, by number; each knows its owner so that it
+ * fails when that worker dies. Thread: worker. Scope: one per kind of request.
  */
 
 import { nextRequest } from "./request-number.ts";
@@ -32,7 +32,10 @@ export class PendingRequests<T extends PendingRequest> {
     return pending;
   }
 
-  /** Removes and returns those of one owner: collected first, because their callbacks may send new requests. */
+  /**
+   * Removes and returns those of one owner: collected first, because their callbacks may send new
+   * requests.
+   */
   takeOwner(owner: number): T[] {
     const taken: T[] = [];
     for (const [request, pending] of this.#waiting) {

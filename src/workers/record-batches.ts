@@ -1,5 +1,6 @@
 /**
- * Entries gathered per target thread during a duty cycle, so that each target gets one record of a type per cycle.
+ * Entries gathered per target thread during a duty cycle, so that each target gets one record of a
+ * type per cycle.
  * Thread: worker. Scope: one per record type of a service.
  */
 
@@ -8,8 +9,8 @@ import type { RecordType } from "../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
 
 /**
- * Bytes after which a batch leaves at once. 16 KiB: large enough that the cost of a record vanishes, small enough to
- * travel through a 1 MiB ring without being split.
+ * Bytes after which a batch leaves at once. 16 KiB: large enough that the cost of a record
+ * vanishes, small enough to travel through a 1 MiB ring without being split.
  */
 export const BATCH_FULL_BYTES = 16 * 1024;
 

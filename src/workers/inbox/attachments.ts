@@ -1,5 +1,6 @@
 /**
- * The sessions of this worker that are attached to an inbox, by session and by token (what records call them).
+ * The sessions of this worker that are attached to an inbox, by session and by token (what records
+ * call them).
  * Thread: worker. Scope: one per InboxClient.
  */
 

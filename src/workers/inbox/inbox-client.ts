@@ -1,9 +1,10 @@
 /**
- * The inbox service for the sessions and publishes of this worker: commands out, answers and pushes in.
+ * The inbox service for the sessions and publishes of this worker: commands out, answers and pushes
+ * in.
  *
- * Commands of one session reach its owner in call order. Acknowledgements are gathered and leave with `flush` at the end
- * of the duty cycle, or ahead of the next attach, detach, subscribe or unsubscribe. Inserts have no order against them
- * and leave at once.
+ * Commands of one session reach its owner in call order. Acknowledgements are gathered and leave
+ * with `flush` at the end of the duty cycle, or ahead of the next attach, detach, subscribe or
+ * unsubscribe. Inserts have no order against them and leave at once.
  * Thread: worker. Scope: one per worker.
  */
 
@@ -81,7 +82,10 @@ const UNAVAILABLE: AttachReply = Object.freeze({
 export class RingInboxClient implements InboxClient, InboxReplyHandler {
   readonly #endpoint: RingEndpoint;
   readonly #workerCount: number;
-  /** A session's QoS 0 bytes are reported in steps of a quarter of the window, so that the owner never runs dry. */
+  /**
+   * A session's QoS 0 bytes are reported in steps of a quarter of the window, so that the owner
+   * never runs dry.
+   */
   readonly #creditStepBytes: number;
   readonly #reader = new RecordReader();
   readonly #insertWriter = new RecordWriter();
@@ -207,7 +211,8 @@ export class RingInboxClient implements InboxClient, InboxReplyHandler {
       done(InboxSubscribeStatus.UNAVAILABLE);
     }
     for (const { done } of this.#unsubscribing.takeOwner(owner)) done(false);
-    // Never called back: PUBREC and PUBREL must not leave for what was not stored; the sessions are closing.
+    // Never called back: PUBREC and PUBREL must not leave for what was not stored; the sessions are
+    // closing.
     this.#committing.takeOwner(owner);
     for (const { done, receiverCount } of this.#inserting.takeOwner(owner)) {
       done(new Uint8Array(receiverCount).fill(InsertStatus.UNAVAILABLE), 0);
@@ -234,7 +239,8 @@ export class RingInboxClient implements InboxClient, InboxReplyHandler {
 
   handleCommitted(request: number, isStale: boolean): void {
     const committing = this.#committing.take(request);
-    // Stale: another connection has the session, so nothing may be promised to this one's client any more.
+    // Stale: another connection has the session, so nothing may be promised to this one's client
+    // any more.
     if (!isStale) committing?.done();
   }
 

@@ -1,8 +1,8 @@
 /**
  * The owner's side of the inbox service: command records in, state machine, answers and pushes out.
  *
- * Answers and pushes are gathered per session's worker and leave at the end of the duty cycle, answers first: so an
- * attach is answered before its first push.
+ * Answers and pushes are gathered per session's worker and leave at the end of the duty cycle,
+ * answers first: so an attach is answered before its first push.
  * Thread: worker. Scope: one per worker; it owns the inboxes whose `ownerThread` is this worker.
  */
 
@@ -39,8 +39,9 @@ import { RecordBatches } from "../record-batches.ts";
 import type { InboxHost } from "./inbox-api.ts";
 
 /**
- * Bytes queued behind a full ring at which pushes to that worker stop, and at which they go on. 4 MiB: several rings'
- * worth, so that the stop does not show while the worker keeps up; one such queue per worker is cheap.
+ * Bytes queued behind a full ring at which pushes to that worker stop, and at which they go on. 4
+ * MiB: several rings' worth, so that the stop does not show while the worker keeps up; one such
+ * queue per worker is cheap.
  */
 const PUSH_STOP_BYTES = 4 * 1024 * 1024;
 const PUSH_RESUME_BYTES = PUSH_STOP_BYTES / 2;

@@ -1,6 +1,7 @@
 /**
- * The retain service as its callers see it. Retained messages are partitioned over the workers by hash of
- * (tenant, topic); commands and replies travel as ring records, also to the caller's own worker.
+ * The retain service as its callers see it. Retained messages are partitioned over the workers by
+ * hash of (tenant, topic); commands and replies travel as ring records, also to the caller's own
+ * worker.
  * Thread: worker.
  */
 
@@ -13,8 +14,9 @@ export { RetainStatus };
 /** A running wildcard or exact match; pulled batch by batch so that memory stays bounded. */
 export interface RetainScan {
   /**
-   * Asks for the next batch (at most `maxMessages`, about 64 KiB). `done(messages, isEnd)`; messages are not expired,
-   * keep their original expiry and receivedAtMs, and come in no particular order. One call at a time.
+   * Asks for the next batch (at most `maxMessages`, about 64 KiB). `done(messages, isEnd)`;
+   * messages are not expired, keep their original expiry and receivedAtMs, and come in no
+   * particular order. One call at a time.
    */
   next(maxMessages: number, done: (messages: readonly Message[], isEnd: boolean) => void): void;
   /** Forgets the scan; no further callback. */
@@ -22,8 +24,14 @@ export interface RetainScan {
 }
 
 export interface RetainClient {
-  /** Stores, replaces, or with an empty payload clears [MQTT-3.3.1-5..7]. Sent before `publish` fans out. */
+  /**
+   * Stores, replaces, or with an empty payload clears [MQTT-3.3.1-5..7]. Sent before `publish` fans
+   * out.
+   */
   store(message: Message, done: ((status: RetainStatus) => void) | null): void;
-  /** `filter` without share prefix. `limit` 0 = all. Leading wildcards do not match `$` topics [MQTT-4.7.2-1]. */
+  /**
+   * `filter` without share prefix. `limit` 0 = all. Leading wildcards do not match `$` topics
+   * [MQTT-4.7.2-1].
+   */
   scan(tenantId: string, filter: string, limit: number): RetainScan;
 }

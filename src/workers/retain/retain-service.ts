@@ -1,6 +1,7 @@
 /**
  * The owner's side of the retain service: command records in, state machine, answers out.
- * Thread: worker. Scope: one per worker; it keeps the topics whose `retainPartition` is this worker.
+ * Thread: worker. Scope: one per worker; it keeps the topics whose `retainPartition` is this
+ * worker.
  */
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
@@ -85,7 +86,10 @@ export class RetainService {
     return this.#machine.usage.own(tenantId);
   }
 
-  /** Settings were reloaded: a tenant may have got a cap that the other partitions must know its usage for. */
+  /**
+   * Settings were reloaded: a tenant may have got a cap that the other partitions must know its
+   * usage for.
+   */
   settingsChanged(): void {
     this.#machine.usage.announceAll();
   }

@@ -1,8 +1,10 @@
 /**
- * One scan as its reader holds it: which partition it is at, and how many messages it may still hand out.
+ * One scan as its reader holds it: which partition it is at, and how many messages it may still
+ * hand out.
  *
- * A filter without wildcards has one partition; any other visits them all, one after the other, so that at most one batch
- * is under way. A partition whose worker dies has lost its messages: the scan goes on with the next.
+ * A filter without wildcards has one partition; any other visits them all, one after the other, so
+ * that at most one batch is under way. A partition whose worker dies has lost its messages: the
+ * scan goes on with the next.
  * Thread: worker. Scope: one per subscription being served.
  */
 

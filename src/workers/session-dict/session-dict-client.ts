@@ -1,6 +1,6 @@
 /**
- * The connection's side of the session dictionary: claims that wait for their answer, and what this worker holds, so
- * that a restarted owner can be told.
+ * The connection's side of the session dictionary: claims that wait for their answer, and what this
+ * worker holds, so that a restarted owner can be told.
  * Thread: worker. Scope: one per worker.
  */
 
@@ -85,7 +85,8 @@ export class SessionDictClient implements SessionDict, SessionReplyHandler {
 
   handleClaimed(request: number, status: ClaimStatus, epoch: number): void {
     const claim = this.#pending.get(request);
-    // Unknown: answered by a worker that died before its answer was read, and failed by `peerLost` already.
+    // Unknown: answered by a worker that died before its answer was read, and failed by `peerLost`
+    // already.
     if (claim === undefined) return;
     this.#pending.delete(request);
     if (status === ClaimStatus.GRANTED) {
@@ -103,8 +104,8 @@ export class SessionDictClient implements SessionDict, SessionReplyHandler {
   }
 
   /**
-   * The owner's worker died and its rings are replaced: what waited for it fails, what is held is registered with its
-   * successor.
+   * The owner's worker died and its rings are replaced: what waited for it fails, what is held is
+   * registered with its successor.
    */
   peerLost(thread: number): void {
     for (const held of this.#held.values()) {

@@ -10,6 +10,8 @@ import { refuse } from "./refuse-connect.ts";
 import type { Session } from "./session.ts";
 import { Phase } from "./session-state.ts";
 
+const NO_ATTRIBUTES: Readonly<Record<string, string>> = Object.freeze({});
+
 /** The verdict is in: go on opening, or refuse. `packet` is the CONNECT that started it. */
 export function concludeAuthentication(
   session: Session,
@@ -25,7 +27,7 @@ export function concludeAuthentication(
       username: request.username,
       clientId: session.clientId,
       remoteAddress: request.remoteAddress,
-      attributes: outcome.attributes ?? {},
+      attributes: outcome.attributes ?? NO_ATTRIBUTES,
     };
     openSession(session, packet, outcome);
     return;

@@ -6,6 +6,7 @@
 
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
+import { countOutput } from "./output-budget.ts";
 import type { Session } from "./session.ts";
 import { EndReason, Phase } from "./session-state.ts";
 
@@ -30,6 +31,8 @@ export function handleDeadline(session: Session, nowMs: number): void {
     session.close(ReasonCode.KEEP_ALIVE_TIMEOUT, "keep alive timeout"); // [MQTT-3.1.2-22]
     return;
   }
+  // Take note of what has left since the last flush: a slow client is not a stalled one.
+  countOutput(session, false);
   if (nowMs >= stallDeadline(session)) {
     closeStalled(session);
     return;

@@ -19,6 +19,7 @@ import { sendCold } from "./send.ts";
 import type { Session } from "./session.ts";
 import { PauseReason, Phase } from "./session-state.ts";
 import { checkSubscription } from "./subscribe-rules.ts";
+import { SubscriptionMap } from "./subscription-map.ts";
 import type { Tenant } from "./tenant.ts";
 
 /** One SUBSCRIBE while its routes are being made. */
@@ -147,7 +148,7 @@ function subscribeTransient(
   options: DeliveryOptions,
   done: () => void,
 ): void {
-  session.subscriptions ??= new Map();
+  session.subscriptions ??= new SubscriptionMap();
   const known = session.subscriptions.get(requestedFilter);
   if (known !== undefined) {
     // [MQTT-3.8.4-3] [MQTT-3.8.4-4] The route stays, so nothing is lost meanwhile.
@@ -157,7 +158,7 @@ function subscribeTransient(
     return;
   }
   const subscription = new Subscription(session, requestedFilter, filter, share, options);
-  session.subscriptions.set(requestedFilter, subscription);
+  session.subscriptions.add(subscription);
   countSubscriptions(session, 1, share === null ? 0 : 1);
   session.context.dist.subscribe(session.tenantId, subscription, done);
 }
@@ -171,12 +172,12 @@ function subscribeInbox(
   options: DeliveryOptions,
   index: number,
 ): void {
-  session.subscriptions ??= new Map();
+  session.subscriptions ??= new SubscriptionMap();
   const known = session.subscriptions.get(requestedFilter);
   if (known === undefined) {
     const filter = share?.filter ?? requestedFilter;
     const subscription = new Subscription(session, requestedFilter, filter, share, options);
-    session.subscriptions.set(requestedFilter, subscription);
+    session.subscriptions.add(subscription);
     countSubscriptions(session, 1, share === null ? 0 : 1);
   } else {
     known.replaceOptions(options);

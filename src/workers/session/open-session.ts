@@ -20,6 +20,7 @@ import { refuse } from "./refuse-connect.ts";
 import { sendCold } from "./send.ts";
 import type { Session } from "./session.ts";
 import { PauseReason, Phase } from "./session-state.ts";
+import { SubscriptionMap } from "./subscription-map.ts";
 import { inboxWill } from "./will.ts";
 
 type AuthSuccess = Extract<AuthOutcome, { kind: "success" }>;
@@ -157,9 +158,8 @@ function restore(session: Session, reply: AttachReply): void {
   if (reply.inboundPacketIds.length > 0) session.inboundIds = new Set(reply.inboundPacketIds);
   for (const { filter, options } of reply.subscriptions) {
     const share = splitShareFilter(filter);
-    session.subscriptions ??= new Map();
-    session.subscriptions.set(
-      filter,
+    session.subscriptions ??= new SubscriptionMap();
+    session.subscriptions.add(
       new Subscription(session, filter, share?.filter ?? filter, share, options),
     );
     countSubscriptions(session, 1, share === null ? 0 : 1);

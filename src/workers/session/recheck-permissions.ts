@@ -16,7 +16,7 @@ export function recheckPermissions(context: SessionContext): void {
   context.wake();
   for (const session of context.registry.all()) {
     if (session.phase !== Phase.ACTIVE) continue;
-    for (const subscription of [...(session.subscriptions?.values() ?? [])]) {
+    for (const subscription of session.subscriptions?.values() ?? []) {
       void recheckSubscription(session, subscription);
     }
     void recheckWill(session);

@@ -34,6 +34,7 @@ import type { OutboundAliases } from "./outbound-aliases.ts";
 import { sendDisconnect } from "./send.ts";
 import type { SessionContext } from "./session-context.ts";
 import { EndReason, type PauseReason, Phase } from "./session-state.ts";
+import type { SubscriptionMap } from "./subscription-map.ts";
 import type { Tenant } from "./tenant.ts";
 
 export class Session implements TransportHandler, FrameSink, LocalReceiver, InboxSession {
@@ -79,7 +80,7 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   stalledSinceMs = 0;
   /** Output bytes counted against the tenant's budget. */
   countedBytes = 0;
-  subscriptions: Map<string, Subscription> | null = null;
+  subscriptions: SubscriptionMap | null = null;
   /** The client's topics by alias. */
   inboundAliases: (Uint8Array | null)[] | null = null;
   outboundAliases: OutboundAliases | null = null;
