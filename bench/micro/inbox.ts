@@ -1,12 +1,12 @@
 /**
- * What the owner of inboxes spends per message, command bytes in to push bytes out: one attached session with
- * acknowledgements, one message to a thousand sleeping sessions, the drain of a long queue, and the heap of a sleeping
- * session. Rings and sockets are not in it.
+ * What the owner of inboxes spends per message, command bytes in to push bytes out: one attached
+ * session with acknowledgements, one message to a thousand sleeping sessions, the drain of a long
+ * queue, and the heap of a sleeping session. Rings and sockets are not in it.
  *
  *     node --expose-gc <build>/bench/micro/inbox.js [--seconds 4]
  *
- * Each case prints nanoseconds per delivery (third fastest block, so that a disturbed block does not count) and the
- * number of pushes as a checksum.
+ * Each case prints nanoseconds per delivery (third fastest block, so that a disturbed block does
+ * not count) and the number of pushes as a checksum.
  */
 
 import process from "node:process";
@@ -140,7 +140,10 @@ const message = new Message(
   "publisher",
 );
 
-/** Runs blocks for about `seconds`; `block` makes BLOCK deliveries and returns those not to be counted in time. */
+/**
+ * Runs blocks for about `seconds`; `block` makes BLOCK deliveries and returns those not to be
+ * counted in time.
+ */
 function measure(name: string, seconds: number, owner: Owner, block: () => void): InboxResult {
   const nanos: number[] = [];
   const end = performance.now() + seconds * 1000;

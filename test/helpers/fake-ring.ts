@@ -1,7 +1,7 @@
 /**
- * Rings of several threads inside one: what is sent waits until the test delivers it, in order per pair of threads, so
- * a test decides who hears what first. A delivered record lies in shared memory at an odd offset and is overwritten
- * afterwards: who keeps borrowed bytes is found out.
+ * Rings of several threads inside one: what is sent waits until the test delivers it, in order per
+ * pair of threads, so a test decides who hears what first. A delivered record lies in shared memory
+ * at an odd offset and is overwritten afterwards: who keeps borrowed bytes is found out.
  */
 
 import assert from "node:assert/strict";
@@ -58,7 +58,10 @@ export class FakeMesh {
     return true;
   }
 
-  /** Delivers everything, also what is sent meanwhile, in turns; `afterRound` stands for the end of duty cycles. */
+  /**
+   * Delivers everything, also what is sent meanwhile, in turns; `afterRound` stands for the end of
+   * duty cycles.
+   */
   pump(afterRound: () => void = () => {}): void {
     for (let round = 0; round < 10_000; round++) {
       afterRound();
@@ -67,7 +70,10 @@ export class FakeMesh {
     assert.fail("the threads never come to rest");
   }
 
-  /** The thread died: its handlers and everything on the way to and from it are gone; a fresh endpoint takes over. */
+  /**
+   * The thread died: its handlers and everything on the way to and from it are gone; a fresh
+   * endpoint takes over.
+   */
   replace(thread: number): void {
     for (let peer = 0; peer < this.threadCount; peer++) {
       this.#waiting[thread]![peer] = [];

@@ -1,6 +1,6 @@
 /**
- * Several workers' services over a FakeMesh, with everything around them under the test's control: time, settings, the
- * confirmation of routes, and what is published.
+ * Several workers' services over a FakeMesh, with everything around them under the test's control:
+ * time, settings, the confirmation of routes, and what is published.
  */
 
 import type { BrokerConfig } from "../../src/shared/config/config.ts";

@@ -1,6 +1,6 @@
 /**
- * Hashes for spreading keys over the worker threads. Not for hash tables that clients can fill with chosen keys, and not
- * for anything stored: the numbers may change with a release.
+ * Hashes for spreading keys over the worker threads. Not for hash tables that clients can fill with
+ * chosen keys, and not for anything stored: the numbers may change with a release.
  */
 
 const FNV_PRIME = 0x01000193;
@@ -8,7 +8,10 @@ const FNV_PRIME = 0x01000193;
 /** Start value of a hash (FNV-1a). */
 export const HASH_START = 0x811c9dc5;
 
-/** Folds the UTF-16 units of `text` and an end mark into `hash`, so that ("a", "bc") and ("ab", "c") differ. */
+/**
+ * Folds the UTF-16 units of `text` and an end mark into `hash`, so that ("a", "bc") and ("ab", "c")
+ * differ.
+ */
 export function hashText(hash: number, text: string): number {
   let folded = hash;
   for (let i = 0; i < text.length; i++) {
@@ -26,8 +29,8 @@ export function hashBytes(hash: number, bytes: Uint8Array): number {
 }
 
 /**
- * 0..count-1. The finalizer of MurmurHash3 spreads every input bit first: keys often differ only in their last digits,
- * and the low bits of plain FNV-1a would send such a series to few threads.
+ * 0..count-1. The finalizer of MurmurHash3 spreads every input bit first: keys often differ only in
+ * their last digits, and the low bits of plain FNV-1a would send such a series to few threads.
  */
 export function spread(hash: number, count: number): number {
   let mixed = hash ^ (hash >>> 16);

@@ -1,10 +1,11 @@
 /**
- * Reads the payload of a ring record that record-writer.ts wrote. Unlike ByteReader it makes nothing per record, so it
- * serves the per-delivery path.
+ * Reads the payload of a ring record that record-writer.ts wrote. Unlike ByteReader it makes
+ * nothing per record, so it serves the per-delivery path.
  *
- * Both ends are threads of this process, so a length that does not fit is a bug of ours: every read asserts it. One
- * reader is reused for all records of a service; `reset` points it at the next one. Strings that repeat (tenants, client
- * identifiers of busy publishers) come out of a small cache without an allocation.
+ * Both ends are threads of this process, so a length that does not fit is a bug of ours: every read
+ * asserts it. One reader is reused for all records of a service; `reset` points it at the next one.
+ * Strings that repeat (tenants, client identifiers of busy publishers) come out of a small cache
+ * without an allocation.
  * Thread: any; not re-entrant.
  */
 

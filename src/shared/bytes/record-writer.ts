@@ -1,16 +1,20 @@
 /**
- * Writes the payload of a ring record: little-endian integers, strings and byte strings one after the other into
- * memory that grows by doubling.
+ * Writes the payload of a ring record: little-endian integers, strings and byte strings one after
+ * the other into memory that grows by doubling.
  *
- * Why beside ByteWriter: batches of a whole duty cycle and the per-delivery path, so integers are written by hand and
- * ASCII text in one pass. Why not straight into the claimed ring memory: most records of the services are batches whose size is unknown until
- * the duty cycle ends, and one copy of a small record costs less than computing its size first.
+ * Why beside ByteWriter: batches of a whole duty cycle and the per-delivery path, so integers are
+ * written by hand and ASCII text in one pass. Why not straight into the claimed ring memory: most
+ * records of the services are batches whose size is unknown until the duty cycle ends, and one copy
+ * of a small record costs less than computing its size first.
  * Counterpart: record-reader.ts. Thread: any; one writer per purpose, reused.
  */
 
 import { assert } from "../base/assert.ts";
 
-/** Memory above this size is given back by `clear`: one large message must not stay allocated for ever. */
+/**
+ * Memory above this size is given back by `clear`: one large message must not stay allocated for
+ * ever.
+ */
 const KEEP_BYTES = 256 * 1024;
 const TWO_POW_32 = 0x1_0000_0000;
 
@@ -78,7 +82,10 @@ export class RecordWriter {
     this.#putU32(at, value);
   }
 
-  /** Length (u32), then UTF-8. One pass while the text is ASCII, which client identifiers and filters mostly are. */
+  /**
+   * Length (u32), then UTF-8. One pass while the text is ASCII, which client identifiers and
+   * filters mostly are.
+   */
   text(value: string): void {
     const length = value.length;
     const at = this.#reserve(4 + length);

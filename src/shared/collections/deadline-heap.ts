@@ -1,9 +1,11 @@
 /**
- * Exact deadlines for items that mostly keep theirs: session ends, delayed wills, expiry of retained messages.
+ * Exact deadlines for items that mostly keep theirs: session ends, delayed wills, expiry of
+ * retained messages.
  *
- * A binary heap whose items know their place, so that one can be moved or removed in O(log n). The wheel
- * (deadline-wheel.ts) is for deadlines that move with every packet; here a deadline moves once per attach or detach, and
- * the earliest one must be known so that the thread can sleep until then.
+ * A binary heap whose items know their place, so that one can be moved or removed in O(log n). The
+ * wheel (deadline-wheel.ts) is for deadlines that move with every packet; here a deadline moves
+ * once per attach or detach, and the earliest one must be known so that the thread can sleep until
+ * then.
  * Thread: any. Scope: one per store.
  */
 

@@ -1,8 +1,9 @@
 /**
  * One message on its way to one inbox, and the message itself, which all inboxes of an owner share.
  *
- * A publish to many inboxes stores its message once; each inbox holds a small Delivery that points to it. The gauges
- * follow from that: `inbox_messages` counts deliveries that hold a message, `inbox_bytes` counts each message once.
+ * A publish to many inboxes stores its message once; each inbox holds a small Delivery that points
+ * to it. The gauges follow from that: `inbox_messages` counts deliveries that hold a message,
+ * `inbox_bytes` counts each message once.
  */
 
 import { assert } from "../base/assert.ts";
@@ -41,7 +42,10 @@ export class Delivery {
   shareFilter: string | null;
   /** 0 until first sent. */
   packetId = 0;
-  /** Place among the exchanges: set when sent, and again at PUBREC, so that PUBRELs keep the order of the PUBRECs. */
+  /**
+   * Place among the exchanges: set when sent, and again at PUBREC, so that PUBRELs keep the order
+   * of the PUBRECs.
+   */
   order = 0;
   /** Sent on the present attachment: it takes room in the client's window. */
   isOutstanding = false;

@@ -1,9 +1,10 @@
 /**
  * Sessions that are over while other workers still hold their routes.
  *
- * Two things wait for the last worker to drop them. Messages for a session of that name are refused, so that a new
- * session never gets what its predecessor's subscriptions matched. And undelivered share-group messages are kept: given
- * away earlier, they could be sent to the very member that is gone.
+ * Two things wait for the last worker to drop them. Messages for a session of that name are
+ * refused, so that a new session never gets what its predecessor's subscriptions matched. And
+ * undelivered share-group messages are kept: given away earlier, they could be sent to the very
+ * member that is gone.
  * Thread: the owner. Scope: one per InboxStore.
  */
 
@@ -20,7 +21,10 @@ interface LeftOver {
 export class EndedInboxes {
   readonly #output: InboxOutput;
   readonly #leftOvers = new Map<Inbox, LeftOver[]>();
-  /** How many ended inboxes of that name still have routes: sessions can be replaced faster than routes. */
+  /**
+   * How many ended inboxes of that name still have routes: sessions can be replaced faster than
+   * routes.
+   */
   readonly #names = new Map<string, number>();
 
   constructor(output: InboxOutput) {
@@ -48,7 +52,9 @@ export class EndedInboxes {
     if (filters.length === 0 && inbox.routesLeaving === 0) this.#finish(inbox);
   }
 
-  /** All workers have removed one route of `inbox`, which may be alive: it has only unsubscribed. */
+  /**
+   * All workers have removed one route of `inbox`, which may be alive: it has only unsubscribed.
+   */
   routeRemoved(inbox: Inbox): void {
     assert(inbox.routesLeaving > 0, "a route is removed once");
     inbox.routesLeaving -= 1;

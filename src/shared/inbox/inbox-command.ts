@@ -1,22 +1,27 @@
 /**
- * Commands to the owner of inboxes. One INBOX_COMMAND record holds one or more, one after the other.
+ * Commands to the owner of inboxes. One INBOX_COMMAND record holds one or more, one after the
+ * other.
  *
  * ```
- *  ATTACH       u8 1 · u32 token · u64 epoch · u8 flags (bit 0 clean start, bit 1 has will) · u32 session expiry
- *               u16 receive maximum · text tenant · text client · text user · [u32 will delay · message]
- *  DETACH       u8 2 · u32 token · u8 flags (bit 0 discard will, bit 1 has expiry) · [u32 session expiry]
+ *  ATTACH       u8 1 · u32 token · u64 epoch · u8 flags (bit 0 clean start, bit 1 has will)
+ *               u32 session expiry · u16 receive maximum · text tenant · text client · text user
+ *               [u32 will delay · message]
+ *  DETACH       u8 2 · u32 token · u8 flags (bit 0 discard will, bit 1 has expiry)
+ *               [u32 session expiry]
  *  SUBSCRIBE    u8 3 · u32 token · u32 request · options · text filter
  *  UNSUBSCRIBE  u8 4 · u32 token · u32 request · text filter
  *  COMMIT       u8 5 · u32 token · u32 request (0 = no reply) · u8 InboxOp · u16 packet identifier
  *  INSERT       u8 6 · u32 request (0 = no reply) · message · u32 count · count × receiver
  *  CREDIT       u8 7 · u32 token · u32 bytes of QoS 0 taken
  *
- *  options      u8 flags (bit 0-1 QoS, bit 2 no local, bit 3 retain as published) · u32 subscription identifier
+ *  options      u8 flags (bit 0-1 QoS, bit 2 no local, bit 3 retain as published)
+ *               u32 subscription identifier
  *  receiver     u8 flags (bit 0-1 QoS, bit 2 retain, bit 3 shared) · u16 n · n × u32 identifier
  *               text client · [text share filter]
  * ```
  *
- * `token` is the number that the session's worker gave its attach; with the record's source it names the attachment.
+ * `token` is the number that the session's worker gave its attach; with the record's source it
+ * names the attachment.
  */
 
 import { assert } from "../base/assert.ts";
@@ -146,7 +151,10 @@ export function writeCredit(writer: RecordWriter, token: number, bytes: number):
   writer.u32(bytes);
 }
 
-/** One call per command, in record order; `insertReceiver` once per receiver between `insertBegin` and `insertEnd`. */
+/**
+ * One call per command, in record order; `insertReceiver` once per receiver between `insertBegin`
+ * and `insertEnd`.
+ */
 export interface InboxCommandHandler {
   attach(token: number, request: AttachRequest): void;
   detach(token: number, sessionExpirySeconds: number, discardWill: boolean): void;

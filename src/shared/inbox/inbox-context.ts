@@ -11,8 +11,9 @@ export interface InboxContext {
   readonly counters: Float64Array;
   readonly output: InboxOutput;
   /**
-   * Bytes pushed to one session and not yet acknowledged (QoS 1, 2) or taken (QoS 0) before pushing pauses; each of the
-   * two is counted by itself. The session's worker holds about as much for the connection anyway.
+   * Bytes pushed to one session and not yet acknowledged (QoS 1, 2) or taken (QoS 0) before pushing
+   * pauses; each of the two is counted by itself. The session's worker holds about as much for the
+   * connection anyway.
    */
   readonly windowBytes: number;
 }

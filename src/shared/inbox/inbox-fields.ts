@@ -1,5 +1,6 @@
 /**
- * Fields that inbox commands, replies and pushes have in common; their layout is drawn in inbox-command.ts.
+ * Fields that inbox commands, replies and pushes have in common; their layout is drawn in
+ * inbox-command.ts.
  */
 
 import type { RecordReader } from "../bytes/record-reader.ts";
@@ -29,7 +30,9 @@ export function readOptions(reader: RecordReader): SubscriptionOptions {
   };
 }
 
-/** u16 count, then u32 each: a session has at most 65,535 overlapping subscriptions of one message. */
+/**
+ * u16 count, then u32 each: a session has at most 65,535 overlapping subscriptions of one message.
+ */
 export function writeIdentifiers(writer: RecordWriter, identifiers: readonly number[]): void {
   writer.u16(identifiers.length);
   for (let i = 0; i < identifiers.length; i++) writer.u32(identifiers[i]!);

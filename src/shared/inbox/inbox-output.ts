@@ -1,6 +1,6 @@
 /**
- * What the inboxes of one owner want done: answers and pushes for sessions, changes of routes, publishes. The shell
- * (workers/inbox/inbox-service.ts) is its one production implementation.
+ * What the inboxes of one owner want done: answers and pushes for sessions, changes of routes,
+ * publishes. The shell (workers/inbox/inbox-service.ts) is its one production implementation.
  *
  * Order: `attached` comes before the first `push` of that attachment, and the shell keeps it.
  */
@@ -18,7 +18,9 @@ export interface PushTarget {
   readonly token: number;
 }
 
-/** A subscription that changes, and whom to answer; request 0 = the inbox has ended, nobody asks. */
+/**
+ * A subscription that changes, and whom to answer; request 0 = the inbox has ended, nobody asks.
+ */
 export interface RouteChange {
   readonly inbox: Inbox;
   /** As the client sent it. */
@@ -43,7 +45,10 @@ export interface InboxOutput {
   committed(requester: Requester, isStale: boolean): void;
   /** statuses[0, count) is borrowed. */
   inserted(requester: Requester, statuses: Uint8Array, count: number, pending: number): void;
-  /** False while too much waits on the way to `thread`; `InboxStore.resume` follows when that is over. */
+  /**
+   * False while too much waits on the way to `thread`; `InboxStore.resume` follows when that is
+   * over.
+   */
   canPush(thread: number): boolean;
   /** `delivery` is borrowed. Without a message: send PUBREL. */
   push(target: PushTarget, delivery: Delivery, dup: boolean): void;

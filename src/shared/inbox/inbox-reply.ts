@@ -1,21 +1,24 @@
 /**
- * Answers of an inbox owner, and its pushes to attached sessions. A record of either kind holds one or more entries: an
- * owner gathers them per session's worker and sends them once per duty cycle.
+ * Answers of an inbox owner, and its pushes to attached sessions. A record of either kind holds one
+ * or more entries: an owner gathers them per session's worker and sends them once per duty cycle.
  *
  * ```
  *  INBOX_REPLY   ATTACHED      u8 1 · u32 token   · u8 AttachStatus · u8 session present
- *                              u32 n · n × (options · text filter) · u32 m · m × u16 inbound identifier
+ *                              u32 n · n × (options · text filter)
+ *                              u32 m · m × u16 inbound identifier
  *                SUBSCRIBED    u8 2 · u32 request · u8 InboxSubscribeStatus
  *                UNSUBSCRIBED  u8 3 · u32 request · u8 existed
  *                COMMITTED     u8 4 · u32 request · u8 stale
  *                INSERTED      u8 5 · u32 request · u32 pending · u32 n · n × u8 InsertStatus
  *
- *  INBOX_PUSH    u8 flags · u32 token · u16 packet identifier · u16 n · n × u32 identifier · [message]
+ *  INBOX_PUSH    u8 flags · u32 token · u16 packet identifier
+ *                u16 n · n × u32 subscription identifier · [message]
  *                flags: bit 0-1 QoS · bit 2 retain · bit 3 dup · bit 4-5 message: 0 none (PUBREL),
  *                       1 follows, 2 the same as in the entry before
  * ```
  *
- * A message pushed to many sessions of one worker travels once, and becomes one Message there: it is encoded once.
+ * A message pushed to many sessions of one worker travels once, and becomes one Message there: it
+ * is encoded once.
  */
 
 import { assert } from "../base/assert.ts";
@@ -143,8 +146,8 @@ function readAttached(reader: RecordReader): AttachReply {
 }
 
 /**
- * Appends a push. `previous`: the message of the entry before it in the same record, null at its start. Returns the
- * message to pass as `previous` next time.
+ * Appends a push. `previous`: the message of the entry before it in the same record, null at its
+ * start. Returns the message to pass as `previous` next time.
  */
 export function writePush(
   writer: RecordWriter,
@@ -180,7 +183,10 @@ class PushView implements InboxPush {
 
 const pushView = new PushView();
 
-/** Reads all pushes of one record; the push handed to `handle` is borrowed until it returns, its message is owned. */
+/**
+ * Reads all pushes of one record; the push handed to `handle` is borrowed until it returns, its
+ * message is owned.
+ */
 export function readPushes(
   reader: RecordReader,
   handle: (token: number, push: InboxPush) => void,

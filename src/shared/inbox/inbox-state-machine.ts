@@ -1,8 +1,9 @@
 /**
- * Command bytes in, changes of the inboxes and outputs out: what one owner thread does with INBOX_COMMAND records.
+ * Command bytes in, changes of the inboxes and outputs out: what one owner thread does with
+ * INBOX_COMMAND records.
  *
- * Deterministic: time is an argument, limits come from the options, and the outputs depend on nothing else, so the same
- * commands make the same state wherever they are applied.
+ * Deterministic: time is an argument, limits come from the options, and the outputs depend on
+ * nothing else, so the same commands make the same state wherever they are applied.
  * Flow: publish to a stored session, after the deliverer, before the session's worker.
  * Thread: the owner. Scope: one per worker.
  */

@@ -2,6 +2,11 @@
  * All persistent sessions of one owner thread: the pure state machine behind the inbox service.
  *
  * ```
+ *   absent ──── attach ────▶ attached ──── detach, worker lost ────▶ detached
+ *     ▲                        ▲                                       │ will delay over:
+ *     │                        └──────────── attach: resume ───────────┤ will published
+ *     └── attach with clean start, session expiry over ────────────────┘
+ * ```
  *               attach                         detach, worker lost
  *  (absent) ───────────────▶ attached(epoch) ───────────────────▶ detached ── will delay over: will published
  *     ▲  ▲                     ▲                                   │  │
@@ -9,10 +14,11 @@
  *     └────────────────────────┴───────────────────────────────────────┘
  * ```
  *
- * Commands name their attachment (thread, token); one that is over is unknown here, which fences late commands. The
- * routes of a session that ended may still be matched by other workers for a moment: until all have removed them, what
- * they send is refused (NO_INBOX), so a new session of the same name never gets its predecessor's messages.
- * Time is an argument. Thread: the owner. Scope: one per worker.
+ * Commands name their attachment (thread, token); one that is over is unknown here, which fences
+ * late commands. The routes of a session that ended may still be matched by other workers for a
+ * moment: until all have removed them, what they send is refused (NO_INBOX), so a new session of
+ * the same name never gets its predecessor's messages. Time is an argument. Thread: the owner.
+ * Scope: one per worker.
  */
 
 import { DeadlineHeap } from "../collections/deadline-heap.ts";
@@ -66,8 +72,8 @@ export class InboxStore {
   }
 
   /**
-   * Attaches a connection, answers it, and pushes what is in flight and what waits. A connection still attached counts as
-   * lost: the dictionary has closed it, only its detach never came.
+   * Attaches a connection, answers it, and pushes what is in flight and what waits. A connection
+   * still attached counts as lost: the dictionary has closed it, only its detach never came.
    */
   attach(request: AttachRequest, target: PushTarget, nowMs: number): void {
     const stored = this.find(request.tenantId, request.clientId);
@@ -77,7 +83,8 @@ export class InboxStore {
       return;
     }
     if (stored?.outbound.isAttached) this.detach(stored, -1, false, nowMs);
-    // Asked again: detaching may have ended the session. A clean start does [MQTT-3.1.2-4], and publishes its waiting will.
+    // Asked again: detaching may have ended the session. A clean start does [MQTT-3.1.2-4], and
+    // publishes its waiting will.
     let existing = this.find(request.tenantId, request.clientId);
     if (existing !== null && request.cleanStart) {
       this.#end(existing, nowMs);
@@ -95,8 +102,9 @@ export class InboxStore {
   }
 
   /**
-   * The connection of an attached inbox is gone. `sessionExpirySeconds` -1 keeps what attach said. The will waits for its
-   * delay or the session's end, whichever comes first [MQTT-3.1.2-8]; `discardWill` forgets it [MQTT-3.14.4-3].
+   * The connection of an attached inbox is gone. `sessionExpirySeconds` -1 keeps what attach said.
+   * The will waits for its delay or the session's end, whichever comes first [MQTT-3.1.2-8];
+   * `discardWill` forgets it [MQTT-3.14.4-3].
    */
   detach(inbox: Inbox, sessionExpirySeconds: number, discardWill: boolean, nowMs: number): void {
     this.#unbind(inbox);
@@ -132,7 +140,9 @@ export class InboxStore {
     this.#context.output.addRoute({ inbox, filter, thread, request }, options, status);
   }
 
-  /** Removes the subscription of exactly this filter [MQTT-3.10.4-1]; messages already stored stay. */
+  /**
+   * Removes the subscription of exactly this filter [MQTT-3.10.4-1]; messages already stored stay.
+   */
   unsubscribe(inbox: Inbox, filter: string, requester: Requester): void {
     if (!inbox.subscriptions.delete(filter)) {
       this.#context.output.unsubscribeMissed(requester);
@@ -254,7 +264,10 @@ export class InboxStore {
     this.#context.output.publishWill(receivedAt(will.message, nowMs));
   }
 
-  /** The session is over [MQTT-4.1.0-2]: nothing of it stays but messages that other group members may have. */
+  /**
+   * The session is over [MQTT-4.1.0-2]: nothing of it stays but messages that other group members
+   * may have.
+   */
   #end(inbox: Inbox, nowMs: number): void {
     this.#publishWill(inbox, nowMs);
     this.#unbind(inbox);

@@ -1,11 +1,14 @@
 /**
- * The shapes and codes that inbox commands and replies carry. They stand here because both ends need them: the pure
- * inbox (this folder) and its callers (workers/inbox/inbox-api.ts, which documents the service as a whole).
+ * The shapes and codes that inbox commands and replies carry. They stand here because both ends
+ * need them: the pure inbox (this folder) and its callers (workers/inbox/inbox-api.ts, which
+ * documents the service as a whole).
  */
 
 import type { Message } from "../mqtt/message.ts";
 
-/** How one subscription wants its messages; the same shape as the dist service's DeliveryOptions. */
+/**
+ * How one subscription wants its messages; the same shape as the dist service's DeliveryOptions.
+ */
 export interface SubscriptionOptions {
   readonly qos: number;
   readonly noLocal: boolean;
@@ -29,8 +32,8 @@ export interface AttachRequest {
   /** True: discard a stored session first (its delayed will is published) [MQTT-3.1.2-4]. */
   readonly cleanStart: boolean;
   /**
-   * Seconds, 0..0xFFFFFFFF (never). 0: create nothing, but resume what is stored, which then ends at detach.
-   * `cleanStart` with 0 only discards, and answers ABSENT.
+   * Seconds, 0..0xFFFFFFFF (never). 0: create nothing, but resume what is stored, which then ends
+   * at detach. `cleanStart` with 0 only discards, and answers ABSENT.
    */
   readonly sessionExpirySeconds: number;
   /** Packets in flight to the client, 1..65535. */
@@ -66,11 +69,16 @@ export interface AttachReply {
 }
 
 export const InboxOp = {
-  /** The exchange of an outbound packet identifier is over: PUBACK, PUBCOMP, or PUBREC >= 0x80. No reply. */
+  /**
+   * The exchange of an outbound packet identifier is over: PUBACK, PUBCOMP, or PUBREC >= 0x80. No
+   * reply.
+   */
   ACKNOWLEDGED: 0,
   /** PUBREC < 0x80 arrived; `done` when stored, then PUBREL may leave. */
   RECEIVED: 1,
-  /** A QoS 2 publish arrived with this packet identifier; `done` when stored, then PUBREC may leave. */
+  /**
+   * A QoS 2 publish arrived with this packet identifier; `done` when stored, then PUBREC may leave.
+   */
   INBOUND_ADD: 2,
   /** PUBREL arrived for it. No reply. */
   INBOUND_REMOVE: 3,
@@ -94,13 +102,18 @@ export interface InboxPush {
   readonly subscriptionIdentifiers: readonly number[];
 }
 
-/** A matched inbox of a publish. Overlapping subscriptions are merged: highest QoS, all identifiers. */
+/**
+ * A matched inbox of a publish. Overlapping subscriptions are merged: highest QoS, all identifiers.
+ */
 export interface InboxReceiver {
   readonly clientId: string;
   readonly qos: number;
   readonly retain: boolean;
   readonly subscriptionIdentifiers: readonly number[];
-  /** Not null: a share group's message, handed to another member when this inbox ends with it undelivered. */
+  /**
+   * Not null: a share group's message, handed to another member when this inbox ends with it
+   * undelivered.
+   */
   readonly shareFilter: string | null;
 }
 

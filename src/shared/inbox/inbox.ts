@@ -1,6 +1,6 @@
 /**
- * One persistent session as data: who may use it, who is attached, subscriptions, received QoS 2 identifiers, will,
- * times, and its outbound queue. What happens to it stands in inbox-store.ts.
+ * One persistent session as data: who may use it, who is attached, subscriptions, received QoS 2
+ * identifiers, will, times, and its outbound queue. What happens to it stands in inbox-store.ts.
  */
 
 import type { HeapItem } from "../collections/deadline-heap.ts";

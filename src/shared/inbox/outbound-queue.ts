@@ -1,5 +1,6 @@
 /**
- * The messages of one inbox on their way out: queue, window, packet identifiers, repetition after a reconnect.
+ * The messages of one inbox on their way out: queue, window, packet identifiers, repetition after a
+ * reconnect.
  *
  * ```
  *  offer ─▶ waiting ──window has room──▶ in flight ──PUBREC──▶ past PUBREC ──PUBCOMP──▶ gone
@@ -8,10 +9,11 @@
  *                                        └─▶ resend: same identifier, DUP=1, before anything new
  * ```
  *
- * QoS 0 passes beside: pushed at once, kept in a short queue of its own while too much is on the way to the session.
- * Room in the window is counted in exchanges (the client's receive maximum [MQTT-3.3.4-9]) and in bytes, so that large
- * messages to one slow client cannot fill the memory of its worker; one exchange is always allowed.
- * Time is an argument. Thread: the inbox's owner. Scope: one per inbox.
+ * QoS 0 passes beside: pushed at once, kept in a short queue of its own while too much is on the
+ * way to the session. Room in the window is counted in exchanges (the client's receive maximum
+ * [MQTT-3.3.4-9]) and in bytes, so that large messages to one slow client cannot fill the memory of
+ * its worker; one exchange is always allowed. Time is an argument. Thread: the inbox's owner.
+ * Scope: one per inbox.
  */
 
 import { RingQueue } from "../collections/ring-queue.ts";
@@ -97,8 +99,9 @@ export class OutboundQueue implements PushTarget {
   }
 
   /**
-   * A session attached: everything in flight goes out again under its identifier [MQTT-4.4.0-1], PUBRELs first in the
-   * order of their PUBRECs, then messages in the order they were first sent (MQTT5 §4.6), then what waits.
+   * A session attached: everything in flight goes out again under its identifier [MQTT-4.4.0-1],
+   * PUBRELs first in the order of their PUBRECs, then messages in the order they were first sent
+   * (MQTT5 §4.6), then what waits.
    */
   attach(target: PushTarget, receiveMaximum: number, nowMs: number): void {
     this.detach();
@@ -115,7 +118,10 @@ export class OutboundQueue implements PushTarget {
     this.pump(nowMs);
   }
 
-  /** The connection is gone; what was in flight stays, the window of the next connection starts empty. */
+  /**
+   * The connection is gone; what was in flight stays, the window of the next connection starts
+   * empty.
+   */
   detach(): void {
     this.thread = 0;
     this.token = 0;
@@ -140,7 +146,10 @@ export class OutboundQueue implements PushTarget {
     this.pump(nowMs);
   }
 
-  /** PUBREC < 0x80: the client owns the message, only the identifier is kept until PUBCOMP [MQTT-4.3.3-4]. */
+  /**
+   * PUBREC < 0x80: the client owns the message, only the identifier is kept until PUBCOMP
+   * [MQTT-4.3.3-4].
+   */
   receive(packetId: number, nowMs: number): void {
     if (this.#window?.awaiting(packetId) !== Awaiting.PUBREC) return;
     const delivery = this.#window.value(packetId)!;
@@ -172,7 +181,10 @@ export class OutboundQueue implements PushTarget {
     if (this.#waiting.size === 0) this.#earliestExpiryMs = Number.POSITIVE_INFINITY;
   }
 
-  /** Drops waiting messages that have expired; what was sent once never expires [MQTT-4.3.3-7]. O(waiting). */
+  /**
+   * Drops waiting messages that have expired; what was sent once never expires [MQTT-4.3.3-7].
+   * O(waiting).
+   */
   sweep(nowMs: number): void {
     let earliest = Number.POSITIVE_INFINITY;
     for (let remaining = this.#waiting.size; remaining > 0; remaining--) {
@@ -189,8 +201,9 @@ export class OutboundQueue implements PushTarget {
   }
 
   /**
-   * The session is over: lets go of everything, and hands the share group's messages that the client never had to
-   * `take`, oldest first. A QoS 2 exchange that has begun ends here [MQTT-4.8.2-5].
+   * The session is over: lets go of everything, and hands the share group's messages that the
+   * client never had to `take`, oldest first. A QoS 2 exchange that has begun ends here
+   * [MQTT-4.8.2-5].
    */
   end(take: (message: Message, shareFilter: string) => void): void {
     const exchanges = this.#exchanges();
@@ -237,7 +250,8 @@ export class OutboundQueue implements PushTarget {
     }
     this.#window ??= new OutboundWindow<Delivery>(PACKET_ID_MAX);
     const awaiting = delivery.qos === 1 ? Awaiting.PUBACK : Awaiting.PUBREC;
-    // Room in the window means fewer than 65,535 exchanges, so an identifier is free [MQTT-2.2.1-4].
+    // Room in the window means fewer than 65,535 exchanges, so an identifier is free
+    // [MQTT-2.2.1-4].
     delivery.packetId = this.#window.take(delivery, awaiting);
     this.#lastOrder += 1;
     delivery.order = this.#lastOrder;

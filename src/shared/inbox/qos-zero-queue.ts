@@ -1,9 +1,10 @@
 /**
  * QoS 0 towards one attached session: pushed at once, and never stored for a detached one.
  *
- * The session's worker gives credit for what it has taken. While `windowBytes` are on the way, messages wait here, at
- * most SessionInboxSize of them and at most `windowBytes`; then the newest or, with QoS0DropOldest, the oldest is
- * dropped and counted. So a session whose worker is busy costs bounded memory on either side.
+ * The session's worker gives credit for what it has taken. While `windowBytes` are on the way,
+ * messages wait here, at most SessionInboxSize of them and at most `windowBytes`; then the newest
+ * or, with QoS0DropOldest, the oldest is dropped and counted. So a session whose worker is busy
+ * costs bounded memory on either side.
  * Thread: the inbox's owner. Scope: one per inbox.
  */
 

@@ -67,8 +67,9 @@ export function messageContentBytes(message: Message): number {
 }
 
 /**
- * What holding a message costs, in bytes: its content and a flat sum for the objects around it (one message, three
- * views, one buffer: about 400 bytes on 64-bit V8). Byte windows count this on both ends.
+ * What holding a message costs, in bytes: its content and a flat sum for the objects around it (one
+ * message, three views, one buffer: about 400 bytes on 64-bit V8). Byte windows count this on both
+ * ends.
  */
 export function messageFootprint(message: Message): number {
   return messageContentBytes(message) + 400;

@@ -3,13 +3,15 @@
  *
  * ```
  *  RETAIN_COMMAND   STORE   u8 1 · u32 request (0 = no reply) · message
- *                   OPEN    u8 2 · u32 scan · u32 most messages · text tenant · text filter      (first batch)
+ *                   OPEN    u8 2 · u32 scan · u32 most messages · text tenant · text filter
  *                   NEXT    u8 3 · u32 scan · u32 most messages
  *                   CANCEL  u8 4 · u32 scan
- *                   USAGE   u8 5 · text tenant · u64 topics · u64 bytes       (from one partition to another)
+ *                   USAGE   u8 5 · text tenant · u64 topics · u64 bytes
  *  RETAIN_REPLY     STORED  u8 1 · u32 request · u8 RetainStatus
  *                   BATCH   u8 2 · u32 scan · u8 end · u32 n · n × message
  * ```
+ *
+ * OPEN asks for the first batch too. USAGE goes from one partition to another.
  */
 
 import { assert } from "../base/assert.ts";
@@ -110,8 +112,8 @@ export function writeStored(writer: RecordWriter, request: number, status: Retai
 }
 
 /**
- * Begins a batch: the messages follow with `writeMessage`, then `finishBatch` with the returned place writes what is
- * known only then.
+ * Begins a batch: the messages follow with `writeMessage`, then `finishBatch` with the returned
+ * place writes what is known only then.
  */
 export function beginBatch(writer: RecordWriter, scanId: number): number {
   writer.u8(BATCH);

@@ -1,9 +1,10 @@
 /**
- * Scans under way in one partition. A subscriber to `#` may match a million messages: it asks for a batch at a time, and
- * between two batches the cursor holds its place in the trie and at most a handful of messages.
+ * Scans under way in one partition. A subscriber to `#` may match a million messages: it asks for a
+ * batch at a time, and between two batches the cursor holds its place in the trie and at most a
+ * handful of messages.
  *
- * A cursor goes when its scan ends, when its reader cancels or dies, or when nobody has asked for ten minutes: far longer
- * than a connection may stall, so only a lost cancel leaves one behind.
+ * A cursor goes when its scan ends, when its reader cancels or dies, or when nobody has asked for
+ * ten minutes: far longer than a connection may stall, so only a lost cancel leaves one behind.
  * Thread: the owner of the partition. Scope: one per partition.
  */
 
@@ -14,7 +15,9 @@ import type { RetainedScan } from "../topic/retained-scan.ts";
 import type { RetainedEntry, RetainedStore } from "./retained-store.ts";
 
 const IDLE_MS = 600_000;
-/** A batch is full at 64 KiB of content or with the message that passes it: a sixteenth of a ring. */
+/**
+ * A batch is full at 64 KiB of content or with the message that passes it: a sixteenth of a ring.
+ */
 const BATCH_BYTES = 64 * 1024;
 /** Messages taken from the trie at once; the most that a full batch leaves behind. */
 const FETCH_COUNT = 16;
@@ -73,8 +76,9 @@ export class RetainCursors {
   }
 
   /**
-   * Hands out the next messages, at most `maxMessages`, and returns true when the scan is over. May hand out nothing
-   * before the end: the walk is limited per call so that it never holds up the thread. A cursor that is gone has ended.
+   * Hands out the next messages, at most `maxMessages`, and returns true when the scan is over. May
+   * hand out nothing before the end: the walk is limited per call so that it never holds up the
+   * thread. A cursor that is gone has ended.
    */
   next(
     reader: ScanReader,
@@ -141,12 +145,15 @@ export class RetainCursors {
       cursor.fetchedIndex = 0;
       const wanted = Math.min(FETCH_COUNT, maxMessages - count);
       cursor.scan.next(wanted, cursor.fetched);
-      // It looked at its fill of topics and found none: the reader asks again in a later duty cycle.
+      // It looked at its fill of topics and found none: the reader asks again in a later duty
+      // cycle.
       if (cursor.fetched.length === 0) return cursor.scan.isEnded;
     }
   }
 
-  /** What the topic holds now: it may have been replaced, cleared or expired since it was fetched. */
+  /**
+   * What the topic holds now: it may have been replaced, cleared or expired since it was fetched.
+   */
   #current(entry: RetainedEntry, nowMs: number): Message | null {
     return this.#store.get(entry.message.tenantId, entry.message.topic, nowMs);
   }

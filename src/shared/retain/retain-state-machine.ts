@@ -1,6 +1,6 @@
 /**
- * Command bytes in, changes of one partition's retained messages and answers out. Deterministic: time is an argument,
- * limits come from the options.
+ * Command bytes in, changes of one partition's retained messages and answers out. Deterministic:
+ * time is an argument, limits come from the options.
  * Flow: publish (retain) and subscribe. Thread: the owner of the partition. Scope: one per worker.
  */
 
@@ -42,7 +42,10 @@ export class RetainStateMachine implements RetainCommandHandler {
   #source = 0;
   #nowMs = 0;
 
-  /** `answer` receives the answer to the record that is applied; still empty afterwards = there is none. */
+  /**
+   * `answer` receives the answer to the record that is applied; still empty afterwards = there is
+   * none.
+   */
   constructor(options: RetainOptions, answer: RecordWriter) {
     this.store = new RetainedStore(options.trie, this.usage, options.counters);
     this.cursors = new RetainCursors(this.store);

@@ -1,4 +1,7 @@
-/** Codes and limits of the retain service; see workers/retain/retain-api.ts for the service as a whole. */
+/**
+ * Codes and limits of the retain service; see workers/retain/retain-api.ts for the service as a
+ * whole.
+ */
 
 export const RetainStatus = { OK: 0, QUOTA: 1, UNAVAILABLE: 2 } as const;
 export type RetainStatus = (typeof RetainStatus)[keyof typeof RetainStatus];

@@ -1,9 +1,11 @@
 /**
- * How much each tenant retains, over all partitions: its own part exactly, the others as they last told.
+ * How much each tenant retains, over all partitions: its own part exactly, the others as they last
+ * told.
  *
- * A tenant's messages are spread over all workers, but its caps are for the whole node. Each partition tells the others
- * what it holds of a capped tenant once per duty cycle; so a cap may be overstepped by what is under way at one moment,
- * and never refuses early because one partition happens to be fuller than another.
+ * A tenant's messages are spread over all workers, but its caps are for the whole node. Each
+ * partition tells the others what it holds of a capped tenant once per duty cycle; so a cap may be
+ * overstepped by what is under way at one moment, and never refuses early because one partition
+ * happens to be fuller than another.
  * Thread: the owner of a partition. Scope: one per partition.
  */
 
@@ -72,7 +74,10 @@ export class RetainUsage {
     else tenants.set(tenantId, usage);
   }
 
-  /** Its worker died, and what it kept with it. Its successor knows nobody: everything is told again. */
+  /**
+   * Its worker died, and what it kept with it. Its successor knows nobody: everything is told
+   * again.
+   */
   peerLost(thread: number): void {
     this.#peers.delete(thread);
     this.announceAll();

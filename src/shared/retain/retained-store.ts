@@ -52,7 +52,10 @@ export class RetainedStore {
     return Math.ceil(this.#deadlines.nextDeadlineMs / SWEEP_STEP_MS) * SWEEP_STEP_MS;
   }
 
-  /** Stores or replaces the topic's message [MQTT-3.3.1-5]; an empty payload clears it [MQTT-3.3.1-6]. */
+  /**
+   * Stores or replaces the topic's message [MQTT-3.3.1-5]; an empty payload clears it
+   * [MQTT-3.3.1-6].
+   */
   store(message: Message, limits: RetainLimits, nowMs: number): RetainStatus {
     const { tenantId, topic } = message;
     // [MQTT-3.3.1-7] An expired message replaces as well, but there is nothing to keep of it.
@@ -80,7 +83,10 @@ export class RetainedStore {
     return entry === null || entry.message.isExpired(nowMs) ? null : entry.message;
   }
 
-  /** A walk over what `filter` matches, expired messages included; must be closed unless it runs to its end. */
+  /**
+   * A walk over what `filter` matches, expired messages included; must be closed unless it runs to
+   * its end.
+   */
   scan(tenantId: string, filter: Uint8Array): RetainedScan<RetainedEntry> {
     return this.#trie.scan(tenantId, filter);
   }

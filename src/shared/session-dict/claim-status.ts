@@ -1,4 +1,7 @@
-/** Answers to a claim of a session; see workers/session-dict/session-dict-api.ts for what each side does with them. */
+/**
+ * Answers to a claim of a session; see workers/session-dict/session-dict-api.ts for what each side
+ * does with them.
+ */
 
 export const ClaimStatus = {
   GRANTED: 0,

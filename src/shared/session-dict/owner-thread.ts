@@ -1,6 +1,6 @@
 /**
- * Which worker owns a session: its dictionary entry and its inbox. Both services ask this one function, so that claims
- * and inbox commands of one session travel on one ring, in order.
+ * Which worker owns a session: its dictionary entry and its inbox. Both services ask this one
+ * function, so that claims and inbox commands of one session travel on one ring, in order.
  */
 
 import { assert } from "../base/assert.ts";

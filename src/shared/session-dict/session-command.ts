@@ -9,7 +9,8 @@
  *                    KICK     u8 2 · u64 epoch   · text tenant · text client
  * ```
  *
- * One entry per record: claims and releases are rare beside messages, and their order against inbox records matters.
+ * One entry per record: claims and releases are rare beside messages, and their order against inbox
+ * records matters.
  */
 
 import { assert } from "../base/assert.ts";

@@ -1,9 +1,16 @@
 /**
- * At most one live connection per (tenant, client identifier), newest wins [MQTT-3.1.4-3]: the pure state machine of
- * one owner thread. Time plays no part; the order of the calls is the order of events.
+ * At most one live connection per (tenant, client identifier), newest wins [MQTT-3.1.4-3]: the pure
+ * state machine of one owner thread. Time plays no part; the order of the calls is the order of
+ * events.
  *
  * One entry per session with a connection:
  *
+ * ```
+ *           claim              claim: kick                      release, worker lost
+ *   free ──────────▶ held ──────────────────▶ held, one waits ────────────────────────▶ held
+ *     ▲                │                         ▲         │                      by the one
+ *     └─ release, lost ┘                         └─ claim ─┘
+ *                                     the newest waits, the other is superseded
  * ```
  *            claim                      claim (kick once)            release / holder's worker lost
  *  (none) ──────────▶ held(epoch) ──────────────────────▶ held + waiting ──────────────▶ held(next epoch)
@@ -11,9 +18,10 @@
  *    └───────────────────┘                                     └─ newest waits
  * ```
  *
- * The predecessor releases before the successor is granted, so whoever is granted sees all of its state.
- * Invariants: an entry has a holder; every claim is answered exactly once unless its worker is lost; the epochs of one
- * session grow with each grant.
+ * The predecessor releases before the successor is granted, so whoever is granted sees all of its
+ * state.
+ * Invariants: an entry has a holder; every claim is answered exactly once unless its worker is
+ * lost; the epochs of one session grow with each grant.
  */
 
 import { assert } from "../base/assert.ts";
@@ -54,7 +62,9 @@ interface Entry {
 /** Incarnations lie above it: epochs stay safe integers for two million restarts of one process. */
 const EPOCHS_PER_INCARNATION = 0x1_0000_0000;
 
-/** The key of a session in maps; U+0000 occurs in no tenant and no client identifier [MQTT-1.5.4-2]. */
+/**
+ * The key of a session in maps; U+0000 occurs in no tenant and no client identifier [MQTT-1.5.4-2].
+ */
 export function sessionKey(tenantId: string, clientId: string): string {
   return `${tenantId}\u0000${clientId}`;
 }
@@ -64,7 +74,10 @@ export class SessionDictionary {
   readonly #entries = new Map<string, Entry>();
   #lastEpoch: number;
 
-  /** `incarnation` of the owner's worker start: epochs of a restarted owner lie above all earlier ones. */
+  /**
+   * `incarnation` of the owner's worker start: epochs of a restarted owner lie above all earlier
+   * ones.
+   */
   constructor(incarnation: number, output: DictionaryOutput) {
     this.#output = output;
     this.#lastEpoch = incarnation * EPOCHS_PER_INCARNATION;
@@ -96,7 +109,10 @@ export class SessionDictionary {
     this.#kick(entry);
   }
 
-  /** Ignores epochs that are not held: a lost worker's last words, or a holder that lost against a newer claim. */
+  /**
+   * Ignores epochs that are not held: a lost worker's last words, or a holder that lost against a
+   * newer claim.
+   */
   release(tenantId: string, clientId: string, epoch: number): void {
     const key = sessionKey(tenantId, clientId);
     const entry = this.#entries.get(key);
@@ -104,8 +120,8 @@ export class SessionDictionary {
   }
 
   /**
-   * A holder tells the restarted owner what it holds. If somebody claimed the session before this arrived, the newer one
-   * stays and this one is kicked.
+   * A holder tells the restarted owner what it holds. If somebody claimed the session before this
+   * arrived, the newer one stays and this one is kicked.
    */
   reclaim(held: HeldSession): void {
     const key = sessionKey(held.tenantId, held.clientId);

@@ -1,5 +1,6 @@
 /**
- * Record writer and reader: what goes in comes out, and a record that is too short or too long is a bug.
+ * Record writer and reader: what goes in comes out, and a record that is too short or too long is a
+ * bug.
  */
 
 import assert from "node:assert/strict";

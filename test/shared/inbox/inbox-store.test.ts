@@ -146,7 +146,7 @@ test("inbox store: DISCONNECT may change the expiry; 0xFFFFFFFF never ends", () 
   assert.equal(fixture.sessions, 0);
 });
 
-test("inbox store: the will is published after its delay, or when the session ends if that is earlier [MQTT-3.1.2-8]", () => {
+test("inbox store: the will is published after its delay or at the session's end [MQTT-3.1.2-8]", () => {
   for (const [delaySeconds, expirySeconds, dueMs] of [
     [3, 10, 3000],
     [10, 3, 3000],

@@ -1,6 +1,7 @@
 /**
- * Property: whatever a client acknowledges and whenever its connection breaks, at the end it has every QoS 1 message at
- * least once, every QoS 2 message exactly once, first copies in queue order, and never more in flight than it allows.
+ * Property: whatever a client acknowledges and whenever its connection breaks, at the end it has
+ * every QoS 1 message at least once, every QoS 2 message exactly once, first copies in queue order,
+ * and never more in flight than it allows.
  */
 
 import assert from "node:assert/strict";

@@ -142,8 +142,8 @@ const steps = fc.array(
 );
 
 /**
- * Connections on four threads that claim one session; `release` lets a kicked (or any) holder go. After each step at most
- * one live connection is granted and not released.
+ * Connections on four threads that claim one session; `release` lets a kicked (or any) holder go.
+ * After each step at most one live connection is granted and not released.
  */
 function replay(sequence: readonly Step[]): void {
   const { recorder, dictionary, claim } = fixture();
@@ -176,7 +176,8 @@ function replay(sequence: readonly Step[]): void {
     }
     assert.ok(holders().length <= 1, "at most one holder");
   }
-  // Everybody leaves: each claim of a live worker has been answered once, the newest of those that waited was granted.
+  // Everybody leaves: each claim of a live worker has been answered once, the newest of those that
+  // waited was granted.
   for (let holder = holders()[0]; holder !== undefined; holder = holders()[0]) {
     released.add(holder.request);
     dictionary.release("t", "c", holder.epoch);

@@ -1,7 +1,8 @@
 /**
- * Property: one client that connects again and again on any worker, sometimes twice at once, with records between the
- * workers delivered in any order that rings allow: at most one connection is served at a time, no QoS 1 message is lost,
- * no QoS 2 message doubled, and each publisher's order is kept.
+ * Property: one client that connects again and again on any worker, sometimes twice at once, with
+ * records between the workers delivered in any order that rings allow: at most one connection is
+ * served at a time, no QoS 1 message is lost, no QoS 2 message doubled, and each publisher's order
+ * is kept.
  */
 
 import assert from "node:assert/strict";
@@ -20,7 +21,10 @@ import { message, payloadOf, receiver, ServiceWorkers } from "../../helpers/serv
 const CLIENT = "c";
 const WORKERS = 3;
 
-/** The client application: what it got, and the QoS 2 identifiers it holds, which outlive its connections. */
+/**
+ * The client application: what it got, and the QoS 2 identifiers it holds, which outlive its
+ * connections.
+ */
 class Application {
   readonly got: string[] = [];
   readonly heldIds = new Set<number>();
