@@ -238,7 +238,6 @@ export class OutboundQueue implements PushTarget {
     // Acknowledged without being repeated: the client had it after all.
     if (delivery.stored === null) return;
     this.#becomeOutstanding(delivery);
-    this.#context.counters[Counter.REDELIVERED]! += 1;
     this.#context.output.push(this, delivery, true); // [MQTT-3.3.1-1]
   }
 

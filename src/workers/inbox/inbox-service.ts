@@ -30,7 +30,6 @@ import type {
   InboxSubscribeStatus,
   SubscriptionOptions,
 } from "../../shared/inbox/inbox-types.ts";
-import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
@@ -56,7 +55,6 @@ export interface InboxServiceOptions {
 
 export class InboxService implements InboxOutput {
   readonly #endpoint: RingEndpoint;
-  readonly #counters: Float64Array;
   readonly #host: InboxHost;
   readonly #machine: InboxStateMachine;
   readonly #reader = new RecordReader();
@@ -70,7 +68,6 @@ export class InboxService implements InboxOutput {
   constructor(options: InboxServiceOptions) {
     const { endpoint, counters, host, windowBytes } = options;
     this.#endpoint = endpoint;
-    this.#counters = counters;
     this.#host = host;
     this.#replies = new RecordBatches(endpoint, RecordType.INBOX_REPLY);
     this.#pushes = new RecordBatches(endpoint, RecordType.INBOX_PUSH);
@@ -187,7 +184,6 @@ export class InboxService implements InboxOutput {
   }
 
   redispatch(message: Message, shareFilter: string): void {
-    this.#counters[Counter.SHARED_REDISPATCHED]! += 1;
     this.#host.redispatch(message, shareFilter);
   }
 }

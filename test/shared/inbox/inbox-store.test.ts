@@ -339,6 +339,20 @@ test("inbox store: expired messages of a sleeping session are dropped by time", 
   assert.equal(fixture.store.nextDeadlineMs, Number.POSITIVE_INFINITY);
 });
 
+test("inbox store: thousands of sessions that end at once are served in portions", () => {
+  const fixture = new Fixture();
+  for (let i = 0; i < 9000; i++) {
+    fixture.attach(0, { clientId: `c${i}`, sessionExpirySeconds: 1 });
+    fixture.detach(0);
+  }
+  const left = [1, 2, 3].map(() => {
+    fixture.store.handleTimeout(1000);
+    return fixture.sessions;
+  });
+  assert.deepEqual(left, [5000, 1000, 0]);
+  assert.equal(fixture.store.nextDeadlineMs, Number.POSITIVE_INFINITY);
+});
+
 test("inbox store: a lost worker detaches only its own sessions", () => {
   const fixture = new Fixture();
   fixture.attach(0, { will: will(0) });
