@@ -39,6 +39,8 @@ import { WorkerListeners } from "./worker-listeners.ts";
 /** Deadlines and expiry are seconds; a quarter of one is close enough. */
 const TICK_MS = 250;
 const CLIENT_ID_BYTES = 12;
+/** Timers take no more (2^31 - 1); who is woken early finds its debt unpaid and waits again. */
+const MAX_DELAY_MS = 0x7fff_ffff;
 
 export class WorkerRuntime {
   readonly #boot: WorkerBoot;
@@ -76,7 +78,7 @@ export class WorkerRuntime {
       ringBell: (target) => this.#ring(target),
     });
     this.#port.onRelief = () => this.#resumeCongested();
-    const outputs = new OutputFlush();
+    const outputs = new OutputFlush((delayMs, act) => this.#later(delayMs, act));
     this.#loop = new EventLoop(this.#port, this.#counters, {
       flushServices: () => {
         this.#services.flush();
@@ -255,7 +257,8 @@ export class WorkerRuntime {
       wake: () => this.#loop.wake(),
       noteCongested: (session) => this.#congested.add(session),
       isCongested: () => this.#port.isCongested,
-      resumeLater: (session, reason, delayMs) => this.#resumeLater(session, reason, delayMs),
+      resumeLater: (session, reason, delayMs) =>
+        this.#later(delayMs, () => session.resume(reason)),
       isDraining: false,
     };
   }
@@ -282,11 +285,14 @@ export class WorkerRuntime {
     for (const session of sessions) session.resume(PauseReason.CONGESTION);
   }
 
-  #resumeLater(session: Session, reason: PauseReason, delayMs: number): void {
-    setTimeout(() => {
-      this.#loop.wake();
-      session.resume(reason);
-    }, delayMs);
+  #later(delayMs: number, act: () => void): void {
+    setTimeout(
+      () => {
+        this.#loop.wake();
+        act();
+      },
+      Math.min(delayMs, MAX_DELAY_MS),
+    );
   }
 }
 

@@ -24,7 +24,7 @@ import { handleSubscribe } from "./handle-subscribe.ts";
 import { handleUnsubscribe } from "./handle-unsubscribe.ts";
 import { sendPingresp } from "./send.ts";
 import type { Session } from "./session.ts";
-import { Phase } from "./session-state.ts";
+import { EndReason, Phase } from "./session-state.ts";
 
 export function dispatch(session: Session, view: PacketView): void {
   if (session.phase === Phase.ACTIVE) dispatchActive(session, view);
@@ -80,5 +80,7 @@ function dispatchOpening(session: Session, view: PacketView): void {
     handleAuth(session, view.cold as AuthPacket);
     return;
   }
+  // The transport reports its end later; what the chunk still holds is not looked at.
+  session.end(EndReason.CONNECTION_LOST);
   session.transport.destroy();
 }

@@ -33,6 +33,8 @@ export function endSession(session: Session, wasActive: boolean): void {
   }
   if (session.isPersistent) detach(session);
   else if (wasActive) endTransient(session);
+  // An attach may be under way. Ahead of the release, so that no successor meets it; no CONNACK, so no will.
+  else context.inbox.detach(session, -1, true);
   if (session.epoch !== 0) {
     context.registry.released(session);
     context.dict.release(session.tenantId, session.clientId, session.epoch);

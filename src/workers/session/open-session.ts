@@ -131,11 +131,8 @@ function handleAttach(
   auth: AuthSuccess,
   reply: AttachReply,
 ): void {
-  if (session.phase !== Phase.OPENING) {
-    // Ended while attaching; endSession gave the claim back, and the inbox detaches with its epoch.
-    if (reply.status === AttachStatus.ATTACHED) session.context.inbox.detach(session, -1, false);
-    return;
-  }
+  // Ended while attaching: endSession has detached it and given the claim back.
+  if (session.phase !== Phase.OPENING) return;
   if (reply.status === AttachStatus.WRONG_USER) {
     refuse(session, ReasonCode.NOT_AUTHORIZED, "the session belongs to another user");
     return;

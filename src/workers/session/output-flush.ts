@@ -11,6 +11,12 @@ import { Session } from "./session.ts";
 export class OutputFlush {
   /** Connections in bandwidth debt: their output grows until the debt is paid. */
   readonly #held = new Set<Transport>();
+  readonly #later: (delayMs: number, act: () => void) => void;
+
+  /** `later` calls `act` once, in its own event, after `delayMs`. */
+  constructor(later: (delayMs: number, act: () => void) => void) {
+    this.#later = later;
+  }
 
   flush(transport: Transport): void {
     if (this.#held.has(transport)) return;
@@ -20,10 +26,10 @@ export class OutputFlush {
     if (session !== null) countOutput(session, false);
     if (waitMs === 0) return;
     this.#held.add(transport);
-    setTimeout(() => {
+    this.#later(waitMs, () => {
       this.#held.delete(transport);
       if (transport.output.size > 0) this.flush(transport);
       if (session !== null) session.handleDrain();
-    }, waitMs);
+    });
   }
 }

@@ -1,0 +1,154 @@
+/** One worker of a SessionWorld: what worker-runtime.ts joins, without listeners and timers. */
+
+import { DeadlineWheel } from "../../../src/shared/collections/deadline-wheel.ts";
+import { COUNTER_COLUMNS } from "../../../src/shared/metrics/counter-table.ts";
+import { PacketView } from "../../../src/shared/mqtt/packet-view.ts";
+import { RetainedTrie } from "../../../src/shared/topic/retained-trie.ts";
+import { splitShareFilter } from "../../../src/shared/topic/share-filter.ts";
+import { createAuthChain } from "../../../src/workers/auth/auth-chain.ts";
+import type { AuthProvider } from "../../../src/workers/auth/auth-provider.ts";
+import { createServices, type Services } from "../../../src/workers/create-services.ts";
+import { BorrowedPublish } from "../../../src/workers/dist/borrowed-publish.ts";
+import { DeliverLink } from "../../../src/workers/dist/deliver-link.ts";
+import { DistClient } from "../../../src/workers/dist/dist-client.ts";
+import { MatchIndex } from "../../../src/workers/dist/match-index.ts";
+import { MemberTable } from "../../../src/workers/dist/member-table.ts";
+import { DistPublisher } from "../../../src/workers/dist/publisher.ts";
+import { RouteTable } from "../../../src/workers/dist/route-table.ts";
+import type { InboxHost } from "../../../src/workers/inbox/inbox-api.ts";
+import type { Transport } from "../../../src/workers/mqtt/transport.ts";
+import { OutputFlush } from "../../../src/workers/session/output-flush.ts";
+import { recheckPermissions } from "../../../src/workers/session/recheck-permissions.ts";
+import { Session } from "../../../src/workers/session/session.ts";
+import type { SessionContext } from "../../../src/workers/session/session-context.ts";
+import { SessionRegistry } from "../../../src/workers/session/session-registry.ts";
+import { PauseReason } from "../../../src/workers/session/session-state.ts";
+import { TenantTable } from "../../../src/workers/session/tenant.ts";
+import type { FakeEndpoint } from "../../helpers/fake-ring.ts";
+import type { SessionWorld } from "./session-world.ts";
+
+const HASH_KEY = { word0: 1, word1: 2 };
+
+export class SessionWorker {
+  readonly counters = new Float64Array(COUNTER_COLUMNS);
+  readonly dist: DistClient;
+  readonly index = new MatchIndex(HASH_KEY);
+  readonly services: Services;
+  readonly context: SessionContext;
+  readonly endpoint: FakeEndpoint;
+  isCongested = false;
+  readonly #world: SessionWorld;
+  readonly #congested = new Set<Session>();
+  readonly #outputs: OutputFlush;
+  readonly #dirty = new Set<Transport>();
+  #clientIds = 0;
+
+  constructor(world: SessionWorld, thread: number, provider: AuthProvider) {
+    this.#world = world;
+    this.endpoint = world.mesh.endpoint(thread);
+    this.#outputs = new OutputFlush((delayMs, act) => world.later(delayMs, act));
+    const table = new RouteTable(this.index);
+    const members = new MemberTable(world.words, thread);
+    const tenants = new TenantTable(world.config);
+    const nowMs = () => world.nowMs;
+    this.dist = new DistClient(this.endpoint, this.index, table, members);
+    const host: InboxHost = {
+      routes: this.dist,
+      publisher: { publish: (message, done) => publisher.publish(message, done) },
+      redispatch: (message, shareFilter) => {
+        const share = splitShareFilter(shareFilter)!;
+        publisher.redispatch(message, { tenantId: message.tenantId, ...share });
+      },
+      settings: (tenantId) => tenants.settings(tenantId),
+      nowMs,
+    };
+    this.services = createServices({
+      endpoint: this.endpoint,
+      boot: { incarnation: thread, config: world.config },
+      counters: this.counters,
+      retainedTrie: new RetainedTrie(HASH_KEY),
+      host,
+    });
+    const publisher = new DistPublisher({
+      endpoint: this.endpoint,
+      index: this.index,
+      table,
+      members,
+      link: new DeliverLink(this.endpoint, this.counters),
+      loads: world.words,
+      counters: this.counters,
+      inbox: this.services.inboxClient,
+      retain: this.services.retainClient,
+      nowMs,
+      random: () => 0,
+      settings: (tenantId) => tenants.settings(tenantId),
+      shareStrategy: () => world.config.sharedSubscriptionStrategy,
+    });
+    const auth = createAuthChain(world.config.auth, {
+      verifyPassword: async () => "mismatch",
+      nowMs,
+      bypassesPermissionErrors: (tenantId) => tenants.settings(tenantId).ByPassPermCheckError,
+      onFault: () => {},
+      extraProviders: [provider],
+    });
+    this.context = {
+      config: world.config,
+      counters: this.counters,
+      tenants,
+      auth,
+      dict: this.services.sessionDict,
+      inbox: this.services.inboxClient,
+      retain: this.services.retainClient,
+      dist: this.dist,
+      publisher,
+      members,
+      registry: new SessionRegistry(),
+      deadlines: new DeadlineWheel<Session>(world.nowMs),
+      view: new PacketView(),
+      publish: new BorrowedPublish(),
+      log: world.log,
+      nowMs,
+      newClientId: () => `auto-${thread}-${++this.#clientIds}`,
+      wake: () => {},
+      noteCongested: (session) => this.#congested.add(session),
+      isCongested: () => this.isCongested,
+      resumeLater: (session, reason, delayMs) => world.later(delayMs, () => session.resume(reason)),
+      isDraining: false,
+    };
+    this.services.sessionDict.onKick = (tenantId, clientId, epoch) => {
+      const session = this.context.registry.find(tenantId, clientId);
+      if (session !== null && session.epoch === epoch) session.handleKick();
+    };
+    auth.onReload = () => recheckPermissions(this.context);
+  }
+
+  accept(transport: Transport): Session {
+    return new Session(this.context, transport);
+  }
+
+  markDirty(transport: Transport): void {
+    this.#dirty.add(transport);
+  }
+
+  endCycle(): void {
+    this.services.flush();
+    this.dist.flush();
+    const transports = [...this.#dirty];
+    this.#dirty.clear();
+    for (const transport of transports) this.#outputs.flush(transport);
+  }
+
+  tick(): void {
+    const { nowMs } = this.#world;
+    this.context.deadlines.poll(nowMs, (session) => session.handleDeadline(nowMs));
+    if (nowMs >= this.services.nextDeadlineMs) this.services.handleTimeout(nowMs);
+  }
+
+  /** The rings have drained. */
+  relieve(): void {
+    this.isCongested = false;
+    const sessions = [...this.#congested];
+    this.#congested.clear();
+    for (const session of sessions) session.resume(PauseReason.CONGESTION);
+  }
+}

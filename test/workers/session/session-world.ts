@@ -1,0 +1,193 @@
+/**
+ * Sessions with everything around them real but sockets, rings, time and chance: the services of one or more workers
+ * over a FakeMesh, and clients that are a byte array each way. Nothing happens unless a test lets it: `run` is duty
+ * cycles until nothing is on the way, `settle` also lets promises continue, `advance` lets time pass.
+ */
+
+import type { BrokerConfig, LimitsConfig } from "../../../src/shared/config/config.ts";
+import { sharedWordsSize } from "../../../src/shared/metrics/shared-words.ts";
+import {
+  DEFAULT_TENANT_SETTINGS,
+  type TenantSettings,
+} from "../../../src/shared/tenant/tenant-settings.ts";
+import type { AuthProvider } from "../../../src/workers/auth/auth-provider.ts";
+import { FakeMesh } from "../../helpers/fake-ring.ts";
+import * as packets from "../../helpers/packets.ts";
+import { arrayLog } from "../../main/helpers.ts";
+import { FakeClient } from "./fake-client.ts";
+import { FakeTransport } from "./fake-transport.ts";
+import { SessionWorker } from "./session-worker.ts";
+
+export const LIMITS: LimitsConfig = {
+  connectTimeoutMs: 10_000,
+  acceptRatePerSecond: 0,
+  acceptBurst: 1,
+  maxConnections: 0,
+  preAuthBytes: 65_536,
+  maxPacketSize: 1_048_576,
+  connectionOutputBytes: 65_536,
+  tenantOutputBytes: 1_048_576,
+  processOutputBytes: 4_194_304,
+  stalledTimeoutMs: 20_000,
+};
+
+/** Everybody may connect and do anything; user and tenant stand in the user name as "user@tenant". */
+export function openProvider(parts: Partial<AuthProvider> = {}): AuthProvider {
+  return {
+    name: "test",
+    methods: [],
+    authenticate: ({ username }) => {
+      const [userId = "", tenantId = "t"] = (username ?? "").split("@");
+      return { kind: "success", tenantId, userId };
+    },
+    authenticateExtended: () => ({ kind: "next" }),
+    authorize: () => "allow",
+    reload: async () => {},
+    close: () => {},
+    ...parts,
+  };
+}
+
+export interface WorldOptions {
+  readonly workers?: number;
+  readonly limits?: Partial<LimitsConfig>;
+  /** Of every tenant. */
+  readonly settings?: Partial<TenantSettings>;
+  readonly tenants?: Readonly<Record<string, Partial<TenantSettings>>>;
+  readonly provider?: AuthProvider;
+  readonly config?: Partial<BrokerConfig>;
+}
+
+export class SessionWorld {
+  readonly mesh: FakeMesh;
+  readonly workers: SessionWorker[] = [];
+  readonly log = arrayLog();
+  readonly words: Int32Array;
+  config: BrokerConfig;
+  nowMs = 1_700_000_000_000;
+  #timers: { dueMs: number; act: () => void }[] = [];
+
+  constructor(options: WorldOptions = {}) {
+    const count = options.workers ?? 1;
+    this.config = configOf(options, count);
+    this.mesh = new FakeMesh(count);
+    this.words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(count)));
+    const provider = options.provider ?? openProvider();
+    for (let thread = 1; thread <= count; thread++) {
+      this.workers.push(new SessionWorker(this, thread, provider));
+    }
+    for (const worker of this.workers) worker.dist.synchronize([], () => {});
+    this.run();
+  }
+
+  worker(thread: number): SessionWorker {
+    return this.workers[thread - 1]!;
+  }
+
+  /** The sum of one counter over all workers. */
+  count(column: number): number {
+    return this.workers.reduce((sum, { counters }) => sum + counters[column]!, 0);
+  }
+
+  /** An accepted connection that has said nothing yet. */
+  open(level: packets.Level = 5, thread = 1): FakeClient {
+    const worker = this.worker(thread);
+    const transport = new FakeTransport((dirty) => worker.markDirty(dirty));
+    return new FakeClient(this, worker.accept(transport), transport, level);
+  }
+
+  /** A connection whose CONNECT has been accepted. `client.connack` is its answer. */
+  async connect(fields: packets.ConnectFields = {}, thread = 1): Promise<FakeClient> {
+    const client = this.open(fields.level ?? 5, thread);
+    client.send(packets.connect(fields));
+    await this.settle();
+    client.takeConnack();
+    return client;
+  }
+
+  /** Duty cycles until nothing is on the way. */
+  run(): void {
+    this.mesh.pump(() => {
+      for (const worker of this.workers) worker.endCycle();
+    });
+  }
+
+  /** As `run`, and promises continue. */
+  async settle(): Promise<void> {
+    for (let round = 0; round < 4; round++) {
+      this.run();
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    this.run();
+  }
+
+  /** Lets time pass in steps of a worker's tick, so that deadlines are met in their order. */
+  async advance(ms: number): Promise<void> {
+    const endMs = this.nowMs + ms;
+    while (this.nowMs < endMs) {
+      this.nowMs = Math.min(endMs, this.nowMs + 250);
+      this.#runTimers();
+      for (const worker of this.workers) worker.tick();
+      this.run();
+    }
+    await this.settle();
+  }
+
+  later(delayMs: number, act: () => void): void {
+    this.#timers.push({ dueMs: this.nowMs + delayMs, act });
+  }
+
+  /** New settings for every tenant, as after a reload. */
+  reloadSettings(settings: Partial<TenantSettings>): void {
+    this.config = {
+      ...this.config,
+      tenantDefaults: { ...this.config.tenantDefaults, ...settings },
+    };
+    for (const worker of this.workers) {
+      worker.context.config = this.config;
+      worker.context.tenants.reload(this.config);
+      worker.services.settingsChanged();
+    }
+    this.run();
+  }
+
+  #runTimers(): void {
+    const due = this.#timers.filter(({ dueMs }) => dueMs <= this.nowMs);
+    this.#timers = this.#timers.filter(({ dueMs }) => dueMs > this.nowMs);
+    for (const { act } of due) act();
+  }
+}
+
+function configOf(options: WorldOptions, workers: number): BrokerConfig {
+  const tenantDefaults = { ...DEFAULT_TENANT_SETTINGS, ...options.settings };
+  const tenants = Object.fromEntries(
+    Object.entries(options.tenants ?? {}).map(([tenantId, settings]) => [
+      tenantId,
+      { ...tenantDefaults, ...settings },
+    ]),
+  );
+  return {
+    workers,
+    dataDir: "",
+    nodeName: "node",
+    log: { level: "debug", format: "json" },
+    admin: { enabled: false, host: "", port: 0 },
+    listeners: [],
+    auth: {
+      allowAnonymous: "all",
+      passwordFile: null,
+      aclFile: null,
+      scramFile: null,
+      timeoutMs: 1000,
+      maxPendingHashes: 1,
+      defaultTenant: "t",
+    },
+    limits: { ...LIMITS, ...options.limits },
+    shutdown: { timeoutMs: 1000, disconnectsPerSecond: 1000 },
+    sysIntervalSeconds: 10,
+    sharedSubscriptionStrategy: "least_inflight",
+    tenantDefaults,
+    tenants,
+    ...options.config,
+  };
+}
