@@ -30,17 +30,23 @@ for (const [what, text, id] of BROKEN_TEXTS) {
     }
   });
 
-  suite.check(`strings: ${what} in a topic filter ends the connection [${id}]`, async (bench) => {
-    const client = await bench.connect();
-    client.send(packets.subscribe({ filters: [{ filter: text }] }));
-    await client.expectFault(MALFORMED, FILTER_INVALID);
-  });
+  suite.check(
+    `strings: ${what} in a topic filter ends the connection [${id}] [MQTT-3.8.3-1] [MQTT-4.7.3-2]`,
+    async (bench) => {
+      const client = await bench.connect();
+      client.send(packets.subscribe({ filters: [{ filter: text }] }));
+      await client.expectFault(MALFORMED, FILTER_INVALID);
+    },
+  );
 
-  suite.check(`strings: ${what} in a client identifier is refused [${id}]`, async (bench) => {
-    const client = await bench.open();
-    client.send(packets.connect({ clientId: text }));
-    await expectRefusal(client, MALFORMED, CLIENT_ID_INVALID);
-  });
+  suite.check(
+    `strings: ${what} in a client identifier is refused [${id}] [MQTT-3.1.3-4]`,
+    async (bench) => {
+      const client = await bench.open();
+      client.send(packets.connect({ clientId: text }));
+      await expectRefusal(client, MALFORMED, CLIENT_ID_INVALID);
+    },
+  );
 
   suite.check(
     `strings: ${what} in a user property ends the connection [MQTT-1.5.7-1]`,

@@ -17,19 +17,19 @@ function withFirstByte(packet: Uint8Array, firstByte: number): Uint8Array {
 }
 
 const ONE_FILTER = [{ filter: "reserved/flags" }];
-const RESERVED_FLAGS: readonly (readonly [string, Uint8Array])[] = [
+const RESERVED_FLAGS: readonly (readonly [string, Uint8Array, string?])[] = [
   ["PUBACK", withFirstByte(packets.puback({ packetId: 1 }), 0x41)],
   ["PUBREC", withFirstByte(packets.pubrec({ packetId: 1 }), 0x52)],
-  ["PUBREL", withFirstByte(packets.pubrel({ packetId: 1 }), 0x60)],
+  ["PUBREL", withFirstByte(packets.pubrel({ packetId: 1 }), 0x60), "3.6.1-1"],
   ["PUBCOMP", withFirstByte(packets.pubcomp({ packetId: 1 }), 0x74)],
-  ["SUBSCRIBE", withFirstByte(packets.subscribe({ filters: ONE_FILTER }), 0x80)],
-  ["UNSUBSCRIBE", withFirstByte(packets.unsubscribe({ filters: ["x"] }), 0xa0)],
+  ["SUBSCRIBE", withFirstByte(packets.subscribe({ filters: ONE_FILTER }), 0x80), "3.8.1-1"],
+  ["UNSUBSCRIBE", withFirstByte(packets.unsubscribe({ filters: ["x"] }), 0xa0), "3.10.1-1"],
   ["PINGREQ", withFirstByte(packets.pingreq(), 0xc1)],
   ["DISCONNECT", withFirstByte(packets.disconnect(), 0xe8)],
 ];
-for (const [name, packet] of RESERVED_FLAGS) {
+for (const [name, packet, id = "2.1.3-1"] of RESERVED_FLAGS) {
   suite.check(
-    `fixed header: reserved flags of ${name} end the connection [MQTT-2.1.3-1]`,
+    `fixed header: reserved flags of ${name} end the connection [MQTT-${id}]`,
     async (bench) => {
       const client = await bench.connect();
       client.send(packet);

@@ -129,7 +129,7 @@ suite.check(
 );
 
 suite.check(
-  "CONNECT: clean start 1 discards the old session [MQTT-3.1.2-4] [MQTT-3.2.2-2]",
+  "CONNECT: clean start 1 discards the old session [MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT-3.2.2-2]",
   async (bench) => {
     const clientId = bench.clientId("s");
     const topic = bench.topic("a");
@@ -184,7 +184,7 @@ suite.check(
 );
 
 suite.check(
-  "CONNECT: client identifiers of 1 to 23 letters and digits are accepted [MQTT-3.1.3-5]",
+  "CONNECT: client identifiers of 1 to 23 letters and digits are accepted [MQTT-3.1.3-5] [MQTT-3.1.3-3]",
   async (bench) => {
     for (const clientId of ["a", "Z", "0123456789abcdefghijABC", "KLMNOPQRSTUVWXYZklmnopq"]) {
       const client = await bench.connect({ clientId });
@@ -286,7 +286,7 @@ suite.check(
 );
 
 suite.check(
-  "CONNECT: server sends exactly one CONNACK [MQTT-3.2.0-2] [MQTT-3.1.4-5]",
+  "CONNECT: server sends exactly one CONNACK [MQTT-3.2.0-2] [MQTT-3.1.4-5] [MQTT-3.2.2-1]",
   async (bench) => {
     const client = await bench.connect();
     await client.expectQuiet();

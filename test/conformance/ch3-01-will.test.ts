@@ -18,7 +18,7 @@ async function watcherOf(bench: Bench) {
 
 for (const level of [3, 4, 5] as const) {
   suite.check(
-    `will: published when the connection breaks, MQTT level ${level} [MQTT-3.1.2-8]`,
+    `will: published when the connection breaks, MQTT level ${level} [MQTT-3.1.2-8] [MQTT-3.1.2-7]`,
     async (bench) => {
       const watcher = await watcherOf(bench);
       for (const qos of [0, 1, 2]) {

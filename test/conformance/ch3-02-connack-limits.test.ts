@@ -136,3 +136,23 @@ suite.check(
     await client.expectQuiet();
   },
 );
+
+suite.check(
+  "CONNACK: a refusal leaves out its reason string to fit the client's limit [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.2.2-7]",
+  async (bench) => {
+    const client = await bench.open();
+    client.send(
+      packets.connect({
+        clientId: bench.clientId("tiny"),
+        will: { topic: "w", qos: 2 },
+        properties: [property.maximumPacketSize(8)],
+      }),
+    );
+    const answer = await client.next();
+    if (answer !== null) {
+      assert.ok(answer.type === "connack" && answer.reasonCode === 0x9b);
+      assert.equal(answer.properties.reasonString, undefined);
+      await client.expectClose();
+    }
+  },
+);

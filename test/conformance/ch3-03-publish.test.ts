@@ -47,7 +47,7 @@ suite.check(
 
 for (const topic of ["a/#", "#", "a/+/b", "+", "a+b", "a#"]) {
   suite.check(
-    `PUBLISH: topic name "${topic}" ends the connection [MQTT-3.3.2-2]`,
+    `PUBLISH: topic name "${topic}" ends the connection [MQTT-3.3.2-2] [MQTT-4.7.0-1]`,
     async (bench) => {
       for (const level of [4, 5] as const) {
         const client = await bench.connect({ level });

@@ -160,7 +160,7 @@ suite.check(
 );
 
 suite.check(
-  "acknowledgements: the server's fit the client's maximum packet size [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.7.2-2]",
+  "acknowledgements: the server's fit the client's maximum packet size [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3]",
   async (bench) => {
     const client = await bench.connect({ properties: [property.maximumPacketSize(20)] });
     client.send(packets.publish({ topic: bench.topic("a"), qos: 1, packetId: 1 }));
@@ -171,5 +171,15 @@ suite.check(
     await client.expect("pubcomp");
     client.send(packets.pubrel({ packetId: 3 }));
     assert.equal((await client.expect("pubcomp")).reasonCode, ID_NOT_FOUND);
+  },
+);
+
+suite.check(
+  "PUBREL: the server's fits the client's maximum packet size [MQTT-3.6.2-2] [MQTT-3.6.2-3]",
+  async (bench) => {
+    const client = await bench.connect({ properties: [property.maximumPacketSize(16)] });
+    client.autoAck = false;
+    client.send(packets.pubrec({ packetId: 4711 }));
+    assert.equal((await client.expect("pubrel")).reasonCode, ID_NOT_FOUND);
   },
 );

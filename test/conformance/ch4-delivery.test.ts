@@ -332,3 +332,46 @@ for (const qos of [0, 1, 2]) {
     },
   );
 }
+
+suite.check(
+  "order: the server acknowledges in the order of the publishes [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.6.0-4]",
+  async (bench) => {
+    const client = await bench.connect();
+    const subscriber = await bench.connect();
+    await subscriber.subscribe(bench.topic("#"), 2);
+    const packetIds = Array.from({ length: 50 }, (_none, index) => index + 1);
+    for (const packetId of packetIds) {
+      client.send(packets.publish({ topic: bench.topic("a"), qos: 1, packetId }));
+    }
+    for (const packetId of packetIds) {
+      assert.equal((await client.expect("puback")).packetId, packetId);
+    }
+    for (const packetId of packetIds) {
+      client.send(packets.publish({ topic: bench.topic("a"), qos: 2, packetId }));
+    }
+    for (const packetId of packetIds) {
+      assert.equal((await client.expect("pubrec")).packetId, packetId);
+    }
+    client.send(...packetIds.map((packetId) => packets.pubrel({ packetId })));
+    for (const packetId of packetIds) {
+      assert.equal((await client.expect("pubcomp")).packetId, packetId);
+    }
+  },
+);
+
+suite.check(
+  "order: PUBRELs of the server follow the PUBRECs [MQTT-4.6.0-4] [MQTT-4.3.2-1] [MQTT-4.3.3-1]",
+  async (bench) => {
+    const client = await bench.connect();
+    client.autoAck = false;
+    await client.subscribe(bench.topic("a"), 2);
+    const publisher = await bench.connect();
+    for (let index = 0; index < 10; index += 1) {
+      await publisher.publish({ topic: bench.topic("a"), qos: 2 });
+    }
+    const ids = (await takePublishes(client, 10)).map(idOf);
+    assert.equal(new Set(ids).size, 10);
+    client.send(...ids.map((packetId) => packets.pubrec({ packetId })));
+    for (const packetId of ids) assert.equal((await client.expect("pubrel")).packetId, packetId);
+  },
+);

@@ -67,7 +67,7 @@ export const REFERENCE_DIFFERS: ReadonlyMap<string, string> = new Map([
   ["PUBCOMP: a reason code that it may not carry ends the connection [MQTT-3.7.2-1]", LENIENT],
   ["acknowledgements: MQTT 3.1.1 ones have two bytes only [MQTT-4.13.1-1]", LENIENT],
   [
-    "acknowledgements: the server's fit the client's maximum packet size [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.7.2-2]",
+    "acknowledgements: the server's fit the client's maximum packet size [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3]",
     CHOICE,
   ],
   ["SUBSCRIBE: without a filter ends the connection [MQTT-3.8.3-2]", LENIENT],
@@ -91,4 +91,12 @@ export const REFERENCE_DIFFERS: ReadonlyMap<string, string> = new Map([
   ['shared: filter "$share/+/a" is refused [MQTT-4.8.2-1] [MQTT-4.8.2-2]', LENIENT],
   ['shared: filter "$share/g" is refused [MQTT-4.8.2-1] [MQTT-4.8.2-2]', LENIENT],
   ['shared: filter "$share/" is refused [MQTT-4.8.2-1] [MQTT-4.8.2-2]', LENIENT],
+  [
+    "CONNACK: a refusal leaves out its reason string to fit the client's limit [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.2.2-7]",
+    CHOICE,
+  ],
+  [
+    "PUBREL: the server's fits the client's maximum packet size [MQTT-3.6.2-2] [MQTT-3.6.2-3]",
+    CHOICE,
+  ],
 ]);
