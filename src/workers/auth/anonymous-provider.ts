@@ -1,6 +1,8 @@
 /**
  * Lets clients in that bring no user name: from loopback, from everywhere, or (then the chain leaves this provider
- * out) not at all. A client with a user name wants to be somebody, so its claim is never turned into "anybody" here.
+ * out) not at all. Where credentials are configured, a client with a user name wants to be somebody, and its claim is
+ * never turned into "anybody" here. Where none are, nothing could tell whether the claim is true: the name is ignored,
+ * as mosquitto does, so that clients with leftover credentials in their settings still work.
  * Thread: worker.
  */
 
@@ -11,15 +13,18 @@ export class AnonymousProvider implements AuthProvider {
   readonly name = "anonymous";
   readonly methods: readonly string[] = [];
   readonly #from: "loopback" | "all";
+  readonly #ignoresUserNames: boolean;
   readonly #success: AuthOutcome;
 
-  constructor(from: "loopback" | "all", tenantId: string) {
+  /** `ignoresUserNames`: nothing else in the chain could verify one. */
+  constructor(from: "loopback" | "all", tenantId: string, ignoresUserNames: boolean) {
     this.#from = from;
+    this.#ignoresUserNames = ignoresUserNames;
     this.#success = { kind: "success", tenantId, userId: "" };
   }
 
   authenticate(request: AuthRequest): AuthOutcome {
-    if (request.username !== null) return NEXT;
+    if (request.username !== null && !this.#ignoresUserNames) return NEXT;
     return this.#from === "all" || request.isLoopback ? this.#success : NEXT;
   }
 

@@ -31,7 +31,8 @@ export function buildProviders(config: AuthConfig, parts: ProviderParts): AuthPr
     providers.push(new PasswordFileProvider({ file: passwordFile, defaultTenant, ...parts }));
   }
   if (allowAnonymous !== "none") {
-    providers.push(new AnonymousProvider(allowAnonymous, defaultTenant));
+    const hasCredentials = providers.length > 0;
+    providers.push(new AnonymousProvider(allowAnonymous, defaultTenant, !hasCredentials));
   }
   if (aclFile !== null) providers.push(new AclFileProvider(aclFile, defaultTenant));
   return providers;
