@@ -51,6 +51,7 @@ export class WorkerRuntime {
   readonly #tenants: TenantTable;
   readonly #port: RingPort;
   readonly #loop: EventLoop;
+  readonly #outputs: OutputFlush;
   readonly #bells: (BellPort | null)[];
   readonly #dist: DistClient;
   readonly #services: Services;
@@ -78,13 +79,13 @@ export class WorkerRuntime {
       ringBell: (target) => this.#ring(target),
     });
     this.#port.onRelief = () => this.#resumeCongested();
-    const outputs = new OutputFlush((delayMs, act) => this.#later(delayMs, act));
+    this.#outputs = new OutputFlush((delayMs, act) => this.#later(delayMs, act));
     this.#loop = new EventLoop(this.#port, this.#counters, {
       flushServices: () => {
         this.#services.flush();
         this.#dist.flush();
       },
-      flushTransport: (transport) => outputs.flush(transport),
+      flushTransport: (transport) => this.#outputs.flush(transport),
     });
     const index = new MatchIndex(randomHashKey());
     const table = new RouteTable(index);
@@ -255,10 +256,10 @@ export class WorkerRuntime {
       nowMs: () => this.#loop.nowMs,
       newClientId: () => `auto-${randomBytes(CLIENT_ID_BYTES).toString("hex")}`,
       wake: () => this.#loop.wake(),
+      flushNow: (transport) => this.#outputs.flush(transport),
       noteCongested: (session) => this.#congested.add(session),
       isCongested: () => this.#port.isCongested,
-      resumeLater: (session, reason, delayMs) =>
-        this.#later(delayMs, () => session.resume(reason)),
+      resumeLater: (session, reason, delayMs) => this.#later(delayMs, () => session.resume(reason)),
       isDraining: false,
     };
   }

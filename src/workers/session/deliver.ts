@@ -42,6 +42,7 @@ export interface Delivery {
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A matched publish for a transient session. Called by fan-out; must not end the session (it may be in a loop). */
+// biome-ignore lint/complexity/useMaxParams: one call per delivery; an object for the arguments would be one too.
 export function deliver(
   session: Session,
   publish: BorrowedPublish,
@@ -150,6 +151,13 @@ export function pumpQueue(session: Session): void {
     session.onRoom = null;
     onRoom();
   }
+}
+
+/** True when the window has room for messages that wait, or retained messages wait for room. */
+export function hasWaiting(session: Session): boolean {
+  const { queue, window } = session;
+  if (session.onRoom !== null) return true;
+  return queue !== null && queue.size > 0 && window !== null && !window.isFull;
 }
 
 /** True when a retained message would not have to wait. */

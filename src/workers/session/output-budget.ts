@@ -13,7 +13,12 @@ let pendingBytes = 0;
 export function isOverBudget(session: Session): boolean {
   const { limits, workers } = session.context.config;
   const { transport, tenant } = session;
-  if (transport.output.size + transport.bufferedBytes > limits.connectionOutputBytes) return true;
+  if (transport.output.size + transport.bufferedBytes > limits.connectionOutputBytes) {
+    // A burst within one duty cycle is not yet a slow client: first see whether the kernel takes it.
+    if (transport.bufferedBytes > 0) return true;
+    session.context.flushNow(transport);
+    if (transport.output.size + transport.bufferedBytes > limits.connectionOutputBytes) return true;
+  }
   if (pendingBytes * workers > limits.processOutputBytes) return session.countedBytes > 0;
   const tenantBytes = tenant?.pendingBytes ?? 0;
   return tenantBytes * workers > limits.tenantOutputBytes && session.countedBytes > 0;

@@ -4,6 +4,7 @@
  */
 
 import type { Transport } from "../mqtt/transport.ts";
+import { hasWaiting, pumpQueue } from "./deliver.ts";
 import { countOutput } from "./output-budget.ts";
 import { chargeOutput } from "./rate-limits.ts";
 import { Session } from "./session.ts";
@@ -23,7 +24,12 @@ export class OutputFlush {
     const session = transport.handler instanceof Session ? transport.handler : null;
     const waitMs = session === null ? 0 : chargeOutput(session, transport.output.size);
     transport.flush();
-    if (session !== null) countOutput(session, false);
+    if (session !== null) {
+      countOutput(session, false);
+      // What waits for room may go on in the next cycle; a transport that is stuck says so itself, by handleDrain.
+      if (transport.bufferedBytes === 0 && hasWaiting(session))
+        this.#later(0, () => pumpQueue(session));
+    }
     if (waitMs === 0) return;
     this.#held.add(transport);
     this.#later(waitMs, () => {

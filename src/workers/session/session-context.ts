@@ -13,6 +13,7 @@ import type { DistClient } from "../dist/dist-client.ts";
 import type { MemberTable } from "../dist/member-table.ts";
 import type { DistPublisher } from "../dist/publisher.ts";
 import type { InboxClient } from "../inbox/inbox-api.ts";
+import type { Transport } from "../mqtt/transport.ts";
 import type { RetainClient } from "../retain/retain-api.ts";
 import type { SessionDict } from "../session-dict/session-dict-api.ts";
 import type { Session } from "./session.ts";
@@ -45,6 +46,8 @@ export interface SessionContext {
   newClientId(): string;
   /** An event outside of a duty cycle has begun or will send something: a cycle must follow. */
   wake(): void;
+  /** Hands a connection's output to the kernel before the cycle ends. */
+  flushNow(transport: Transport): void;
   /** The session waits for the rings to drain. */
   noteCongested(session: Session): void;
   /** True while some worker's queue is over its mark: publishers are not read. */
