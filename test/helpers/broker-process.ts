@@ -129,7 +129,11 @@ export class BrokerProcess {
       const how = `code ${exit.code}, signal ${exit.signal}`;
       throw new Error(`the broker ended before it was ready (${how}):\n${this.output}`);
     });
-    const isReady = until(() => this.#isReady(), "the broker to be ready", START_WAIT_MS);
+    const isReady = until(() => this.#isReady(), "the broker to be ready", START_WAIT_MS).catch(
+      (error: unknown) => {
+        throw new Error(`the broker did not get ready:\n${this.output}`, { cause: error });
+      },
+    );
     await Promise.race([isReady, ended]).catch(async (error: unknown) => {
       await this.kill();
       throw error;
