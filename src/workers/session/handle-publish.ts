@@ -90,10 +90,32 @@ function distribute(session: Session, qos: number, packetId: number): void {
   if (outcome === PUBLISH_PENDING || isKept || (session.inboundAcks?.count ?? 0) > 0) {
     session.inboundAcks ??= new InboundAcks();
     waiting = session.inboundAcks.append(packetId, qos);
+    if (isKept) keepIdentifier(session, waiting);
     if (outcome !== PUBLISH_PENDING) concludePublish(session, waiting, outcome);
     return;
   }
   acknowledge(session, packetId, qos, reasonOf(outcome));
+}
+
+/**
+ * PUBREC promises that a repeat will be recognised, also after a reconnect. Stored with the fan-out and not after it:
+ * the connection may die before any inbox has answered, and then the client sends again what is on its way already.
+ */
+function keepIdentifier(session: Session, ack: InboundAck): void {
+  ack.isKept = false;
+  session.context.inbox.commit(session, InboxOp.INBOUND_ADD, ack.packetId, () => {
+    ack.isKept = true;
+    sendSettled(session);
+  });
+}
+
+/** The publish was refused: the next one under this identifier is a new one [MQTT-4.3.3-9]. */
+function forgetIdentifier(session: Session, ack: InboundAck): void {
+  if (ack.qos !== 2) return;
+  if (session.isPersistent) {
+    session.context.inbox.commit(session, InboxOp.INBOUND_REMOVE, ack.packetId, null);
+  }
+  ack.isKept = true;
 }
 
 async function publishWhenAllowed(
@@ -121,23 +143,22 @@ function concludePublish(session: Session, ack: InboundAck, outcome: PublishOutc
   if (session.phase !== Phase.ACTIVE) return;
   if (outcome === PublishOutcome.FAILED && !session.isV5) {
     // MQTT 3.x cannot say no: without an acknowledgement the client sends again on its next connection.
+    forgetIdentifier(session, ack);
     session.close(ReasonCode.SERVER_UNAVAILABLE, "a stored session's worker went away");
     return;
   }
-  const reasonCode = reasonOf(outcome);
-  const isKept = ack.qos === 2 && session.isPersistent && reasonCode < ReasonCode.UNSPECIFIED_ERROR;
-  if (!isKept) {
-    finishAck(session, ack, reasonCode);
-    return;
-  }
-  // PUBREC promises that a repeat will be recognised, also after a reconnect.
-  session.context.inbox.commit(session, InboxOp.INBOUND_ADD, ack.packetId, () =>
-    finishAck(session, ack, reasonCode),
-  );
+  ack.reasonCode = reasonOf(outcome);
+  if (isRefusal(session, ack.reasonCode)) forgetIdentifier(session, ack);
+  sendSettled(session);
 }
 
-function finishAck(session: Session, ack: InboundAck, reasonCode: number): void {
-  ack.reasonCode = reasonCode;
+/** MQTT 3.x has no refusal: to its clients every acknowledgement is a yes. */
+function isRefusal(session: Session, reasonCode: number): boolean {
+  return session.isV5 && reasonCode >= ReasonCode.UNSPECIFIED_ERROR;
+}
+
+/** Sends the acknowledgements that nothing holds back any more, in order. */
+function sendSettled(session: Session): void {
   if (session.phase !== Phase.ACTIVE) return;
   for (;;) {
     const next = session.inboundAcks?.poll() ?? null;
@@ -148,9 +169,7 @@ function finishAck(session: Session, ack: InboundAck, reasonCode: number): void 
 
 /** PUBACK [MQTT-4.3.2-4] or PUBREC [MQTT-4.3.3-8], with the packet's identifier [MQTT-2.2.1-5]. */
 function acknowledge(session: Session, packetId: number, qos: number, reasonCode: number): void {
-  if (qos === 2 && reasonCode >= ReasonCode.UNSPECIFIED_ERROR) {
-    session.inboundIds?.delete(packetId); // [MQTT-4.3.3-9]
-  }
+  if (qos === 2 && isRefusal(session, reasonCode)) session.inboundIds?.delete(packetId);
   sendAck(session, qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId, reasonCode);
 }
 
@@ -181,14 +200,17 @@ function resolveAlias(session: Session, view: PacketView): Uint8Array | null {
 /** False: the connection is closed, the client has more in flight than CONNACK allowed [MQTT-3.3.4-7]. */
 function admitQuota(session: Session, view: PacketView, tenant: Tenant): boolean {
   const maximum = session.isV5 ? tenant.settings.ReceivingMaximum : V3_INBOUND_MAXIMUM;
-  const inFlight = (session.inboundAcks?.count ?? 0) + (session.inboundIds?.size ?? 0);
+  // QoS 2 counts until PUBREL, QoS 1 until PUBACK.
+  const inFlight = (session.inboundAcks?.pubackCount ?? 0) + (session.inboundIds?.size ?? 0);
   const isRepeat = view.qos === 2 && session.inboundIds?.has(view.packetId) === true;
   if (inFlight < maximum || isRepeat) return true;
   session.close(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, "more publishes in flight than allowed");
   return false;
 }
 
+/** A PUBREC that still waits answers the repeat too. */
 function repeatPubrec(session: Session, packetId: number): void {
+  if (session.inboundAcks?.awaitsPubrec(packetId) === true) return;
   sendAck(session, PacketType.PUBREC, packetId, ReasonCode.SUCCESS);
 }
 

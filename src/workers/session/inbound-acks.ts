@@ -9,11 +9,14 @@
 
 import { RingQueue } from "../../shared/collections/ring-queue.ts";
 
-/** One acknowledgement to come. `reasonCode` -1 = not known yet. */
+/** One acknowledgement to come. */
 export class InboundAck {
   readonly packetId: number;
   readonly qos: number;
+  /** -1 = not known yet. */
   reasonCode = -1;
+  /** False while the session's inbox has not confirmed that it will recognise a repeat. */
+  isKept = true;
 
   constructor(packetId: number, qos: number) {
     this.packetId = packetId;
@@ -23,23 +26,36 @@ export class InboundAck {
 
 export class InboundAcks {
   readonly #waiting = new RingQueue<InboundAck>();
+  readonly #qos2Ids = new Set<number>();
 
   get count(): number {
     return this.#waiting.size;
+  }
+
+  /** Of those, PUBACKs. */
+  get pubackCount(): number {
+    return this.#waiting.size - this.#qos2Ids.size;
+  }
+
+  /** True while the PUBREC of this identifier waits. */
+  awaitsPubrec(packetId: number): boolean {
+    return this.#qos2Ids.has(packetId);
   }
 
   /** Keeps the place of an acknowledgement whose code will be set later. */
   append(packetId: number, qos: number): InboundAck {
     const ack = new InboundAck(packetId, qos);
     this.#waiting.push(ack);
+    if (qos === 2) this.#qos2Ids.add(packetId);
     return ack;
   }
 
-  /** Takes out the oldest one if its code is known; null otherwise. */
+  /** Takes out the oldest one if it may leave; null otherwise. */
   poll(): InboundAck | null {
     const first = this.#waiting.peek();
-    if (first === undefined || first.reasonCode < 0) return null;
+    if (first === undefined || first.reasonCode < 0 || !first.isKept) return null;
     this.#waiting.shift();
+    if (first.qos === 2) this.#qos2Ids.delete(first.packetId);
     return first;
   }
 }

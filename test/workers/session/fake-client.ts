@@ -69,8 +69,11 @@ export class FakeClient {
   }
 
   takeConnack(): void {
-    this.#connack = this.takeOne("connack");
-    assert.equal(this.#connack.reasonCode, 0, "the server refused CONNECT");
+    this.#read();
+    const first = this.#received.shift();
+    assert.ok(first?.type === "connack", "the first packet is CONNACK");
+    assert.equal(first.reasonCode, 0, "the server refused CONNECT");
+    this.#connack = first;
   }
 
   /** PUBLISH packets that have arrived; other packets stay. */

@@ -110,6 +110,7 @@ export class SessionWorker {
       nowMs,
       newClientId: () => `auto-${thread}-${++this.#clientIds}`,
       wake: () => {},
+      flushNow: (transport) => this.#outputs.flush(transport),
       noteCongested: (session) => this.#congested.add(session),
       isCongested: () => this.isCongested,
       resumeLater: (session, reason, delayMs) => world.later(delayMs, () => session.resume(reason)),

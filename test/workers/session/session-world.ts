@@ -107,9 +107,18 @@ export class SessionWorld {
 
   /** Duty cycles until nothing is on the way. */
   run(): void {
-    this.mesh.pump(() => {
-      for (const worker of this.workers) worker.endCycle();
-    });
+    do {
+      this.mesh.pump(() => {
+        for (const worker of this.workers) worker.endCycle();
+      });
+    } while (this.#runTimers());
+  }
+
+  /** The end of a duty cycle, and one record to its thread. */
+  step(): void {
+    for (const worker of this.workers) worker.endCycle();
+    const threads = this.mesh.endpoints.map((endpoint) => endpoint.threadIndex);
+    threads.some((source) => threads.some((target) => this.mesh.deliver(source, target)));
   }
 
   /** As `run`, and promises continue. */
@@ -126,7 +135,6 @@ export class SessionWorld {
     const endMs = this.nowMs + ms;
     while (this.nowMs < endMs) {
       this.nowMs = Math.min(endMs, this.nowMs + 250);
-      this.#runTimers();
       for (const worker of this.workers) worker.tick();
       this.run();
     }
@@ -151,10 +159,12 @@ export class SessionWorld {
     this.run();
   }
 
-  #runTimers(): void {
+  /** False: none was due. */
+  #runTimers(): boolean {
     const due = this.#timers.filter(({ dueMs }) => dueMs <= this.nowMs);
     this.#timers = this.#timers.filter(({ dueMs }) => dueMs > this.nowMs);
     for (const { act } of due) act();
+    return due.length > 0;
   }
 }
 
