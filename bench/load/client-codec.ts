@@ -1,9 +1,10 @@
 /**
- * The client's half of MQTT as far as a load generator needs it: build CONNECT, SUBSCRIBE, PUBLISH and acknowledgements,
- * and walk through what a broker sends without allocating anything per packet.
+ * The client's half of MQTT as far as a load generator needs it: build CONNECT, SUBSCRIBE, PUBLISH
+ * and acknowledgements, and walk through what a broker sends without allocating anything per
+ * packet.
  *
- * It trusts the broker's framing (the conformance tests do not): a load generator must cost less than what it
- * measures. The payload carries who published it and its sequence number:
+ * It trusts the broker's framing (the conformance tests do not): a load generator must cost less
+ * than what it measures. The payload carries who published it and its sequence number:
  *
  *   0        4          8                payloadBytes
  *   | publisher | sequence | filler 0x2e ...   |        both big-endian, 32 bits
@@ -19,7 +20,9 @@ const KEEP_ALIVE_OFF = 0;
 const PUBLISH_RETAIN_CLEAR = PacketType.PUBLISH << 4;
 const PUBREL_HEADER = (PacketType.PUBREL << 4) | 0x02;
 
-/** Receives what `PacketWalker.walk` finds. One implementation, so that the calls stay monomorphic. */
+/**
+ * Receives what `PacketWalker.walk` finds. One implementation, so that the calls stay monomorphic.
+ */
 export interface PacketSink {
   /** `bytes` is borrowed: the payload starts at `payloadOffset`. `packetId` is 0 at QoS 0. */
   handlePublish(bytes: Uint8Array, payloadOffset: number, qos: number, packetId: number): void;
@@ -27,7 +30,10 @@ export interface PacketSink {
   handleOther(type: number, bytes: Uint8Array, bodyOffset: number, bodyLength: number): void;
 }
 
-/** Walks over all whole packets in bytes[start..end) and returns where the first incomplete one starts. */
+/**
+ * Walks over all whole packets in bytes[start..end) and returns where the first incomplete one
+ * starts.
+ */
 export function walkPackets(
   bytes: Uint8Array,
   range: { start: number; end: number },
@@ -98,7 +104,9 @@ export function readUint32(bytes: Uint8Array, offset: number): number {
   );
 }
 
-/** CONNECT with a clean session, no keep alive; in MQTT 5 the largest receive maximum (the default). */
+/**
+ * CONNECT with a clean session, no keep alive; in MQTT 5 the largest receive maximum (the default).
+ */
 export function connectPacket(clientId: string, protocolVersion: 4 | 5): Buffer {
   const cleanSession = 0x02;
   const head = [0, 4, 0x4d, 0x51, 0x54, 0x54, protocolVersion, cleanSession, 0, KEEP_ALIVE_OFF];
@@ -138,7 +146,10 @@ export function publishTemplate(
   return { bytes, packetIdOffset, payloadOffset };
 }
 
-/** Writes PUBACK, PUBREC, PUBREL or PUBCOMP in the short form that MQTT 3.1.1 and 5 share; returns the new offset. */
+/**
+ * Writes PUBACK, PUBREC, PUBREL or PUBCOMP in the short form that MQTT 3.1.1 and 5 share; returns
+ * the new offset.
+ */
 export function writeAck(
   target: Uint8Array,
   offset: number,

@@ -1,7 +1,7 @@
 /**
- * Entry of a worker thread: takes its share of the rings from `workerData`, builds the worker, and answers main's control
- * messages. What a worker consists of stands in worker-runtime.ts.
- * Thread: worker.
+ * Entry of a worker thread: takes its share of the rings from `workerData`, builds the worker, and
+ * answers main's control messages. What a worker consists of stands in worker-runtime.ts. Thread:
+ * worker.
  */
 
 import { parentPort, workerData } from "node:worker_threads";
@@ -41,8 +41,9 @@ port.on("message", (message: ControlToWorker) => {
 const CLOSE_MS = 20;
 
 /**
- * A bug, or a rejection nobody handled: this worker ends, main restarts it, the others serve on. Listeners are closed
- * first, because a thread that ends with a live uWebSockets.js listener takes the whole process along.
+ * A bug, or a rejection nobody handled: this worker ends, main restarts it, the others serve on.
+ * Listeners are closed first, because a thread that ends with a live uWebSockets.js listener takes
+ * the whole process along.
  */
 function die(error: unknown): void {
   log.error("worker_failed", { error });
@@ -50,7 +51,10 @@ function die(error: unknown): void {
   end(1);
 }
 
-/** uWebSockets.js closes its handles only within turns of the loop; ending before that aborts the process. */
+/**
+ * uWebSockets.js closes its handles only within turns of the loop; ending before that aborts the
+ * process.
+ */
 function end(exitCode: number): void {
   void runtime.closeListeners().finally(() => setTimeout(() => process.exit(exitCode), CLOSE_MS));
 }

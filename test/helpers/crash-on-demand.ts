@@ -1,7 +1,7 @@
 /**
- * Preloaded into the broker (`--import`) by tests about dying workers: the first worker thread that finds the file named
- * by RATATOSK_TEST_CRASH_FILE removes it and throws, as a bug would, outside of any of the broker's own code.
- * So the broker itself needs no back door for tests.
+ * Preloaded into the broker (`--import`) by tests about dying workers: the first worker thread that
+ * finds the file named by RATATOSK_TEST_CRASH_FILE removes it and throws, as a bug would, outside
+ * of any of the broker's own code. So the broker itself needs no back door for tests.
  */
 
 import { rmSync } from "node:fs";

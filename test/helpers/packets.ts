@@ -1,9 +1,9 @@
 /**
- * Packets as a client writes them (the reader for the answers is server-packets.ts). Independent of the broker's own codec, so
- * that a mistake in one shows against the other.
+ * Packets as a client writes them (the reader for the answers is server-packets.ts). Independent of
+ * the broker's own codec, so that a mistake in one shows against the other.
  *
- * The builders can write illegal packets on purpose: every part is plain bytes, lengths and flags can be overridden,
- * and `packet` joins whatever it is given.
+ * The builders can write illegal packets on purpose: every part is plain bytes, lengths and flags
+ * can be overridden, and `packet` joins whatever it is given.
  */
 
 export type Level = 3 | 4 | 5;

@@ -1,6 +1,6 @@
 /**
- * The client's half of SCRAM-SHA-256 (RFC 5802), written apart from the broker's half: it checks the server's signature,
- * so a server that only nods is found out.
+ * The client's half of SCRAM-SHA-256 (RFC 5802), written apart from the broker's half: it checks
+ * the server's signature, so a server that only nods is found out.
  */
 
 import assert from "node:assert/strict";

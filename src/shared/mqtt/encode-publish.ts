@@ -1,6 +1,7 @@
 /**
- * PUBLISH towards subscribers: encoded once per variant of a message, then copied and patched per receiver. A variant
- * is what subscribers can have in common: protocol, QoS, RETAIN, form of the topic alias, subscription identifiers.
+ * PUBLISH towards subscribers: encoded once per variant of a message, then copied and patched per
+ * receiver. A variant is what subscribers can have in common: protocol, QoS, RETAIN, form of the
+ * topic alias, subscription identifiers.
  *
  *   first byte | remaining length | topic | packet identifier (QoS > 0)
  *   MQTT 5: property length | message expiry | topic alias | subscription identifiers | forwarded properties
@@ -42,7 +43,10 @@ const ALIAS_PROPERTY_SIZE = 3;
 
 export const NO_SUBSCRIPTION_IDENTIFIERS: readonly number[] = Object.freeze([]);
 
-/** The variant of `protocolVersion` (3, 4, 5), `qos` (0..2), RETAIN and alias form (NONE below MQTT 5). */
+/**
+ * The variant of `protocolVersion` (3, 4, 5), `qos` (0..2), RETAIN and alias form (NONE below MQTT
+ * 5).
+ */
 export function publishVariant(
   protocolVersion: number,
   qos: number,
@@ -53,7 +57,9 @@ export function publishVariant(
   return protocolVersion === 5 ? VARIANT_V5 | (aliasForm << VARIANT_ALIAS_SHIFT) | flags : flags;
 }
 
-/** One encoded form of one message. Never changed after construction: receivers patch their copies. */
+/**
+ * One encoded form of one message. Never changed after construction: receivers patch their copies.
+ */
 export class EncodedPublish {
   /** The whole packet, exactly; packet identifier and alias are 0, the expiry is as published. */
   readonly bytes: Uint8Array;
@@ -137,16 +143,21 @@ function identifiersSize(identifiers: readonly number[]): number {
   return size;
 }
 
-/** message.encoded[0]: the form with subscription identifiers that was used last. Plain forms follow. */
+/**
+ * message.encoded[0]: the form with subscription identifiers that was used last. Plain forms
+ * follow.
+ */
 const IDENTIFIED_SLOT = 0;
 const FIRST_PLAIN_SLOT = 1;
 
 /**
- * The form of `message` for `variant` (see publishVariant) and the given subscription identifiers (MQTT 5; empty =
- * none), encoded on first use and kept by the message. `subscriptionIdentifiers` is kept too: do not change it.
+ * The form of `message` for `variant` (see publishVariant) and the given subscription identifiers
+ * (MQTT 5; empty = none), encoded on first use and kept by the message. `subscriptionIdentifiers`
+ * is kept too: do not change it.
  *
- * The message keeps a short list and not one slot per possible variant, since most messages need one or two: a hit
- * costs two or three comparisons, and the first use does not pay for 36 empty slots.
+ * The message keeps a short list and not one slot per possible variant, since most messages need
+ * one or two: a hit costs two or three comparisons, and the first use does not pay for 36 empty
+ * slots.
  */
 export function encodedPublish(
   message: Message,
@@ -198,9 +209,10 @@ function isSameList(left: readonly number[], right: readonly number[]): boolean 
 }
 
 /**
- * Writes one receiver's packet: encoded.bytes.length bytes at target[offset ...), with what is the receiver's own.
- * Values for which the form has no place are ignored. `packetId`: 1..65535 for QoS 1 and 2. `dup`: a redelivery
- * [MQTT-3.3.1-1]. `aliasValue`: 1..65535. `remainingExpirySeconds`: see Message.remainingExpirySeconds [MQTT-3.3.2-6].
+ * Writes one receiver's packet: encoded.bytes.length bytes at target[offset ...), with what is the
+ * receiver's own. Values for which the form has no place are ignored. `packetId`: 1..65535 for QoS
+ * 1 and 2. `dup`: a redelivery [MQTT-3.3.1-1]. `aliasValue`: 1..65535. `remainingExpirySeconds`:
+ * see Message.remainingExpirySeconds [MQTT-3.3.2-6].
  */
 // biome-ignore lint/complexity/useMaxParams: one call per delivery; an object for the four patched values would be filled and read back each time.
 export function writePublish(
@@ -236,8 +248,8 @@ function writeUint32(target: Uint8Array, offset: number, value: number): void {
 }
 
 /**
- * Copies a decoded PUBLISH's properties without topic alias and message expiry, in their order, to target[offset ...).
- * Writes view.forwardLength bytes and returns that number.
+ * Copies a decoded PUBLISH's properties without topic alias and message expiry, in their order, to
+ * target[offset ...). Writes view.forwardLength bytes and returns that number.
  */
 export function copyForwardProperties(
   view: PacketView,

@@ -1,6 +1,6 @@
 /**
- * The providers of a worker in a row, asked one after the other until one has an opinion. This is the only place that
- * decides what silence, lateness and failure of a provider mean: no.
+ * The providers of a worker in a row, asked one after the other until one has an opinion. This is
+ * the only place that decides what silence, lateness and failure of a provider mean: no.
  *
  *   authenticate   first answer other than "next"; nobody: refused
  *   authorize      first "allow" or "deny"; nobody: allowed, unless somebody in the chain makes rules
@@ -51,18 +51,26 @@ export interface AuthChain {
   readonly allowsEverything: boolean;
   /** Extended authentication methods on offer. */
   readonly methods: readonly string[];
-  /** Called after a successful reload: live subscriptions and wills may have lost their permission. */
+  /**
+   * Called after a successful reload: live subscriptions and wills may have lost their permission.
+   */
   onReload: (() => void) | null;
 
   /** Never rejects. */
   authenticate(request: AuthRequest): Promise<AuthDecision>;
-  /** One step of an extended authentication. `current`: who the client is now, for a re-authentication. Never rejects. */
+  /**
+   * One step of an extended authentication. `current`: who the client is now, for a
+   * re-authentication. Never rejects.
+   */
   authenticateExtended(
     request: AuthRequest,
     step: ExtendedAuthStep,
     current: ClientIdentity | null,
   ): Promise<AuthDecision>;
-  /** `topic` as for AuthProvider.authorize. A promise only when a provider needs time; never rejects. */
+  /**
+   * `topic` as for AuthProvider.authorize. A promise only when a provider needs time; never
+   * rejects.
+   */
   authorize(
     identity: ClientIdentity,
     action: AuthAction,
@@ -70,7 +78,9 @@ export interface AuthChain {
     qos: number,
     retain: boolean,
   ): boolean | Promise<boolean>;
-  /** Takes configuration and files into use, all or nothing; rejects with a text for the operator. */
+  /**
+   * Takes configuration and files into use, all or nothing; rejects with a text for the operator.
+   */
   reload(config: AuthConfig): Promise<void>;
   close(): void;
 }
@@ -173,7 +183,8 @@ class ProviderChain implements AuthChain {
       const outcome = await this.#askOutcome(provider, () => provider.authenticate(request));
       if (outcome === null) return unavailable(false);
       if (outcome.kind === "continue") {
-        // Only extended authentication has further steps; a client without it could not answer [MQTT-4.12.0-6].
+        // Only extended authentication has further steps; a client without it could not answer
+        // [MQTT-4.12.0-6].
         this.#reportFault(provider, new Error('"continue" without an authentication method'));
         return unavailable(false);
       }

@@ -1,6 +1,7 @@
 /**
- * What the broker asks of authentication and authorization, and what providers answer. Every call is asynchronous with
- * a time limit; a provider that throws, rejects or is late counts as "no" (fail closed).
+ * What the broker asks of authentication and authorization, and what providers answer. Every call
+ * is asynchronous with a time limit; a provider that throws, rejects or is late counts as "no"
+ * (fail closed).
  *
  * Thread: worker. Each worker builds its own providers from the configuration.
  */
@@ -45,11 +46,16 @@ export type AuthOutcome =
       /** Final data of an extended authentication. */
       readonly authData?: Uint8Array;
     }
-  /** One more AUTH round trip (extended authentication only). `state` comes back in the next step. */
+  /**
+   * One more AUTH round trip (extended authentication only). `state` comes back in the next step.
+   */
   | { readonly kind: "continue"; readonly authData: Uint8Array; readonly state: unknown }
   /** This provider has no opinion: ask the next one. Nobody had one: not authorized. */
   | { readonly kind: "next" }
-  /** `reasonCode`: an MQTT 5 CONNACK code; mapped for MQTT 3.x. `serverReference` goes with 0x9C and 0x9D. */
+  /**
+   * `reasonCode`: an MQTT 5 CONNACK code; mapped for MQTT 3.x. `serverReference` goes with 0x9C and
+   * 0x9D.
+   */
   | {
       readonly kind: "reject";
       readonly reasonCode: number;
@@ -75,7 +81,10 @@ export const AuthAction = {
 } as const;
 export type AuthAction = (typeof AuthAction)[keyof typeof AuthAction];
 
-/** "next": no opinion, ask the next provider; nobody had one: allowed unless an ACL provider is configured. */
+/**
+ * "next": no opinion, ask the next provider; nobody had one: allowed unless an ACL provider is
+ * configured.
+ */
 export type Verdict = "allow" | "deny" | "next";
 
 export interface AuthProvider {
@@ -87,7 +96,10 @@ export interface AuthProvider {
     request: AuthRequest,
     step: ExtendedAuthStep,
   ): AuthOutcome | Promise<AuthOutcome>;
-  /** `topic`: a topic name (PUBLISH, WILL), a filter without its `$share/group/` (SUBSCRIBE, UNSUBSCRIBE), "" (CONNECT). */
+  /**
+   * `topic`: a topic name (PUBLISH, WILL), a filter without its `$share/group/` (SUBSCRIBE,
+   * UNSUBSCRIBE), "" (CONNECT).
+   */
   authorize(
     identity: ClientIdentity,
     action: AuthAction,
@@ -95,7 +107,10 @@ export interface AuthProvider {
     qos: number,
     retain: boolean,
   ): Verdict | Promise<Verdict>;
-  /** Takes changed files into use, all or nothing; rejects with a clear text and keeps the old state on bad input. */
+  /**
+   * Takes changed files into use, all or nothing; rejects with a clear text and keeps the old state
+   * on bad input.
+   */
   reload(): Promise<void>;
   close(): void;
 }

@@ -1,6 +1,7 @@
 /**
- * From socket chunks to packets: decodes as long as whole packets are there and nothing pauses the session. What is
- * left (the first part of a packet, or everything behind a pause) waits in the session's frame assembler.
+ * From socket chunks to packets: decodes as long as whole packets are there and nothing pauses the
+ * session. What is left (the first part of a packet, or everything behind a pause) waits in the
+ * session's frame assembler.
  *
  * Flow: publish 2/8. Thread: worker.
  */
@@ -23,7 +24,9 @@ const options: { -readonly [Key in keyof DecodeOptions]: DecodeOptions[Key] } = 
   topicAliasMaximum: 0,
 };
 
-/** Handles bytes[start, end) behind what waits already. Not called while packets are being handled. */
+/**
+ * Handles bytes[start, end) behind what waits already. Not called while packets are being handled.
+ */
 export function processInput(
   session: Session,
   bytes: Uint8Array,
@@ -40,7 +43,10 @@ export function processWaiting(session: Session): void {
   if (result < 0) failInput(session, null, -result, "illegal packet length");
 }
 
-/** Returns how many bytes were whole packets and have been handled, or a negative reason code: the session is over. */
+/**
+ * Returns how many bytes were whole packets and have been handled, or a negative reason code: the
+ * session is over.
+ */
 export function handlePackets(
   session: Session,
   bytes: Uint8Array,
@@ -85,8 +91,8 @@ function packetLimit(session: Session): number {
 }
 
 /**
- * A malformed or illegal packet: the reason code the specification names, then the end [MQTT-4.13.1-1]. `view`: what was
- * decoded of it; null when its length alone is at fault.
+ * A malformed or illegal packet: the reason code the specification names, then the end
+ * [MQTT-4.13.1-1]. `view`: what was decoded of it; null when its length alone is at fault.
  */
 function failInput(
   session: Session,

@@ -1,4 +1,7 @@
-/** The decoder against the packet table: what is accepted, what is refused and how, and that nothing else is touched. */
+/**
+ * The decoder against the packet table: what is accepted, what is refused and how, and that nothing
+ * else is touched.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

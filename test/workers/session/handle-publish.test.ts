@@ -1,4 +1,7 @@
-/** PUBLISH from clients: acknowledgements and their order, QoS 2 without doubles, receive maximum, aliases, refusals. */
+/**
+ * PUBLISH from clients: acknowledgements and their order, QoS 2 without doubles, receive maximum,
+ * aliases, refusals.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
