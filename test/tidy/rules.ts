@@ -52,6 +52,8 @@ export function checkSizes(files: readonly SourceFile[]): string[] {
   return files.flatMap(({ path, text }) => {
     const lines = text.split("\n");
     const long = lines.flatMap((line, index) => {
+      // The linter wants its exceptions on one line.
+      if (line.includes("biome-ignore")) return [];
       const isComment = /^\s*(\*|\/)/.test(line);
       // A message or a test's name is one string, however long.
       const breakable = isComment ? line : line.replace(/"[^"]*"|'[^']*'|`[^`]*`/g, "");
