@@ -28,6 +28,7 @@ import { EventLoop } from "./event-loop.ts";
 import { disconnectAll } from "./session/drain.ts";
 import { OutputFlush } from "./session/output-flush.ts";
 import { recheckPermissions } from "./session/recheck-permissions.ts";
+import { refreshSessions } from "./session/refresh-sessions.ts";
 import { Session } from "./session/session.ts";
 import type { SessionContext } from "./session/session-context.ts";
 import { SessionRegistry } from "./session/session-registry.ts";
@@ -142,6 +143,7 @@ export class WorkerRuntime {
       this.#context.config = config;
       this.#context.tenants.reload(config);
       this.#services.settingsChanged();
+      refreshSessions(this.#context);
       this.#loop.wake();
       this.#report({ type: "reloaded", error: null });
     } catch (error) {
@@ -260,6 +262,7 @@ export class WorkerRuntime {
       noteCongested: (session) => this.#congested.add(session),
       isCongested: () => this.#port.isCongested,
       resumeLater: (session, reason, delayMs) => this.#later(delayMs, () => session.resume(reason)),
+      pendingOutputBytes: 0,
       isDraining: false,
     };
   }

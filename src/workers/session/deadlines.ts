@@ -27,6 +27,8 @@ export function handleDeadline(session: Session, nowMs: number): void {
     session.transport.destroy();
     return;
   }
+  // Who is not read at present is silent because of us.
+  if (session.isPaused) session.lastReceivedMs = nowMs;
   if (nowMs >= keepAliveDeadline(session)) {
     session.close(ReasonCode.KEEP_ALIVE_TIMEOUT, "keep alive timeout"); // [MQTT-3.1.2-22]
     return;

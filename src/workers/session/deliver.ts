@@ -24,7 +24,7 @@ import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
 import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
 import type { Subscription } from "../dist/subscription.ts";
 import type { InboxPush } from "../inbox/inbox-api.ts";
-import { isOverBudget, noteOverMark } from "./output-budget.ts";
+import { countOutput, isOverBudget, noteOverMark } from "./output-budget.ts";
 import { countSent, sendAck } from "./send.ts";
 import type { Session } from "./session.ts";
 import { Phase } from "./session-state.ts";
@@ -167,7 +167,7 @@ export function hasRoom(session: Session): boolean {
 }
 
 export function handleOutputDrained(session: Session): void {
-  session.stalledSinceMs = 0;
+  countOutput(session, false);
   if (session.phase === Phase.ACTIVE) pumpQueue(session);
 }
 
@@ -232,11 +232,12 @@ function sendQueued(
   sendNew(session, window, delivery);
 }
 
-/** Keeps a message that finds no room, up to SessionInboxSize; then the newest is dropped and counted. */
+/** Keeps a message that finds no room, up to SessionInboxSize; then the newest is dropped and counted, not the oldest. */
 function enqueue(session: Session, delivery: Delivery): void {
   session.queue ??= new RingQueue();
   session.window ??= new OutboundWindow(session.receiveMaximum);
   const limit = session.tenant?.settings.SessionInboxSize ?? 0;
+  if (session.queue.size >= limit) dropExpired(session, session.queue);
   if (session.queue.size >= limit) {
     drop(session, Counter.DROPPED_QUEUE_FULL);
     finishShared(session, delivery);
@@ -244,6 +245,17 @@ function enqueue(session: Session, delivery: Delivery): void {
   }
   noteOverMark(session);
   session.queue.push(delivery);
+}
+
+/** Makes room at the head of a full queue: what has expired there would not be sent anyway. */
+function dropExpired(session: Session, queue: RingQueue<Delivery>): void {
+  for (;;) {
+    const first = queue.peek();
+    if (first === undefined || !first.message.isExpired(session.context.nowMs())) return;
+    queue.shift();
+    drop(session, Counter.DROPPED_EXPIRED); // [MQTT-3.3.2-5]
+    finishShared(session, first);
+  }
 }
 
 /** False: it cannot be sent to this client at all. `packetId` 0 at QoS 0. */

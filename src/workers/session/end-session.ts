@@ -9,14 +9,13 @@ import { Awaiting } from "../../shared/mqtt/outbound-window.ts";
 import { clampSessionExpiry } from "./connect-rules.ts";
 import { countSubscriptions } from "./count-subscriptions.ts";
 import type { Delivery } from "./deliver.ts";
-import { countOutput } from "./output-budget.ts";
+
 import type { Session } from "./session.ts";
 import { EndReason } from "./session-state.ts";
 import { willMessage } from "./will.ts";
 
 export function endSession(session: Session, wasActive: boolean): void {
   const { context, tenant } = session;
-  countOutput(session, true);
   if (wasActive) {
     context.counters[Counter.DISCONNECTS]! += 1;
     context.counters[Counter.SESSIONS_CONNECTED]! -= 1;

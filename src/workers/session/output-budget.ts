@@ -6,8 +6,7 @@
 
 import type { Session } from "./session.ts";
 
-/** Bytes waiting on this worker, all tenants. One per thread: modules are not shared between workers. */
-let pendingBytes = 0;
+
 
 /** True: QoS 0 is dropped for this session, QoS 1 and 2 wait. */
 export function isOverBudget(session: Session): boolean {
@@ -19,7 +18,8 @@ export function isOverBudget(session: Session): boolean {
     session.context.flushNow(transport);
     if (transport.output.size + transport.bufferedBytes > limits.connectionOutputBytes) return true;
   }
-  if (pendingBytes * workers > limits.processOutputBytes) return session.countedBytes > 0;
+  const workerBytes = session.context.pendingOutputBytes;
+  if (workerBytes * workers > limits.processOutputBytes) return session.countedBytes > 0;
   const tenantBytes = tenant?.pendingBytes ?? 0;
   return tenantBytes * workers > limits.tenantOutputBytes && session.countedBytes > 0;
 }
@@ -30,7 +30,7 @@ export function countOutput(session: Session, isGone: boolean): void {
   const change = waiting - session.countedBytes;
   if (change === 0) return;
   session.countedBytes = waiting;
-  pendingBytes += change;
+  session.context.pendingOutputBytes += change;
   if (session.tenant !== null) session.tenant.pendingBytes += change;
   if (waiting > 0) noteWaiting(session, change < 0);
   else session.stalledSinceMs = 0;

@@ -17,20 +17,34 @@ export function chargePublish(
 ): void {
   if (settings.MsgPubPerSec === 0 && settings.InBoundBandWidth === 0) return;
   const nowMs = session.context.nowMs();
-  let waitMs = 0;
-  session.publishRate = bucketFor(session.publishRate, settings.MsgPubPerSec, nowMs);
-  if (session.publishRate !== null) {
-    session.publishRate.take(1, nowMs);
-    waitMs = session.publishRate.waitMs(nowMs);
-  }
-  session.inboundBandwidth = bucketFor(session.inboundBandwidth, settings.InBoundBandWidth, nowMs);
-  if (session.inboundBandwidth !== null) {
-    session.inboundBandwidth.take(packetSize, nowMs);
-    waitMs = Math.max(waitMs, session.inboundBandwidth.waitMs(nowMs));
-  }
+  updateBuckets(session, settings, nowMs);
+  session.publishRate?.take(1, nowMs);
+  session.inboundBandwidth?.take(packetSize, nowMs);
+  const waitMs = inputWaitMs(session, nowMs);
   if (waitMs === 0 || session.isPausedFor(PauseReason.RATE)) return;
   session.pause(PauseReason.RATE);
   session.context.resumeLater(session, PauseReason.RATE, waitMs);
+}
+
+/** After a reload: input that waits for a rate waits no longer than the new one demands. */
+export function reviewRates(session: Session): void {
+  const { context, tenant } = session;
+  if (tenant === null || !session.isPausedFor(PauseReason.RATE)) return;
+  const nowMs = context.nowMs();
+  updateBuckets(session, tenant.settings, nowMs);
+  const waitMs = inputWaitMs(session, nowMs);
+  if (waitMs === 0) session.resume(PauseReason.RATE);
+  else context.resumeLater(session, PauseReason.RATE, waitMs);
+}
+
+function updateBuckets(session: Session, settings: TenantSettings, nowMs: number): void {
+  session.publishRate = bucketFor(session.publishRate, settings.MsgPubPerSec, nowMs);
+  session.inboundBandwidth = bucketFor(session.inboundBandwidth, settings.InBoundBandWidth, nowMs);
+}
+
+function inputWaitMs(session: Session, nowMs: number): number {
+  const forRate = session.publishRate?.waitMs(nowMs) ?? 0;
+  return Math.max(forRate, session.inboundBandwidth?.waitMs(nowMs) ?? 0);
 }
 
 /** Milliseconds to hold the session's output back after `size` bytes have left; 0 = not at all. */

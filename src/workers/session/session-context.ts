@@ -54,6 +54,8 @@ export interface SessionContext {
   isCongested(): boolean;
   /** Resumes `reason` for the session in `delayMs`. */
   resumeLater(session: Session, reason: PauseReason, delayMs: number): void;
+  /** Output bytes of this worker's connections, all tenants, that the kernel has not taken. */
+  pendingOutputBytes: number;
   /** True while the broker drains: no wills if the tenant says so. */
   isDraining: boolean;
 }

@@ -31,6 +31,7 @@ import type { ExtendedAuthExchange } from "./extended-auth.ts";
 import type { InboundAcks } from "./inbound-acks.ts";
 import { handlePackets, processInput, processWaiting } from "./input.ts";
 import type { OutboundAliases } from "./outbound-aliases.ts";
+import { countOutput } from "./output-budget.ts";
 import { sendDisconnect } from "./send.ts";
 import type { SessionContext } from "./session-context.ts";
 import { EndReason, type PauseReason, Phase } from "./session-state.ts";
@@ -151,6 +152,7 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   handleClose(): void {
     this.context.wake();
     this.end(EndReason.CONNECTION_LOST);
+    countOutput(this, true);
     this.context.registry.closed(this);
   }
 

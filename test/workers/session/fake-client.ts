@@ -10,6 +10,11 @@ import type { SessionWorld } from "./session-world.ts";
 
 const decoder = new TextDecoder();
 
+/** The payload of a PUBLISH as text. */
+export function textOf(packet: PublishPacket): string {
+  return decoder.decode(packet.payload);
+}
+
 export class FakeClient {
   readonly session: Session;
   readonly transport: FakeTransport;
@@ -86,7 +91,7 @@ export class FakeClient {
   }
 
   takePayloads(): string[] {
-    return this.takePublishes().map((packet) => decoder.decode(packet.payload));
+    return this.takePublishes().map(textOf);
   }
 
   /** A granted subscription. */
@@ -132,7 +137,7 @@ export class FakeClient {
       for (const packet of arrived) {
         if (packet.type === "pubrel") this.send(packets.pubcomp({ packetId: packet.packetId }));
         if (packet.type !== "publish") continue;
-        payloads.push(decoder.decode(packet.payload));
+        payloads.push(textOf(packet));
         const { packetId, qos } = packet;
         if (qos === 1) this.send(packets.puback({ packetId }));
         if (qos === 2) this.send(packets.pubrec({ packetId }));

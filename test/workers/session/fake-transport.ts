@@ -45,6 +45,8 @@ export class FakeTransport implements Transport {
   isClosed = false;
   /** The client takes nothing: flushed bytes wait. */
   isBlocked = false;
+  /** `close` waits for a client that is blocked, as long as the test likes. */
+  staysOpen = false;
   #waiting: Uint8Array[] = [];
   #received: Uint8Array[] = [];
 
@@ -74,6 +76,7 @@ export class FakeTransport implements Transport {
   close(): void {
     if (this.isClosed) return;
     this.flush();
+    if (this.staysOpen) return;
     this.#received.push(...this.#waiting.splice(0));
     this.#end();
   }

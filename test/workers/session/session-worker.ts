@@ -114,6 +114,7 @@ export class SessionWorker {
       noteCongested: (session) => this.#congested.add(session),
       isCongested: () => this.isCongested,
       resumeLater: (session, reason, delayMs) => world.later(delayMs, () => session.resume(reason)),
+      pendingOutputBytes: 0,
       isDraining: false,
     };
     this.services.sessionDict.onKick = (tenantId, clientId, epoch) => {

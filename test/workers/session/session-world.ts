@@ -11,6 +11,7 @@ import {
   type TenantSettings,
 } from "../../../src/shared/tenant/tenant-settings.ts";
 import type { AuthProvider } from "../../../src/workers/auth/auth-provider.ts";
+import { refreshSessions } from "../../../src/workers/session/refresh-sessions.ts";
 import { FakeMesh } from "../../helpers/fake-ring.ts";
 import * as packets from "../../helpers/packets.ts";
 import { arrayLog } from "../../main/helpers.ts";
@@ -155,6 +156,7 @@ export class SessionWorld {
       worker.context.config = this.config;
       worker.context.tenants.reload(this.config);
       worker.services.settingsChanged();
+      refreshSessions(worker.context);
     }
     this.run();
   }
