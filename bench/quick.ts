@@ -108,7 +108,7 @@ function report(scenario: Scenario): string {
       "deliveries/s",
       "of mosquitto",
       "CPU us/delivery",
-      "CPU ratio",
+      "less CPU",
       "server cores",
       "generator",
       "void",
@@ -122,7 +122,7 @@ function report(scenario: Scenario): string {
       showSpread(pick("deliveriesPerSecond")),
       showRatio(ratioTo(scenario, contender.name, "deliveriesPerSecond")),
       showSpread(pick("brokerCpuMicrosPerDelivery"), MICROS),
-      showRatio(ratioTo(scenario, contender.name, "brokerCpuMicrosPerDelivery")),
+      showRatio(ratioTo(scenario, contender.name, "brokerCpuMicrosPerDelivery", true)),
       pick("brokerCores").median.toFixed(2),
       `${(pick("generatorShare").median * 100).toFixed(0)} %`,
       String(own.filter((run) => !isValid(run.result)).length),
@@ -137,13 +137,19 @@ function runsOf(scenario: Scenario, contender: string): Run[] {
   return runs.filter((run) => run.scenario === scenario.name && run.contender === contender);
 }
 
-/** One figure beside mosquitto's of the same round; null when there is none. */
-function ratioTo(scenario: Scenario, contender: string, field: keyof LoadResult): Spread | null {
+/** One figure beside mosquitto's of the same round; null when there is none. Above 1 is better than mosquitto. */
+function ratioTo(
+  scenario: Scenario,
+  contender: string,
+  field: keyof LoadResult,
+  isLessBetter = false,
+): Spread | null {
   const others = runsOf(scenario, "mosquitto");
   if (others.length === 0) return null;
   const ratios = runsOf(scenario, contender).map((run) => {
     const beside = others.find((candidate) => candidate.round === run.round);
-    return run.result[field] / (beside?.result[field] ?? Number.NaN);
+    const ratio = run.result[field] / (beside?.result[field] ?? Number.NaN);
+    return isLessBetter ? 1 / ratio : ratio;
   });
   return spreadOf(ratios);
 }

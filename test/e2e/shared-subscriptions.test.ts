@@ -8,7 +8,7 @@ import * as packets from "../helpers/packets.ts";
 import { RawClient, textOf } from "../helpers/raw-client.ts";
 
 const MEMBERS = 20;
-const MESSAGES = 4_000;
+const MESSAGES = 10_000;
 const STRATEGIES = ["least_inflight", "round_robin"] as const;
 
 async function members(broker: BrokerProcess, filter: string, qos: number): Promise<RawClient[]> {
