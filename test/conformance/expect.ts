@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { until } from "../helpers/deadline.ts";
 import * as packets from "../helpers/packets.ts";
 import { hex, type PublishPacket, type RawClient, textOf } from "../helpers/raw-client.ts";
-import type { ServerPacket } from "../helpers/server-packets.ts";
 
 export const MALFORMED = 0x81;
 export const PROTOCOL_ERROR = 0x82;
@@ -43,15 +42,6 @@ export async function expectNothingBefore(
   publisher.send(packets.publish({ level: publisher.level, topic, payload: "barrier" }));
   const message = await subscriber.expect("publish");
   assert.equal(textOf(message.payload), "barrier", `came before the barrier: ${message.topic}`);
-}
-
-/** All packets until the connection closes. */
-export async function takeUntilClosed(client: RawClient): Promise<ServerPacket[]> {
-  const taken: ServerPacket[] = [];
-  for (let packet = await client.next(); packet !== null; packet = await client.next()) {
-    taken.push(packet);
-  }
-  return taken;
 }
 
 /**
