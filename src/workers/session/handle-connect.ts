@@ -57,6 +57,7 @@ function takeConnectFields(session: Session, packet: ConnectPacket): void {
   session.requestProblemInformation = packet.requestProblemInformation;
   session.keepAliveMs = packet.keepAliveSeconds * 1000;
   session.sessionExpirySeconds = packet.sessionExpirySeconds;
+  session.hasAskedToBeKept = packet.sessionExpirySeconds > 0;
 }
 
 /** Returns why the identifier is refused, or null. An empty one is replaced [MQTT-3.1.3-6] [MQTT-3.2.2-16]. */

@@ -7,7 +7,7 @@ import { EndReason } from "./session-state.ts";
 
 export function handleDisconnect(session: Session, packet: DisconnectPacket): void {
   const { sessionExpirySeconds } = packet;
-  if (sessionExpirySeconds > 0 && session.sessionExpirySeconds === 0) {
+  if (sessionExpirySeconds > 0 && !session.hasAskedToBeKept) {
     // MQTT5 §3.14.2.2.2: a session that ends with its connection cannot be prolonged.
     session.close(ReasonCode.PROTOCOL_ERROR, "session expiry in DISCONNECT after none in CONNECT");
     return;

@@ -63,8 +63,10 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   will: WillPacket | null = null;
   keepAliveMs = 0;
   cleanStart = true;
-  /** Seconds; 0xFFFFFFFF = never. */
+  /** Seconds as granted; 0xFFFFFFFF = never. */
   sessionExpirySeconds = 0;
+  /** CONNECT had a session expiry above 0, whatever was granted. */
+  hasAskedToBeKept = false;
   /** Packets in flight that the client takes, 1..65535. */
   receiveMaximum = 65_535;
   /** Bytes; 0 = no limit. */
