@@ -41,6 +41,8 @@ export interface RouteChange {
   /** "" when not shared. */
   readonly group: string;
   readonly isOrdered: boolean;
+  /** Shared members: false for a stored session without a connection. */
+  readonly isOnline: boolean;
   /** "" for ADD_WORKER and REMOVE_WORKER. */
   readonly clientId: string;
   readonly qos: number;
@@ -55,6 +57,7 @@ export interface RouteChange {
 const FLAG_NO_LOCAL = 1;
 const FLAG_RETAIN_AS_PUBLISHED = 2;
 const FLAG_ORDERED = 4;
+const FLAG_ONLINE = 8;
 
 export interface RouteRecord {
   readonly sequence: number;
@@ -77,7 +80,8 @@ function writeChange(writer: RecordWriter, change: RouteChange): void {
   writer.u8(
     (change.noLocal ? FLAG_NO_LOCAL : 0) |
       (change.retainAsPublished ? FLAG_RETAIN_AS_PUBLISHED : 0) |
-      (change.isOrdered ? FLAG_ORDERED : 0),
+      (change.isOrdered ? FLAG_ORDERED : 0) |
+      (change.isOnline ? FLAG_ONLINE : 0),
   );
   writer.u32(change.subscriptionIdentifier);
   writer.u32(change.slot);
@@ -106,6 +110,7 @@ function readChange(reader: RecordReader): RouteChange {
     noLocal: (flags & FLAG_NO_LOCAL) !== 0,
     retainAsPublished: (flags & FLAG_RETAIN_AS_PUBLISHED) !== 0,
     isOrdered: (flags & FLAG_ORDERED) !== 0,
+    isOnline: (flags & FLAG_ONLINE) !== 0,
     subscriptionIdentifier: reader.u32(),
     slot: reader.u32(),
     generation: reader.u32(),

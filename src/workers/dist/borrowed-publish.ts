@@ -56,6 +56,7 @@ export class BorrowedPublish {
   #scratchUsed = 0;
 
   /** Takes a decoded PUBLISH. `aliasTopic`: the topic that the packet's alias stands for, when it carries none. */
+  // biome-ignore lint/complexity/useMaxParams: one call per publish; an object for the arguments would be one too.
   loadView(
     view: PacketView,
     isV5: boolean,

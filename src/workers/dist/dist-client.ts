@@ -1,12 +1,14 @@
 /**
- * This worker's own routes: the transient subscriptions of its sessions and the inboxes it owns, announced to every
- * worker so that a publish anywhere finds them.
+ * This worker's own routes: the transient subscriptions of its sessions and the inboxes it owns,
+ * announced to every worker so that a publish anywhere finds them.
  *
- * Changes of one duty cycle travel in one record per peer with a growing sequence number; each peer answers with the
- * number it has applied. A SUBACK waits until all peers have applied the change it depends on, so after SUBACK a
- * publish from any connection is delivered.
+ * Changes of one duty cycle travel in one record per peer with a growing sequence number; each peer
+ * answers with the number it has applied. A SUBACK waits until all peers have applied the change it
+ * depends on, so after SUBACK a publish from any connection is delivered.
  *
- * A worker that starts asks its peers for their routes and opens its listeners only when all have answered.
+ * A worker that starts asks its peers for their routes and opens its listeners only when all have
+ * answered. It gets them piece by piece, the next piece when the last one is applied, so that a
+ * million routes stop neither the peers' sessions nor fill a ring's queue.
  * Thread: worker. Scope: one per worker.
  */
 
@@ -21,27 +23,26 @@ import {
 } from "../../shared/dist/route-command.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
-import { type DeliveryOptions, type InboxRoutes, optionsOf, type ShareName } from "./dist-api.ts";
-import type { FilterEntry, MatchIndex } from "./match-index.ts";
+import { AppliedBarrier } from "./applied-barrier.ts";
+import type { DeliveryOptions, InboxRoutes, ShareName } from "./dist-api.ts";
+import { InboxMembers } from "./inbox-members.ts";
+import { addLocal, removeLocal } from "./local-subscriptions.ts";
+import { type MatchIndex, NO_FILTER } from "./match-index.ts";
 import type { MemberTable } from "./member-table.ts";
+import {
+  controlChange,
+  knownMemberChange,
+  memberChange,
+  sessionChange,
+  workerChange,
+} from "./route-changes.ts";
 import type { RouteTable } from "./route-table.ts";
-import { OFFLINE_LOAD } from "./share-group.ts";
-import type { Subscription } from "./subscription.ts";
+import { NO_MEMBER_SLOT, type Subscription } from "./subscription.ts";
 
-/** Changes per record: 64 average 200 bytes fit a quarter of the smallest ring many times over. */
-const CHANGES_PER_RECORD = 1024;
-
-interface Waiter {
-  readonly sequence: number;
-  readonly done: () => void;
-}
-
-const NO_OPTIONS: DeliveryOptions = {
-  qos: 0,
-  noLocal: false,
-  retainAsPublished: false,
-  subscriptionIdentifier: 0,
-};
+/** Changes per record: 512 of 100 bytes are below a quarter of the smallest ring, 64 KiB. */
+const CHANGES_PER_RECORD = 512;
+/** Changes per answer to a worker that synchronizes: some milliseconds of work. */
+const CHANGES_PER_PIECE = 4096;
 
 export class DistClient implements InboxRoutes {
   readonly #endpoint: RingEndpoint;
@@ -51,18 +52,15 @@ export class DistClient implements InboxRoutes {
   readonly #self: number;
   readonly #reader = new RecordReader();
   readonly #writer = new RecordWriter();
+  readonly #barrier: AppliedBarrier;
+  readonly #inboxMembers: InboxMembers;
   #pending: RouteChange[] = [];
   /** Number of the newest own change; changes are numbered from 1. */
   #sequence = 0;
-  /** Highest own change that each peer has applied; Infinity for threads that hold no routes (main, self). */
-  readonly #appliedBy: number[];
-  readonly #waiters: Waiter[] = [];
-  #waiterHead = 0;
+  /** Peers that are being told all routes: the first node not yet told. */
+  readonly #told = new Map<number, number>();
   readonly #unsynced = new Set<number>();
   #onSynced: (() => void) | null = null;
-  /** Slots of persistent members, by session, to tell online from offline. */
-  readonly #inboxSlots = new Map<string, Map<string, number>>();
-  readonly #onlineInboxes = new Set<string>();
 
   constructor(endpoint: RingEndpoint, index: MatchIndex, table: RouteTable, members: MemberTable) {
     this.#endpoint = endpoint;
@@ -70,9 +68,8 @@ export class DistClient implements InboxRoutes {
     this.#table = table;
     this.#members = members;
     this.#self = endpoint.threadIndex;
-    this.#appliedBy = new Array<number>(endpoint.threadCount).fill(0);
-    this.#appliedBy[0] = Number.POSITIVE_INFINITY;
-    this.#appliedBy[this.#self] = Number.POSITIVE_INFINITY;
+    this.#barrier = new AppliedBarrier(endpoint.threadCount, this.#self);
+    this.#inboxMembers = new InboxMembers(members);
     endpoint.setHandler(RecordType.ROUTE_CHANGE, (bytes, offset, length, source) => {
       this.#handleChanges(bytes, offset, length, source);
     });
@@ -84,59 +81,56 @@ export class DistClient implements InboxRoutes {
   }
 
   /**
-   * Asks all peers for their routes; `done` when those of `livePeers` have answered. Once, at start. The others have
-   * not started yet: they have no routes, and will ask for ours when they do.
+   * Asks all peers for their routes; `done` when those of `livePeers` have answered. Once, at
+   * start. The others have not started yet: they have no routes, and will ask for ours when they
+   * do.
    */
   synchronize(livePeers: readonly number[], done: () => void): void {
     for (const peer of livePeers) this.#unsynced.add(peer);
     this.#onSynced = done;
-    for (const peer of livePeers) this.#sendTo(peer, [control(RouteOp.SYNC_REQUEST)]);
+    for (const peer of livePeers) this.#sendTo(peer, [controlChange(RouteOp.SYNC_REQUEST)]);
     this.#reportSynced();
   }
 
   /** A transient session subscribes. `done` after every worker matches it. */
   subscribe(tenantId: string, subscription: Subscription, done: () => void): void {
     if (subscription.share !== null) {
-      subscription.memberSlot = this.#members.acquire(tenantId, subscription);
-      const change = this.#memberChange(RouteOp.ADD_MEMBER, tenantId, subscription);
-      this.#table.apply(change, this.#self, subscription);
-      this.#wait(this.#announce(change), done);
+      subscription.memberSlot = this.#members.join(tenantId, subscription);
+      this.resubscribe(tenantId, subscription, done);
       return;
     }
     const entry = this.#index.ensure(tenantId, subscription.filter);
     addLocal(entry, subscription);
-    if (!entry.hasWorker(this.#self)) {
+    if (!this.#index.hasWorker(entry.node, this.#self)) {
       const change = workerChange(RouteOp.ADD_WORKER, tenantId, subscription.filter);
-      this.#table.apply(change, this.#self, null);
-      entry.announcedSequence = this.#announce(change);
+      entry.announcedSequence = this.#change(change, null);
     }
-    this.#wait(entry.announcedSequence, done);
+    this.#barrier.wait(entry.announcedSequence, done);
   }
 
   /** A shared subscription has new options: every worker must pick by them. `done` as for `subscribe`. */
   resubscribe(tenantId: string, subscription: Subscription, done: () => void): void {
     const change = this.#memberChange(RouteOp.ADD_MEMBER, tenantId, subscription);
-    this.#table.apply(change, this.#self, subscription);
-    this.#wait(this.#announce(change), done);
+    this.#barrier.wait(this.#change(change, subscription), done);
   }
 
   unsubscribe(tenantId: string, subscription: Subscription): void {
     if (subscription.share !== null) {
       const change = this.#memberChange(RouteOp.REMOVE_MEMBER, tenantId, subscription);
-      this.#members.release(subscription.memberSlot);
-      this.#table.apply(change, this.#self, null);
-      this.#announce(change);
+      const slot = subscription.memberSlot;
+      this.#members.leave(slot);
+      subscription.memberSlot = NO_MEMBER_SLOT;
+      this.#barrier.wait(this.#change(change, null), () => this.#members.release(slot));
       return;
     }
     const entry = this.#index.find(tenantId, subscription.filter);
     assert(entry !== null, "a live subscription has an entry");
     removeLocal(entry, subscription);
     if (entry.local !== null) return;
-    const change = workerChange(RouteOp.REMOVE_WORKER, tenantId, subscription.filter);
-    this.#table.apply(change, this.#self, null);
-    this.#announce(change);
+    this.#change(workerChange(RouteOp.REMOVE_WORKER, tenantId, subscription.filter), null);
   }
 
+  // biome-ignore lint/complexity/useMaxParams: the contract of InboxRoutes; a route has that many parts.
   addInboxRoute(
     tenantId: string,
     filter: string,
@@ -145,11 +139,14 @@ export class DistClient implements InboxRoutes {
     options: DeliveryOptions,
     done: () => void,
   ): void {
-    const op = share === null ? RouteOp.ADD_INBOX : RouteOp.ADD_INBOX_MEMBER;
-    const slot = share === null ? 0 : this.#inboxSlot(tenantId, filter, share, clientId);
-    const change = inboxChange(op, tenantId, filter, share, clientId, options, slot);
-    this.#table.apply(change, this.#self, null);
-    this.#wait(this.#announce(change), done);
+    if (share !== null) {
+      this.#inboxMembers.put(tenantId, clientId, filter, share, options);
+      this.#barrier.wait(this.#announceInboxMember(tenantId, filter, share, clientId), done);
+      return;
+    }
+    const route = { tenantId, filter, share, clientId };
+    const change = sessionChange(RouteOp.ADD_INBOX, route, options, null);
+    this.#barrier.wait(this.#change(change, null), done);
   }
 
   removeInboxRoute(
@@ -160,83 +157,67 @@ export class DistClient implements InboxRoutes {
     done: () => void,
   ): void {
     const op = share === null ? RouteOp.REMOVE_INBOX : RouteOp.REMOVE_INBOX_MEMBER;
-    const change = inboxChange(op, tenantId, filter, share, clientId, NO_OPTIONS, 0);
-    this.#table.apply(change, this.#self, null);
-    if (share !== null) this.#releaseInboxSlot(tenantId, filter, share, clientId);
-    this.#wait(this.#announce(change), done);
+    const change = sessionChange(op, { tenantId, filter, share, clientId }, null, null);
+    const sequence = this.#change(change, null);
+    const member =
+      share === null ? null : this.#inboxMembers.remove(tenantId, clientId, filter, share);
+    this.#barrier.wait(sequence, () => {
+      if (member !== null) this.#members.release(member.slot);
+      done();
+    });
   }
 
-  /** Shared groups prefer stored sessions that have a connection over those that have none. */
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void {
-    const session = `${tenantId}\0${clientId}`;
-    if (isOnline) this.#onlineInboxes.add(session);
-    else this.#onlineInboxes.delete(session);
-    for (const slot of this.#inboxSlots.get(session)?.values() ?? []) {
-      this.#members.setLoad(slot, isOnline ? 0 : OFFLINE_LOAD);
+    const memberships = this.#inboxMembers.setOnline(tenantId, clientId, isOnline);
+    for (const { filter, share } of memberships) {
+      this.#announceInboxMember(tenantId, filter, share, clientId);
     }
   }
 
   /** A peer is gone: nobody waits for it, its routes vanish. */
   peerLost(peer: number): void {
     this.#table.forgetWorker(peer);
-    this.#appliedBy[peer] = Number.POSITIVE_INFINITY;
+    this.#members.resetLoads();
+    this.#told.delete(peer);
     this.#unsynced.delete(peer);
     this.#reportSynced();
-    this.#wake();
+    this.#barrier.exclude(peer);
   }
 
-  /** End of a duty cycle: one record per peer with all changes since the last one. */
+  /** End of a duty cycle: all changes since the last one, in one record per peer if they fit. */
   flush(): void {
     if (this.#pending.length === 0) return;
     const changes = this.#pending;
     this.#pending = [];
-    for (const peer of this.#peers()) {
-      if (this.#appliedBy[peer] !== Number.POSITIVE_INFINITY) this.#sendTo(peer, changes);
+    for (let peer = 1; peer < this.#endpoint.threadCount; peer += 1) {
+      if (this.#barrier.needsChanges(peer)) this.#sendTo(peer, changes);
     }
   }
 
-  *#peers(): Generator<number> {
-    for (let thread = 1; thread < this.#endpoint.threadCount; thread += 1) {
-      if (thread !== this.#self) yield thread;
-    }
-  }
-
-  #announce(change: RouteChange): number {
+  /** Applies a change of this worker and announces it; returns its number. */
+  #change(change: RouteChange, subscription: Subscription | null): number {
+    this.#table.apply(change, this.#self, subscription);
     this.#pending.push(change);
     this.#sequence += 1;
     return this.#sequence;
   }
 
-  #wait(sequence: number, done: () => void): void {
-    if (this.#appliedByAll() >= sequence) {
-      done();
-      return;
-    }
-    this.#waiters.push({ sequence, done });
+  #memberChange(op: RouteOp, tenantId: string, subscription: Subscription): RouteChange {
+    const generation = this.#members.generation(subscription.memberSlot);
+    return memberChange(op, tenantId, subscription, generation);
   }
 
-  #appliedByAll(): number {
-    let lowest = Number.POSITIVE_INFINITY;
-    for (const applied of this.#appliedBy) lowest = Math.min(lowest, applied);
-    return lowest;
-  }
-
-  /**
-   * Calls everybody whose change is applied everywhere. An entry announced earlier waits with an older number behind
-   * newer ones, so the head may hold others back for one round trip; nobody is forgotten.
-   */
-  #wake(): void {
-    const applied = this.#appliedByAll();
-    for (;;) {
-      const waiter = this.#waiters[this.#waiterHead];
-      if (waiter === undefined || waiter.sequence > applied) break;
-      this.#waiterHead += 1;
-      waiter.done();
-    }
-    if (this.#waiterHead > 1024 || this.#waiterHead === this.#waiters.length) {
-      this.#waiters.splice(0, this.#waiterHead);
-      this.#waiterHead = 0;
-    }
+  #announceInboxMember(
+    tenantId: string,
+    filter: string,
+    share: ShareName,
+    clientId: string,
+  ): number {
+    const { options, slot } = this.#inboxMembers.find(tenantId, clientId, filter, share);
+    const isOnline = this.#inboxMembers.isOnline(tenantId, clientId);
+    const place = { isOnline, slot, generation: this.#members.generation(slot) };
+    const route = { tenantId, filter, share, clientId };
+    return this.#change(sessionChange(RouteOp.ADD_INBOX_MEMBER, route, options, place), null);
   }
 
   #sendTo(peer: number, changes: readonly RouteChange[]): void {
@@ -249,12 +230,16 @@ export class DistClient implements InboxRoutes {
     }
   }
 
+  #send(peer: number, type: RecordType): void {
+    this.#endpoint.enqueue(peer, type, this.#writer.bytes, 0, this.#writer.size);
+  }
+
   #handleChanges(bytes: Uint8Array, offset: number, length: number, source: number): void {
     this.#reader.reset(bytes, offset, length);
     const record = readRouteRecord(this.#reader);
     this.#reader.release();
     for (const change of record.changes) {
-      if (change.op === RouteOp.SYNC_REQUEST) this.#answerSync(source);
+      if (change.op === RouteOp.SYNC_REQUEST) this.#startTelling(source);
       else if (change.op === RouteOp.SYNC_END) this.#unsynced.delete(source);
       else this.#table.apply(change, source, null);
     }
@@ -266,49 +251,58 @@ export class DistClient implements InboxRoutes {
     }
   }
 
-  #send(peer: number, type: RecordType): void {
-    this.#endpoint.enqueue(peer, type, this.#writer.bytes, 0, this.#writer.size);
-  }
-
   #handleApplied(source: number, sequence: number): void {
-    this.#appliedBy[source] = sequence;
-    this.#wake();
+    if (this.#told.has(source)) this.#tellMore(source);
+    this.#barrier.applied(source, sequence);
   }
 
-  /** A peer has just started and knows nothing: tell it all routes of this worker. */
-  #answerSync(peer: number): void {
-    this.flush();
-    this.#appliedBy[peer] = 0;
+  /**
+   * A peer has just started and knows nothing: tell it all routes of this worker. Changes made
+   * meanwhile travel between the pieces: a route told twice is the same route, and one removed
+   * before it was told is unknown there. What the peer answers before it was told everything is
+   * early, and harmless: it serves nobody before SYNC_END.
+   */
+  #startTelling(peer: number): void {
+    this.#barrier.include(peer);
+    this.#told.set(peer, 0);
+    this.#tellMore(peer);
+  }
+
+  #tellMore(peer: number): void {
+    const index = this.#index;
     const changes: RouteChange[] = [];
-    this.#index.forEach((entry, tenantId, filter) => {
-      this.#collectOwn(entry, tenantId, filter, changes);
-    });
-    changes.push(control(RouteOp.SYNC_END));
+    let node = index.nextFilter(this.#told.get(peer) ?? 0);
+    while (node !== NO_FILTER && changes.length < CHANGES_PER_PIECE) {
+      this.#collectOwn(node, changes);
+      node = index.nextFilter(node + 1);
+    }
+    if (node === NO_FILTER) {
+      changes.push(controlChange(RouteOp.SYNC_END));
+      this.#told.delete(peer);
+    } else {
+      this.#told.set(peer, node);
+    }
     this.#sendTo(peer, changes);
   }
 
-  #collectOwn(entry: FilterEntry, tenantId: string, filter: string, into: RouteChange[]): void {
-    if (entry.hasWorker(this.#self)) into.push(workerChange(RouteOp.ADD_WORKER, tenantId, filter));
-    for (const route of entry.inboxes?.values() ?? []) {
-      if (route.thread !== this.#self) continue;
-      into.push(
-        inboxChange(RouteOp.ADD_INBOX, tenantId, filter, null, route.clientId, route.options, 0),
-      );
+  #collectOwn(node: number, into: RouteChange[]): void {
+    const index = this.#index;
+    const entry = index.entryAt(node);
+    const isSubscribed = index.hasWorker(node, this.#self);
+    if (entry === null && !isSubscribed) return;
+    const tenantId = index.tenantAt(node);
+    const filter = index.filterAt(node);
+    if (isSubscribed) into.push(workerChange(RouteOp.ADD_WORKER, tenantId, filter));
+    for (const { thread, clientId, options } of entry?.inboxes?.values() ?? []) {
+      if (thread !== this.#self) continue;
+      const route = { tenantId, filter, share: null, clientId };
+      into.push(sessionChange(RouteOp.ADD_INBOX, route, options, null));
     }
-    for (const group of entry.shares ?? []) {
-      for (const member of group.members) {
+    for (const group of entry?.shares ?? []) {
+      const share = { group: group.name, ordered: group.isOrdered };
+      for (const member of group.members()) {
         if (member.thread !== this.#self) continue;
-        into.push({
-          ...optionsOf(member.options),
-          op: member.isInbox ? RouteOp.ADD_INBOX_MEMBER : RouteOp.ADD_MEMBER,
-          tenantId,
-          filter,
-          group: group.name,
-          isOrdered: group.isOrdered,
-          clientId: member.clientId,
-          slot: member.slot,
-          generation: member.generation,
-        });
+        into.push(knownMemberChange(tenantId, filter, share, member));
       }
     }
   }
@@ -319,111 +313,4 @@ export class DistClient implements InboxRoutes {
     this.#onSynced = null;
     done();
   }
-
-  #memberChange(op: RouteOp, tenantId: string, subscription: Subscription): RouteChange {
-    assert(subscription.share !== null, "a member's subscription is shared");
-    return {
-      ...optionsOf(subscription.options),
-      op,
-      tenantId,
-      filter: subscription.filter,
-      group: subscription.share.group,
-      isOrdered: subscription.share.ordered,
-      clientId: subscription.receiver.clientId,
-      slot: subscription.memberSlot,
-      generation: this.#members.generation(subscription.memberSlot),
-    };
-  }
-
-  #inboxSlot(tenantId: string, filter: string, share: ShareName, clientId: string): number {
-    const session = `${tenantId}\0${clientId}`;
-    let slots = this.#inboxSlots.get(session);
-    if (slots === undefined) {
-      slots = new Map();
-      this.#inboxSlots.set(session, slots);
-    }
-    const route = shareRoute(filter, share);
-    let slot = slots.get(route);
-    if (slot === undefined) {
-      slot = this.#members.acquire(tenantId, null);
-      slots.set(route, slot);
-    }
-    this.#members.setLoad(slot, this.#onlineInboxes.has(session) ? 0 : OFFLINE_LOAD);
-    return slot;
-  }
-
-  #releaseInboxSlot(tenantId: string, filter: string, share: ShareName, clientId: string): void {
-    const session = `${tenantId}\0${clientId}`;
-    const slots = this.#inboxSlots.get(session);
-    const slot = slots?.get(shareRoute(filter, share));
-    if (slots === undefined || slot === undefined) return;
-    slots.delete(shareRoute(filter, share));
-    if (slots.size === 0) this.#inboxSlots.delete(session);
-    this.#members.release(slot);
-  }
-}
-
-function shareRoute(filter: string, share: ShareName): string {
-  return `${share.ordered ? "o" : "s"}${share.group}\0${filter}`;
-}
-
-function control(op: RouteOp): RouteChange {
-  return workerChange(op, "", "");
-}
-
-function workerChange(op: RouteOp, tenantId: string, filter: string): RouteChange {
-  return inboxChange(op, tenantId, filter, null, "", NO_OPTIONS, 0);
-}
-
-function inboxChange(
-  op: RouteOp,
-  tenantId: string,
-  filter: string,
-  share: ShareName | null,
-  clientId: string,
-  options: DeliveryOptions,
-  slot: number,
-): RouteChange {
-  return {
-    ...optionsOf(options),
-    op,
-    tenantId,
-    filter,
-    group: share?.group ?? "",
-    isOrdered: share?.ordered ?? false,
-    clientId,
-    slot,
-    generation: 0,
-  };
-}
-
-function addLocal(entry: FilterEntry, subscription: Subscription): void {
-  const local = entry.local;
-  subscription.position = 0;
-  if (local === null) {
-    entry.local = subscription;
-  } else if (Array.isArray(local)) {
-    subscription.position = local.length;
-    local.push(subscription);
-  } else {
-    subscription.position = 1;
-    entry.local = [local, subscription];
-  }
-}
-
-/** Moves the last one into the gap: order among subscribers of one filter means nothing. */
-function removeLocal(entry: FilterEntry, subscription: Subscription): void {
-  const local = entry.local;
-  if (!Array.isArray(local)) {
-    assert(local === subscription, "the subscription is the entry's only one");
-    entry.local = null;
-    return;
-  }
-  const last = local.pop();
-  assert(last !== undefined, "the entry has subscriptions");
-  if (last !== subscription) {
-    local[subscription.position] = last;
-    last.position = subscription.position;
-  }
-  if (local.length === 0) entry.local = null;
 }

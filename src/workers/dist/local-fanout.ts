@@ -11,7 +11,7 @@ import type { FilterEntry } from "./match-index.ts";
 import type { LocalReceiver, Subscription } from "./subscription.ts";
 
 let nextStamp = 1;
-const receivers: LocalReceiver[] = [];
+const receivers: (LocalReceiver | null)[] = [];
 
 /** `entries[0..count)`: matched filters that have local subscribers. */
 export function deliverLocal(
@@ -73,7 +73,9 @@ function deliverMerged(
     }
   }
   for (let index = 0; index < receiverCount; index += 1) {
-    const receiver = receivers[index];
+    const receiver = receivers[index] ?? null;
+    // Scratch must not keep a session alive.
+    receivers[index] = null;
     receiver?.deliver(
       publish,
       receiver.matchQos,

@@ -1,19 +1,23 @@
 /**
- * Who wants what, for one worker: the trie of all topic filters of the node, and beside each filter its receivers.
+ * Who wants what, for one worker: the trie of all topic filters of the node, and beside each filter
+ * its receivers.
  *
  *     filter ──► workers   bit per worker with transient subscribers of this filter
- *                local     this worker's own transient subscriptions
- *                inboxes   persistent sessions, by client identifier
- *                shares    shared groups and their members
+ *                local     this worker's own transient subscriptions    ┐
+ *                inboxes   persistent sessions, by client identifier    ├ FilterEntry, where needed
+ *                shares    shared groups and their members              ┘
  *
  * Every worker holds the same filters; only `local` differs. Matching is therefore a local walk.
+ * Most filters are wanted by sessions of other workers and by nobody else, so their bits stand in
+ * plain arrays by trie node: no object per filter, nothing for the garbage collector to visit.
  * Flow: publish 4/8, between session and publisher. Thread: worker. Scope: one per worker.
+ * Invariant: every filter in the trie has a worker bit or an entry.
  */
 
-import { assert } from "../../shared/base/assert.ts";
 import { FilterTrie } from "../../shared/topic/filter-trie.ts";
 import type { HashKey } from "../../shared/topic/level-hash.ts";
 import type { DeliveryOptions } from "./dist-api.ts";
+import { NodeEntries, NodeWords } from "./node-columns.ts";
 import type { ShareGroup } from "./share-group.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -25,58 +29,46 @@ export interface InboxRoute {
 }
 
 /** Two words hold MAX_WORKERS (62) bits: bit 31 would make a word negative. */
-const BITS_PER_WORD = 31;
+export const WORKERS_PER_WORD = 31;
 
+/** Receivers of one filter beyond the worker bits. Whoever empties it calls `MatchIndex.prune`. */
 export class FilterEntry {
+  /** Trie node, for the node methods of the index. */
   readonly node: number;
-  /** Bits of workers 1..31 and 32..62. */
-  workersLow = 0;
-  workersHigh = 0;
   /** One subscription is the common case and needs no array. */
   local: Subscription | Subscription[] | null = null;
   inboxes: Map<string, InboxRoute> | null = null;
   shares: ShareGroup[] | null = null;
-  /** Sequence of the change that announced this worker's own bit; SUBACK waits until all have applied it. */
+  /**
+   * Sequence of the change that announced this worker's own bit; SUBACK waits until all have
+   * applied it.
+   */
   announcedSequence = 0;
 
   constructor(node: number) {
     this.node = node;
   }
 
-  hasWorker(thread: number): boolean {
-    return thread <= BITS_PER_WORD
-      ? (this.workersLow & (1 << (thread - 1))) !== 0
-      : (this.workersHigh & (1 << (thread - 1 - BITS_PER_WORD))) !== 0;
-  }
-
-  addWorker(thread: number): void {
-    if (thread <= BITS_PER_WORD) this.workersLow |= 1 << (thread - 1);
-    else this.workersHigh |= 1 << (thread - 1 - BITS_PER_WORD);
-  }
-
-  removeWorker(thread: number): void {
-    if (thread <= BITS_PER_WORD) this.workersLow &= ~(1 << (thread - 1));
-    else this.workersHigh &= ~(1 << (thread - 1 - BITS_PER_WORD));
-  }
-
   get isEmpty(): boolean {
-    return (
-      (this.workersLow | this.workersHigh) === 0 &&
-      this.local === null &&
-      this.inboxes === null &&
-      this.shares === null
-    );
+    return this.local === null && this.inboxes === null && this.shares === null;
   }
 }
 
+/** What `nextFilter` returns after the last one. */
+export const NO_FILTER = -1;
+
 const encoder = new TextEncoder();
-/** Scratch for filters on their way into the trie; callers are synchronous. 3 bytes per UTF-16 unit, at most 65,535. */
+/**
+ * Scratch for filters on their way into the trie; callers are synchronous. 3 bytes per UTF-16 unit,
+ * at most 65,535.
+ */
 const scratch = new Uint8Array(65_535 * 3);
 
 export class MatchIndex {
   readonly #trie: FilterTrie;
-  /** By trie node; null for inner nodes. */
-  #entries: (FilterEntry | null)[] = [];
+  readonly #workersLow = new NodeWords();
+  readonly #workersHigh = new NodeWords();
+  readonly #entries = new NodeEntries<FilterEntry>();
 
   /** `hashKey`: random in production, so that clients cannot choose levels that collide. */
   constructor(hashKey: HashKey) {
@@ -87,56 +79,129 @@ export class MatchIndex {
     return this.#trie.size;
   }
 
-  /** The entry of a filter, made when missing. Whoever empties it calls `prune`. */
+  /** The entry of a filter, made when missing. */
   ensure(tenantId: string, filter: string): FilterEntry {
-    const length = encoder.encodeInto(filter, scratch).written;
-    const root = this.#trie.tenantRoot(tenantId);
-    const node = this.#trie.insert(root, scratch, 0, length);
-    while (this.#entries.length <= node) this.#entries.push(null);
-    const existing = this.#entries[node];
-    if (existing !== null && existing !== undefined) return existing;
+    const node = this.#insert(tenantId, filter);
+    const existing = this.#entries.get(node);
+    if (existing !== null) return existing;
     const entry = new FilterEntry(node);
-    this.#entries[node] = entry;
+    this.#entries.set(node, entry);
     return entry;
   }
 
+  /** The entry of a filter; null also where the filter has worker bits alone. */
   find(tenantId: string, filter: string): FilterEntry | null {
-    const root = this.#trie.findTenant(tenantId);
-    if (root < 0) return null;
-    const length = encoder.encodeInto(filter, scratch).written;
-    const node = this.#trie.find(root, scratch, 0, length);
-    return node < 0 ? null : (this.#entries[node] ?? null);
+    const node = this.#findNode(tenantId, filter);
+    return node < 0 ? null : this.#entries.get(node);
   }
 
-  /** Removes the filter when nobody wants it any more. */
+  /** Worker `thread` has subscribers of this filter. */
+  addWorker(tenantId: string, filter: string, thread: number): void {
+    const node = this.#insert(tenantId, filter);
+    const words = this.#wordsOf(thread);
+    words.set(node, words.get(node) | bitOf(thread));
+  }
+
+  /** Worker `thread` has no subscribers of this filter any more. */
+  removeWorker(tenantId: string, filter: string, thread: number): void {
+    const node = this.#findNode(tenantId, filter);
+    if (node >= 0) this.removeWorkerAt(node, thread);
+  }
+
+  /** As `removeWorker`, and prunes; `node` is a filter's. */
+  removeWorkerAt(node: number, thread: number): void {
+    const words = this.#wordsOf(thread);
+    const bits = words.get(node);
+    if ((bits & bitOf(thread)) !== 0) words.set(node, bits & ~bitOf(thread));
+    this.#prune(node);
+  }
+
+  hasWorker(node: number, thread: number): boolean {
+    return (this.#wordsOf(thread).get(node) & bitOf(thread)) !== 0;
+  }
+
+  /** Forgets an entry that is empty, and the filter when nobody wants it any more. */
   prune(entry: FilterEntry): void {
-    if (!entry.isEmpty) return;
-    assert(this.#entries[entry.node] === entry, "entry is in the index");
-    this.#entries[entry.node] = null;
-    this.#trie.remove(entry.node);
+    this.#prune(entry.node);
   }
 
   /**
-   * Finds the entries whose filter matches bytes[offset, offset + length); returns how many. Read them with `matched`
-   * before the next `match`. Cost: the number of levels and of matches, not the number of filters.
+   * Finds the filters that match bytes[offset, offset + length); returns how many. Read them with
+   * the `matched…` methods before the next `match`. Cost: the number of levels and of matches, not
+   * the number of filters.
    */
   match(tenantId: string, bytes: Uint8Array, offset: number, length: number): number {
     const root = this.#trie.findTenant(tenantId);
     return root < 0 ? 0 : this.#trie.match(root, bytes, offset, length);
   }
 
-  matched(index: number): FilterEntry {
-    const entry = this.#entries[this.#trie.matches[index] ?? -1];
-    assert(entry !== null && entry !== undefined, "matched filters have entries");
-    return entry;
+  /** Receivers of a matched filter beyond the worker bits; null when there are none. */
+  matched(index: number): FilterEntry | null {
+    return this.#entries.get(this.#trie.matches[index]!);
   }
 
-  /** All filters, e.g. to tell a restarted worker or forget a dead one. Cold. The visitor may empty and prune entries. */
-  forEach(visit: (entry: FilterEntry, tenantId: string, filter: string) => void): void {
-    for (let node = 0; node < this.#entries.length; node += 1) {
-      const entry = this.#entries[node];
-      if (entry === null || entry === undefined) continue;
-      visit(entry, this.#trie.tenantOf(node), this.#trie.filterOf(node));
-    }
+  /** Bits of workers 1..31 with subscribers of a matched filter. */
+  matchedWorkersLow(index: number): number {
+    return this.#workersLow.get(this.#trie.matches[index]!);
   }
+
+  /** Bits of workers 32..62. */
+  matchedWorkersHigh(index: number): number {
+    return this.#workersHigh.get(this.#trie.matches[index]!);
+  }
+
+  /**
+   * Node of the first filter at or above `from`, NO_FILTER after the last one: to walk all filters,
+   * also in pieces, also while filters come and go. O(nodes skipped).
+   */
+  nextFilter(from: number): number {
+    const end = this.#trie.capacity;
+    for (let node = from; node < end; node += 1) {
+      if (this.#hasReceivers(node)) return node;
+    }
+    return NO_FILTER;
+  }
+
+  entryAt(node: number): FilterEntry | null {
+    return this.#entries.get(node);
+  }
+
+  /** Allocates: for announcing routes. */
+  filterAt(node: number): string {
+    return this.#trie.filterOf(node);
+  }
+
+  tenantAt(node: number): string {
+    return this.#trie.tenantOf(node);
+  }
+
+  #insert(tenantId: string, filter: string): number {
+    const length = encoder.encodeInto(filter, scratch).written;
+    return this.#trie.insert(this.#trie.tenantRoot(tenantId), scratch, 0, length);
+  }
+
+  #findNode(tenantId: string, filter: string): number {
+    const root = this.#trie.findTenant(tenantId);
+    if (root < 0) return root;
+    const length = encoder.encodeInto(filter, scratch).written;
+    return this.#trie.find(root, scratch, 0, length);
+  }
+
+  #prune(node: number): void {
+    if (this.#entries.get(node)?.isEmpty) this.#entries.clear(node);
+    if (!this.#hasReceivers(node)) this.#trie.remove(node);
+  }
+
+  #hasReceivers(node: number): boolean {
+    if ((this.#workersLow.get(node) | this.#workersHigh.get(node)) !== 0) return true;
+    return this.#entries.get(node) !== null;
+  }
+
+  #wordsOf(thread: number): NodeWords {
+    return thread <= WORKERS_PER_WORD ? this.#workersLow : this.#workersHigh;
+  }
+}
+
+function bitOf(thread: number): number {
+  return 1 << ((thread - 1) % WORKERS_PER_WORD);
 }

@@ -1,16 +1,19 @@
 /**
- * This worker's shared-group members by slot, so that a delivery from another worker finds its subscription with one
- * array read. A slot's generation grows when it is given out, so that a delivery meant for a member that has left does
- * not reach its successor. Persistent members have slots too, for their load word; `subscription` is null for them.
+ * This worker's shared-group members by slot, so that a delivery from another worker finds its
+ * subscription with one array read. Persistent members have slots too, for their load word;
+ * `subscription` is null for them.
+ *
+ *     join ──► in the group ── leave ──► nobody's, its group still known ── release ──► free
+ *
+ * Records for a member that has left may be on their way until every worker has removed it: they
+ * find the group and go to another member. Only then is the slot released, so its next user never
+ * meets its predecessor's records; the generation, which grows with each use, says so once more.
  * Thread: worker. Scope: one per worker.
  */
 
 import { RingQueue } from "../../shared/collections/ring-queue.ts";
 import { shareLoadWord } from "../../shared/metrics/shared-words.ts";
-import type { Subscription } from "./subscription.ts";
-
-/** Released slots wait behind this many others, so that records under way still find the group they were for. */
-const REUSE_DELAY = 256;
+import { NO_MEMBER_SLOT, type Subscription } from "./subscription.ts";
 
 export interface SharedRoute {
   readonly tenantId: string;
@@ -21,7 +24,7 @@ export interface SharedRoute {
 
 export class MemberTable {
   readonly #subscriptions: (Subscription | null)[] = [];
-  /** Like #subscriptions, but kept after release: a late delivery still learns which group it was for. */
+  /** Kept from `leave` to `release`: a late delivery still learns which group it was for. */
   readonly #routes: (SharedRoute | null)[] = [];
   readonly #generations: number[] = [];
   readonly #free = new RingQueue<number>();
@@ -33,10 +36,14 @@ export class MemberTable {
     this.#thread = thread;
   }
 
-  /** Gives out a slot with load zero. */
-  acquire(tenantId: string, subscription: Subscription | null): number {
-    const isReusable = this.#free.size > REUSE_DELAY;
-    const slot = (isReusable ? this.#free.shift() : undefined) ?? this.#subscriptions.length;
+  /** Slots ever given out. */
+  get size(): number {
+    return this.#subscriptions.length;
+  }
+
+  /** Gives out a slot with load zero. `subscription`: null for a persistent member. */
+  join(tenantId: string, subscription: Subscription | null): number {
+    const slot = this.#free.shift() ?? this.#subscriptions.length;
     this.#subscriptions[slot] = subscription;
     this.#routes[slot] = subscription === null ? null : routeOf(tenantId, subscription);
     this.#generations[slot] = (this.generation(slot) + 1) >>> 0;
@@ -44,8 +51,14 @@ export class MemberTable {
     return slot;
   }
 
-  release(slot: number): void {
+  /** Nobody finds the member from now on. */
+  leave(slot: number): void {
     this.#subscriptions[slot] = null;
+  }
+
+  /** Every worker has removed the member that left: the slot may be given out again. */
+  release(slot: number): void {
+    this.#routes[slot] = null;
     this.#free.push(slot);
   }
 
@@ -62,14 +75,25 @@ export class MemberTable {
     return this.generation(slot) === generation ? (this.#routes[slot] ?? null) : null;
   }
 
-  /** One message of this member is done: taken by the client, dropped, or handed on. */
+  /**
+   * One message of this member is done: taken by the client, dropped, or handed on. Nothing happens
+   * for a member that has left. Never below zero: slots beyond SHARE_SLOTS share words, and
+   * `resetLoads` forgets messages that are still under way.
+   */
   finish(slot: number): void {
-    Atomics.sub(this.#loads, shareLoadWord(this.#thread, slot), 1);
+    if (slot === NO_MEMBER_SLOT) return;
+    const word = shareLoadWord(this.#thread, slot);
+    if (Atomics.load(this.#loads, word) > 0) Atomics.sub(this.#loads, word, 1);
   }
 
-  /** Replaces the load of a persistent member: `OFFLINE_LOAD` or 0. */
-  setLoad(slot: number, load: number): void {
-    Atomics.store(this.#loads, shareLoadWord(this.#thread, slot), load);
+  /**
+   * A worker is gone, and with it messages that it had counted as under way to members here: counts
+   * anew. O(slots).
+   */
+  resetLoads(): void {
+    for (let slot = 0; slot < this.#subscriptions.length; slot += 1) {
+      Atomics.store(this.#loads, shareLoadWord(this.#thread, slot), 0);
+    }
   }
 }
 

@@ -12,6 +12,8 @@ export class PendingPublish {
   #outstanding = 0;
   #isSealed = false;
   #base: PublishOutcome = PublishOutcome.NO_SUBSCRIBER;
+  #isTaken = false;
+  #isRetainRefused = false;
   #stored = 0;
   #refused = 0;
   #failed = 0;
@@ -24,7 +26,7 @@ export class PendingPublish {
   expectStored(): (status: RetainStatus) => void {
     this.#outstanding += 1;
     return (status) => {
-      if (status === RetainStatus.QUOTA) this.#refused += 1;
+      if (status === RetainStatus.QUOTA) this.#isRetainRefused = true;
       if (status === RetainStatus.UNAVAILABLE) this.#failed += 1;
       this.#finishOne();
     };
@@ -44,11 +46,13 @@ export class PendingPublish {
   }
 
   /**
-   * Everything is sent; `base` is what transient subscribers made of it. True: nothing is outstanding, the caller
-   * answers with `base` itself and `done` is never called.
+   * Everything is sent; `base` is what matching made of it, `isTaken` whether transient subscribers
+   * have it. True: nothing is outstanding, the caller answers with `base` itself and `done` is never
+   * called.
    */
-  seal(base: PublishOutcome): boolean {
+  seal(base: PublishOutcome, isTaken: boolean): boolean {
     this.#base = base;
+    this.#isTaken = isTaken;
     this.#isSealed = true;
     return this.#outstanding === 0;
   }
@@ -58,10 +62,15 @@ export class PendingPublish {
     if (this.#isSealed && this.#outstanding === 0) this.#done(this.#outcome());
   }
 
-  /** A lost worker decides; a refusal only when nobody took the message. */
+  /**
+   * A lost worker decides. An inbox's refusal counts only when nobody else took the message, so
+   * that nobody gets it twice when the publisher sends it again; that of the retained store when no
+   * inbox did.
+   */
   #outcome(): PublishOutcome {
     if (this.#failed > 0) return PublishOutcome.FAILED;
-    if (this.#refused > 0 && this.#stored === 0) return PublishOutcome.QUOTA;
+    const isRefused = this.#isRetainRefused || (this.#refused > 0 && !this.#isTaken);
+    if (isRefused && this.#stored === 0) return PublishOutcome.QUOTA;
     return this.#base;
   }
 }

@@ -7,6 +7,7 @@
  */
 
 import { assert } from "../../shared/base/assert.ts";
+import { RingQueue } from "../../shared/collections/ring-queue.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
@@ -19,11 +20,19 @@ import type { DeliverLink } from "./deliver-link.ts";
 import { type Publisher, PublishOutcome } from "./dist-api.ts";
 import { InboxFanout } from "./inbox-fanout.ts";
 import { deliverLocal } from "./local-fanout.ts";
-import type { FilterEntry, MatchIndex } from "./match-index.ts";
+import { type FilterEntry, type MatchIndex, WORKERS_PER_WORD } from "./match-index.ts";
 import type { MemberTable, SharedRoute } from "./member-table.ts";
 import { PendingPublish } from "./pending-publish.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { ShareGroup, ShareStrategy } from "./share-group.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** Who wanted a publish; bits. */
+const NOBODY = 0;
+/** Transient sessions: they have it, or it is on its way to their worker. */
+const TRANSIENT = 1;
+/** Persistent sessions: their inboxes still have to take it. */
+const PERSISTENT = 2;
 
 /** `publishBorrowed` answers later, through `done`. */
 export const PUBLISH_PENDING = -1;
@@ -51,7 +60,15 @@ export class DistPublisher implements Publisher {
   readonly #fanout: InboxFanout;
   /** Entries with local subscribers of the publish under way; scratch, never shrinks. */
   readonly #locals: FilterEntry[] = [];
-  #isPublishing = false;
+  /** Shared groups of the publish under way; scratch as well. */
+  readonly #groups: ShareGroup[] = [];
+  /**
+   * Deliveries run foreign code, which may publish again (a will). Such publishes wait here until
+   * the one under way has reached everybody: scratch is used once at a time, and order is kept.
+   */
+  readonly #deferred = new RingQueue<() => void>();
+  #isBusy = false;
+  #isSettling = false;
 
   constructor(context: PublisherContext) {
     this.#context = context;
@@ -63,47 +80,73 @@ export class DistPublisher implements Publisher {
     );
   }
 
-  /** Publishes a message that already has memory of its own: wills, the broker's own messages, hand-overs. */
+  /**
+   * Publishes a message that already has memory of its own: wills, the broker's own messages,
+   * hand-overs. From inside a delivery, once that publish is done.
+   */
   publish(message: Message, done: ((outcome: PublishOutcome) => void) | null): void {
-    // A publish may cause another one (a will while delivering): each needs its own borrowed object.
-    const publish = this.#isPublishing ? new BorrowedPublish() : this.#own;
-    publish.loadMessage(message, this.#context.nowMs());
-    const outcome = this.publishBorrowed(publish, done);
-    if (outcome !== PUBLISH_PENDING && done !== null) done(outcome);
+    this.#whenIdle(() => {
+      this.#own.loadMessage(message, this.#context.nowMs());
+      const outcome = this.publishBorrowed(this.#own, done);
+      if (outcome !== PUBLISH_PENDING && done !== null) done(outcome);
+    });
   }
 
   /**
-   * Delivers a publish whose memory is only borrowed. Returns the outcome, or PUBLISH_PENDING when inboxes or the
-   * retained store have to answer first (`done`). With `done` null nobody waits.
+   * Delivers a publish whose memory is only borrowed; not from inside a delivery. Returns the
+   * outcome, or PUBLISH_PENDING when inboxes or the retained store have to answer first (`done`).
+   * With `done` null nobody waits.
    */
   publishBorrowed(
     publish: BorrowedPublish,
     done: ((outcome: PublishOutcome) => void) | null,
   ): PublishOutcome | typeof PUBLISH_PENDING {
     const pending = done === null ? null : new PendingPublish(done);
+    this.#begin();
     // Before fan-out: who subscribes because of this message finds it stored [MQTT-3.3.1-5].
     if (publish.retain) this.#store(publish, pending);
-    const isNested = this.#isPublishing;
-    this.#isPublishing = true;
-    const matched = this.#fanOut(publish, pending);
-    this.#isPublishing = isNested;
-    if (!matched) this.#context.counters[Counter.DROPPED_NO_SUBSCRIBER]! += 1;
-    const outcome = matched ? PublishOutcome.DELIVERED : PublishOutcome.NO_SUBSCRIBER;
+    const takers = this.#fanOut(publish, pending);
+    if (takers === NOBODY) this.#context.counters[Counter.DROPPED_NO_SUBSCRIBER]! += 1;
+    this.#end();
+    const outcome = takers === NOBODY ? PublishOutcome.NO_SUBSCRIBER : PublishOutcome.DELIVERED;
     if (pending === null) return outcome;
-    return pending.seal(outcome) ? outcome : PUBLISH_PENDING;
+    return pending.seal(outcome, (takers & TRANSIENT) !== 0) ? outcome : PUBLISH_PENDING;
   }
 
   /** A shared group's message whose member has left: to another member, if there is one. */
   redispatch(message: Message, route: SharedRoute): void {
-    const publish = new BorrowedPublish();
-    publish.loadMessage(message, this.#context.nowMs());
-    this.#redispatch(publish, route);
+    this.#whenIdle(() => {
+      this.#own.loadMessage(message, this.#context.nowMs());
+      this.#begin();
+      this.#redispatch(this.#own, route);
+      this.#end();
+    });
+  }
+
+  #whenIdle(task: () => void): void {
+    if (this.#isBusy || this.#isSettling) this.#deferred.push(task);
+    else task();
+  }
+
+  #begin(): void {
+    assert(!this.#isBusy, "one publish at a time");
+    this.#isBusy = true;
+  }
+
+  #end(): void {
+    this.#isBusy = false;
+    if (this.#deferred.size === 0 || this.#isSettling) return;
+    this.#isSettling = true;
+    for (let task = this.#deferred.shift(); task !== undefined; task = this.#deferred.shift()) {
+      task();
+    }
+    this.#isSettling = false;
   }
 
   #redispatch(publish: BorrowedPublish, route: SharedRoute): void {
     const { counters, table } = this.#context;
     const group = table.findGroup(route.tenantId, route.filter, route.group, route.ordered);
-    if (group === null || !this.#deliverShare(publish, group)) {
+    if (group === null || this.#deliverShare(publish, group) === NOBODY) {
       counters[Counter.DROPPED_NO_SUBSCRIBER]! += 1;
       return;
     }
@@ -117,8 +160,8 @@ export class DistPublisher implements Publisher {
     else this.#context.retain.store(message, pending.expectStored());
   }
 
-  /** Returns whether anybody wanted it. */
-  #fanOut(publish: BorrowedPublish, pending: PendingPublish | null): boolean {
+  /** Returns who wanted it. */
+  #fanOut(publish: BorrowedPublish, pending: PendingPublish | null): number {
     const { index } = this.#context;
     const count = index.match(
       publish.tenantId,
@@ -126,25 +169,27 @@ export class DistPublisher implements Publisher {
       publish.topicOffset,
       publish.topicLength,
     );
-    if (count === 0) return false;
+    if (count === 0) return NOBODY;
     let workersLow = 0;
     let workersHigh = 0;
     let localCount = 0;
     let routedCount = 0;
     for (let at = 0; at < count; at += 1) {
+      workersLow |= index.matchedWorkersLow(at);
+      workersHigh |= index.matchedWorkersHigh(at);
       const entry = index.matched(at);
-      workersLow |= entry.workersLow;
-      workersHigh |= entry.workersHigh;
+      if (entry === null) continue;
       if (entry.local !== null) this.#locals[localCount++] = entry;
       if (entry.inboxes !== null || entry.shares !== null) routedCount += 1;
     }
-    let matched = (workersLow | workersHigh) !== 0;
-    // Inboxes and groups first: `matched` entries are borrowed, and local delivery runs foreign code.
-    if (routedCount > 0) matched = this.#fanOutRoutes(publish, count, pending) || matched;
+    let takers = (workersLow | workersHigh) === 0 ? NOBODY : TRANSIENT;
+    // Inboxes and groups first: what `index` matched is borrowed, and local delivery runs foreign
+    // code.
+    if (routedCount > 0) takers |= this.#fanOutRoutes(publish, count, pending);
     this.#sendToWorkers(publish, workersLow, 0);
-    this.#sendToWorkers(publish, workersHigh, 31);
+    this.#sendToWorkers(publish, workersHigh, WORKERS_PER_WORD);
     if (localCount > 0) deliverLocal(publish, this.#locals, localCount);
-    return matched;
+    return takers;
   }
 
   #sendToWorkers(publish: BorrowedPublish, workers: number, base: number): void {
@@ -158,37 +203,31 @@ export class DistPublisher implements Publisher {
     }
   }
 
-  #fanOutRoutes(publish: BorrowedPublish, count: number, pending: PendingPublish | null): boolean {
-    const { index } = this.#context;
+  #fanOutRoutes(publish: BorrowedPublish, count: number, pending: PendingPublish | null): number {
+    const { counters, index } = this.#context;
     const settings = this.#context.settings(publish.tenantId);
-    let matched = false;
-    let groupsLeft = settings.MaxGroupFanout;
+    let takers = NOBODY;
+    let groupCount = 0;
     this.#fanout.begin(settings, publish.payloadLength);
-    const groups: ShareGroup[] = [];
     for (let at = 0; at < count; at += 1) {
       const entry = index.matched(at);
+      if (entry === null) continue;
       for (const route of entry.inboxes?.values() ?? []) {
-        matched = this.#fanout.add(publish, route) || matched;
+        if (this.#fanout.add(publish, route)) takers |= PERSISTENT;
       }
-      if (entry.shares !== null) groups.push(...entry.shares);
+      for (const group of entry.shares ?? []) this.#groups[groupCount++] = group;
     }
-    for (const group of groups) {
-      if (groupsLeft === 0) {
-        this.#context.counters[Counter.DROPPED_FANOUT_LIMIT]! += 1;
-        continue;
-      }
-      groupsLeft -= 1;
-      matched = this.#deliverShare(publish, group) || matched;
+    const served = Math.min(groupCount, settings.MaxGroupFanout);
+    for (let at = 0; at < served; at += 1) {
+      takers |= this.#deliverShare(publish, this.#groups[at]!);
     }
-    if (this.#fanout.limited > 0) {
-      this.#context.counters[Counter.DROPPED_FANOUT_LIMIT]! += this.#fanout.limited;
-    }
+    counters[Counter.DROPPED_FANOUT_LIMIT]! += this.#fanout.limited + groupCount - served;
     this.#fanout.send(publish, pending);
-    return matched;
+    return takers;
   }
 
-  /** Sends to one member of the group; false when the group has nobody. Inbox members wait for `#fanout.send`. */
-  #deliverShare(publish: BorrowedPublish, group: ShareGroup): boolean {
+  /** Sends to one member of the group, if it has any. Inbox members wait for `#fanout.send`. */
+  #deliverShare(publish: BorrowedPublish, group: ShareGroup): number {
     const context = this.#context;
     const member = group.pick(
       context.shareStrategy(),
@@ -196,21 +235,18 @@ export class DistPublisher implements Publisher {
       publish.publisherId,
       context.random(),
     );
-    if (member === null) return false;
+    if (member === null) return NOBODY;
     if (member.isInbox) {
       this.#fanout.addShared(publish, member, group.shareFilter);
-      return true;
+      return PERSISTENT;
     }
     Atomics.add(context.loads, member.loadWord, 1);
     if (member.subscription !== null) {
-      const { receiver, options, identifiers } = member.subscription;
-      const qos = Math.min(publish.qos, options.qos);
-      const retain = options.retainAsPublished && publish.retain;
-      receiver.deliver(publish, qos, retain, identifiers, member.subscription);
+      deliverToMember(publish, member.subscription);
     } else if (!context.link.send(member.thread, publish, member)) {
       Atomics.sub(context.loads, member.loadWord, 1);
     }
-    return true;
+    return TRANSIENT;
   }
 
   #handleDeliver(bytes: Uint8Array, offset: number): void {
@@ -226,30 +262,32 @@ export class DistPublisher implements Publisher {
     let localCount = 0;
     for (let at = 0; at < count; at += 1) {
       const entry = index.matched(at);
-      if (entry.local !== null) this.#locals[localCount++] = entry;
+      if (entry !== null && entry.local !== null) this.#locals[localCount++] = entry;
     }
-    if (localCount > 0) deliverLocal(publish, this.#locals, localCount);
+    if (localCount === 0) return;
+    this.#begin();
+    deliverLocal(publish, this.#locals, localCount);
+    this.#end();
   }
 
   #handleDeliverShared(bytes: Uint8Array, offset: number): void {
     const publish = this.#incoming;
-    const header = this.#context.link.load(bytes, offset, publish, this.#context.nowMs());
-    const subscription = this.#context.members.find(header.slot, header.generation);
-    if (subscription === null) {
-      // The member left while the record travelled.
-      const route = this.#context.members.route(header.slot, header.generation);
-      if (route !== null) this.#redispatch(publish, route);
-      return;
-    }
-    assert(subscription.share !== null, "members have shared subscriptions");
-    const { receiver, options, identifiers } = subscription;
-    const qos = Math.min(publish.qos, options.qos);
-    receiver.deliver(
-      publish,
-      qos,
-      options.retainAsPublished && publish.retain,
-      identifiers,
-      subscription,
-    );
+    const { link, members } = this.#context;
+    const { slot, generation } = link.load(bytes, offset, publish, this.#context.nowMs());
+    const subscription = members.find(slot, generation);
+    // The member left while the record travelled.
+    const route = subscription === null ? members.route(slot, generation) : null;
+    this.#begin();
+    if (subscription !== null) deliverToMember(publish, subscription);
+    else if (route !== null) this.#redispatch(publish, route);
+    this.#end();
   }
+}
+
+/** To a shared group's member on this worker. */
+function deliverToMember(publish: BorrowedPublish, subscription: Subscription): void {
+  const { receiver, options, identifiers } = subscription;
+  const qos = Math.min(publish.qos, options.qos); // [MQTT-3.8.4-8]
+  const retain = options.retainAsPublished && publish.retain;
+  receiver.deliver(publish, qos, retain, identifiers, subscription);
 }

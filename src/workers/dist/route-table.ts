@@ -6,8 +6,8 @@
 import { type RouteChange, RouteOp } from "../../shared/dist/route-command.ts";
 import { shareLoadWord } from "../../shared/metrics/shared-words.ts";
 import { optionsOf } from "./dist-api.ts";
-import type { FilterEntry, MatchIndex } from "./match-index.ts";
-import { ShareGroup, type ShareMember } from "./share-group.ts";
+import { type FilterEntry, type MatchIndex, NO_FILTER } from "./match-index.ts";
+import { ShareGroup } from "./share-group.ts";
 import type { Subscription } from "./subscription.ts";
 
 export class RouteTable {
@@ -21,10 +21,10 @@ export class RouteTable {
   apply(change: RouteChange, source: number, subscription: Subscription | null): void {
     switch (change.op) {
       case RouteOp.ADD_WORKER:
-        this.#index.ensure(change.tenantId, change.filter).addWorker(source);
+        this.#index.addWorker(change.tenantId, change.filter, source);
         break;
       case RouteOp.REMOVE_WORKER:
-        this.#update(change, (entry) => entry.removeWorker(source));
+        this.#index.removeWorker(change.tenantId, change.filter, source);
         break;
       case RouteOp.ADD_INBOX:
         this.#addInbox(change, source);
@@ -46,18 +46,14 @@ export class RouteTable {
     }
   }
 
-  /** Forgets everything that lives on a worker that is gone. */
+  /** Forgets everything that lives on a worker that is gone. O(filters). */
   forgetWorker(thread: number): void {
-    this.#index.forEach((entry) => {
-      entry.removeWorker(thread);
-      if (entry.inboxes !== null) {
-        for (const route of entry.inboxes.values()) {
-          if (route.thread === thread) removeInbox(entry, route.clientId, thread);
-        }
-      }
-      if (entry.shares !== null) forgetMembers(entry, thread);
-      this.#index.prune(entry);
-    });
+    const index = this.#index;
+    for (let node = index.nextFilter(0); node !== NO_FILTER; node = index.nextFilter(node + 1)) {
+      const entry = index.entryAt(node);
+      if (entry !== null) forgetRoutes(entry, thread);
+      index.removeWorkerAt(node, thread);
+    }
   }
 
   /** The shared group of a filter on this worker, null when nobody is in it. */
@@ -100,6 +96,7 @@ export class RouteTable {
       clientId: change.clientId,
       thread: source,
       isInbox: change.op === RouteOp.ADD_INBOX_MEMBER,
+      isOnline: change.isOnline,
       options: optionsOf(change),
       loadWord: shareLoadWord(source, change.slot),
       slot: change.slot,
@@ -129,15 +126,19 @@ function removeMember(entry: FilterEntry, change: RouteChange, source: number): 
   dropEmptyGroups(entry);
 }
 
-function forgetMembers(entry: FilterEntry, thread: number): void {
+function forgetRoutes(entry: FilterEntry, thread: number): void {
+  for (const route of entry.inboxes?.values() ?? []) {
+    if (route.thread === thread) removeInbox(entry, route.clientId, thread);
+  }
   for (const group of entry.shares ?? []) {
-    const gone: ShareMember[] = group.members.filter((member) => member.thread === thread);
+    const gone = [...group.members()].filter((member) => member.thread === thread);
     for (const member of gone) group.remove(member.clientId, thread, member.isInbox);
   }
   dropEmptyGroups(entry);
 }
 
 function dropEmptyGroups(entry: FilterEntry): void {
-  const shares = entry.shares?.filter((group) => group.members.length > 0) ?? [];
+  if (entry.shares === null || entry.shares.every((group) => group.size > 0)) return;
+  const shares = entry.shares.filter((group) => group.size > 0);
   entry.shares = shares.length === 0 ? null : shares;
 }

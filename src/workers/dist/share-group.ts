@@ -1,16 +1,16 @@
 /**
- * One shared group of one filter: its members on all workers, and the choice of one for each message.
+ * One shared group of one filter: its members on all workers, and the choice of one for each
+ * message.
  *
- * Load of a member (messages in flight or waiting) is an atomic word that all workers see: whoever picks adds one, the
- * member's own worker takes one off when the delivery is over. `OFFLINE_LOAD` marks a stored session without a
- * connection: it gets messages only when nobody is online.
+ * Load of a member (messages in flight or waiting) is an atomic word that all workers see: whoever
+ * picks adds one, the member's own worker takes one off when the delivery is over. Stored sessions
+ * without a connection stand in a list of their own: they get messages only when nobody is online,
+ * and thousands of them do not slow down the choice among those who are.
  * Thread: worker; every worker has its own copy of the member list.
  */
 
 import type { DeliveryOptions } from "./dist-api.ts";
 import type { Subscription } from "./subscription.ts";
-
-export const OFFLINE_LOAD = 0x4000_0000;
 
 export type ShareStrategy = "least_inflight" | "round_robin" | "random";
 
@@ -19,6 +19,8 @@ export interface ShareMember {
   /** Worker of the session, or of its inbox. */
   readonly thread: number;
   readonly isInbox: boolean;
+  /** False for a stored session without a connection. */
+  readonly isOnline: boolean;
   readonly options: DeliveryOptions;
   /** Word of its load in the shared words. */
   readonly loadWord: number;
@@ -29,15 +31,39 @@ export interface ShareMember {
   readonly subscription: Subscription | null;
 }
 
-/** Members looked at per pick: enough to even out loads, few enough to make the cost independent of the group. */
+/** A member where it stands in one of the two lists, so that removing it is O(1). */
+class Place {
+  member: ShareMember;
+  readonly list: Place[];
+  index: number;
+  readonly clientHash: number;
+
+  constructor(member: ShareMember, list: Place[]) {
+    this.member = member;
+    this.list = list;
+    this.index = list.length;
+    this.clientHash = mix(hashText(member.clientId));
+  }
+}
+
+/**
+ * Members looked at per pick: enough to even out loads, few enough to make the cost independent of
+ * the group.
+ */
 const LEAST_INFLIGHT_SAMPLE = 8;
+/** Publishers whose member an ordered group remembers: 1024 of about 100 bytes. */
+const STICKY_MEMORY = 1024;
 
 export class ShareGroup {
   readonly name: string;
   readonly isOrdered: boolean;
   /** As subscribed, `$share/name/filter`. */
   readonly shareFilter: string;
-  readonly members: ShareMember[] = [];
+  readonly #online: Place[] = [];
+  readonly #offline: Place[] = [];
+  readonly #places = new Map<string, Place>();
+  /** Ordered groups: what the present members mean for a publisher; emptied when they change. */
+  readonly #sticky = new Map<string, ShareMember>();
   #cursor = 0;
 
   constructor(name: string, isOrdered: boolean, filter: string) {
@@ -46,25 +72,45 @@ export class ShareGroup {
     this.shareFilter = `${isOrdered ? "$oshare" : "$share"}/${name}/${filter}`;
   }
 
-  add(member: ShareMember): void {
-    this.remove(member.clientId, member.thread, member.isInbox);
-    this.members.push(member);
+  get size(): number {
+    return this.#places.size;
   }
 
-  /** Removes a member however often it was announced; false when unknown. */
+  *members(): Generator<ShareMember> {
+    for (const { member } of this.#places.values()) yield member;
+  }
+
+  /** Adds a member, or replaces what is known of it. O(1). */
+  add(member: ShareMember): void {
+    this.#sticky.clear();
+    const key = keyOf(member.clientId, member.thread, member.isInbox);
+    const list = member.isOnline ? this.#online : this.#offline;
+    const known = this.#places.get(key);
+    if (known?.list === list) {
+      known.member = member;
+      return;
+    }
+    if (known !== undefined) takeOut(known);
+    const place = new Place(member, list);
+    list.push(place);
+    this.#places.set(key, place);
+  }
+
+  /** Removes a member however often it was announced; false when unknown. O(1). */
   remove(clientId: string, thread: number, isInbox: boolean): boolean {
-    const index = this.members.findIndex(
-      (member) =>
-        member.clientId === clientId && member.thread === thread && member.isInbox === isInbox,
-    );
-    if (index < 0) return false;
-    this.members.splice(index, 1);
+    const key = keyOf(clientId, thread, isInbox);
+    const place = this.#places.get(key);
+    if (place === undefined) return false;
+    this.#sticky.clear();
+    takeOut(place);
+    this.#places.delete(key);
     return true;
   }
 
   /**
-   * Chooses the member for one message of `publisherId`; null when there is none.
-   * Online members first; a stored session only when nobody else is there. `random` is in [0, 1).
+   * Chooses the member for one message of `publisherId`; null when there is none. Online members
+   * first; a stored session only when nobody else is there. `random` is in [0, 1). O(1), or
+   * O(members) for the first message of a publisher in an ordered group.
    */
   pick(
     strategy: ShareStrategy,
@@ -72,65 +118,85 @@ export class ShareGroup {
     publisherId: string,
     random: number,
   ): ShareMember | null {
-    const count = this.members.length;
-    if (count === 0) return null;
-    if (this.isOrdered) return this.#pickSticky(loads, publisherId);
-    const start = strategy === "random" ? Math.floor(random * count) : this.#cursor % count;
-    this.#cursor = start + 1;
-    const sample = strategy === "least_inflight" ? LEAST_INFLIGHT_SAMPLE : 1;
-    return this.#pickFrom(start, sample, loads);
+    const list = this.#online.length > 0 ? this.#online : this.#offline;
+    if (list.length === 0) return null;
+    if (this.isOrdered) return this.#pickSticky(list, publisherId);
+    if (strategy === "random") return list[Math.floor(random * list.length)]!.member;
+    return this.#pickFrom(list, strategy === "least_inflight" ? LEAST_INFLIGHT_SAMPLE : 1, loads);
   }
 
-  /** The least loaded of the first `sample` online members from `start` on. */
-  #pickFrom(start: number, sample: number, loads: Int32Array): ShareMember | null {
-    const count = this.members.length;
-    let best: ShareMember | null = null;
+  /** The least loaded of the next `sample` members; the first of them among equals. */
+  #pickFrom(list: readonly Place[], sample: number, loads: Int32Array): ShareMember {
+    const count = list.length;
+    const steps = Math.min(sample, count);
+    let index = this.#cursor % count;
+    let bestIndex = index;
     let bestLoad = Number.POSITIVE_INFINITY;
-    let online = 0;
-    let bestIndex = start;
-    for (let step = 0; step < count && online < sample; step += 1) {
-      const index = (start + step) % count;
-      const member = this.members[index];
-      if (member === undefined) continue;
-      const load = Atomics.load(loads, member.loadWord);
-      if (load < OFFLINE_LOAD) online += 1;
+    for (let step = 0; step < steps && bestLoad > 0; step += 1) {
+      const load = Atomics.load(loads, list[index]!.member.loadWord);
       if (load < bestLoad) {
-        best = member;
         bestLoad = load;
         bestIndex = index;
       }
+      index = index + 1 === count ? 0 : index + 1;
     }
     this.#cursor = bestIndex + 1;
-    return best;
+    return list[bestIndex]!.member;
   }
 
-  /** Highest random weight of (publisher, member): one publisher's messages go to one member while members stay. */
-  #pickSticky(loads: Int32Array, publisherId: string): ShareMember | null {
-    const seed = hashText(0x811c_9dc5, publisherId);
-    let best: ShareMember | null = null;
-    let bestWeight = -1;
-    for (const member of this.members) {
-      const isOnline = Atomics.load(loads, member.loadWord) < OFFLINE_LOAD;
-      const weight = mix(hashText(seed, member.clientId)) + (isOnline ? 2 ** 32 : 0);
-      if (weight > bestWeight) {
-        best = member;
-        bestWeight = weight;
-      }
-    }
-    return best;
+  #pickSticky(list: readonly Place[], publisherId: string): ShareMember {
+    const known = this.#sticky.get(publisherId);
+    if (known !== undefined) return known;
+    const member = heaviest(list, publisherId);
+    if (this.#sticky.size >= STICKY_MEMORY) this.#sticky.clear();
+    this.#sticky.set(publisherId, member);
+    return member;
   }
+}
+
+/**
+ * Highest random weight of (publisher, member): each publisher's messages go to one member while
+ * members stay, and when one leaves, only its publishers move. Every worker finds the same one.
+ */
+function heaviest(list: readonly Place[], publisherId: string): ShareMember {
+  const seed = hashText(publisherId);
+  let best = list[0]!;
+  let bestWeight = -1;
+  for (const place of list) {
+    const weight = mix(seed ^ place.clientHash);
+    const isTieWon = weight === bestWeight && place.member.clientId < best.member.clientId;
+    if (weight > bestWeight || isTieWon) {
+      best = place;
+      bestWeight = weight;
+    }
+  }
+  return best.member;
+}
+
+/** Moves the last one into the gap: order among members means nothing. */
+function takeOut(place: Place): void {
+  const { list, index } = place;
+  const last = list.pop()!;
+  if (last === place) return;
+  list[index] = last;
+  last.index = index;
+}
+
+/** Of one client there may be several: it came back on another worker, or as a stored session. */
+function keyOf(clientId: string, thread: number, isInbox: boolean): string {
+  return `${isInbox ? -thread : thread} ${clientId}`;
 }
 
 /** FNV-1a over UTF-16 units. */
-function hashText(seed: number, text: string): number {
-  let hash = seed;
+function hashText(text: string): number {
+  let hash = 0x811c_9dc5;
   for (let index = 0; index < text.length; index += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(index), 0x0100_0193);
   }
-  return hash >>> 0;
+  return hash;
 }
 
-/** Spreads FNV's weak high bits (murmur3's finalizer). */
+/** Spreads FNV's weak high bits (murmur3's finalizer); not negative. */
 function mix(hash: number): number {
   let mixed = hash;
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85eb_ca6b);

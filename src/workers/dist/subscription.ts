@@ -26,6 +26,9 @@ export interface LocalReceiver {
   ): void;
 }
 
+/** `memberSlot` of a subscription that is no member of a shared group, or not any more. */
+export const NO_MEMBER_SLOT = -1;
+
 export class Subscription {
   readonly receiver: LocalReceiver;
   /** As the client sent it, share prefix included. */
@@ -38,8 +41,8 @@ export class Subscription {
   identifiers: readonly number[] | null;
   /** Index in the filter entry's `local` array, so that removal is O(1) among a million subscribers. */
   position = 0;
-  /** Shared subscriptions: place in this worker's member table; -1 otherwise. */
-  memberSlot = -1;
+  /** Shared subscriptions: place in this worker's member table. */
+  memberSlot: number = NO_MEMBER_SLOT;
 
   constructor(
     receiver: LocalReceiver,
