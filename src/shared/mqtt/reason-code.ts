@@ -163,6 +163,25 @@ export function reasonCodeName(code: number): string {
   return DEFINITIONS.get(code)?.name ?? `Reason code ${code}`;
 }
 
+/**
+ * The reason code of a server's DISCONNECT for a cause that CONNACK names with `code` [MQTT-3.14.2-1]: what is said of
+ * credentials becomes "not authorized", "not available" becomes "busy", both of which make a client try again alike.
+ */
+export function disconnectReasonCode(code: number): ReasonCode {
+  const { packets = 0 } = DEFINITIONS.get(code) ?? {};
+  if ((packets & DISCONNECT) !== 0) return code as ReasonCode;
+  switch (code) {
+    case ReasonCode.CLIENT_IDENTIFIER_NOT_VALID:
+    case ReasonCode.BAD_USER_NAME_OR_PASSWORD:
+    case ReasonCode.BANNED:
+      return ReasonCode.NOT_AUTHORIZED;
+    case ReasonCode.SERVER_UNAVAILABLE:
+      return ReasonCode.SERVER_BUSY;
+    default:
+      return ReasonCode.UNSPECIFIED_ERROR;
+  }
+}
+
 /** What CONNACK can say in MQTT 3.1 and 3.1.1 (MQTT 3.1.1 §3.2.2.3). */
 export const ReturnCode = {
   ACCEPTED: 0,

@@ -35,7 +35,7 @@ export interface InboxSession {
   readonly epoch: number;
   /** `push` is borrowed until the call returns; its message and identifiers are owned. */
   handleInboxPush(push: InboxPush): void;
-  /** The owner's worker went away with the stored state: close the connection with 0x88. */
+  /** The owner's worker went away with the stored state: close the connection. */
   handleInboxLost(): void;
 }
 

@@ -34,6 +34,10 @@ export function endSession(session: Session, wasActive: boolean): void {
   else if (wasActive) endTransient(session);
   // An attach may be under way. Ahead of the release, so that no successor meets it; no CONNACK, so no will.
   else context.inbox.detach(session, -1, true);
+  // Retained messages on their way to this client: told now, they give up.
+  const { onRoom } = session;
+  session.onRoom = null;
+  onRoom?.();
   if (session.epoch !== 0) {
     context.registry.released(session);
     context.dict.release(session.tenantId, session.clientId, session.epoch);

@@ -114,7 +114,9 @@ function subscribeOne(
     subscriptionIdentifier: subscribing.packet.subscriptionIdentifier,
   };
   const isNew = session.subscriptions?.has(request.filter) !== true;
-  noteRetained(subscribing, request, share, filter, options, isNew);
+  if (share === null && wantsRetained(request, isNew)) {
+    subscribing.retained.push({ index, filter, options });
+  }
   subscribing.outstanding += 1;
   if (session.isPersistent) {
     subscribeInbox(session, subscribing, request.filter, share, options, index);
@@ -125,18 +127,9 @@ function subscribeOne(
   }
 }
 
-/** Retained messages are sent for this filter? [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] */
-// biome-ignore lint/complexity/useMaxParams: see subscribeOne.
-function noteRetained(
-  subscribing: Subscribing,
-  request: SubscriptionRequest,
-  share: ShareFilter | null,
-  filter: string,
-  options: DeliveryOptions,
-  isNew: boolean,
-): void {
-  const isWanted = request.retainHandling === 0 || (request.retainHandling === 1 && isNew);
-  if (share === null && isWanted) subscribing.retained.push({ filter, options });
+/** Retain Handling [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] */
+function wantsRetained(request: SubscriptionRequest, isNew: boolean): boolean {
+  return request.retainHandling === 0 || (request.retainHandling === 1 && isNew);
 }
 
 // biome-ignore lint/complexity/useMaxParams: see subscribeOne.
@@ -183,8 +176,10 @@ function subscribeInbox(
     known.replaceOptions(options);
   }
   session.context.inbox.subscribe(session, requestedFilter, options, (status) => {
-    if (status === InboxSubscribeStatus.QUOTA || status === InboxSubscribeStatus.UNAVAILABLE) {
-      subscribing.reasonCodes[index] = failureCode(session, ReasonCode.QUOTA_EXCEEDED);
+    const isQuota = status === InboxSubscribeStatus.QUOTA;
+    if (isQuota || status === InboxSubscribeStatus.UNAVAILABLE) {
+      const code = isQuota ? ReasonCode.QUOTA_EXCEEDED : ReasonCode.UNSPECIFIED_ERROR;
+      subscribing.reasonCodes[index] = failureCode(session, code);
       if (known === undefined && session.subscriptions?.delete(requestedFilter) === true) {
         countSubscriptions(session, -1, share === null ? 0 : -1);
       }
@@ -202,8 +197,14 @@ function finishOne(session: Session, subscribing: Subscribing): void {
     packetId: subscribing.packet.packetId, // [MQTT-2.2.1-6]
     reasonCodes: subscribing.reasonCodes,
   });
-  if (subscribing.retained.length > 0) replayRetained(session, subscribing.retained);
+  const granted = subscribing.retained.filter(({ index }) => isGranted(subscribing, index));
+  if (granted.length > 0) replayRetained(session, granted);
   session.resume(PauseReason.ANSWER);
+}
+
+/** The inbox may have refused what looked fine here. */
+function isGranted(subscribing: Subscribing, index: number): boolean {
+  return (subscribing.reasonCodes[index] ?? 0) < ReasonCode.UNSPECIFIED_ERROR;
 }
 
 /** MQTT 3.x knows one failure code. */

@@ -16,6 +16,7 @@ import { checkConnect, grantedKeepAlive, grantedSessionExpiry } from "./connect-
 import { countSubscriptions } from "./count-subscriptions.ts";
 import { scheduleNextDeadline } from "./deadlines.ts";
 import { OutboundAliases } from "./outbound-aliases.ts";
+import { recheckSubscriptions } from "./recheck-permissions.ts";
 import { refuse } from "./refuse-connect.ts";
 import { sendCold } from "./send.ts";
 import type { Session } from "./session.ts";
@@ -192,6 +193,7 @@ function activate(
     clean_start: session.cleanStart,
     session_present: sessionPresent,
   });
+  if (session.isPersistent) recheckSubscriptions(session);
   session.resume(PauseReason.ANSWER);
 }
 

@@ -1,6 +1,7 @@
 /**
  * After a reload of users or rules: live subscriptions that are no longer allowed are removed, and wills that are no
- * longer allowed are forgotten. Publishes are checked anyway, each session's remembered verdicts being void.
+ * longer allowed are forgotten. Publishes are checked anyway, each session's remembered verdicts being void. Stored
+ * sessions are looked at when their client is back.
  * Thread: worker.
  */
 
@@ -16,10 +17,16 @@ export function recheckPermissions(context: SessionContext): void {
   context.wake();
   for (const session of context.registry.all()) {
     if (session.phase !== Phase.ACTIVE) continue;
-    for (const subscription of session.subscriptions?.values() ?? []) {
-      void recheckSubscription(session, subscription);
-    }
+    recheckSubscriptions(session);
     void recheckWill(session);
+  }
+}
+
+/** Also for a session that was stored while the rules changed. */
+export function recheckSubscriptions(session: Session): void {
+  if (session.context.auth.allowsEverything) return;
+  for (const subscription of session.subscriptions?.values() ?? []) {
+    void recheckSubscription(session, subscription);
   }
 }
 

@@ -6,20 +6,26 @@
 
 import type { Message } from "../../shared/mqtt/message.ts";
 import type { DeliveryOptions } from "../dist/dist-api.ts";
+import { InsertStatus } from "../inbox/inbox-api.ts";
 import type { RetainScan } from "../retain/retain-api.ts";
-import { deliver, hasRoom } from "./deliver.ts";
+import { deliver, hasRoom, pumpQueue } from "./deliver.ts";
 import type { Session } from "./session.ts";
 import { Phase } from "./session-state.ts";
 
 export interface RetainedRequest {
+  /** Position of the filter in its SUBSCRIBE. */
+  readonly index: number;
   /** Without share prefix: shared subscriptions get no retained messages. */
   readonly filter: string;
   readonly options: DeliveryOptions;
 }
 
-/** 64 messages of the usual hundred bytes fill one segment burst; a batch is bounded by bytes too. */
+/**
+ * 64 messages of the usual hundred bytes fill one segment burst; a batch is bounded by bytes too, and by the session's
+ * queue, which is to hold all of it.
+ */
 const BATCH = 64;
-/** A stored session takes the next batch when this many of the last are acknowledged. */
+/** A stored session takes the next batch while at most this many are not acknowledged. */
 const STORED_AHEAD = BATCH * 2;
 
 export function replayRetained(session: Session, requests: readonly RetainedRequest[]): void {
@@ -51,7 +57,7 @@ class RetainedReplay {
   }
 
   #next(request: RetainedRequest): void {
-    this.#scan?.next(BATCH, (messages, isEnd) => {
+    this.#scan?.next(Math.min(BATCH, this.#queueLimit), (messages, isEnd) => {
       if (this.#session.phase !== Phase.ACTIVE) {
         this.#scan?.cancel();
         return;
@@ -66,10 +72,15 @@ class RetainedReplay {
     });
   }
 
+  get #queueLimit(): number {
+    return this.#session.tenant?.settings.SessionInboxSize ?? BATCH;
+  }
+
   #whenRoom(go: () => void): void {
     const session = this.#session;
     const ahead = this.#stored - (session.acknowledgedCount - this.#acknowledgedAtStart);
-    if (hasRoom(session) && ahead <= STORED_AHEAD) {
+    const mostAhead = Math.max(0, Math.min(STORED_AHEAD, this.#queueLimit - BATCH));
+    if (hasRoom(session) && ahead <= mostAhead) {
       go();
       return;
     }
@@ -109,6 +120,11 @@ class RetainedReplay {
       subscriptionIdentifiers: identifiers,
       shareFilter: null,
     };
-    context.inbox.insert(owner, message, [receiver], null);
+    context.inbox.insert(owner, message, [receiver], (statuses) => {
+      if (statuses[0] === InsertStatus.STORED) return;
+      // Refused, and counted there: nobody will acknowledge it, so nobody may wait for that.
+      this.#stored -= 1;
+      if (session.phase === Phase.ACTIVE) pumpQueue(session);
+    });
   }
 }

@@ -13,6 +13,7 @@ import {
   writeAck,
   writePingresp,
 } from "../../shared/mqtt/encode-ack.ts";
+import { disconnectReasonCode } from "../../shared/mqtt/reason-code.ts";
 import { type ColdServerPacket, encodeColdPacket } from "../mqtt/cold-packets.ts";
 import type { Session } from "./session.ts";
 
@@ -63,7 +64,7 @@ export function sendDisconnect(
   if (!session.isV5) return;
   sendCold(session, {
     type: "disconnect",
-    reasonCode,
+    reasonCode: disconnectReasonCode(reasonCode),
     reasonString: text,
     serverReference,
     userProperties: [],

@@ -17,6 +17,7 @@ import { DistPublisher } from "../../../src/workers/dist/publisher.ts";
 import { RouteTable } from "../../../src/workers/dist/route-table.ts";
 import type { InboxHost } from "../../../src/workers/inbox/inbox-api.ts";
 import type { Transport } from "../../../src/workers/mqtt/transport.ts";
+import type { RetainClient, RetainScan } from "../../../src/workers/retain/retain-api.ts";
 import { OutputFlush } from "../../../src/workers/session/output-flush.ts";
 import { recheckPermissions } from "../../../src/workers/session/recheck-permissions.ts";
 import { Session } from "../../../src/workers/session/session.ts";
@@ -29,6 +30,42 @@ import type { SessionWorld } from "./session-world.ts";
 
 const HASH_KEY = { word0: 1, word1: 2 };
 
+/** Counts the scans that have neither ended nor been cancelled. */
+class CountedRetain implements RetainClient {
+  openScans = 0;
+  readonly #retain: RetainClient;
+
+  constructor(retain: RetainClient) {
+    this.#retain = retain;
+  }
+
+  store(...store: Parameters<RetainClient["store"]>): void {
+    this.#retain.store(...store);
+  }
+
+  scan(...question: Parameters<RetainClient["scan"]>): RetainScan {
+    const scan = this.#retain.scan(...question);
+    this.openScans += 1;
+    let isOpen = true;
+    const close = () => {
+      if (isOpen) this.openScans -= 1;
+      isOpen = false;
+    };
+    return {
+      next: (maxMessages, done) => {
+        scan.next(maxMessages, (messages, isEnd) => {
+          if (isEnd) close();
+          done(messages, isEnd);
+        });
+      },
+      cancel: () => {
+        close();
+        scan.cancel();
+      },
+    };
+  }
+}
+
 export class SessionWorker {
   readonly counters = new Float64Array(COUNTER_COLUMNS);
   readonly dist: DistClient;
@@ -36,6 +73,7 @@ export class SessionWorker {
   readonly services: Services;
   readonly context: SessionContext;
   readonly endpoint: FakeEndpoint;
+  readonly retain: CountedRetain;
   isCongested = false;
   readonly #world: SessionWorld;
   readonly #congested = new Set<Session>();
@@ -69,6 +107,7 @@ export class SessionWorker {
       retainedTrie: new RetainedTrie(HASH_KEY),
       host,
     });
+    this.retain = new CountedRetain(this.services.retainClient);
     const publisher = new DistPublisher({
       endpoint: this.endpoint,
       index: this.index,
@@ -98,7 +137,7 @@ export class SessionWorker {
       auth,
       dict: this.services.sessionDict,
       inbox: this.services.inboxClient,
-      retain: this.services.retainClient,
+      retain: this.retain,
       dist: this.dist,
       publisher,
       members,

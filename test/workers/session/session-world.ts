@@ -90,6 +90,11 @@ export class SessionWorld {
     return this.workers.reduce((sum, { counters }) => sum + counters[column]!, 0);
   }
 
+  /** Scans for retained messages under way. */
+  scans(): number {
+    return this.workers.reduce((sum, { retain }) => sum + retain.openScans, 0);
+  }
+
   /** An accepted connection that has said nothing yet. */
   open(level: packets.Level = 5, thread = 1): FakeClient {
     const worker = this.worker(thread);
@@ -159,6 +164,12 @@ export class SessionWorld {
       refreshSessions(worker.context);
     }
     this.run();
+  }
+
+  /** As after a reload of users and rules. */
+  async reloadRules(): Promise<void> {
+    for (const worker of this.workers) await worker.context.auth.reload(this.config.auth);
+    await this.settle();
   }
 
   /** False: none was due. */

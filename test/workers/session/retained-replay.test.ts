@@ -1,0 +1,123 @@
+/** Retained messages for new subscriptions: when, how, at the client's pace, and not beyond its connection. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as packets from "../../helpers/packets.ts";
+import { type FakeClient, textOf } from "./fake-client.ts";
+import { SessionWorld, type WorldOptions } from "./session-world.ts";
+
+const { property } = packets;
+const KEPT = [property.sessionExpiry(3600)];
+
+/** A world that retains "0", "1", … at QoS 1 under r/0, r/1, …. */
+async function retaining(count: number, options: WorldOptions = {}): Promise<SessionWorld> {
+  const world = new SessionWorld(options);
+  const publisher = await world.connect({ clientId: "publisher", keepAlive: 0 });
+  for (let index = 0; index < count; index++) {
+    const packetId = publisher.nextId();
+    publisher.publish({ topic: `r/${index}`, payload: `${index}`, qos: 1, packetId, retain: true });
+  }
+  await world.settle();
+  return world;
+}
+
+async function countRetained(client: FakeClient, retainHandling: number): Promise<number> {
+  await client.subscribe("r/#", 1, { retainHandling });
+  return (await client.acknowledgeAll()).length;
+}
+
+for (const kind of ["transient", "stored"]) {
+  const properties = kind === "stored" ? KEPT : [];
+
+  test(`retained, ${kind}: sent as Retain Handling says [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]`, async () => {
+    const world = await retaining(3);
+    const client = await world.connect({ properties });
+    assert.equal(await countRetained(client, 2), 0);
+    assert.equal(await countRetained(client, 1), 0, "the subscription is not new");
+    assert.equal(await countRetained(client, 0), 3);
+    assert.equal(await countRetained(client, 0), 3, "at every SUBSCRIBE");
+    const fresh = await world.connect({ clientId: "fresh", properties });
+    assert.equal(await countRetained(fresh, 1), 3);
+    const shared = await world.connect({ clientId: "shared", properties });
+    await shared.subscribe("$share/g/r/#", 1);
+    assert.deepEqual(await shared.acknowledgeAll(), [], "never to shared subscriptions");
+  });
+
+  test(`retained, ${kind}: RETAIN 1, the smaller QoS, the subscription's identifier, what is left of its life`, async () => {
+    const world = await retaining(0);
+    const publisher = await world.connect({ clientId: "publisher", keepAlive: 0 });
+    const expiry = [property.messageExpiry(30)];
+    publisher.publish({ topic: "r", payload: "p", retain: true, qos: 0, properties: expiry });
+    publisher.publish({ topic: "s", payload: "p", retain: true, qos: 2, packetId: 1 });
+    await world.advance(10_000);
+    const client = await world.connect({ keepAlive: 0, properties });
+    await client.trySubscribe("r", 1, {}, [property.subscriptionIdentifier(9)]);
+    await client.trySubscribe("s", 1);
+    const [zero, one] = client.takePublishes();
+    assert.deepEqual([zero?.retain, zero?.qos, zero?.properties.messageExpiry], [true, 0, 20]);
+    assert.deepEqual(zero?.properties.subscriptionIdentifiers, [9]);
+    assert.deepEqual([one?.retain, one?.qos], [true, 1]);
+    await world.advance(21_000);
+    const late = await world.connect({ clientId: "late", properties });
+    await late.subscribe("r", 0);
+    assert.deepEqual(late.take(), [], "expired");
+  });
+
+  test(`retained, ${kind}: many more than fit its window and its queue arrive, each once`, async () => {
+    const world = await retaining(1000, { settings: { SessionInboxSize: 100 } });
+    const client = await world.connect({
+      properties: [...properties, property.receiveMaximum(10)],
+    });
+    await client.subscribe("r/#", 1);
+    await world.settle();
+    const first = client.takePublishes();
+    assert.equal(first.length, 10, "no more than may be in flight");
+    for (const { packetId } of first) client.send(packets.puback({ packetId }));
+    const rest = await client.acknowledgeAll();
+    const all = new Set([...first.map(textOf), ...rest]);
+    assert.equal(all.size, 1000);
+    assert.equal(rest.length, 990);
+    assert.equal(world.scans(), 0, "no scan is left open");
+  });
+
+  test(`retained, ${kind}: at most RetainMessageMatchLimit for each filter`, async () => {
+    const world = await retaining(100, { settings: { RetainMessageMatchLimit: 7 } });
+    const client = await world.connect({ properties });
+    assert.equal(await countRetained(client, 0), 7);
+    assert.equal(world.scans(), 0);
+  });
+
+  test(`retained, ${kind}: a client that leaves in the middle leaves no scan behind`, async () => {
+    for (const level of [1, 0]) {
+      const world = await retaining(1000, { limits: { connectionOutputBytes: 500 } });
+      const client = await world.connect({
+        properties: [...properties, property.receiveMaximum(10)],
+      });
+      client.transport.isBlocked = level === 0;
+      client.send(packets.subscribe({ packetId: 1, filters: [{ filter: "r/#", qos: level }] }));
+      await world.settle();
+      assert.equal(world.scans(), 1, "the scan waits for the client");
+      await client.lose();
+      assert.equal(world.scans(), 0, `QoS ${level}`);
+    }
+  });
+
+  test(`retained, ${kind}: nothing for a filter that was refused`, async () => {
+    const world = await retaining(3, { settings: { MaxTopicFiltersPerInbox: 1 } });
+    const client = await world.connect({ properties });
+    await client.subscribe("other");
+    assert.deepEqual(await client.trySubscribe("r/#", 1), [0x97]);
+    assert.deepEqual(client.take(), []);
+  });
+}
+
+test("retained: messages refused by the inbox do not hold up those that follow", async () => {
+  const world = await retaining(1000, { settings: { SessionInboxSize: 30 } });
+  const client = await world.connect({ properties: [...KEPT, property.receiveMaximum(5)] });
+  await client.subscribe("r/#", 1);
+  const arrived = await client.acknowledgeAll();
+  assert.equal(world.scans(), 0, "the replay came to its end");
+  assert.equal(new Set(arrived).size, arrived.length);
+  client.publish({ topic: "r/new", payload: "new", qos: 1, packetId: 1 });
+  assert.deepEqual(await client.acknowledgeAll(), ["new"]);
+});
