@@ -175,12 +175,20 @@ export class WorkerPool {
   async #startAll(slots: readonly Slot[]): Promise<void> {
     let failure: ExitError | null = null;
     const threads = slots.map((slot) => this.#spawn(slot));
+    // One of an earlier round that ends is waited for in vain: nobody restarts it yet.
+    const watcher: Waiter = (thread, message) => {
+      if (!("exitCode" in message) || threads.includes(thread)) return;
+      failure ??= endedWhileStarting(thread, message);
+      for (const starting of threads) void starting.terminate();
+    };
+    this.#waiters.add(watcher);
     const late = await this.#waitForEach(threads, START_TIMEOUT_MS, (thread, message) => {
       if ("exitCode" in message) failure ??= endedWhileStarting(thread, message);
       else if (message.type === "listen_failed") failure ??= this.#listenFailure(message);
       else return message.type === "ready";
       return true;
     });
+    this.#waiters.delete(watcher);
     if (late.length > 0) {
       const text = `workers ${late.join(", ")} did not start within ${START_TIMEOUT_MS / 1000} s`;
       failure ??= new ExitError(ExitCode.RUNTIME, text);

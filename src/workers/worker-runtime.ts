@@ -25,7 +25,8 @@ import { MemberTable } from "./dist/member-table.ts";
 import { DistPublisher } from "./dist/publisher.ts";
 import { RouteTable } from "./dist/route-table.ts";
 import { EventLoop } from "./event-loop.ts";
-import { disconnectAll } from "./session/drain.ts";
+import { RingBarrier } from "./ring-barrier.ts";
+import { disconnectAll, stopReading } from "./session/drain.ts";
 import { OutputFlush } from "./session/output-flush.ts";
 import { recheckPermissions } from "./session/recheck-permissions.ts";
 import { refreshSessions } from "./session/refresh-sessions.ts";
@@ -40,6 +41,11 @@ import { WorkerListeners } from "./worker-listeners.ts";
 /** Deadlines and expiry are seconds; a quarter of one is close enough. */
 const TICK_MS = 250;
 const CLIENT_ID_BYTES = 12;
+
+/** A delivery has at most three hops: publisher's worker, inbox owner, session's worker. */
+const BARRIER_ROUNDS = 3;
+/** Rings drain in microseconds; a worker that died meanwhile must not hold the others up. */
+const BARRIER_TIMEOUT_MS = 1000;
 /** Timers take no more (2^31 - 1); who is woken early finds its debt unpaid and waits again. */
 const MAX_DELAY_MS = 0x7fff_ffff;
 
@@ -51,6 +57,7 @@ export class WorkerRuntime {
   readonly #words: Int32Array;
   readonly #tenants: TenantTable;
   readonly #port: RingPort;
+  readonly #barrier: RingBarrier;
   readonly #loop: EventLoop;
   readonly #outputs: OutputFlush;
   readonly #bells: (BellPort | null)[];
@@ -79,6 +86,7 @@ export class WorkerRuntime {
       outbound: boot.outbound,
       ringBell: (target) => this.#ring(target),
     });
+    this.#barrier = new RingBarrier(this.#port);
     this.#port.onRelief = () => this.#resumeCongested();
     this.#outputs = new OutputFlush((delayMs, act) => this.#later(delayMs, act));
     this.#loop = new EventLoop(this.#port, this.#counters, {
@@ -156,6 +164,8 @@ export class WorkerRuntime {
     this.#context.isDraining = true;
     this.#sysTopics.stop();
     this.#listeners.stop();
+    stopReading(this.#context);
+    await this.#barrier.pass(BARRIER_ROUNDS, BARRIER_TIMEOUT_MS, () => this.#loop.wake());
     await disconnectAll(this.#context, reasonCode, this.#boot.threadCount - 1);
     this.#loop.wake();
     await this.#listeners.close();

@@ -30,6 +30,8 @@ export const RecordType = {
   CPU_REPLY: 13,
   /** worker → worker 1: a tenant's counters for $SYS. JSON payload, cold (sys-topics.ts). */
   TENANT_REPORT: 14,
+  /** worker → all workers, itself included: everything sent before has arrived. No payload (ring-barrier.ts). */
+  BARRIER: 15,
 } as const;
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 
@@ -53,4 +55,5 @@ export const FULL_ANSWER: Readonly<Record<RecordType, FullAnswer>> = {
   [RecordType.CPU_REQUEST]: "queue",
   [RecordType.CPU_REPLY]: "reply",
   [RecordType.TENANT_REPORT]: "queue",
+  [RecordType.BARRIER]: "queue",
 };

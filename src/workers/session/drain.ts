@@ -5,10 +5,16 @@
  */
 
 import type { SessionContext } from "./session-context.ts";
+import { PauseReason } from "./session-state.ts";
 
 const STEP_MS = 20;
 /** How long the last connections may take to flush; the supervisor has a limit of its own. */
 const FLUSH_TIMEOUT_MS = 2000;
+
+/** Reads no more packets: what is accepted by now can be delivered, what comes later belongs to another server. */
+export function stopReading(context: SessionContext): void {
+  for (const session of context.registry.all()) session.pause(PauseReason.DRAIN);
+}
 
 /** Resolves when all connections of this worker are closed, or have had their time. */
 export async function disconnectAll(

@@ -13,6 +13,8 @@ export const PauseReason = {
   CONGESTION: 2,
   /** Publish rate or bandwidth above the tenant's limit. */
   RATE: 4,
+  /** The broker shuts down: nothing more is accepted. */
+  DRAIN: 8,
 } as const;
 export type PauseReason = (typeof PauseReason)[keyof typeof PauseReason];
 
