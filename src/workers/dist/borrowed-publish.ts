@@ -20,6 +20,8 @@ const QOS_SHIFT = 1;
 const MESSAGE_EXPIRY_PROPERTY = 0x02;
 const MESSAGE_EXPIRY_SIZE = 5;
 const FIRST_SCRATCH_SIZE = 256 * 1024;
+/** One publish of 256 MiB must not stay allocated for ever; 4 MiB per worker may. */
+const KEPT_SCRATCH_SIZE = 4 * 1024 * 1024;
 /** Protocol (2) × QoS (3) × RETAIN (2). */
 const VARIANTS = 12;
 const V5_VARIANT = 6;
@@ -115,6 +117,11 @@ export class BorrowedPublish {
   /** For records from a ring: the caller sets the parts afterwards. */
   loadRecord(tenantId: string, publisherId: string, receivedAtMs: number, nowMs: number): void {
     this.#reset(tenantId, publisherId, receivedAtMs, nowMs);
+  }
+
+  /** True when it has waited on its way for longer than it was to live [MQTT-3.3.2-5]. */
+  get isExpired(): boolean {
+    return this.expirySeconds >= 0 && this.#nowMs - this.receivedAtMs > this.expirySeconds * 1000;
   }
 
   /** The message in memory of its own; one copy however often it is asked for. */
@@ -226,7 +233,14 @@ export class BorrowedPublish {
     this.#verbatimVariant = -1;
     this.#message = null;
     this.#scratchUsed = 0;
+    // What was encoded keeps the memory of its publish alive.
+    for (let rest = this.#encoded; rest !== 0; rest &= rest - 1) {
+      this.#packets[31 - Math.clz32(rest & -rest)] = NO_BYTES;
+    }
     this.#encoded = 0;
+    if (this.#scratch.length > KEPT_SCRATCH_SIZE) {
+      this.#scratch = new Uint8Array(FIRST_SCRATCH_SIZE);
+    }
   }
 }
 

@@ -21,6 +21,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const tenantScratch = new Uint8Array(65_535 * 3);
 const publisherScratch = new Uint8Array(65_535 * 3);
 
+const NO_VIEW: DataView = new DataView(new ArrayBuffer(0));
+
 export class DeliverLink {
   readonly #endpoint: RingEndpoint;
   readonly #counters: Float64Array;
@@ -32,11 +34,14 @@ export class DeliverLink {
   #tenantOutLength = 0;
   #publisherOut = "";
   #publisherOutLength = 0;
-  #view: DataView = new DataView(new ArrayBuffer(0));
+  /** Over the memory last written to on the way to each thread, and that last read from. */
+  readonly #viewsOut: DataView[];
+  #viewIn: DataView = NO_VIEW;
 
   constructor(endpoint: RingEndpoint, counters: Float64Array) {
     this.#endpoint = endpoint;
     this.#counters = counters;
+    this.#viewsOut = new Array<DataView>(endpoint.threadCount).fill(NO_VIEW);
   }
 
   /** Hands the publish to worker `target`; false when it was dropped. `member` null: to all subscribers there. */
@@ -46,7 +51,7 @@ export class DeliverLink {
     if (size <= this.#endpoint.maxClaimSize) {
       const offset = this.#endpoint.tryClaim(target, type, size);
       if (offset !== RING_FULL) {
-        this.#write(this.#endpoint.claimBytes, offset, publish);
+        this.#write(target, this.#endpoint.claimBytes, offset, publish);
         this.#endpoint.commit();
         return true;
       }
@@ -60,7 +65,7 @@ export class DeliverLink {
       return false;
     }
     const record = new Uint8Array(size);
-    this.#write(record, 0, publish);
+    this.#write(target, record, 0, publish);
     this.#endpoint.enqueue(target, type, record, 0, size);
     return true;
   }
@@ -68,7 +73,8 @@ export class DeliverLink {
   /** Loads a record's publish; the header (for slot and generation) is borrowed until the next call. */
   load(bytes: Uint8Array, offset: number, publish: BorrowedPublish, nowMs: number): DeliverHeader {
     const header = this.#header;
-    header.read(this.#viewOf(bytes), offset);
+    this.#viewIn = viewOf(bytes, this.#viewIn);
+    header.read(this.#viewIn, offset);
     const tenantAt = offset + DELIVER_HEADER_SIZE;
     const publisherAt = tenantAt + header.tenantLength;
     const topicAt = publisherAt + header.publisherLength;
@@ -115,8 +121,10 @@ export class DeliverLink {
     return header.recordSize;
   }
 
-  #write(target: Uint8Array, offset: number, publish: BorrowedPublish): void {
-    this.#header.write(this.#viewOf(target), offset);
+  #write(thread: number, target: Uint8Array, offset: number, publish: BorrowedPublish): void {
+    const view = viewOf(target, this.#viewsOut[thread]!);
+    this.#viewsOut[thread] = view;
+    this.#header.write(view, offset);
     let at = offset + DELIVER_HEADER_SIZE;
     copyBytes(target, at, tenantScratch, 0, this.#tenantOutLength);
     at += this.#tenantOutLength;
@@ -128,15 +136,13 @@ export class DeliverLink {
     at += publish.forwardLength;
     copyBytes(target, at, publish.payloadBytes, publish.payloadOffset, publish.payloadLength);
   }
+}
 
-  /** A DataView over the same memory as `bytes`, index for index; kept while the memory stays the same. */
-  #viewOf(bytes: Uint8Array): DataView {
-    const view = this.#view;
-    const isSame = view.buffer === bytes.buffer && view.byteOffset === bytes.byteOffset;
-    if (isSame && view.byteLength === bytes.byteLength) return view;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return this.#view;
-  }
+/** A DataView over the same memory as `bytes`, index for index; `last` while that has stayed the same. */
+function viewOf(bytes: Uint8Array, last: DataView): DataView {
+  const isSame = last.buffer === bytes.buffer && last.byteOffset === bytes.byteOffset;
+  if (isSame && last.byteLength === bytes.byteLength) return last;
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Turns bytes into text, for free when they are the same as last time. */

@@ -108,6 +108,11 @@ export class DistClient implements InboxRoutes {
     this.#barrier.wait(entry.announcedSequence, done);
   }
 
+  /** Members of a shared group, as far as this worker has heard. */
+  groupSize(tenantId: string, filter: string, share: ShareName): number {
+    return this.#table.findGroup(tenantId, filter, share.group, share.ordered)?.size ?? 0;
+  }
+
   /** A shared subscription has new options: every worker must pick by them. `done` as for `subscribe`. */
   resubscribe(tenantId: string, subscription: Subscription, done: () => void): void {
     const change = this.#memberChange(RouteOp.ADD_MEMBER, tenantId, subscription);

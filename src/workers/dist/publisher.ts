@@ -251,8 +251,12 @@ export class DistPublisher implements Publisher {
 
   #handleDeliver(bytes: Uint8Array, offset: number): void {
     const publish = this.#incoming;
-    this.#context.link.load(bytes, offset, publish, this.#context.nowMs());
-    const { index } = this.#context;
+    const { counters, index, link } = this.#context;
+    link.load(bytes, offset, publish, this.#context.nowMs());
+    if (publish.isExpired) {
+      counters[Counter.DROPPED_EXPIRED]! += 1;
+      return;
+    }
     const count = index.match(
       publish.tenantId,
       publish.topicBytes,

@@ -1,0 +1,296 @@
+/** The choice of one member per message: fair, by load, online before offline, sticky when ordered. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  ShareGroup,
+  type ShareMember,
+  type ShareStrategy,
+} from "../../../src/workers/dist/share-group.ts";
+import { QOS_0 } from "./dist-workers.ts";
+
+const STRATEGIES: readonly ShareStrategy[] = ["least_inflight", "round_robin", "random"];
+
+function member(index: number, fields: Partial<ShareMember> = {}): ShareMember {
+  return {
+    clientId: `member-${index}`,
+    thread: 1,
+    isInbox: false,
+    isOnline: true,
+    options: QOS_0,
+    loadWord: index,
+    slot: index,
+    generation: 1,
+    subscription: null,
+    ...fields,
+  };
+}
+
+function groupOf(members: readonly ShareMember[], isOrdered = false): ShareGroup {
+  const group = new ShareGroup("g", isOrdered, "a/b");
+  for (const one of members) group.add(one);
+  return group;
+}
+
+function sequence(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
+
+function loadsFor(count: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(count * 4));
+}
+
+/** Random numbers that are the same on every run. */
+function randomSource(seed = 1): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+function assertFair(counts: readonly number[], picks: number): void {
+  const fair = picks / counts.length;
+  for (const count of counts) {
+    assert.ok(Math.abs(count - fair) <= fair / 10, `${count} picks where ${fair} are fair`);
+  }
+}
+
+for (const strategy of STRATEGIES) {
+  test(`share group: ${strategy} is fair to 20 idle members within 10 %`, () => {
+    const group = groupOf(sequence(20).map((index) => member(index)));
+    const loads = loadsFor(20);
+    const random = randomSource();
+    const counts = new Array<number>(20).fill(0);
+    const picks = 40_000;
+    for (let round = 0; round < picks; round += 1) {
+      counts[group.pick(strategy, loads, "publisher", random())!.loadWord]! += 1;
+    }
+    assertFair(counts, picks);
+  });
+}
+
+test("share group: least in flight is fair to 20 members that work at one pace", () => {
+  const group = groupOf(sequence(20).map((index) => member(index)));
+  const loads = loadsFor(20);
+  const random = randomSource();
+  const counts = new Array<number>(20).fill(0);
+  const underWay: number[] = [];
+  const picks = 40_000;
+  for (let round = 0; round < picks; round += 1) {
+    const { loadWord } = group.pick("least_inflight", loads, "publisher", 0)!;
+    counts[loadWord]! += 1;
+    Atomics.add(loads, loadWord, 1);
+    underWay.push(loadWord);
+    // About a hundred are under way; which of them ends next is chance.
+    if (underWay.length > 100) {
+      const [done] = underWay.splice(Math.floor(random() * underWay.length), 1);
+      Atomics.sub(loads, done!, 1);
+    }
+  }
+  assertFair(counts, picks);
+});
+
+test("share group: least in flight passes by a member that does not finish", () => {
+  const group = groupOf(sequence(20).map((index) => member(index)));
+  const loads = loadsFor(20);
+  Atomics.store(loads, 7, 50);
+  for (let round = 0; round < 1000; round += 1) {
+    assert.notEqual(group.pick("least_inflight", loads, "publisher", 0)?.loadWord, 7);
+  }
+});
+
+test("share group: least in flight finds the idle member of a small group", () => {
+  const group = groupOf(sequence(8).map((index) => member(index)));
+  const loads = loadsFor(8).fill(3);
+  for (const idle of [0, 3, 7, 5]) {
+    Atomics.store(loads, idle, 0);
+    for (let round = 0; round < 20; round += 1) {
+      assert.equal(group.pick("least_inflight", loads, "publisher", 0)?.loadWord, idle);
+    }
+    Atomics.store(loads, idle, 3);
+  }
+});
+
+for (const strategy of STRATEGIES) {
+  test(`share group: ${strategy} passes by stored sessions while anybody is online`, () => {
+    const offline = { isOnline: false, isInbox: true };
+    const members = sequence(10).map((index) => member(index, index % 5 === 0 ? {} : offline));
+    const group = groupOf(members);
+    const random = randomSource();
+    const picked = new Set<number>();
+    for (let round = 0; round < 100; round += 1) {
+      picked.add(group.pick(strategy, loadsFor(10), "publisher", random())!.loadWord);
+    }
+    assert.deepEqual([...picked].sort(), [0, 5]);
+  });
+
+  test(`share group: ${strategy} spreads over stored sessions when nobody is online`, () => {
+    const members = sequence(10).map((index) => member(index, { isOnline: false, isInbox: true }));
+    const group = groupOf(members);
+    const random = randomSource();
+    const picked = new Set<number>();
+    for (let round = 0; round < 200; round += 1) {
+      picked.add(group.pick(strategy, loadsFor(10), "publisher", random())!.loadWord);
+    }
+    assert.equal(picked.size, 10);
+  });
+}
+
+test("share group: a member that comes online is preferred at once, and counted once", () => {
+  const group = groupOf([0, 1].map((index) => member(index, { isOnline: false, isInbox: true })));
+  group.add(member(1, { isOnline: true, isInbox: true }));
+  assert.equal(group.size, 2);
+  assert.equal(group.pick("round_robin", loadsFor(2), "p", 0)?.loadWord, 1);
+  assert.equal(group.pick("round_robin", loadsFor(2), "p", 0)?.loadWord, 1);
+  group.add(member(1, { isOnline: false, isInbox: true }));
+  const both = [0, 1].map(() => group.pick("round_robin", loadsFor(2), "p", 0)?.loadWord);
+  assert.deepEqual(both.sort(), [0, 1]);
+});
+
+/** Counts the loads that a pick reads. */
+function loadsRead(group: ShareGroup, strategy: ShareStrategy, loads: Int32Array): number {
+  const original = Atomics.load;
+  let reads = 0;
+  Atomics.load = ((array: Int32Array, index: number) => {
+    reads += 1;
+    return original(array, index);
+  }) as typeof Atomics.load;
+  try {
+    group.pick(strategy, loads, "publisher", 0.5);
+  } finally {
+    Atomics.load = original;
+  }
+  return reads;
+}
+
+test("share group: the cost of a pick does not grow with the group, nor with who is offline", () => {
+  const loads = loadsFor(10_001).fill(1);
+  const offline = sequence(10_000).map((index) =>
+    member(index, { isOnline: false, isInbox: true }),
+  );
+  const online = sequence(10_000).map((index) => member(index));
+  for (const members of [offline, online, [...offline, member(10_000)]]) {
+    const group = groupOf(members);
+    for (const strategy of STRATEGIES) {
+      for (let round = 0; round < 20; round += 1) {
+        assert.ok(loadsRead(group, strategy, loads) <= 8);
+      }
+    }
+  }
+});
+
+test("share group: an ordered group keeps each publisher with one member, on every worker alike", () => {
+  const members = sequence(20).map((index) => member(index));
+  const here = groupOf(members, true);
+  const there = groupOf(members.toReversed(), true);
+  const loads = loadsFor(20);
+  for (let publisher = 0; publisher < 200; publisher += 1) {
+    const name = `publisher ${publisher}`;
+    const chosen = here.pick("round_robin", loads, name, 0)?.clientId;
+    Atomics.add(loads, publisher % 20, 1);
+    assert.equal(here.pick("round_robin", loads, name, 0.9)?.clientId, chosen);
+    assert.equal(there.pick("random", loads, name, 0.3)?.clientId, chosen);
+  }
+});
+
+test("share group: an ordered group spreads publishers over its members", () => {
+  const group = groupOf(
+    sequence(20).map((index) => member(index)),
+    true,
+  );
+  const counts = new Array<number>(20).fill(0);
+  for (let publisher = 0; publisher < 20_000; publisher += 1) {
+    counts[group.pick("random", loadsFor(20), `publisher-${publisher}`, 0)!.loadWord]! += 1;
+  }
+  for (const count of counts) assert.ok(count > 850 && count < 1150, `${count} of 1000`);
+});
+
+test("share group: when a member leaves an ordered group only its publishers move", () => {
+  const group = groupOf(
+    sequence(20).map((index) => member(index)),
+    true,
+  );
+  const loads = loadsFor(21);
+  const chosen = (): (string | undefined)[] =>
+    sequence(2000).map((index) => group.pick("random", loads, `p${index}`, 0)?.clientId);
+  const before = chosen();
+  group.remove("member-4", 1, false);
+  const without = chosen();
+  before.forEach((clientId, index) => {
+    if (clientId === "member-4") assert.notEqual(without[index], "member-4");
+    else assert.equal(without[index], clientId);
+  });
+  group.add(member(20));
+  const moved = chosen().filter((clientId, index) => clientId !== without[index]);
+  assert.ok(moved.every((clientId) => clientId === "member-20"));
+  assert.ok(moved.length > 50 && moved.length < 150, `${moved.length} of 2000 moved to one of 20`);
+});
+
+test("share group: an ordered group leaves stored sessions alone while anybody is online", () => {
+  const group = groupOf([member(0, { isOnline: false, isInbox: true }), member(1)], true);
+  for (let publisher = 0; publisher < 50; publisher += 1) {
+    assert.equal(group.pick("random", loadsFor(2), `p${publisher}`, 0)?.loadWord, 1);
+  }
+  group.remove("member-1", 1, false);
+  assert.equal(group.pick("random", loadsFor(2), "p1", 0)?.loadWord, 0);
+});
+
+test("share group: one client may be a member on two workers, transient and stored", () => {
+  const group = groupOf([]);
+  const same = { clientId: "c" };
+  group.add(member(0, same));
+  group.add(member(1, { ...same, thread: 2 }));
+  group.add(member(2, { ...same, isInbox: true }));
+  assert.equal(group.size, 3);
+  assert.ok(group.remove("c", 1, false));
+  assert.ok(!group.remove("c", 1, false));
+  assert.deepEqual(
+    [...group.members()].map(({ loadWord }) => loadWord),
+    [1, 2],
+  );
+});
+
+test("share group: nobody is chosen from a group without members", () => {
+  const group = groupOf([member(0)]);
+  group.remove("member-0", 1, false);
+  for (const strategy of STRATEGIES) {
+    assert.equal(group.pick(strategy, loadsFor(1), "p", 0.99), null);
+  }
+});
+
+test("share group: shows the filter as subscribed", () => {
+  assert.equal(new ShareGroup("g", false, "a/#").shareFilter, "$share/g/a/#");
+  assert.equal(new ShareGroup("g", true, "a/#").shareFilter, "$oshare/g/a/#");
+});
+
+test("share group: any history of members leaves exactly those that a map of them has", () => {
+  const change = fc.record({
+    index: fc.nat(6),
+    thread: fc.integer({ min: 1, max: 3 }),
+    isInbox: fc.boolean(),
+    isOnline: fc.boolean(),
+    isAdded: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 60 }), fc.boolean(), (changes, isOrdered) => {
+      const group = groupOf([], isOrdered);
+      const model = new Map<string, ShareMember>();
+      for (const { index, thread, isInbox, isOnline, isAdded } of changes) {
+        const one = member(index, { thread, isInbox, isOnline });
+        const key = `${index} ${thread} ${isInbox}`;
+        if (isAdded) group.add(one);
+        else assert.equal(group.remove(one.clientId, thread, isInbox), model.has(key));
+        if (isAdded) model.set(key, one);
+        else model.delete(key);
+        assert.equal(group.size, model.size);
+        const anyOnline = [...model.values()].some((known) => known.isOnline);
+        const picked = group.pick("round_robin", loadsFor(8), "p", 0);
+        if (model.size === 0) assert.equal(picked, null);
+        else assert.equal(picked?.isOnline, anyOnline);
+      }
+      assert.deepEqual(new Set(group.members()), new Set(model.values()));
+    }),
+  );
+});
