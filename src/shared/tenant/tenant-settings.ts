@@ -3,7 +3,9 @@
  *
  * Where a BifroMQ default would surprise a single-tenant user (ten retained messages per subscription, two hundred
  * publishes per second), ours is off or high; the table says which. 0 means "no limit" where `zeroIsOff` is set.
- * Workers read the settings object of a tenant at each use, so a reload reaches live connections.
+ * Workers read the settings object of a tenant at each use, so a reload reaches live connections; except for what
+ * CONNACK has promised a client (keep alive, session expiry, topic aliases, receive maximum), which holds until it
+ * connects again.
  */
 
 export interface TenantSettings {
@@ -82,7 +84,7 @@ export const TENANT_SETTINGS: Readonly<Record<TenantSettingName, SettingDefiniti
   MQTT4Enabled: flag(true, "accept MQTT 3.1.1 clients"),
   MQTT5Enabled: flag(true, "accept MQTT 5 clients"),
   NoLWTWhenServerShuttingDown: flag(true, "publish no will messages when the broker shuts down"),
-  DebugModeEnabled: flag(false, "log one event per message"),
+  DebugModeEnabled: flag(false, "log an event per message received, sent and dropped"),
   ForceTransient: flag(false, "treat every session as ending with its connection"),
   ByPassPermCheckError: flag(false, "a permission check that fails counts as granted"),
   PayloadFormatValidationEnabled: flag(true, "check UTF-8 payloads that say they are UTF-8"),
@@ -103,9 +105,19 @@ export const TENANT_SETTINGS: Readonly<Record<TenantSettingName, SettingDefiniti
   OutBoundBandWidth: count(0, 0, UINT32_MAX, "bytes per second sent per connection; 0 = no limit"),
   MaxLastWillBytes: count(MIB, 1, 250 * MIB, "bytes in a will payload"),
   MaxUserPayloadBytes: count(256 * MIB, 1, 256 * MIB, "bytes in a publish payload"),
-  MinSendPerSec: count(8, 1, 65535, "floor of the adaptive send window"),
-  MaxResendTimes: count(0, 0, 1000, "re-sends on one connection; 0 = none, as MQTT 5 demands"),
-  ResendTimeoutSeconds: count(10, 1, 86400, "seconds before such a re-send"),
+  MinSendPerSec: count(
+    8,
+    1,
+    65535,
+    "accepted, without effect: the send window is the client's receive maximum, and byte budgets slow down who does not read",
+  ),
+  MaxResendTimes: count(
+    0,
+    0,
+    1000,
+    "MQTT 3.x: re-sends of a message on one connection before it is given up; 0 = none, as MQTT 5 demands",
+  ),
+  ResendTimeoutSeconds: count(10, 1, 86400, "seconds without acknowledgement before a re-send"),
   MaxTopicFiltersPerSub: count(1000, 1, 65535, "filters in one SUBSCRIBE"),
   MaxGroupFanout: count(UINT32_MAX, 1, UINT32_MAX, "shared groups served per publish"),
   MaxPersistentFanout: count(UINT32_MAX, 1, UINT32_MAX, "persistent subscribers per publish"),
@@ -119,7 +131,10 @@ export const TENANT_SETTINGS: Readonly<Record<TenantSettingName, SettingDefiniti
   MinSessionExpirySeconds: count(0, 0, UINT32_MAX, "shortest session expiry of a kept session"),
   MinKeepAliveSeconds: count(5, 1, 65534, "shortest keep alive; MQTT 5 clients are told"),
   SessionInboxSize: count(10_000, 1, UINT32_MAX, "messages waiting per session and QoS class"),
-  QoS0DropOldest: flag(false, "a full QoS 0 queue drops its oldest message, not the newest"),
+  QoS0DropOldest: flag(
+    false,
+    "a full QoS 0 queue of a stored session drops its oldest message, not the newest; other sessions queue no QoS 0",
+  ),
   RetainMessageMatchLimit: count(0, 0, UINT32_MAX, "retained messages per filter; 0 = no limit"),
   RetainMaxTopics: count(0, 0, UINT32_MAX, "retained messages per tenant and node; 0 = no limit"),
   RetainMaxBytes: count(

@@ -1,5 +1,6 @@
 /**
- * The one deadline a session has at a time: its connect timeout, then the nearer of keep alive and stalled output.
+ * The one deadline a session has at a time: its connect timeout, then the nearest of keep alive, stalled output and
+ * what has to be sent again.
  * Checked lazily: packets only note the time, and who turns out to be alive is put back for later.
  * Thread: worker.
  */
@@ -7,6 +8,7 @@
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
 import { countOutput } from "./output-budget.ts";
+import { resendDue, resendDueMs } from "./resend.ts";
 import type { Session } from "./session.ts";
 import { EndReason, Phase } from "./session-state.ts";
 
@@ -14,7 +16,11 @@ const KEEP_ALIVE_FACTOR = 1.5;
 
 /** Sets the session's next deadline from its state; none when nothing is due. */
 export function scheduleNextDeadline(session: Session): void {
-  const deadlineMs = Math.min(keepAliveDeadline(session), stallDeadline(session));
+  const deadlineMs = Math.min(
+    keepAliveDeadline(session),
+    stallDeadline(session),
+    resendDueMs(session),
+  );
   if (deadlineMs === Number.POSITIVE_INFINITY) session.context.deadlines.cancel(session);
   else session.context.deadlines.schedule(session, deadlineMs);
 }
@@ -39,6 +45,7 @@ export function handleDeadline(session: Session, nowMs: number): void {
     closeStalled(session);
     return;
   }
+  resendDue(session, nowMs);
   scheduleNextDeadline(session);
 }
 

@@ -28,6 +28,7 @@ import { countOutput, isOverBudget, noteOverMark } from "./output-budget.ts";
 import { countSent, sendAck } from "./send.ts";
 import type { Session } from "./session.ts";
 import { Phase } from "./session-state.ts";
+import { isTraced, traceDelivery, traceDropped, traceSent } from "./trace.ts";
 
 /** One QoS 1 or 2 message for one session, where more than the window's state must be remembered. */
 export interface Delivery {
@@ -71,7 +72,8 @@ function isPlain(
   identifiers: readonly number[] | null,
   share: Subscription | null,
 ): boolean {
-  return share === null && identifiers === null && session.outboundAliases === null;
+  const isAlike = share === null && identifiers === null && session.outboundAliases === null;
+  return isAlike && session.resends === null;
 }
 
 /** The session's window if a message may leave now; null when it has to wait. */
@@ -107,6 +109,7 @@ function deliverBorrowed(
   target[idAt] = packetId >>> 8;
   target[idAt + 1] = packetId;
   countPublish(session, qos, publish.payloadLength, size);
+  if (isTraced(session)) traceSent(session, publish, qos, retain, packetId);
   return true;
 }
 
@@ -124,6 +127,7 @@ export function deliverPush(session: Session, push: InboxPush): void {
   session.window ??= new OutboundWindow(65_535);
   if (message === null) {
     session.window.put(packetId, null, Awaiting.PUBCOMP);
+    noteSent(session, packetId, null);
     sendAck(session, PacketType.PUBREL, packetId, ReasonCode.SUCCESS); // [MQTT-4.4.0-1]
     return;
   }
@@ -134,7 +138,17 @@ export function deliverPush(session: Session, push: InboxPush): void {
     // Too large for the client: as if delivered [MQTT-3.1.2-25].
     session.window.release(packetId);
     session.dropPushed(packetId);
+    return;
   }
+  noteSent(session, packetId, delivery);
+}
+
+/** For a session that re-sends: remembers what may have to be sent again. `delivery` null: PUBREL. */
+export function noteSent(session: Session, packetId: number, delivery: Delivery | null): void {
+  const { resends } = session;
+  if (resends === null) return;
+  resends.sent(packetId, delivery, session.context.nowMs());
+  if (resends.size === 1) session.reviewDeadline();
 }
 
 /** Sends what waits, while the window and the budget have room; then retained messages may go on. */
@@ -204,6 +218,7 @@ function deliverQos0(
   const at = output.reserve(size);
   output.bytes.set(packet, at);
   countPublish(session, 0, publish.payloadLength, size);
+  if (isTraced(session)) traceSent(session, publish, 0, retain, 0);
 }
 
 /** Opens an exchange under a fresh identifier and sends, first time, DUP 0 [MQTT-4.3.2-1] [MQTT-4.3.3-1]. */
@@ -214,7 +229,10 @@ function sendNew(
 ): void {
   const kept = delivery.share === null ? null : delivery;
   const packetId = window.take(kept, delivery.qos === 1 ? Awaiting.PUBACK : Awaiting.PUBREC);
-  if (writeMessage(session, delivery, packetId, false)) return;
+  if (writeMessage(session, delivery, packetId, false)) {
+    noteSent(session, packetId, delivery);
+    return;
+  }
   window.release(packetId);
   finishShared(session, kept);
 }
@@ -232,7 +250,7 @@ function sendQueued(
   sendNew(session, window, delivery);
 }
 
-/** Keeps a message that finds no room, up to SessionInboxSize; then the newest is dropped and counted, not the oldest. */
+/** Keeps a message that finds no room, up to SessionInboxSize; then the newest is dropped. */
 function enqueue(session: Session, delivery: Delivery): void {
   session.queue ??= new RingQueue();
   session.window ??= new OutboundWindow(session.receiveMaximum);
@@ -259,7 +277,7 @@ function dropExpired(session: Session, queue: RingQueue<Delivery>): void {
 }
 
 /** False: it cannot be sent to this client at all. `packetId` 0 at QoS 0. */
-function writeMessage(
+export function writeMessage(
   session: Session,
   delivery: Delivery,
   packetId: number,
@@ -289,6 +307,7 @@ function writeMessage(
   const expirySeconds = message.remainingExpirySeconds(session.context.nowMs());
   writePublish(output.bytes, at, encoded, packetId, dup, alias, expirySeconds);
   countPublish(session, qos, message.payload.length, size);
+  if (isTraced(session)) traceDelivery(session, delivery, packetId);
   return true;
 }
 
@@ -315,7 +334,9 @@ function countPublish(session: Session, qos: number, payloadLength: number, size
   countSent(session, size);
 }
 
-function drop(session: Session, counter: number): void {
+/** Counts a message that this client does not get, in column `counter`. */
+export function drop(session: Session, counter: number): void {
   session.context.counters[counter]! += 1;
   if (session.tenant !== null) session.tenant.counters.publishDropped += 1;
+  if (isTraced(session)) traceDropped(session, counter);
 }

@@ -9,7 +9,7 @@ import { Awaiting } from "../../shared/mqtt/outbound-window.ts";
 import { PacketType } from "../../shared/mqtt/packet-type.ts";
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
 import { InboxOp } from "../inbox/inbox-api.ts";
-import { finishShared, pumpQueue } from "./deliver.ts";
+import { finishShared, noteSent, pumpQueue } from "./deliver.ts";
 import { sendAck } from "./send.ts";
 import type { Session } from "./session.ts";
 import { Phase } from "./session-state.ts";
@@ -45,6 +45,7 @@ export function handlePubrec(session: Session, packetId: number, reasonCode: num
   if (awaiting === Awaiting.PUBREC) {
     finishShared(session, window.value(packetId));
     window.becomeReceived(packetId);
+    noteSent(session, packetId, null);
   }
   if (!session.isPersistent) {
     sendAck(session, PacketType.PUBREL, packetId, ReasonCode.SUCCESS); // [MQTT-4.3.3-4]
@@ -77,11 +78,12 @@ export function handlePubcomp(session: Session, packetId: number): void {
 }
 
 /** The identifier is free again [MQTT-4.3.2-5] [MQTT-4.3.3-12]; the next message takes the room. */
-function finishExchange(session: Session, packetId: number): void {
+export function finishExchange(session: Session, packetId: number): void {
   const { window } = session;
   if (window === null) return;
   finishShared(session, window.value(packetId));
   window.release(packetId);
+  session.resends?.finished(packetId);
   session.acknowledgedCount += 1;
   if (session.isPersistent) {
     session.context.inbox.commit(session, InboxOp.ACKNOWLEDGED, packetId, null);

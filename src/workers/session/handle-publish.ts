@@ -22,9 +22,7 @@ import { sendAck } from "./send.ts";
 import type { Session } from "./session.ts";
 import { PauseReason, Phase } from "./session-state.ts";
 import type { Tenant } from "./tenant.ts";
-
-/** MQTT 3.x has no Receive Maximum: its clients may have every identifier in flight. */
-const V3_INBOUND_MAXIMUM = 65_535;
+import { isTraced, traceReceived } from "./trace.ts";
 
 export function handlePublish(session: Session, view: PacketView): void {
   const { context, tenant } = session;
@@ -47,7 +45,7 @@ export function handlePublish(session: Session, view: PacketView): void {
     session.close(fault, "PUBLISH beyond what the server allows");
     return;
   }
-  if (view.qos > 0 && !admitQuota(session, view, tenant)) return;
+  if (view.qos > 0 && !admitQuota(session, view)) return;
   if (view.qos === 2 && session.inboundIds?.has(view.packetId) === true) {
     repeatPubrec(session, view.packetId);
     return;
@@ -74,6 +72,7 @@ export function handlePublish(session: Session, view: PacketView): void {
 /** Fan-out of `context.publish`, then the acknowledgement, now or when inboxes have answered. */
 function distribute(session: Session, qos: number, packetId: number): void {
   const { publisher, publish } = session.context;
+  if (isTraced(session)) traceReceived(session, publish, packetId);
   if (qos === 0) {
     publisher.publishBorrowed(publish, null);
     return;
@@ -198,12 +197,11 @@ function resolveAlias(session: Session, view: PacketView): Uint8Array | null {
 }
 
 /** False: the connection is closed, the client has more in flight than CONNACK allowed [MQTT-3.3.4-7]. */
-function admitQuota(session: Session, view: PacketView, tenant: Tenant): boolean {
-  const maximum = session.isV5 ? tenant.settings.ReceivingMaximum : V3_INBOUND_MAXIMUM;
+function admitQuota(session: Session, view: PacketView): boolean {
   // QoS 2 counts until PUBREL, QoS 1 until PUBACK.
   const inFlight = (session.inboundAcks?.pubackCount ?? 0) + (session.inboundIds?.size ?? 0);
   const isRepeat = view.qos === 2 && session.inboundIds?.has(view.packetId) === true;
-  if (inFlight < maximum || isRepeat) return true;
+  if (inFlight < session.inboundReceiveMaximum || isRepeat) return true;
   session.close(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, "more publishes in flight than allowed");
   return false;
 }

@@ -98,7 +98,7 @@ function subscribeOne(
     ? checkSubscription(filter, share, tenant.settings)
     : ReasonCode.NOT_AUTHORIZED;
   if (!isAllowed) session.context.counters[Counter.AUTHORIZATION_DENIED]! += 1;
-  const isFull = fault === 0 && exceedsFilterLimit(session, tenant, request.filter);
+  const isFull = fault === 0 && exceedsQuota(session, tenant, request.filter, share);
   if (fault !== 0 || isFull) {
     subscribing.reasonCodes[index] = failureCode(
       session,
@@ -212,8 +212,17 @@ function failureCode(session: Session, reasonCode: number): number {
   return session.isV5 ? reasonCode : ReasonCode.UNSPECIFIED_ERROR;
 }
 
-function exceedsFilterLimit(session: Session, tenant: Tenant, filter: string): boolean {
-  const limit = tenant.settings.MaxTopicFiltersPerInbox;
-  if (limit === 0 || session.subscriptions === null) return false;
-  return session.subscriptions.size >= limit && !session.subscriptions.has(filter);
+/** What the session has may always be replaced. */
+function exceedsQuota(
+  session: Session,
+  tenant: Tenant,
+  requestedFilter: string,
+  share: ShareFilter | null,
+): boolean {
+  const { subscriptions, context } = session;
+  if (subscriptions?.has(requestedFilter) === true) return false;
+  const { MaxTopicFiltersPerInbox: filterLimit, MaxSharedGroupMembers } = tenant.settings;
+  if (filterLimit > 0 && (subscriptions?.size ?? 0) >= filterLimit) return true;
+  if (share === null) return false;
+  return context.dist.groupSize(tenant.id, share.filter, share) >= MaxSharedGroupMembers;
 }

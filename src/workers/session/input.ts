@@ -79,7 +79,7 @@ export function handlePackets(
 function setOptions(session: Session): void {
   options.protocolVersion = session.protocolVersion;
   options.maxPacketSize = packetLimit(session);
-  options.topicAliasMaximum = session.tenant?.settings.MaxTopicAlias ?? 0;
+  options.topicAliasMaximum = session.inboundAliasMaximum;
 }
 
 /** Bytes: the largest packet, and the most that may wait. Little before the client is known. */

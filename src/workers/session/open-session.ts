@@ -18,6 +18,7 @@ import { scheduleNextDeadline } from "./deadlines.ts";
 import { OutboundAliases } from "./outbound-aliases.ts";
 import { recheckSubscriptions } from "./recheck-permissions.ts";
 import { refuse } from "./refuse-connect.ts";
+import { updateResends } from "./resend.ts";
 import { sendCold } from "./send.ts";
 import type { Session } from "./session.ts";
 import { PauseReason, Phase } from "./session-state.ts";
@@ -40,7 +41,12 @@ export function openSession(session: Session, packet: ConnectPacket, auth: AuthS
   }
   session.sessionExpirySeconds = grantedSessionExpiry(packet, settings);
   session.keepAliveMs = grantedKeepAlive(packet.keepAliveSeconds, settings) * 1000;
-  if (!session.isV5) session.receiveMaximum = V3_RECEIVE_MAXIMUM;
+  if (session.isV5) {
+    session.inboundReceiveMaximum = settings.ReceivingMaximum;
+    session.inboundAliasMaximum = settings.MaxTopicAlias; // [MQTT-3.3.2-12]
+  } else {
+    session.receiveMaximum = V3_RECEIVE_MAXIMUM;
+  }
   if (session.isV5 && packet.topicAliasMaximum > 0 && settings.MaxTopicAlias > 0) {
     // [MQTT-3.1.2-26] [MQTT-3.1.2-27] Fewer than the client allows is legal, more is not.
     const limit = Math.min(packet.topicAliasMaximum, settings.MaxTopicAlias);
@@ -173,6 +179,7 @@ function activate(
   const { context, tenant } = session;
   sendConnack(session, packet, auth, sessionPresent);
   session.phase = Phase.ACTIVE;
+  updateResends(session);
   if (session.authMethod === "") session.authRequest = null;
   context.counters[Counter.CONNECTS]! += 1;
   context.counters[Counter.SESSIONS_CONNECTED]! += 1;
@@ -218,11 +225,11 @@ function sendConnack(
     serverKeepAlive: keepAliveSeconds === packet.keepAliveSeconds ? null : keepAliveSeconds,
     sessionExpirySeconds:
       session.sessionExpirySeconds === wantedExpiry ? null : session.sessionExpirySeconds,
-    receiveMaximum: settings.ReceivingMaximum,
+    receiveMaximum: session.inboundReceiveMaximum,
     maximumQos: settings.MaximumQoS < 2 ? settings.MaximumQoS : null, // [MQTT-3.2.2-9]
     retainAvailable: settings.RetainEnabled ? null : false,
     maximumPacketSize: limits.maxPacketSize,
-    topicAliasMaximum: settings.MaxTopicAlias,
+    topicAliasMaximum: session.inboundAliasMaximum,
     wildcardAvailable: settings.WildcardSubscriptionEnabled ? null : false,
     subscriptionIdentifiersAvailable: settings.SubscriptionIdentifierEnabled ? null : false,
     sharedAvailable: settings.SharedSubscriptionEnabled ? null : false,

@@ -6,8 +6,6 @@
 
 import type { Session } from "./session.ts";
 
-
-
 /** True: QoS 0 is dropped for this session, QoS 1 and 2 wait. */
 export function isOverBudget(session: Session): boolean {
   const { limits, workers } = session.context.config;
@@ -45,5 +43,5 @@ function noteWaiting(session: Session, hasMoved: boolean): void {
   if (session.stalledSinceMs !== 0 && !hasMoved) return;
   const isNew = session.stalledSinceMs === 0;
   session.stalledSinceMs = session.context.nowMs();
-  if (isNew) session.watchStall();
+  if (isNew) session.reviewDeadline();
 }

@@ -32,6 +32,7 @@ import type { InboundAcks } from "./inbound-acks.ts";
 import { handlePackets, processInput, processWaiting } from "./input.ts";
 import type { OutboundAliases } from "./outbound-aliases.ts";
 import { countOutput } from "./output-budget.ts";
+import type { ResendQueue } from "./resend-queue.ts";
 import { sendDisconnect } from "./send.ts";
 import type { SessionContext } from "./session-context.ts";
 import { EndReason, type PauseReason, Phase } from "./session-state.ts";
@@ -73,6 +74,11 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   maximumPacketSize = 0;
   requestProblemInformation = true;
 
+  // Promised by CONNACK, so it holds whatever a reload brings
+  /** QoS 1 and 2 publishes that the client may have in flight; MQTT 3.x clients, every identifier. */
+  inboundReceiveMaximum = 65_535;
+  inboundAliasMaximum = 0;
+
   // While connected
   /** From the session dictionary; 0 = no claim held. */
   epoch = 0;
@@ -93,6 +99,8 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   window: OutboundWindow<Delivery | null> | null = null;
   /** Transient sessions: messages that wait for room in the window. */
   queue: RingQueue<Delivery> | null = null;
+  /** Null: nothing is sent again while the client is connected, as MQTT 5 demands. */
+  resends: ResendQueue | null = null;
   publishRate: TokenBucket | null = null;
   inboundBandwidth: TokenBucket | null = null;
   outboundBandwidth: TokenBucket | null = null;
@@ -177,8 +185,8 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
     return (this.#pauses & reason) !== 0;
   }
 
-  /** Output has begun to wait: the nearer of keep alive and stall limit is the next deadline. */
-  watchStall(): void {
+  /** Something has begun to wait (output, an answer of the client): it may be the next deadline. */
+  reviewDeadline(): void {
     if (this.phase === Phase.ACTIVE) scheduleNextDeadline(this);
   }
 

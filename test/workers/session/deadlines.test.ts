@@ -1,4 +1,7 @@
-/** Keep alive: who is silent too long, what the server may ask for instead, and who is not waited for. */
+/**
+ * Keep alive: who is silent too long, what the server may ask for instead, and who is not waited
+ * for.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** Messages to one client: window, queue, expiry, sizes, aliases, the four QoS 2 steps, and resuming a session. */
+/**
+ * Messages to one client: window, queue, expiry, sizes, aliases, the four QoS 2 steps, and resuming
+ * a session.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** How sessions end: wills, what is stored and how long, shared messages handed on, and nothing left behind. */
+/**
+ * How sessions end: wills, what is stored and how long, shared messages handed on, and nothing left
+ * behind.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

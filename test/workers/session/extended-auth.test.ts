@@ -1,4 +1,7 @@
-/** AUTH: round trips inside CONNECT and on an open session (MQTT5 §4.12), with a provider that asks two questions. */
+/**
+ * AUTH: round trips inside CONNECT and on an open session (MQTT5 §4.12), with a provider that asks
+ * two questions.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -127,7 +127,10 @@ export class FakeClient {
     this.send(packets.publish({ level: this.level, ...fields }));
   }
 
-  /** Answers every PUBLISH that has arrived as its QoS demands, and PUBRELs, until the server is quiet. */
+  /**
+   * Answers every PUBLISH that has arrived as its QoS demands, and PUBRELs, until the server is
+   * quiet.
+   */
   async acknowledgeAll(): Promise<string[]> {
     const payloads: string[] = [];
     for (;;) {

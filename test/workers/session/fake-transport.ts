@@ -1,4 +1,7 @@
-/** A connection without a socket: what the broker writes is kept, and a test says how much of it the client takes. */
+/**
+ * A connection without a socket: what the broker writes is kept, and a test says how much of it the
+ * client takes.
+ */
 
 import type { OutputBuffer } from "../../../src/workers/mqtt/output-buffer.ts";
 import type { Transport, TransportHandler } from "../../../src/workers/mqtt/transport.ts";

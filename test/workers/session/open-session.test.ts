@@ -1,4 +1,7 @@
-/** From CONNECT to CONNACK: the steps in between, what arrives meanwhile, and connections that die at each of them. */
+/**
+ * From CONNECT to CONNACK: the steps in between, what arrives meanwhile, and connections that die
+ * at each of them.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

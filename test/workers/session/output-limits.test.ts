@@ -1,4 +1,7 @@
-/** Clients that do not read, and limits on how fast a client is read and written: who is slowed, what is dropped. */
+/**
+ * Clients that do not read, and limits on how fast a client is read and written: who is slowed,
+ * what is dropped.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

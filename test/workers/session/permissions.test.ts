@@ -1,4 +1,7 @@
-/** Subscriptions and live permissions: what is checked when, and what a reload of the rules takes away. */
+/**
+ * Subscriptions and live permissions: what is checked when, and what a reload of the rules takes
+ * away.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

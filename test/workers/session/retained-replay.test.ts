@@ -1,4 +1,7 @@
-/** Retained messages for new subscriptions: when, how, at the client's pace, and not beyond its connection. */
+/**
+ * Retained messages for new subscriptions: when, how, at the client's pace, and not beyond its
+ * connection.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

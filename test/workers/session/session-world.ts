@@ -1,7 +1,8 @@
 /**
- * Sessions with everything around them real but sockets, rings, time and chance: the services of one or more workers
- * over a FakeMesh, and clients that are a byte array each way. Nothing happens unless a test lets it: `run` is duty
- * cycles until nothing is on the way, `settle` also lets promises continue, `advance` lets time pass.
+ * Sessions with everything around them real but sockets, rings, time and chance: the services of
+ * one or more workers over a FakeMesh, and clients that are a byte array each way. Nothing happens
+ * unless a test lets it: `run` is duty cycles until nothing is on the way, `settle` also lets
+ * promises continue, `advance` lets time pass.
  */
 
 import type { BrokerConfig, LimitsConfig } from "../../../src/shared/config/config.ts";
@@ -32,7 +33,9 @@ export const LIMITS: LimitsConfig = {
   stalledTimeoutMs: 20_000,
 };
 
-/** Everybody may connect and do anything; user and tenant stand in the user name as "user@tenant". */
+/**
+ * Everybody may connect and do anything; user and tenant stand in the user name as "user@tenant".
+ */
 export function openProvider(parts: Partial<AuthProvider> = {}): AuthProvider {
   return {
     name: "test",
