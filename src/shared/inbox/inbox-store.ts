@@ -92,6 +92,7 @@ export class InboxStore {
     // Asked again: detaching may have ended the session. A clean start does [MQTT-3.1.2-4], and
     // publishes its waiting will.
     let existing = this.find(request.tenantId, request.clientId);
+    // [MQTT-3.1.4-4]
     if (existing !== null && request.cleanStart) {
       this.#end(existing, nowMs);
       existing = null;
@@ -100,6 +101,7 @@ export class InboxStore {
       this.#refuse(target, AttachStatus.ABSENT);
       return;
     }
+    // Resumed, or a new session [MQTT-3.1.2-5] [MQTT-3.1.2-6].
     const inbox = existing ?? this.#create(request);
     this.#bind(inbox, request, target);
     this.#context.output.attached(target, describe(inbox, existing !== null));
@@ -118,6 +120,7 @@ export class InboxStore {
     if (sessionExpirySeconds >= 0) inbox.sessionExpirySeconds = sessionExpirySeconds;
     if (discardWill) inbox.will = null; // [MQTT-3.1.2-10]
     const expirySeconds = inbox.sessionExpirySeconds;
+    // [MQTT-3.1.2-23] Until then it stays as it is.
     if (expirySeconds !== NEVER_EXPIRES) inbox.endDueMs = nowMs + expirySeconds * 1000;
     if (inbox.will !== null) {
       inbox.willDueMs = nowMs + Math.min(inbox.will.delaySeconds, expirySeconds) * 1000;

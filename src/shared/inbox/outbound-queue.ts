@@ -114,6 +114,7 @@ export class OutboundQueue implements PushTarget {
       this.#becomeOutstanding(delivery);
       this.#context.output.push(this, delivery, false);
     }
+    // Also those that came by a shared group: they stay with this member [MQTT-4.8.2-4].
     this.#resend = exchanges.filter((delivery) => delivery.stored !== null);
     this.pump(nowMs);
   }

@@ -14,7 +14,10 @@
 
 import { assert } from "../base/assert.ts";
 
-/** What the client owes for a packet identifier. */
+/**
+ * What the client owes for a packet identifier; the exchange is open until it has come
+ * [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5].
+ */
 export const Awaiting = { NOTHING: 0, PUBACK: 1, PUBREC: 2, PUBCOMP: 3 } as const;
 export type Awaiting = (typeof Awaiting)[keyof typeof Awaiting];
 

@@ -164,6 +164,15 @@ export function reasonCodeName(code: number): string {
 }
 
 /**
+ * The reason code of a CONNACK that refuses [MQTT-3.2.2-8]: an authentication provider may name any number.
+ */
+export function connackReasonCode(code: number): ReasonCode {
+  const { packets = 0 } = DEFINITIONS.get(code) ?? {};
+  const isRefusal = code >= ReasonCode.UNSPECIFIED_ERROR && (packets & CONNACK) !== 0;
+  return isRefusal ? (code as ReasonCode) : ReasonCode.UNSPECIFIED_ERROR;
+}
+
+/**
  * The reason code of a server's DISCONNECT for a cause that CONNACK names with `code` [MQTT-3.14.2-1]: what is said of
  * credentials becomes "not authorized", "not available" becomes "busy", both of which make a client try again alike.
  */

@@ -63,7 +63,8 @@ interface Entry {
 const EPOCHS_PER_INCARNATION = 0x1_0000_0000;
 
 /**
- * The key of a session in maps; U+0000 occurs in no tenant and no client identifier [MQTT-1.5.4-2].
+ * The key of a session in maps: the client identifier within its tenant [MQTT-3.1.3-2]. U+0000
+ * occurs in neither [MQTT-1.5.4-2].
  */
 export function sessionKey(tenantId: string, clientId: string): string {
   return `${tenantId}\u0000${clientId}`;

@@ -90,6 +90,7 @@ export class BorrowedPublish {
       this.forwardOffset = start;
       this.forwardLength = view.forwardLength;
     }
+    // [MQTT-3.3.1-3] The publisher's DUP is not passed on.
     if (isPlain && aliasTopic === null && !view.retain && !view.dup) {
       this.#verbatimVariant = variantOf(isV5, view.qos, false);
       this.#verbatimOffset = view.packetOffset;
@@ -183,6 +184,7 @@ export class BorrowedPublish {
     const remaining = headSize + this.payloadLength;
     const start = this.#claimScratch(1 + varintSize(remaining) + remaining);
     const target = this.#scratch;
+    // DUP 0 [MQTT-4.3.1-1]
     target[start] = PUBLISH_HEADER | (qos << QOS_SHIFT) | (retain ? RETAIN_FLAG : 0);
     let at = writeVarint(target, start + 1, remaining);
     target[at] = this.topicLength >>> 8;

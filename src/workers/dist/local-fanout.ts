@@ -46,7 +46,7 @@ function deliverOne(publish: BorrowedPublish, subscription: Subscription): void 
   if (options.noLocal && isOwn(publish, subscription)) return;
   // [MQTT-3.8.4-8]
   const qos = publish.qos < options.qos ? publish.qos : options.qos;
-  const retain = options.retainAsPublished && publish.retain;
+  const retain = options.retainAsPublished && publish.retain; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
   subscription.receiver.deliver(publish, qos, retain, subscription.identifiers, null);
 }
 

@@ -3,7 +3,8 @@
  * per owning worker, shared groups one member each.
  *
  * Flow: publish 5/8, after match, before session delivery. Thread: worker. Scope: one per worker.
- * Order: everything leaves synchronously, so two publishes of one connection reach every receiver in that order.
+ * Order: everything leaves synchronously, so two publishes of one connection reach every receiver in
+ * that order [MQTT-4.6.0-5] [MQTT-4.6.0-6].
  */
 
 import { assert } from "../../shared/base/assert.ts";
@@ -104,7 +105,7 @@ export class DistPublisher implements Publisher {
     const pending = done === null ? null : new PendingPublish(done);
     this.#begin();
     // Before fan-out: who subscribes because of this message finds it stored [MQTT-3.3.1-5].
-    if (publish.retain) this.#store(publish, pending);
+    if (publish.retain) this.#store(publish, pending); // [MQTT-3.3.1-8]
     const takers = this.#fanOut(publish, pending);
     if (takers === NOBODY) this.#context.counters[Counter.DROPPED_NO_SUBSCRIBER]! += 1;
     this.#end();
@@ -163,6 +164,7 @@ export class DistPublisher implements Publisher {
   /** Returns who wanted it. */
   #fanOut(publish: BorrowedPublish, pending: PendingPublish | null): number {
     const { index } = this.#context;
+    // [MQTT-3.3.2-3]
     const count = index.match(
       publish.tenantId,
       publish.topicBytes,
@@ -291,7 +293,8 @@ export class DistPublisher implements Publisher {
 /** To a shared group's member on this worker. */
 function deliverToMember(publish: BorrowedPublish, subscription: Subscription): void {
   const { receiver, options, identifiers } = subscription;
-  const qos = Math.min(publish.qos, options.qos); // [MQTT-3.8.4-8]
+  const qos = Math.min(publish.qos, options.qos); // [MQTT-3.8.4-8] [MQTT-4.8.2-3]
   const retain = options.retainAsPublished && publish.retain;
+  // A copy of its own beside those of other subscriptions [MQTT-3.3.4-5].
   receiver.deliver(publish, qos, retain, identifiers, subscription);
 }

@@ -1,5 +1,6 @@
 /**
- * One client connection as the MQTT layer sees it, whatever carries it (TCP, TLS, WebSocket).
+ * One client connection as the MQTT layer sees it, whatever carries it (TCP, TLS, WebSocket): bytes in
+ * order, none lost, both ways [MQTT-4.2-1].
  *
  * Bytes in: `handler.handleBytes`. Bytes out: `output.reserve(n)`, write there, and the event loop calls `flush` once
  * per duty cycle. Thread: worker.

@@ -76,7 +76,10 @@ function isPlain(
   return isAlike && session.resends === null;
 }
 
-/** The session's window if a message may leave now; null when it has to wait. */
+/**
+ * The session's window if a message may leave now; null when it has to wait [MQTT-4.9.0-1]
+ * [MQTT-4.9.0-2]. Nothing but QoS 1 and 2 publishes asks [MQTT-3.3.4-10] [MQTT-4.9.0-3].
+ */
 function openWindow(session: Session): OutboundWindow<Delivery | null> | null {
   if (session.queue !== null && session.queue.size > 0) return null;
   if (isOverBudget(session)) return null;

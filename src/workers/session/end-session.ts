@@ -1,4 +1,6 @@
 /**
+ * Until here a session keeps its state, and a stored one beyond [MQTT-4.1.0-1].
+ *
  * What is left to do when a connection ends: the will, the routes of a transient session or the detachment of a stored
  * one, messages of shared groups that this member did not finish, and the claim on the client identifier, last of all.
  * Thread: worker. Called once per session, by Session.end.

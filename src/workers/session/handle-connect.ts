@@ -60,7 +60,11 @@ function takeConnectFields(session: Session, packet: ConnectPacket): void {
   session.hasAskedToBeKept = packet.sessionExpirySeconds > 0;
 }
 
-/** Returns why the identifier is refused, or null. An empty one is replaced [MQTT-3.1.3-6] [MQTT-3.2.2-16]. */
+/**
+ * Returns why the identifier is refused, or null. An empty one is replaced [MQTT-3.1.3-6]
+ * [MQTT-3.2.2-16]; any other that the decoder has passed is accepted, whatever its length and its
+ * characters [MQTT-3.1.3-5].
+ */
 function assignClientId(session: Session, packet: ConnectPacket): string | null {
   if (packet.clientId !== "") return null;
   if (packet.protocolVersion === ProtocolVersion.V31) return "MQTT 3.1 demands a client identifier";

@@ -69,7 +69,10 @@ export function handlePublish(session: Session, view: PacketView): void {
   else void publishWhenAllowed(session, verdict, publish.own(), view.packetId);
 }
 
-/** Fan-out of `context.publish`, then the acknowledgement, now or when inboxes have answered. */
+/**
+ * Fan-out of `context.publish`, then the acknowledgement that its QoS demands [MQTT-3.3.4-1], now or
+ * when every inbox that it belongs to has it [MQTT-4.5.0-1].
+ */
 function distribute(session: Session, qos: number, packetId: number): void {
   const { publisher, publish } = session.context;
   if (isTraced(session)) traceReceived(session, publish, packetId);

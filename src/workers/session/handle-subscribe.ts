@@ -207,7 +207,7 @@ function isGranted(subscribing: Subscribing, index: number): boolean {
   return (subscribing.reasonCodes[index] ?? 0) < ReasonCode.UNSPECIFIED_ERROR;
 }
 
-/** MQTT 3.x knows one failure code. */
+/** MQTT 3.x knows one failure code. All codes used here are SUBACK's [MQTT-3.9.3-2]. */
 function failureCode(session: Session, reasonCode: number): number {
   return session.isV5 ? reasonCode : ReasonCode.UNSPECIFIED_ERROR;
 }

@@ -18,7 +18,7 @@ export function handleUnsubscribe(session: Session, packet: UnsubscribePacket): 
     session.close(ReasonCode.QUOTA_EXCEEDED, "too many filters in one UNSUBSCRIBE");
     return;
   }
-  // [MQTT-3.11.3-1] Codes stand in the order of the filters.
+  // [MQTT-3.11.3-1] [MQTT-3.11.3-2] Codes stand in the order of the filters.
   const reasonCodes = packet.filters.map(() => ReasonCode.NO_SUBSCRIPTION_EXISTED as number);
   let outstanding = 1;
   const finishOne = () => {

@@ -109,6 +109,7 @@ function failInput(
     reason_code: reasonCode,
     reason: text,
   });
+  // [MQTT-3.1.4-1]
   if (session.phase === Phase.AWAIT_CONNECT && view !== null) {
     refuseConnect(session, view, reasonCode, text);
     return;

@@ -218,7 +218,7 @@ function sendConnack(
   const wantedExpiry = packet.sessionExpirySeconds;
   sendCold(session, {
     type: "connack",
-    sessionPresent, // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+    sessionPresent, // [MQTT-3.2.2-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3]
     reasonCode: ReasonCode.SUCCESS,
     userProperties: auth.userProperties ?? [],
     assignedClientIdentifier: packet.clientId === "" ? session.clientId : null, // [MQTT-3.1.3-7]

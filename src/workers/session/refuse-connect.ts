@@ -3,12 +3,12 @@
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import { PacketType, ProtocolVersion } from "../../shared/mqtt/packet-type.ts";
 import type { PacketView } from "../../shared/mqtt/packet-view.ts";
-import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
+import { connackReasonCode, ReasonCode } from "../../shared/mqtt/reason-code.ts";
 import { sendCold } from "./send.ts";
 import type { Session } from "./session.ts";
 import { Phase } from "./session-state.ts";
 
-/** CONNACK with a failure code, then the end [MQTT-3.1.4-2] [MQTT-3.2.2-7]. */
+/** CONNACK with a failure code, then the end [MQTT-3.1.4-2] [MQTT-3.2.2-7] [MQTT-4.12.0-4]. */
 export function refuse(
   session: Session,
   reasonCode: number,
@@ -28,7 +28,7 @@ export function refuse(
   sendCold(session, {
     type: "connack",
     sessionPresent: false, // [MQTT-3.2.2-6]
-    reasonCode,
+    reasonCode: connackReasonCode(reasonCode),
     reasonString: text,
     serverReference,
     userProperties: [],

@@ -223,7 +223,10 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
     this.close(ReasonCode.SESSION_TAKEN_OVER, "another connection uses this client identifier");
   }
 
-  /** Tells an MQTT 5 client why [MQTT-4.13.1-1], ends the session, and closes once the output has left. */
+  /**
+   * Tells an MQTT 5 client why [MQTT-4.13.1-1], ends the session, after which nothing is written any
+   * more [MQTT-3.14.4-1], and closes once the output has left [MQTT-3.14.4-2] [MQTT-4.13.2-1].
+   */
   close(reasonCode: number, text: string, serverReference: string | null = null): void {
     if (this.phase === Phase.CLOSED) return;
     // [MQTT-3.14.0-1] Before CONNACK there is nobody to disconnect.

@@ -2,7 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { disconnectReasonCode, REASON_CODES } from "../../../src/shared/mqtt/reason-code.ts";
+import {
+  connackReasonCode,
+  disconnectReasonCode,
+  REASON_CODES,
+} from "../../../src/shared/mqtt/reason-code.ts";
 
 test("reason code: whatever the cause, a DISCONNECT carries a code that it may carry [MQTT-3.14.2-1]", () => {
   // MQTT5 §3.14.2.1, those that a server sends.
@@ -19,4 +23,15 @@ test("reason code: whatever the cause, a DISCONNECT carries a code that it may c
   assert.equal(disconnectReasonCode(0x86), 0x87);
   assert.equal(disconnectReasonCode(0x88), 0x89);
   assert.equal(disconnectReasonCode(0xff), 0x80);
+});
+
+test("reason code: whatever a provider says, a CONNACK that refuses carries a code that refuses [MQTT-3.2.2-8]", () => {
+  const allowed = new Set([
+    0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c, 0x90, 0x95, 0x97, 0x99,
+    0x9a, 0x9b, 0x9c, 0x9d, 0x9f,
+  ]);
+  for (let code = 0; code < 256; code++) {
+    const sent = connackReasonCode(code);
+    assert.equal(sent, allowed.has(code) ? code : 0x80, `0x${code.toString(16)}`);
+  }
 });
