@@ -32,6 +32,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "shared/metrics": ["shared/base"],
   "shared/ring": ["shared/base", "shared/bytes", "shared/collections"],
   "shared/topic": ["shared/base", "shared/bytes", "shared/collections"],
+  "shared/swim": ["shared/base", "shared/bytes", "shared/collections"],
+  "shared/crdt": ["shared/base", "shared/bytes"],
   "shared/mqtt": MQTT,
   "shared/dist": SERVICE_STATE,
   "shared/inbox": SERVICE_STATE,
