@@ -183,6 +183,7 @@ export class DistWorkers {
   strategy: ShareStrategy = "least_inflight";
   nowMs = 1_000_000;
   random = 0;
+  #clients = 0;
   readonly #workers: DistWorker[] = [];
 
   /** All have started and know each other's (empty) routes. */
@@ -234,9 +235,10 @@ export class DistWorkers {
     return [...this.#workers.keys()].filter((peer) => peer > 0 && peer !== thread);
   }
 
-  /** Subscribes without waiting; the receiver is new when none is given. */
+  /** A new client subscribes and does not wait. */
   subscribe(thread: number, requested: string, fields: Partial<DeliveryOptions> = {}) {
-    const receiver = new FakeReceiver(`client ${thread} ${requested}`);
+    this.#clients += 1;
+    const receiver = new FakeReceiver(`client ${this.#clients}`);
     const subscription = subscriptionOf(receiver, requested, fields);
     this.worker(thread).client.subscribe("t", subscription, () => {});
     return { receiver, subscription };

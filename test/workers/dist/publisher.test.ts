@@ -1,0 +1,293 @@
+/** A publish from end to end over several workers: who gets it, how often, and what the publisher learns. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Counter } from "../../../src/shared/metrics/counter-table.ts";
+import { shareLoadWord } from "../../../src/shared/metrics/shared-words.ts";
+import { DEFAULT_TENANT_SETTINGS } from "../../../src/shared/tenant/tenant-settings.ts";
+import { PublishOutcome } from "../../../src/workers/dist/dist-api.ts";
+import { InsertStatus } from "../../../src/workers/inbox/inbox-api.ts";
+import { RetainStatus } from "../../../src/workers/retain/retain-api.ts";
+import { message } from "../../helpers/service-workers.ts";
+import { DistWorkers, FakeReceiver, QOS_0, subscriptionOf } from "./dist-workers.ts";
+
+/** Publishes on `thread`; the outcomes that `done` was called with. */
+function publish(workers: DistWorkers, thread: number, fields: Parameters<typeof message>[0] = {}) {
+  const outcomes: PublishOutcome[] = [];
+  const { publisher } = workers.worker(thread);
+  publisher.publish(message({ topic: "a", ...fields }), (outcome) => outcomes.push(outcome));
+  return outcomes;
+}
+
+const QOS_1 = { ...QOS_0, qos: 1 };
+
+function addInbox(workers: DistWorkers, thread: number, clientId: string, group = ""): void {
+  const share = group === "" ? null : { group, ordered: false };
+  workers.worker(thread).client.addInboxRoute("t", "a", share, clientId, QOS_1, () => {});
+}
+
+test("publisher: every subscriber on every worker gets one copy", () => {
+  const workers = new DistWorkers(3);
+  const receivers = [1, 1, 2, 3, 3].map((thread) => workers.subscribe(thread, "a").receiver);
+  const overlapping = new FakeReceiver("overlapping");
+  for (const filter of ["a", "+", "#"]) {
+    workers.worker(2).client.subscribe("t", subscriptionOf(overlapping, filter), () => {});
+  }
+  workers.run();
+  assert.deepEqual(publish(workers, 1, { payload: "x" }), [PublishOutcome.DELIVERED]);
+  assert.equal(workers.mesh.waitingCount(1, 2), 1);
+  assert.equal(workers.mesh.waitingCount(1, 3), 1);
+  assert.equal(workers.mesh.waitingCount(1, 1), 0);
+  workers.run();
+  for (const receiver of [...receivers, overlapping]) {
+    assert.deepEqual(receiver.takePayloads(), ["x"]);
+  }
+});
+
+test("publisher: workers without a subscriber get no record", () => {
+  const workers = new DistWorkers(3);
+  workers.subscribe(3, "a");
+  workers.subscribe(2, "b");
+  workers.run();
+  publish(workers, 1);
+  assert.equal(workers.mesh.waitingCount(1, 2), 0);
+  assert.equal(workers.mesh.waitingCount(1, 3), 1);
+});
+
+test("publisher: nobody wants it: counted, and the publisher is told", () => {
+  const workers = new DistWorkers(2);
+  workers.subscribe(1, "b");
+  assert.deepEqual(publish(workers, 1), [PublishOutcome.NO_SUBSCRIBER]);
+  assert.deepEqual(publish(workers, 1, { topic: "b", tenantId: "u" }), [
+    PublishOutcome.NO_SUBSCRIBER,
+  ]);
+  assert.equal(workers.counter(1, Counter.DROPPED_NO_SUBSCRIBER), 2);
+});
+
+test("publisher: order per publisher is kept through local sessions, workers and inboxes [MQTT-4.6.0-5]", () => {
+  const workers = new DistWorkers(2);
+  const here = workers.subscribe(1, "a").receiver;
+  const there = workers.subscribe(2, "a").receiver;
+  addInbox(workers, 2, "stored");
+  workers.run();
+  const payloads = Array.from({ length: 50 }, (_, index) => `${index}`);
+  for (const payload of payloads) publish(workers, 1, { payload });
+  workers.run();
+  assert.deepEqual(here.takePayloads(), payloads);
+  assert.deepEqual(there.takePayloads(), payloads);
+  const inserted = workers.worker(1).inbox.inserts.map((insert) => insert.payload);
+  assert.deepEqual(inserted, payloads);
+});
+
+test("publisher: a record that outlived its message is dropped on arrival [MQTT-3.3.2-5]", () => {
+  const workers = new DistWorkers(2);
+  const { receiver } = workers.subscribe(2, "a");
+  workers.run();
+  publish(workers, 1, { expirySeconds: 5, receivedAtMs: workers.nowMs });
+  workers.nowMs += 5001;
+  workers.run();
+  assert.deepEqual(receiver.takePayloads(), []);
+  assert.equal(workers.counter(2, Counter.DROPPED_EXPIRED), 1);
+});
+
+test("publisher: a record whose subscribers have left meanwhile reaches nobody", () => {
+  const workers = new DistWorkers(2);
+  const { receiver, subscription } = workers.subscribe(2, "a");
+  workers.run();
+  publish(workers, 1);
+  workers.worker(2).client.unsubscribe("t", subscription);
+  workers.run();
+  assert.deepEqual(receiver.takePayloads(), []);
+});
+
+test("publisher: acknowledged when every inbox has stored it, with one command per worker", () => {
+  const workers = new DistWorkers(3);
+  addInbox(workers, 2, "b");
+  addInbox(workers, 3, "c");
+  addInbox(workers, 2, "d");
+  workers.subscribe(1, "a");
+  workers.run();
+  const outcomes = publish(workers, 1);
+  const { inserts } = workers.worker(1).inbox;
+  assert.deepEqual(
+    inserts.map(({ owner, receivers }) => [owner, receivers.length]),
+    [
+      [2, 2],
+      [3, 1],
+    ],
+  );
+  inserts[1]?.done?.(Uint8Array.of(InsertStatus.STORED), 1);
+  assert.deepEqual(outcomes, []);
+  inserts[0]?.done?.(Uint8Array.of(InsertStatus.STORED, InsertStatus.QUOTA), 1);
+  assert.deepEqual(outcomes, [PublishOutcome.DELIVERED]);
+});
+
+test("publisher: a full inbox refuses the publish, unless somebody else has it", () => {
+  for (const isTaken of [false, true]) {
+    const workers = new DistWorkers(1);
+    addInbox(workers, 1, "full");
+    if (isTaken) workers.subscribe(1, "$share/g/a");
+    const outcomes = publish(workers, 1);
+    workers.worker(1).inbox.inserts[0]?.done?.(Uint8Array.of(InsertStatus.QUOTA), 1);
+    assert.deepEqual(outcomes, [isTaken ? PublishOutcome.DELIVERED : PublishOutcome.QUOTA]);
+  }
+});
+
+test("publisher: a retained message is stored before anybody gets it [MQTT-3.3.1-5]", () => {
+  const workers = new DistWorkers(1);
+  const { receiver } = workers.subscribe(1, "a");
+  const { retain } = workers.worker(1);
+  const storedBefore: number[] = [];
+  receiver.onDelivery = () => storedBefore.push(retain.stores.length);
+  const outcomes = publish(workers, 1, { retain: true });
+  assert.deepEqual(storedBefore, [1]);
+  assert.deepEqual(outcomes, []);
+  retain.stores[0]?.done?.(RetainStatus.OK);
+  assert.deepEqual(outcomes, [PublishOutcome.DELIVERED]);
+  publish(workers, 1);
+  assert.equal(retain.stores.length, 1);
+});
+
+test("publisher: nobody waits for what nobody asked about", () => {
+  const workers = new DistWorkers(1);
+  addInbox(workers, 1, "stored");
+  const { publisher, inbox, retain } = workers.worker(1);
+  publisher.publish(message({ topic: "a", retain: true }), null);
+  assert.equal(inbox.inserts[0]?.done, null);
+  assert.equal(retain.stores[0]?.done, null);
+});
+
+test("publisher: MaxGroupFanout and MaxPersistentFanout bound one publish, and what is left out is counted", () => {
+  const workers = new DistWorkers(1);
+  workers.settings = { ...DEFAULT_TENANT_SETTINGS, MaxGroupFanout: 2, MaxPersistentFanout: 1 };
+  const members = ["f", "g", "h"].map((group) => workers.subscribe(1, `$share/${group}/a`));
+  for (const name of ["i", "j", "k"]) addInbox(workers, 1, name);
+  publish(workers, 1);
+  const served = members.filter(({ receiver }) => receiver.seen.length === 1);
+  assert.equal(served.length, 2);
+  assert.equal(workers.worker(1).inbox.inserts[0]?.receivers.length, 1);
+  assert.equal(workers.counter(1, Counter.DROPPED_FANOUT_LIMIT), 1 + 2);
+});
+
+test("publisher: a group gets each message once, its members in turn, wherever they are [MQTT-4.8.2-3]", () => {
+  const workers = new DistWorkers(3);
+  workers.strategy = "round_robin";
+  const members = [1, 2, 2, 3].map((thread, index) => {
+    const receiver = new FakeReceiver(`member ${index}`);
+    const subscription = subscriptionOf(receiver, "$share/g/a", { qos: 1 });
+    workers.worker(thread).client.subscribe("t", subscription, () => {});
+    return { receiver, subscription, thread };
+  });
+  workers.run();
+  for (let index = 0; index < 8; index += 1) publish(workers, 1, { payload: `${index}` });
+  workers.run();
+  const all = members.flatMap(({ receiver }) => receiver.seen.map((one) => one.payload));
+  assert.deepEqual(all.sort(), ["0", "1", "2", "3", "4", "5", "6", "7"]);
+  for (const { receiver, subscription, thread } of members) {
+    assert.equal(receiver.seen.length, 2);
+    assert.equal(receiver.seen[0]?.share, "$share/g/a");
+    assert.equal(receiver.seen[0]?.qos, 1);
+    assert.equal(workers.load(shareLoadWord(thread, subscription.memberSlot)), 2);
+  }
+});
+
+test("publisher: least in flight counts what is under way on every worker", () => {
+  const workers = new DistWorkers(2);
+  const slow = workers.subscribe(2, "$share/g/a");
+  const fast = workers.subscribe(1, "$share/g/a");
+  workers.run();
+  fast.receiver.onDelivery = () => {
+    workers.worker(1).members.finish(fast.subscription.memberSlot);
+  };
+  for (let index = 0; index < 10; index += 1) {
+    publish(workers, 1 + (index % 2));
+    workers.run();
+  }
+  assert.ok(slow.receiver.seen.length <= 2, `${slow.receiver.seen.length} to the slow one`);
+  assert.equal(slow.receiver.seen.length + fast.receiver.seen.length, 10);
+});
+
+test("publisher: a dropped record does not count as under way", () => {
+  const workers = new DistWorkers(2);
+  const { subscription } = workers.subscribe(2, "$share/g/a");
+  workers.run();
+  workers.mesh.endpoint(1).pretendQueuedBytes = 1;
+  publish(workers, 1, { qos: 0 });
+  assert.equal(workers.load(shareLoadWord(2, subscription.memberSlot)), 0);
+  assert.equal(workers.counter(1, Counter.DROPPED_RING_FULL), 1);
+});
+
+test("publisher: a group whose members are away stores the message for one of them", () => {
+  const workers = new DistWorkers(2);
+  addInbox(workers, 2, "stored", "g");
+  workers.run();
+  const outcomes = publish(workers, 1);
+  const [insert] = workers.worker(1).inbox.inserts;
+  assert.deepEqual(insert?.receivers[0], {
+    clientId: "stored",
+    qos: 1,
+    retain: false,
+    subscriptionIdentifiers: [],
+    shareFilter: "$share/g/a",
+  });
+  insert?.done?.(Uint8Array.of(InsertStatus.STORED), 1);
+  assert.deepEqual(outcomes, [PublishOutcome.DELIVERED]);
+  const { receiver } = workers.subscribe(1, "$share/g/a");
+  workers.run();
+  publish(workers, 1);
+  assert.equal(receiver.seen.length, 1);
+  assert.equal(workers.worker(1).inbox.inserts.length, 1);
+});
+
+test("publisher: a member that left while its message travelled: another one gets it (MQTT5 §4.8.2)", () => {
+  const workers = new DistWorkers(3);
+  const leaving = workers.subscribe(2, "$share/g/a");
+  workers.run();
+  publish(workers, 1, { payload: "x" });
+  const staying = workers.subscribe(3, "$share/g/a");
+  workers.flush();
+  workers.mesh.deliver(3, 2);
+  workers.worker(2).client.unsubscribe("t", leaving.subscription);
+  workers.run();
+  assert.deepEqual(leaving.receiver.takePayloads(), []);
+  assert.deepEqual(staying.receiver.takePayloads(), ["x"]);
+  assert.equal(workers.counter(2, Counter.SHARED_REDISPATCHED), 1);
+});
+
+test("publisher: a member that left in a crowd: its message still finds the group", () => {
+  const workers = new DistWorkers(2);
+  const leaving = Array.from({ length: 600 }, () => workers.subscribe(2, "$share/g/a"));
+  workers.run();
+  for (let index = 0; index < 600; index += 1) publish(workers, 1, { payload: `${index}` });
+  for (const { subscription } of leaving) {
+    workers.worker(2).client.unsubscribe("t", subscription);
+  }
+  // New members of other groups may not take over what was meant for those who left.
+  const others = Array.from({ length: 600 }, () => workers.subscribe(2, "$share/other/b"));
+  const { receiver } = workers.subscribe(2, "$share/g/a");
+  workers.run();
+  const expected = Array.from({ length: 600 }, (_, index) => `${index}`);
+  assert.deepEqual(receiver.takePayloads(), expected);
+  assert.ok(others.every((other) => other.receiver.seen.length === 0));
+});
+
+test("publisher: handing over when nobody is left drops the message, counted", () => {
+  const workers = new DistWorkers(1);
+  const route = { tenantId: "t", filter: "a", group: "g", ordered: false };
+  const { publisher } = workers.worker(1);
+  publisher.redispatch(message({ topic: "a" }), route);
+  assert.equal(workers.counter(1, Counter.DROPPED_NO_SUBSCRIBER), 1);
+  const { receiver } = workers.subscribe(1, "$share/g/a");
+  publisher.redispatch(message({ topic: "a", payload: "x" }), route);
+  assert.deepEqual(receiver.takePayloads(), ["x"]);
+  assert.equal(workers.counter(1, Counter.SHARED_REDISPATCHED), 1);
+});
+
+test("publisher: handing over to a stored member stores the message", () => {
+  const workers = new DistWorkers(2);
+  addInbox(workers, 2, "stored", "g");
+  workers.run();
+  const route = { tenantId: "t", filter: "a", group: "g", ordered: false };
+  workers.worker(1).publisher.redispatch(message({ topic: "a", payload: "x" }), route);
+  assert.deepEqual(workers.worker(1).inbox.takeInserts(), ["2 stored"]);
+});
