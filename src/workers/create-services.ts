@@ -49,6 +49,8 @@ export interface Services {
   peerLost(thread: number): void;
   /** Tenant settings were reloaded. */
   settingsChanged(): void;
+  /** Tenants that this worker stores something for. */
+  tenants(): Iterable<string>;
   /** What this worker stores for a tenant. */
   usage(tenantId: string): TenantUsage;
   /** Last words: sends what was gathered. The state goes with the thread. */
@@ -95,12 +97,14 @@ export function createServices(options: ServicesOptions): Services {
     settingsChanged(): void {
       retainService.settingsChanged();
     },
+    tenants: () => new Set([...retainService.tenants(), ...inboxService.store.tenants()]),
     usage: (tenantId) => {
       const retained = retainService.usage(tenantId);
       return {
         retainedMessages: retained.topics,
         retainedBytes: retained.bytes,
         storedSessions: inboxService.store.sessionCount(tenantId),
+        expiredSessions: inboxService.store.expiredCount(tenantId),
       };
     },
     close: flush,

@@ -32,55 +32,62 @@ interface TenantReport {
   readonly tenants: Readonly<Record<string, SysCounters>>;
 }
 
-/** What this worker's services store for a tenant. */
-export type UsageOf = (tenantId: string) => TenantUsage;
+/** What this worker's services store, also for tenants whose clients are on other workers. */
+export interface StoredUsage {
+  tenants(): Iterable<string>;
+  usage(tenantId: string): TenantUsage;
+}
 
 interface TenantState {
   readonly loads: SysLoads;
-  /** Topic → value published last. */
+  /** Topic → value published last: what has not changed is not published again. */
   readonly published: Map<string, string>;
 }
 
 export class SysTopics {
   readonly #context: SessionContext;
   readonly #endpoint: RingEndpoint;
-  readonly #usage: UsageOf;
-  readonly #startedAtMs = Date.now();
+  readonly #stored: StoredUsage;
+  readonly #startedAtMs: number;
   readonly #states = new Map<string, TenantState>();
   /** By worker: what it reported last. */
   readonly #reports = new Map<number, TenantReport>();
   #timer: NodeJS.Timeout | null = null;
+  #gatherTimer: NodeJS.Timeout | null = null;
 
-  constructor(context: SessionContext, endpoint: RingEndpoint, usage: UsageOf) {
+  constructor(context: SessionContext, endpoint: RingEndpoint, stored: StoredUsage) {
     this.#context = context;
     this.#endpoint = endpoint;
-    this.#usage = usage;
+    this.#stored = stored;
+    this.#startedAtMs = context.nowMs();
     endpoint.setHandler(RecordType.TENANT_REPORT, (bytes, offset, length, source) => {
       const json = decoder.decode(bytes.slice(offset, offset + length));
       this.#reports.set(source, JSON.parse(json) as TenantReport);
     });
   }
 
+  /** Also after a reload: the interval may be another one, or none. */
   start(): void {
+    this.stop();
     const intervalMs = this.#context.config.sysIntervalSeconds * 1000;
-    if (intervalMs === 0) return;
-    if (this.#endpoint.threadIndex === COLLECTOR_THREAD) this.#publishAll(0);
-    this.#arm(intervalMs);
+    if (intervalMs > 0) this.#arm(intervalMs);
   }
 
   stop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#gatherTimer !== null) clearTimeout(this.#gatherTimer);
     this.#timer = null;
+    this.#gatherTimer = null;
   }
 
   #arm(intervalMs: number): void {
-    const untilNextMs = intervalMs - (Date.now() % intervalMs);
+    const untilNextMs = intervalMs - (this.#context.nowMs() % intervalMs);
     this.#timer = setTimeout(() => {
       this.#context.wake();
       this.#send();
       this.#arm(intervalMs);
       if (this.#endpoint.threadIndex !== COLLECTOR_THREAD) return;
-      setTimeout(() => {
+      this.#gatherTimer = setTimeout(() => {
         this.#context.wake();
         this.#publishAll(intervalMs);
       }, GATHER_MS);
@@ -88,15 +95,16 @@ export class SysTopics {
   }
 
   #send(): void {
+    const known = this.#context.tenants;
+    for (const tenantId of this.#stored.tenants()) known.get(tenantId);
     const tenants: Record<string, SysCounters> = {};
-    for (const tenant of this.#context.tenants.all()) {
-      tenants[tenant.id] = { ...tenant.counters, ...this.#usage(tenant.id) };
+    for (const { id, counters } of known.all()) {
+      tenants[id] = { ...counters, ...this.#stored.usage(id) };
     }
     const record = encoder.encode(JSON.stringify({ tenants } satisfies TenantReport));
     this.#endpoint.enqueue(COLLECTOR_THREAD, RecordType.TENANT_REPORT, record, 0, record.length);
   }
 
-  /** `intervalMs` 0: the first time, before there is anything to average. */
   #publishAll(intervalMs: number): void {
     const sums = new Map<string, SysCounters>();
     for (const report of this.#reports.values()) {
@@ -113,8 +121,8 @@ export class SysTopics {
       state = { loads: new SysLoads(), published: new Map() };
       this.#states.set(tenantId, state);
     }
-    if (intervalMs > 0) state.loads.update(counters, intervalMs);
-    const uptimeSeconds = Math.floor((Date.now() - this.#startedAtMs) / 1000);
+    state.loads.update(counters, intervalMs);
+    const uptimeSeconds = Math.floor((this.#context.nowMs() - this.#startedAtMs) / 1000);
     const memory = process.memoryUsage();
     const values = sysValues(counters, state.loads, {
       version: `ratatosk version ${VERSION}`,

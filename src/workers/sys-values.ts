@@ -11,6 +11,8 @@ export interface TenantUsage {
   readonly retainedBytes: number;
   /** Persistent sessions, connected or not. */
   readonly storedSessions: number;
+  /** Persistent sessions that ended because their client stayed away too long. */
+  readonly expiredSessions: number;
 }
 
 /** A tenant's numbers over one or all workers. */
@@ -58,7 +60,9 @@ export class SysLoads {
     const last = this.#last;
     this.#last = counters;
     for (const [topic, name] of LOADS) {
-      const perMinute = ((counters[name] - (last?.[name] ?? 0)) * MINUTE_MS) / intervalMs;
+      // A worker that was replaced starts from zero: less than before means nothing happened.
+      const change = Math.max(0, counters[name] - (last?.[name] ?? 0));
+      const perMinute = (change * MINUTE_MS) / intervalMs;
       for (const minutes of LOAD_MINUTES) {
         const key = `${topic}/${minutes}min`;
         const weight = 1 - Math.exp(-intervalMs / (minutes * MINUTE_MS));
@@ -94,6 +98,7 @@ export function sysValues(
     ["uptime", `${process.uptimeSeconds} seconds`],
     ["clients/connected", counters.clientsConnected],
     ["clients/disconnected", disconnected],
+    ["clients/expired", counters.expiredSessions],
     ["clients/active", counters.clientsConnected],
     ["clients/inactive", disconnected],
     ["clients/total", total],

@@ -120,9 +120,7 @@ export class WorkerRuntime {
       },
       markDirty: (transport) => this.#loop.markDirty(transport),
     });
-    this.#sysTopics = new SysTopics(this.#context, this.#port, (tenantId) =>
-      this.#services.usage(tenantId),
-    );
+    this.#sysTopics = new SysTopics(this.#context, this.#port, this.#services);
   }
 
   /** Learns the routes of its peers, opens its listeners, reports "ready". */
@@ -152,6 +150,7 @@ export class WorkerRuntime {
       this.#context.tenants.reload(config);
       this.#services.settingsChanged();
       refreshSessions(this.#context);
+      this.#sysTopics.start();
       this.#loop.wake();
       this.#report({ type: "reloaded", error: null });
     } catch (error) {

@@ -48,6 +48,8 @@ const DUE_PER_CALL = 4000;
 export class InboxStore {
   readonly #context: InboxContext;
   readonly #tenants = new Map<string, Map<string, Inbox>>();
+  /** Sessions that have expired so far, by tenant. */
+  readonly #expired = new Map<string, number>();
   /** By thread, then token. */
   readonly #attachments = new Map<number, Map<number, Inbox>>();
   readonly #deadlines = new DeadlineHeap<Inbox>();
@@ -63,9 +65,19 @@ export class InboxStore {
     return this.#deadlines.nextDeadlineMs;
   }
 
+  /** Tenants that have sessions here. */
+  tenants(): Iterable<string> {
+    return this.#tenants.keys();
+  }
+
   /** Sessions of a tenant, attached or not. */
   sessionCount(tenantId: string): number {
     return this.#tenants.get(tenantId)?.size ?? 0;
+  }
+
+  /** Sessions of a tenant that have ended so far because their client stayed away too long. */
+  expiredCount(tenantId: string): number {
+    return this.#expired.get(tenantId) ?? 0;
   }
 
   find(tenantId: string, clientId: string): Inbox | null {
@@ -259,6 +271,10 @@ export class InboxStore {
   #runDue(inbox: Inbox, nowMs: number): void {
     if (nowMs >= inbox.willDueMs) this.#publishWill(inbox, nowMs);
     if (nowMs >= inbox.endDueMs) {
+      // One that was to end with its connection has not expired.
+      if (inbox.sessionExpirySeconds > 0) {
+        this.#expired.set(inbox.tenantId, this.expiredCount(inbox.tenantId) + 1);
+      }
       this.#end(inbox, nowMs);
       return;
     }

@@ -24,6 +24,11 @@ export class RetainUsage {
   readonly #peers = new Map<number, Map<string, Usage>>();
   readonly #changed = new Set<string>();
 
+  /** Tenants that this partition holds messages of. */
+  tenants(): Iterable<string> {
+    return this.#own.keys();
+  }
+
   /** What this partition holds of the tenant. */
   own(tenantId: string): Readonly<Usage> {
     return this.#own.get(tenantId) ?? NOTHING;

@@ -70,13 +70,14 @@ export class RetainedStore {
     const previous = this.#trie.get(tenantId, topic);
     const topics = previous === null ? 1 : 0;
     const bytes = entry.contentBytes - (previous === null ? 0 : previous.contentBytes);
-    if (!this.#usage.allows(tenantId, topics, bytes, limits)) return RetainStatus.QUOTA;
+    const isAllowed = isBrokers(message) || this.#usage.allows(tenantId, topics, bytes, limits);
+    if (!isAllowed) return RetainStatus.QUOTA;
     this.#trie.set(tenantId, topic, entry);
     if (previous !== null) this.#deadlines.cancel(previous);
     if (message.expirySeconds >= 0) {
       this.#deadlines.schedule(entry, message.receivedAtMs + message.expirySeconds * 1000);
     }
-    this.#count(tenantId, topics, bytes);
+    this.#count(message, topics, bytes);
     return RetainStatus.OK;
   }
 
@@ -107,12 +108,17 @@ export class RetainedStore {
     const entry = this.#trie.delete(tenantId, topic);
     if (entry === null) return;
     this.#deadlines.cancel(entry);
-    this.#count(tenantId, -1, -entry.contentBytes);
+    this.#count(entry.message, -1, -entry.contentBytes);
   }
 
-  #count(tenantId: string, topics: number, bytes: number): void {
-    this.#usage.add(tenantId, topics, bytes);
+  #count(message: Message, topics: number, bytes: number): void {
+    if (!isBrokers(message)) this.#usage.add(message.tenantId, topics, bytes);
     this.#counters[Counter.RETAINED_MESSAGES]! += topics;
     this.#counters[Counter.RETAINED_BYTES]! += bytes;
   }
+}
+
+/** The broker's own statistics are no part of what the tenant may retain, nor of what it is told it does. */
+function isBrokers(message: Message): boolean {
+  return message.publisherId === "";
 }

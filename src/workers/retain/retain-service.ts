@@ -81,6 +81,11 @@ export class RetainService {
     });
   }
 
+  /** Tenants that this partition holds messages of. */
+  tenants(): Iterable<string> {
+    return this.#machine.usage.tenants();
+  }
+
   /** What this partition holds of a tenant. */
   usage(tenantId: string): Readonly<Usage> {
     return this.#machine.usage.own(tenantId);
