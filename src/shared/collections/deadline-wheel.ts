@@ -49,8 +49,12 @@ export class DeadlineWheel<T extends object> {
       const bucket = this.#buckets.get(this.#polledTick);
       if (bucket === undefined) continue;
       this.#buckets.delete(this.#polledTick);
-      for (const item of bucket) this.#ticks.delete(item);
-      for (const item of bucket) expire(item);
+      for (const item of bucket) {
+        // Cancelled or moved by one that expired before it.
+        if (this.#ticks.get(item) !== this.#polledTick) continue;
+        this.#ticks.delete(item);
+        expire(item);
+      }
     }
   }
 }
