@@ -13,6 +13,7 @@ import { countSubscriptions } from "./count-subscriptions.ts";
 import type { Delivery } from "./deliver.ts";
 
 import type { Session } from "./session.ts";
+import { logGone } from "./session-events.ts";
 import { EndReason } from "./session-state.ts";
 import { willMessage } from "./will.ts";
 
@@ -25,12 +26,7 @@ export function endSession(session: Session, wasActive: boolean): void {
       tenant.counters.clientsConnected -= 1;
       if (session.isPersistent) tenant.counters.storedConnected -= 1;
     }
-    context.log.debug("client_disconnected", {
-      tenant: session.tenantId,
-      client_id: session.clientId,
-      peer: session.transport.remoteAddress,
-      by: session.endReason === EndReason.CLIENT_DISCONNECTED ? "client" : "server",
-    });
+    if (session.endReason !== EndReason.SERVER_CLOSED) logGone(session);
   }
   if (session.isPersistent) detach(session);
   else if (wasActive) endTransient(session);

@@ -20,6 +20,7 @@ import { breaksPayloadFormat, checkPublish, isReservedTopicName } from "./publis
 import { chargePublish } from "./rate-limits.ts";
 import { sendAck } from "./send.ts";
 import type { Session } from "./session.ts";
+import { logPublishDenied } from "./session-events.ts";
 import { PauseReason, Phase } from "./session-state.ts";
 import type { Tenant } from "./tenant.ts";
 import { isTraced, traceReceived } from "./trace.ts";
@@ -56,6 +57,7 @@ export function handlePublish(session: Session, view: PacketView): void {
     !isReserved &&
     (session.authorizations?.checkPublish(topicBytes, topicOffset, topicLength, flags) ?? false);
   if (verdict === false) {
+    logPublishDenied(session, topicBytes.subarray(topicOffset, topicOffset + topicLength));
     denyPublish(session, view.qos, view.packetId);
     return;
   }
@@ -135,6 +137,7 @@ async function publishWhenAllowed(
     session.context.publish.loadMessage(message, session.context.nowMs());
     distribute(session, message.qos, packetId);
   } else {
+    logPublishDenied(session, message.topic);
     denyPublish(session, message.qos, packetId);
   }
   session.resume(PauseReason.ANSWER);

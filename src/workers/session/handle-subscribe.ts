@@ -17,6 +17,7 @@ import { countSubscriptions } from "./count-subscriptions.ts";
 import { type RetainedRequest, replayRetained } from "./retained-replay.ts";
 import { sendCold } from "./send.ts";
 import type { Session } from "./session.ts";
+import { logSubscribeDenied } from "./session-events.ts";
 import { PauseReason, Phase } from "./session-state.ts";
 import { checkSubscription } from "./subscribe-rules.ts";
 import { SubscriptionMap } from "./subscription-map.ts";
@@ -97,7 +98,10 @@ function subscribeOne(
   const fault = isAllowed
     ? checkSubscription(filter, share, tenant.settings)
     : ReasonCode.NOT_AUTHORIZED;
-  if (!isAllowed) session.context.counters[Counter.AUTHORIZATION_DENIED]! += 1;
+  if (!isAllowed) {
+    session.context.counters[Counter.AUTHORIZATION_DENIED]! += 1;
+    logSubscribeDenied(session, request.filter);
+  }
   const isFull = fault === 0 && exceedsQuota(session, tenant, request.filter, share);
   if (fault !== 0 || isFull) {
     subscribing.reasonCodes[index] = failureCode(

@@ -21,6 +21,7 @@ import { refuse } from "./refuse-connect.ts";
 import { updateResends } from "./resend.ts";
 import { sendCold } from "./send.ts";
 import type { Session } from "./session.ts";
+import { logConnected } from "./session-events.ts";
 import { PauseReason, Phase } from "./session-state.ts";
 import { SubscriptionMap } from "./subscription-map.ts";
 import { inboxWill } from "./will.ts";
@@ -189,17 +190,7 @@ function activate(
     tenant.counters.connections += 1;
   }
   scheduleNextDeadline(session);
-  context.log.debug("client_connected", {
-    tenant: session.tenantId,
-    client_id: session.clientId,
-    username: session.identity?.username ?? undefined,
-    peer: session.transport.remoteAddress,
-    listener: session.transport.listenerId,
-    protocol: session.protocolVersion,
-    keep_alive: session.keepAliveMs / 1000,
-    clean_start: session.cleanStart,
-    session_present: sessionPresent,
-  });
+  logConnected(session, sessionPresent);
   if (session.isPersistent) recheckSubscriptions(session);
   session.resume(PauseReason.ANSWER);
 }

@@ -35,6 +35,7 @@ import { countOutput } from "./output-budget.ts";
 import type { ResendQueue } from "./resend-queue.ts";
 import { sendDisconnect } from "./send.ts";
 import type { SessionContext } from "./session-context.ts";
+import { logClosed } from "./session-events.ts";
 import { EndReason, type PauseReason, Phase } from "./session-state.ts";
 import type { SubscriptionMap } from "./subscription-map.ts";
 import type { Tenant } from "./tenant.ts";
@@ -230,14 +231,10 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   close(reasonCode: number, text: string, serverReference: string | null = null): void {
     if (this.phase === Phase.CLOSED) return;
     // [MQTT-3.14.0-1] Before CONNACK there is nobody to disconnect.
-    if (this.phase === Phase.ACTIVE) sendDisconnect(this, reasonCode, text, serverReference);
-    this.context.log.debug("session_closed", {
-      tenant: this.tenantId,
-      client_id: this.clientId,
-      peer: this.transport.remoteAddress,
-      reason_code: reasonCode,
-      reason: text,
-    });
+    if (this.phase === Phase.ACTIVE) {
+      sendDisconnect(this, reasonCode, text, serverReference);
+      logClosed(this, reasonCode, text);
+    }
     this.end(EndReason.SERVER_CLOSED);
     this.transport.close();
   }

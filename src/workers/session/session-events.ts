@@ -1,0 +1,83 @@
+/**
+ * Log events of a client's life, one per step and none per message. Names are stable: dashboards and alerts match on
+ * them. Where BifroMQ has an event for a step, its name stands here in lower case, as event or as `cause`.
+ * Thread: worker.
+ */
+
+import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
+import type { Session } from "./session.ts";
+import { EndReason } from "./session-state.ts";
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+export function logConnected(session: Session, sessionPresent: boolean): void {
+  session.context.log.info("client_connected", {
+    ...clientOf(session),
+    username: session.identity?.username ?? undefined,
+    listener: session.transport.listenerId,
+    protocol: session.protocolVersion,
+    keep_alive: session.keepAliveMs / 1000,
+    clean_start: session.cleanStart,
+    session_present: sessionPresent,
+    session_expiry: session.sessionExpirySeconds,
+  });
+}
+
+/** The client has left, or its connection broke. */
+export function logGone(session: Session): void {
+  const isWanted = session.endReason === EndReason.CLIENT_DISCONNECTED;
+  const cause = isWanted ? "by_client" : "client_channel_error";
+  session.context.log.info("client_disconnected", { ...clientOf(session), cause });
+}
+
+/** The broker has ended an open session. */
+export function logClosed(session: Session, reasonCode: number, reason: string): void {
+  session.context.log.info("client_disconnected", {
+    ...clientOf(session),
+    cause: causeOf(reasonCode),
+    reason_code: reasonCode,
+    reason,
+  });
+}
+
+/** Tells the operator why a client sees nothing happen: MQTT 3.x has no other way to learn it. */
+export function logPublishDenied(session: Session, topic: Uint8Array): void {
+  const fields = { ...clientOf(session), topic: decoder.decode(topic) };
+  session.context.log.info("pub_action_disallow", fields);
+}
+
+export function logSubscribeDenied(session: Session, filter: string): void {
+  session.context.log.info("sub_action_disallow", { ...clientOf(session), filter });
+}
+
+function clientOf(session: Session): Record<string, unknown> {
+  return {
+    tenant: session.tenantId,
+    client_id: session.clientId,
+    peer: session.transport.remoteAddress,
+  };
+}
+
+function causeOf(reasonCode: number): string {
+  switch (reasonCode) {
+    case ReasonCode.SESSION_TAKEN_OVER:
+      return "kicked";
+    case ReasonCode.KEEP_ALIVE_TIMEOUT:
+      return "idle";
+    case ReasonCode.MALFORMED_PACKET:
+      return "bad_packet";
+    case ReasonCode.PROTOCOL_ERROR:
+      return "protocol_violation";
+    case ReasonCode.RECEIVE_MAXIMUM_EXCEEDED:
+      return "exceed_receiving_limit";
+    case ReasonCode.QUOTA_EXCEEDED:
+      return "resource_throttled";
+    case ReasonCode.TOPIC_NAME_INVALID:
+      return "invalid_topic";
+    case ReasonCode.SERVER_BUSY:
+    case ReasonCode.SERVER_UNAVAILABLE:
+      return "server_busy";
+    default:
+      return "by_server";
+  }
+}
