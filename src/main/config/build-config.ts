@@ -101,6 +101,7 @@ export function checkRules(tree: CompleteTree, problems: ConfigProblem[]): void 
       problems.push({ path: [...path, "tls"], text: `${protocol} is not encrypted; ${remedy}` });
     }
     if (!isWebSocket(protocol)) checkNoWebSocketKeys(listener, index, problems);
+    else if (listener.websocket_engine === "uws") checkUws(listener, index, problems);
     if (tls !== tree.tls) checkTls(tls, [...path, "tls"], problems);
   }
   checkTls(tree.tls, ["tls"], problems);
@@ -117,6 +118,19 @@ function checkNoWebSocketKeys(
   if (listener.allowed_origins.length > 0) {
     problems.push({ path: [...path, "allowed_origins"], text });
   }
+  if (listener.websocket_engine !== "builtin") {
+    problems.push({ path: [...path, "websocket_engine"], text });
+  }
+}
+
+function checkUws(listener: CompleteListener, index: number, problems: ConfigProblem[]): void {
+  const lacks = [
+    ...(listener.protocol === "wss" ? ["TLS"] : []),
+    ...(listener.proxy_protocol === "required" ? ["the PROXY protocol"] : []),
+  ];
+  if (lacks.length === 0) return;
+  const text = `uws cannot do ${lacks.join(" and ")}; remove the key, or use builtin`;
+  problems.push({ path: ["listeners", index, "websocket_engine"], text });
 }
 
 function checkTls(
@@ -183,6 +197,7 @@ function buildListener(listener: CompleteListener): ListenerConfig {
     tls: listener.tls === undefined ? null : buildTls(listener.tls),
     path: listener.path ?? "",
     allowedOrigins: listener.allowed_origins,
+    websocketEngine: listener.websocket_engine,
     proxyProtocol: listener.proxy_protocol,
     maxConnections: listener.max_connections,
   };

@@ -22,7 +22,7 @@ const FIXED_KEYS: readonly RegExp[] = [
   /^log\./,
   /^admin\./,
   /^listeners\[\d+\]$/,
-  /^listeners\[\d+\]\.(id|protocol|host|port|path|proxy_protocol)$/,
+  /^listeners\[\d+\]\.(id|protocol|host|port|path|proxy_protocol|websocket_engine)$/,
 ];
 
 export function compareConfigs(before: CompleteTree, after: CompleteTree): ConfigChange[] {

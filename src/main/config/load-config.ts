@@ -6,6 +6,7 @@
 
 import { readFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
+import { loadUws } from "../../platform/uws-binding.ts";
 import type { BrokerConfig } from "../../shared/config/config.ts";
 import {
   buildConfig,
@@ -14,6 +15,7 @@ import {
   checkRules,
   completeTree,
 } from "./build-config.ts";
+import { checkEngines } from "./check-engines.ts";
 import { checkFiles } from "./check-files.ts";
 import { environmentLayer } from "./environment-layer.ts";
 import { type Layer, normalise, overlay, type Tree } from "./layer.ts";
@@ -70,6 +72,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const tree = completeTree(valid, sources.context);
   checkRules(tree, problems);
   checkFiles(tree, problems);
+  checkEngines(tree, () => loadUws() !== null, problems);
   if (problems.length > 0) throw configError(problems, layers);
   return { config: buildConfig(tree), tree, warnings: environment.warnings };
 }

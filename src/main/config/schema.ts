@@ -119,6 +119,10 @@ const listenerSchema = Type.Object(
       default: [],
       description: "WebSocket: Origin values let in; empty lets any in",
     }),
+    websocket_engine: choice(
+      ["builtin", "uws"],
+      "ws only: uws takes uWebSockets.js, if installed; the README says what it lacks",
+    ),
     proxy_protocol: choice(
       ["none", "required"],
       "a load balancer in front sends a PROXY protocol header (version 1 or 2)",

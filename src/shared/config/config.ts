@@ -32,6 +32,8 @@ export interface ListenerConfig {
   readonly path: string;
   /** WebSocket only: allowed Origin values; empty = any. Requests without Origin always pass. */
   readonly allowedOrigins: readonly string[];
+  /** WebSocket only: what serves it. "uws" (uWebSockets.js): plain, without PROXY protocol. */
+  readonly websocketEngine: "builtin" | "uws";
   /** "none", or the PROXY protocol version 1 or 2 header must lead every connection. */
   readonly proxyProtocol: "none" | "required";
   /** Connections open at once over all workers; 0 = no limit. */

@@ -9,7 +9,7 @@
  */
 
 import { createServer, type Server, type Socket } from "node:net";
-import type { LimitsConfig, ListenerConfig } from "../../shared/config/config.ts";
+import type { ListenerConfig } from "../../shared/config/config.ts";
 import { directOrigin } from "./accept-address.ts";
 import type { AcceptGate } from "./accept-gate.ts";
 import { failHandshake } from "./listener-handshake.ts";
@@ -35,7 +35,7 @@ export class ListenerFront {
     this.#lane = lane;
     this.#gate = gate;
     this.#config = config;
-    this.#carrier = newCarrier(lane, config, lane.limits);
+    this.#carrier = newCarrier(lane, config);
     // Node would otherwise end our direction the moment the client ends its own, with output still waiting. TLS
     // sockets take the setting over from here, and rely on Node's way to notice a client that leaves mid-handshake.
     const allowHalfOpen = config.tls === null;
@@ -54,8 +54,8 @@ export class ListenerFront {
   }
 
   /** Takes a changed configuration into use for connections to come. Throws, and changes nothing, on a broken one. */
-  setConfig(config: ListenerConfig, limits: LimitsConfig): void {
-    this.#carrier = newCarrier(this.#lane, config, limits);
+  setConfig(config: ListenerConfig): void {
+    this.#carrier = newCarrier(this.#lane, config);
     this.#config = config;
   }
 
@@ -112,7 +112,7 @@ export class ListenerFront {
     })(this);
 }
 
-function newCarrier(lane: ListenerLane, config: ListenerConfig, limits: LimitsConfig): Carrier {
+function newCarrier(lane: ListenerLane, config: ListenerConfig): Carrier {
   switch (config.protocol) {
     case "mqtt":
       return new TcpCarrier(lane);
@@ -121,9 +121,9 @@ function newCarrier(lane: ListenerLane, config: ListenerConfig, limits: LimitsCo
       return new TlsCarrier(lane, config.tls);
     case "wss":
       if (config.tls === null) throw new Error(`listener ${config.id}: wss needs tls`);
-      return new WsCarrier(lane, config, limits);
+      return new WsCarrier(lane, config);
     case "ws":
-      return new WsCarrier(lane, { ...config, tls: null }, limits);
+      return new WsCarrier(lane, { ...config, tls: null });
   }
 }
 

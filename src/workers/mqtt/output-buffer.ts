@@ -70,6 +70,24 @@ export class ChunkedOutput<Owner> implements OutputBuffer {
     return offset;
   }
 
+  /** Where in `bytes` the next reserved byte goes, as long as `startsChunk` is false for it. */
+  get end(): number {
+    return this.#tailSize;
+  }
+
+  /** True: `reserve(size)` will point into another chunk, at its front, and leave the current one as it is. */
+  startsChunk(size: number): boolean {
+    const needed = this.#tailSize + size;
+    return this.bytes.length === 0 || (needed > this.bytes.length && needed > CHUNK_SIZE_MAX);
+  }
+
+  /** Takes back the last `size` reserved bytes of the chunk; fewer than were reserved since the last flush. */
+  unreserve(size: number): void {
+    assert(size < this.size, "waiting bytes stay");
+    this.#tailSize -= size;
+    this.size -= size;
+  }
+
   /** Makes new bytes waiting ones. */
   markFlushed(): void {
     this.waitingSize += this.size;

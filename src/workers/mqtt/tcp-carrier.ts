@@ -18,7 +18,7 @@ export class TcpCarrier implements Carrier {
   carry(socket: Socket, origin: ConnectionOrigin, rest: Buffer): void {
     this.#lane.handshakes.delete(socket);
     const certificate = proxiedCertificate(origin);
-    const transport = new StreamTransport(socket, this.#lane, origin, certificate);
+    const transport = new StreamTransport(socket, this.#lane, { origin, certificate });
     this.#lane.acceptor(transport);
     transport.start(rest);
   }

@@ -1,15 +1,18 @@
 /**
- * A connection over a byte stream: plain TCP, or TLS over it.
+ * A connection over a byte stream: plain TCP, or TLS over it. ws-transport.ts puts WebSocket frames
+ * on top.
  *
- * Flushed output goes to the kernel chunk by chunk. When the kernel takes less than a chunk, the rest is left to the
- * stream, which waits for room, and until it reports back everything else waits in `output` (state "blocked"):
+ * Flushed output goes to the kernel chunk by chunk. When the kernel takes less than a chunk, the
+ * rest is left to the stream, which waits for room, and until it reports back everything else waits
+ * in `output` (state "blocked"):
  *
  *     output.head ── send ──► all taken: chunk back to the pool, next head
  *                        └──► less:      chunk to #unsent ── stream.write ──► written: pool, next head, handleDrain
  *
- * So at most one chunk is beyond our reach, small writes coalesce while the client is slow, and `bufferedBytes` shrinks
- * with every byte that the kernel takes. Errors of `send` are not looked at: the stream meets the same error and
- * closes. Thread: worker. Flow: publish 1/8 (bytes in) and 8/8 (bytes out).
+ * So at most one chunk is beyond our reach, small writes coalesce while the client is slow, and
+ * `bufferedBytes` shrinks with every byte that the kernel takes. Errors of `send` are not looked
+ * at: the stream meets the same error and closes. Thread: worker. Flow: publish 1/8 (bytes in) and
+ * 8/8 (bytes out).
  */
 
 import type { Socket } from "node:net";
@@ -17,13 +20,16 @@ import { TLSSocket } from "node:tls";
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { ConnectionOrigin } from "./accept-address.ts";
 import type { ListenerLane } from "./listener-lane.ts";
-import { ChunkedOutput } from "./output-buffer.ts";
+import { ChunkedOutput, type OutputBuffer } from "./output-buffer.ts";
 import { readIntoSharedBuffer } from "./tcp-read.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
 const TRANSPORT = Symbol("transport");
 
-/** The parts of Node's stream handle that we read. Null once the socket is destroyed: its descriptor is closed then. */
+/**
+ * The parts of Node's stream handle that we read. Null once the socket is destroyed: its descriptor
+ * is closed then.
+ */
 interface StreamHandle {
   readonly fd?: number;
   /** Bytes that libuv holds for the kernel. */
@@ -43,12 +49,30 @@ const ENDED = 2;
 const DESTROYED = 3;
 const CLOSED = 4;
 
+/** Output as the transport empties it; what the members mean stands with ChunkedOutput. */
+export interface StreamOutput extends OutputBuffer {
+  readonly waitingSize: number;
+  readonly headBytes: Buffer;
+  readonly headStart: number;
+  readonly headWaiting: number;
+  markFlushed(): void;
+  consume(size: number): void;
+  takeHead(): Buffer;
+  discard(): void;
+}
+
+/** A client whose socket is ready for MQTT. */
+export interface StreamClient {
+  readonly origin: ConnectionOrigin;
+  readonly certificate: Transport["certificate"];
+}
+
 export class StreamTransport implements Transport {
   handler: TransportHandler | null = null;
-  readonly output: ChunkedOutput<Transport>;
+  readonly output: StreamOutput;
   readonly certificate: Transport["certificate"];
+  protected readonly lane: ListenerLane;
   readonly #socket: CarrierSocket;
-  readonly #lane: ListenerLane;
   readonly #origin: ConnectionOrigin;
   /** -1: write through the stream. */
   readonly #fd: number;
@@ -65,19 +89,21 @@ export class StreamTransport implements Transport {
   constructor(
     socket: Socket,
     lane: ListenerLane,
-    origin: ConnectionOrigin,
-    certificate: Transport["certificate"],
+    client: StreamClient,
+    newOutput: (lane: ListenerLane, owner: Transport) => StreamOutput = plainOutput,
   ) {
     this.#socket = socket as CarrierSocket;
-    this.#lane = lane;
-    this.#origin = origin;
-    this.certificate = certificate;
-    this.output = new ChunkedOutput<Transport>(lane.pool, lane.markDirty, this);
+    this.lane = lane;
+    this.#origin = client.origin;
+    this.certificate = client.certificate;
+    this.output = newOutput(lane, this);
     const canSend = lane.send !== null && !(socket instanceof TLSSocket);
     this.#fd = canSend ? (this.#socket._handle?.fd ?? -1) : -1;
   }
 
-  /** Lets bytes flow to the handler; `early` was read from the socket before the transport existed. */
+  /**
+   * Lets bytes flow to the handler; `early` was read from the socket before the transport existed.
+   */
   start(early: Uint8Array | null): void {
     const socket = this.#socket;
     socket[TRANSPORT] = this;
@@ -86,18 +112,20 @@ export class StreamTransport implements Transport {
     socket.on("close", handleSocketClose);
     const isTls = socket instanceof TLSSocket;
     // TLS hands out its plaintext in buffers of the right size; there is no 64 KiB to save.
-    const isShared =
-      this.#lane.useSharedReadBuffer && !isTls && readIntoSharedBuffer(socket, handleSharedRead);
+    const canShare = this.lane.useSharedReadBuffer && !isTls && socket.readableLength === 0;
+    // Before the handler sees early bytes: it may pause, which stops only the way of reading that
+    // is in use.
+    const isShared = canShare && readIntoSharedBuffer(socket, handleSharedRead);
     if (early !== null && early.length > 0) this.handleRead(early, early.length);
     if (!isShared) socket.on("data", handleData);
   }
 
   get listenerId(): string {
-    return this.#lane.listenerId;
+    return this.lane.listenerId;
   }
 
   get protocol(): Transport["protocol"] {
-    return this.#lane.protocol;
+    return this.lane.protocol;
   }
 
   get remoteAddress(): string {
@@ -137,7 +165,7 @@ export class StreamTransport implements Transport {
   close(): void {
     if (this.#state !== OPEN) return;
     this.#state = FLUSHING;
-    this.#lane.lingering.add(this);
+    this.lane.lingering.add(this);
     // Also a paused connection has to notice that the client closes.
     this.resumeReading();
     this.flush();
@@ -151,10 +179,13 @@ export class StreamTransport implements Transport {
     this.#socket.destroy();
   }
 
-  /** Bytes from the socket; `bytes` is borrowed. For this file's listeners only, as are the next two. */
+  /**
+   * Bytes from the socket; `bytes` is borrowed. For this file's listeners only, as are the next
+   * two.
+   */
   handleRead(bytes: Uint8Array, size: number): void {
-    this.#lane.counters[Counter.RECEIVED_BYTES]! += size;
-    if (this.#state === OPEN) this.handler?.handleBytes(bytes, 0, size);
+    this.lane.counters[Counter.RECEIVED_BYTES]! += size;
+    if (this.isOpen) this.handler?.handleBytes(bytes, 0, size);
   }
 
   /** The client has sent its last byte; what it is still owed may leave. */
@@ -165,12 +196,27 @@ export class StreamTransport implements Transport {
   handleSocketClose(): void {
     if (this.#state === CLOSED) return;
     this.#state = CLOSED;
-    this.#lane.lingering.delete(this);
+    this.lane.lingering.delete(this);
     this.output.discard();
     this.#releaseUnsent();
     const handler = this.handler;
     this.handler = null;
     handler?.handleClose();
+  }
+
+  /** Neither side has begun to close. */
+  protected get isOpen(): boolean {
+    return this.#state === OPEN;
+  }
+
+  /** Bytes have gone, or to where they cannot be taken back from. */
+  protected countSent(size: number): void {
+    this.lane.counters[Counter.SENT_BYTES]! += size;
+  }
+
+  /** The very last bytes, behind all output; null: none. */
+  protected farewell(): Uint8Array | null {
+    return null;
   }
 
   #sendWaiting(): void {
@@ -185,13 +231,13 @@ export class StreamTransport implements Transport {
 
   /** Returns how many bytes the kernel took; 0 also where only the stream can write. */
   #send(bytes: Buffer, start: number, size: number): number {
-    // The handle is gone the moment the socket is destroyed. Its descriptor may then belong to another connection, of
-    // this thread or of another one.
+    // The handle is gone the moment the socket is destroyed. Its descriptor may then belong to
+    // another connection, of this thread or of another one.
     if (this.#fd < 0 || this.#socket._handle === null) return 0;
     const from = start === 0 ? bytes : bytes.subarray(start);
-    const taken = this.#lane.send!(this.#fd, from, size);
+    const taken = this.lane.send!(this.#fd, from, size);
     if (taken <= 0) return 0;
-    this.#lane.counters[Counter.SENT_BYTES]! += taken;
+    this.countSent(taken);
     return taken;
   }
 
@@ -201,7 +247,7 @@ export class StreamTransport implements Transport {
     const chunk = this.output.takeHead();
     this.#unsent = chunk;
     this.#unsentSize = size;
-    this.#lane.counters[Counter.SENT_BYTES]! += size;
+    this.countSent(size);
     this.#onWritten ??= () => this.#handleWritten();
     this.#writesStarted += 1;
     this.#socket.write(chunk.subarray(start, start + size), this.#onWritten);
@@ -224,14 +270,20 @@ export class StreamTransport implements Transport {
   }
 
   #releaseUnsent(): void {
-    if (this.#unsent !== null) this.#lane.pool.release(this.#unsent);
+    if (this.#unsent !== null) this.lane.pool.release(this.#unsent);
     this.#unsent = null;
   }
 
   #end(): void {
     this.#state = ENDED;
-    this.#socket.end();
+    const farewell = this.farewell();
+    if (farewell === null) this.#socket.end();
+    else this.#socket.end(farewell);
   }
+}
+
+function plainOutput(lane: ListenerLane, owner: Transport): StreamOutput {
+  return new ChunkedOutput<Transport>(lane.pool, lane.markDirty, owner);
 }
 
 // One function for all sockets instead of closures per connection: the socket knows its transport.

@@ -46,7 +46,7 @@ export class TlsCarrier implements Carrier {
       return;
     }
     this.#lane.handshakes.delete(raw);
-    const transport = new StreamTransport(socket, this.#lane, origin, certificate);
+    const transport = new StreamTransport(socket, this.#lane, { origin, certificate });
     this.#lane.acceptor(transport);
     transport.start(null);
   }

@@ -1,20 +1,17 @@
 /**
- * A plain WebSocket listener on uWebSockets.js: about a fifth of the CPU time per frame of the `ws` package.
+ * A plain WebSocket listener on uWebSockets.js, for who asks for it (`websocket_engine: uws`).
  *
- * The library accepts sockets and reads their HTTP requests by itself, so the gate stands at the upgrade, and requests
- * end after the library's own ten seconds. It shares the port between threads unasked. PROXY headers and TLS are not
- * for it: listeners with either take ws-carrier.ts.
- * A thread that ends with a live app takes the whole process down (abort, exit code 134): `close` first.
- * Thread: worker.
+ * What it lacks beside our own framing, and why that is the default: it cannot stop reading, it
+ * collects whole messages of up to the largest packet, also from clients that are not authenticated
+ * yet, and the copy for Node 20 does not know the peer's port and gets no updates. The library
+ * accepts sockets and reads their HTTP requests by itself, so the gate stands at the upgrade, and
+ * requests end after the library's own ten seconds. It shares the port between threads unasked.
+ * PROXY headers and TLS are not for it: the configuration refuses it for listeners with either. A
+ * thread that ends with a live app takes the whole process down (abort, exit code 134): `close`
+ * first. Thread: worker.
  */
 
 import { createServer } from "node:net";
-import type { ListenerConfig } from "../../shared/config/config.ts";
-import { addressText, type ConnectionOrigin, directOrigin } from "./accept-address.ts";
-import type { AcceptGate } from "./accept-gate.ts";
-import { reportHandshakeFailure } from "./listener-handshake.ts";
-import type { ListenerLane } from "./listener-lane.ts";
-import { listenShared } from "./reuse-port.ts";
 import type {
   Uws,
   UwsApp,
@@ -23,10 +20,16 @@ import type {
   UwsRequest,
   UwsResponse,
   UwsSocket,
-} from "./uws-binding.ts";
+} from "../../platform/uws-binding.ts";
+import type { ListenerConfig } from "../../shared/config/config.ts";
+import { addressText, type ConnectionOrigin, directOrigin } from "./accept-address.ts";
+import type { AcceptGate } from "./accept-gate.ts";
+import { reportHandshakeFailure } from "./listener-handshake.ts";
+import type { ListenerLane } from "./listener-lane.ts";
+import { listenShared } from "./reuse-port.ts";
 import { UwsTransport } from "./uws-transport.ts";
 import { answerUpgrade, isListenerPath, statusText } from "./ws-handshake.ts";
-import { messageSizeMax, PONG_BACKLOG_MAX_BYTES } from "./ws-transport.ts";
+import { frameSizeMax, PONG_BACKLOG_MAX_BYTES } from "./ws-transport.ts";
 
 /** What a connection carries from upgrade to open, and then for its life. */
 interface UserData {
@@ -50,11 +53,12 @@ export class UwsListener {
     this.#app = uws
       .newApp()
       .ws("/*", {
-        maxPayloadLength: messageSizeMax(lane.limits),
+        maxPayloadLength: frameSizeMax(lane.limits),
         // MQTT keep alive does this better.
         idleTimeout: 0,
         sendPingsAutomatically: false,
-        // For the library's own pongs only: a transport sends nothing while the previous frame is not gone.
+        // For the library's own pongs only: a transport sends nothing while the previous frame is
+        // not gone.
         maxBackpressure: PONG_BACKLOG_MAX_BYTES,
         compression: uws.noCompression,
         upgrade: (response, request, context) => this.#handleUpgrade(response, request, context),
@@ -70,7 +74,8 @@ export class UwsListener {
   async listen(): Promise<number> {
     const { host, port } = this.#config;
     if (port !== 0) return this.#listenOn(host, port);
-    // The library shares every port but one that it was to choose itself: Node chooses, and holds it meanwhile.
+    // The library shares every port but one that it was to choose itself: Node chooses, and holds
+    // it meanwhile.
     const holder = createServer();
     const chosen = await listenShared(holder, host, 0);
     try {

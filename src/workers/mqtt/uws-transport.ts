@@ -1,26 +1,28 @@
 /**
- * A connection over uWebSockets.js: binary frames of at most 16,000 bytes. The library copies what it is given, so
- * chunks go back to the pool as soon as their last frame is handed over.
+ * A connection over uWebSockets.js: binary frames of at most 16,000 bytes. The library copies what
+ * it is given, so chunks go back to the pool as soon as their last frame is handed over.
  *
- * It cannot stop reading a WebSocket. While the MQTT layer pauses, messages are therefore copied and kept, and a client
- * that sends on until the backlog is full is closed. Thread: worker. Flow: publish 1/8 (bytes in) and 8/8 (bytes out).
+ * It cannot stop reading a WebSocket. While the MQTT layer pauses, messages are therefore copied
+ * and kept, and a client that sends on until the backlog is full is closed. Thread: worker. Flow:
+ * publish 1/8 (bytes in) and 8/8 (bytes out).
  */
 
+import type { UwsSocket } from "../../platform/uws-binding.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { ConnectionOrigin } from "./accept-address.ts";
 import type { ListenerLane } from "./listener-lane.ts";
 import { ChunkedOutput } from "./output-buffer.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
-import type { UwsSocket } from "./uws-binding.ts";
-import { messageSizeMax } from "./ws-transport.ts";
+import { frameSizeMax } from "./ws-transport.ts";
 
 const CLOSE_NORMAL = 1000;
 const CLOSE_UNSUPPORTED_DATA = 1003;
 const CLOSE_POLICY = 1008;
 
 /**
- * Frames that fit the library's 16 KiB cork buffer with their header are safe. With a larger one, a header that the
- * kernel does not take at once loses its payload (uNetworking/uWebSockets#1662, fixed after the copy for Node 20).
+ * Frames that fit the library's 16 KiB cork buffer with their header are safe. With a larger one, a
+ * header that the kernel does not take at once loses its payload (uNetworking/uWebSockets#1662,
+ * fixed after the copy for Node 20).
  */
 const FRAME_SIZE_MAX = 16_000;
 
@@ -133,7 +135,8 @@ export class UwsTransport implements Transport {
     this.#backlog.length = 0;
     const handler = this.handler;
     this.handler = null;
-    // The library calls back from within `end` and `close`; the MQTT layer is not to meet this inside its own call.
+    // The library calls back from within `end` and `close`; the MQTT layer is not to meet this
+    // inside its own call.
     if (handler !== null) queueMicrotask(() => handler.handleClose());
   }
 
@@ -160,7 +163,7 @@ export class UwsTransport implements Transport {
   /** The library takes `bytes` back when the callback returns. */
   #keep(bytes: Uint8Array): void {
     this.#backlogBytes += bytes.length;
-    if (this.#backlogBytes > messageSizeMax(this.#lane.limits)) {
+    if (this.#backlogBytes > frameSizeMax(this.#lane.limits)) {
       this.#socket?.end(CLOSE_POLICY, "too much data while paused");
       return;
     }

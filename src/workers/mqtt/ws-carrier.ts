@@ -1,14 +1,15 @@
 /**
- * MQTT over WebSocket with the `ws` package, over plain or TLS sockets. The only importer of `ws`.
+ * From accepted sockets to WebSocket connections, over plain or TLS sockets.
  *
- * Node's HTTP server reads the upgrade request, but does not listen; see tls-carrier.ts for why. Thread: worker.
+ * Node's HTTP server reads the upgrade request, but does not listen; see tls-carrier.ts for why. It
+ * lets go of the socket with the request: from then on reads and writes are StreamTransport's.
+ * Thread: worker.
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
-import { WebSocketServer } from "ws";
-import type { LimitsConfig, ListenerConfig } from "../../shared/config/config.ts";
+import type { ListenerConfig } from "../../shared/config/config.ts";
 import type { ConnectionOrigin } from "./accept-address.ts";
 import {
   clientCertificate,
@@ -19,21 +20,29 @@ import {
 } from "./listener-handshake.ts";
 import type { Carrier, ListenerLane } from "./listener-lane.ts";
 import { loadTlsOptions } from "./tls-context.ts";
-import { answerUpgrade, isListenerPath, statusText } from "./ws-handshake.ts";
-import { messageSizeMax, WsTransport } from "./ws-transport.ts";
+import {
+  acceptHead,
+  answerHandshake,
+  isListenerPath,
+  refusalHead,
+  type UpgradeAnswer,
+} from "./ws-handshake.ts";
+import { WsTransport } from "./ws-transport.ts";
 
-/** Bytes of request line and headers; browsers send one or two thousand, cookies included a few more. */
+/**
+ * Bytes of request line and headers; browsers send one or two thousand, cookies included a few
+ * more.
+ */
 const HEADER_SIZE_MAX = 16_384;
 
 export class WsCarrier implements Carrier {
   readonly #lane: ListenerLane;
   readonly #config: ListenerConfig;
   readonly #http: Server;
-  readonly #webSockets: WebSocketServer;
   readonly #origins = new WeakMap<Socket, ConnectionOrigin>();
 
   /** Throws when a certificate cannot be used. */
-  constructor(lane: ListenerLane, config: ListenerConfig, limits: LimitsConfig) {
+  constructor(lane: ListenerLane, config: ListenerConfig) {
     this.#lane = lane;
     this.#config = config;
     this.#http = createHttpServer(config);
@@ -43,16 +52,6 @@ export class WsCarrier implements Carrier {
     });
     this.#http.on("clientError", (error, socket) => failHandshake(lane, socket as Socket, error));
     this.#http.on("tlsClientError", (error, socket: Socket) => failHandshake(lane, socket, error));
-    this.#webSockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      // MQTT payloads are compressed by their publisher or not at all; deflate costs 64 KiB and more per connection.
-      perMessageDeflate: false,
-      // The transport answers, within limits.
-      autoPong: false,
-      maxPayload: messageSizeMax(limits),
-      handleProtocols: (offered) => this.#chooseProtocol([...offered].join(",")),
-    });
   }
 
   carry(socket: Socket, origin: ConnectionOrigin, rest: Buffer): void {
@@ -69,20 +68,14 @@ export class WsCarrier implements Carrier {
     response.end(isHere ? "This is an MQTT broker: connect by WebSocket\n" : "Not found\n");
   }
 
+  /** `head`: what the client sent behind its request without waiting for the answer. */
   #handleUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const answer = answerUpgrade(
-      {
-        target: request.url ?? "",
-        protocols: request.headers["sec-websocket-protocol"] ?? "",
-        origin: request.headers.origin ?? "",
-      },
-      this.#config,
-    );
+    const answer = this.#answer(request);
     const raw = rawSocketOf(socket);
     const origin = this.#origins.get(raw)!;
     if (answer.status !== 101) {
       reportHandshakeFailure(this.#lane, origin.remoteAddress, answer.text.trim());
-      refuseUpgrade(socket, statusText(answer.status), answer.text);
+      socket.end(refusalHead(answer.status, answer.text) + answer.text);
       return;
     }
     const certificate = clientCertificate(socket, origin);
@@ -90,17 +83,27 @@ export class WsCarrier implements Carrier {
       failHandshake(this.#lane, socket, "client certificate does not verify");
       return;
     }
-    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#lane.handshakes.delete(raw);
-      const client = { origin, certificate };
-      this.#lane.acceptor(new WsTransport(webSocket, socket, this.#lane, client));
-    });
+    this.#lane.handshakes.delete(raw);
+    const transport = new WsTransport(socket, this.#lane, { origin, certificate });
+    const key = request.headers["sec-websocket-key"] ?? "";
+    transport.respond(acceptHead(key, answer.protocol)); // [MQTT-6.0.0-4]
+    this.#lane.acceptor(transport);
+    transport.start(head);
   }
 
-  #chooseProtocol(protocols: string): string | false {
-    const request = { target: this.#config.path, protocols, origin: "" };
-    const answer = answerUpgrade(request, this.#config);
-    return answer.status === 101 ? answer.protocol : false; // [MQTT-6.0.0-4]
+  #answer({ method, url, headers }: IncomingMessage): UpgradeAnswer {
+    return answerHandshake(
+      {
+        method: method ?? "",
+        target: url ?? "",
+        upgrade: headers.upgrade ?? "",
+        version: headers["sec-websocket-version"] ?? "",
+        key: headers["sec-websocket-key"] ?? "",
+        protocols: headers["sec-websocket-protocol"] ?? "",
+        origin: headers.origin ?? "",
+      },
+      this.#config,
+    );
   }
 }
 
@@ -108,9 +111,4 @@ function createHttpServer(config: ListenerConfig): Server {
   const options = { maxHeaderSize: HEADER_SIZE_MAX };
   if (config.tls === null) return createServer(options);
   return createTlsServer({ ...options, ...loadTlsOptions(config.tls, ["http/1.1"]) });
-}
-
-function refuseUpgrade(socket: Socket, status: string, text: string): void {
-  const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\n`;
-  socket.end(`${head}Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`);
 }

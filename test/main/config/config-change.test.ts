@@ -42,12 +42,15 @@ test("config change: what is fixed stays, the rest is taken over", () => {
     AUTH__TIMEOUT_MS: "777",
     TENANTS__DEFAULTS__MAXIMUMQOS: "0",
   }).config;
-  const kept = keepFixed(before, after);
+  // By hand: a configuration with it loads only where the library does.
+  const listeners = after.listeners.map((one) => ({ ...one, websocketEngine: "uws" as const }));
+  const kept = keepFixed(before, { ...after, listeners });
   assert.equal(kept.nodeName, "a");
   assert.equal(kept.workers, 2);
   assert.equal(kept.admin.port, 8091);
   assert.equal(kept.listeners[1]?.maxConnections, 3);
   assert.equal(kept.listeners[1]?.path, "/mqtt");
+  assert.equal(kept.listeners[1]?.websocketEngine, "builtin");
   assert.equal(kept.auth.timeoutMs, 777);
   assert.equal(kept.tenantDefaults.MaximumQoS, 0);
 });

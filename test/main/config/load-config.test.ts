@@ -108,6 +108,7 @@ test("config: listeners may be URLs or blocks; left out parts take their protoco
     tls: null,
     path: "",
     allowedOrigins: [],
+    websocketEngine: "builtin",
     proxyProtocol: "none",
     maxConnections: 0,
   });
@@ -244,6 +245,18 @@ const MISTAKES: readonly (readonly [string, string])[] = [
   [
     "listeners: [{protocol: ws, path: x}]",
     'ratatosk.yaml:1: listeners[0].path: "x" is not a valid text (WebSocket only: request path; left out: /mqtt)',
+  ],
+  [
+    "listeners: [{protocol: ws, websocket_engine: ws}]",
+    'ratatosk.yaml:1: listeners[0].websocket_engine: "ws" is not one of builtin, uws; did you mean "uws"?',
+  ],
+  [
+    "listeners: [{websocket_engine: uws}]",
+    "ratatosk.yaml:1: listeners[0].websocket_engine: only ws and wss listeners have this key; remove it",
+  ],
+  [
+    "listeners:\n  - protocol: ws\n    websocket_engine: uws\n    proxy_protocol: required",
+    "ratatosk.yaml:3: listeners[0].websocket_engine: uws cannot do the PROXY protocol; remove the key, or use builtin",
   ],
   [
     "tls: {key_file: k}",

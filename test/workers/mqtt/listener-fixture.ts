@@ -38,6 +38,7 @@ export function listenerConfig(overrides: Partial<ListenerConfig> = {}): Listene
     tls: null,
     path: "/mqtt",
     allowedOrigins: [],
+    websocketEngine: "builtin",
     proxyProtocol: "none",
     maxConnections: 0,
     ...overrides,

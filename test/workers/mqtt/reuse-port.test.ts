@@ -4,7 +4,8 @@ import { connect, createServer, type Socket } from "node:net";
 import { extname } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Worker } from "node:worker_threads";
-import type { ListenerProtocol } from "../../../src/shared/config/config.ts";
+import { loadUws } from "../../../src/platform/uws-binding.ts";
+import type { ListenerConfig, ListenerProtocol } from "../../../src/shared/config/config.ts";
 import {
   listenShared,
   type PortSharing,
@@ -12,14 +13,13 @@ import {
   supportsReusePort,
 } from "../../../src/workers/mqtt/reuse-port.ts";
 import { loadLibC } from "../../../src/workers/mqtt/tcp-libc.ts";
-import { loadUws } from "../../../src/workers/mqtt/uws-binding.ts";
 import type { ListenerWorkerData, WorkerQuestion } from "./listener-worker.ts";
 
 const WORKER_COUNT = 4;
 const CONNECTION_COUNT = 400;
 const workerUrl = new URL(`./listener-worker${extname(import.meta.url)}`, import.meta.url);
 const isSharing = portSharing() !== "none";
-const hasUws = (await loadUws()) !== null;
+const hasUws = loadUws() !== null;
 
 class ListenerThread {
   readonly port: number;
@@ -56,12 +56,16 @@ class ListenerThread {
   }
 }
 
-async function startThreads(t: TestContext, protocol: ListenerProtocol): Promise<ListenerThread[]> {
+async function startThreads(
+  t: TestContext,
+  protocol: ListenerProtocol,
+  websocketEngine: ListenerConfig["websocketEngine"],
+): Promise<ListenerThread[]> {
   const threads: ListenerThread[] = [];
   t.after(() => Promise.all(threads.map((thread) => thread.end())));
   for (let threadIndex = 1; threadIndex <= WORKER_COUNT; threadIndex += 1) {
     const port = threads[0]?.port ?? 0;
-    threads.push(await ListenerThread.start({ protocol, port, threadIndex }));
+    threads.push(await ListenerThread.start({ protocol, port, threadIndex, websocketEngine }));
   }
   return threads;
 }
@@ -104,13 +108,19 @@ async function counts(threads: readonly ListenerThread[], total: number): Promis
   }
 }
 
-for (const protocol of ["mqtt", "ws"] as const) {
-  const skip = !isSharing || (protocol === "ws" && !hasUws);
+const KINDS = [
+  ["mqtt", "mqtt", "builtin"],
+  ["ws", "ws", "builtin"],
+  ["ws by uWebSockets.js", "ws", "uws"],
+] as const;
 
-  test(`port sharing: the kernel spreads ${protocol} connections over all workers`, {
+for (const [name, protocol, engine] of KINDS) {
+  const skip = !isSharing || (engine === "uws" && !hasUws);
+
+  test(`port sharing: the kernel spreads ${name} connections over all workers`, {
     skip,
   }, async (t) => {
-    const threads = await startThreads(t, protocol);
+    const threads = await startThreads(t, protocol, engine);
     const port = threads[0]!.port;
     await openMany(t, port, CONNECTION_COUNT, protocol);
     const perThread = await counts(threads, CONNECTION_COUNT);
@@ -119,10 +129,10 @@ for (const protocol of ["mqtt", "ws"] as const) {
     assert.deepEqual(codes, [0, 0, 0, 0]);
   });
 
-  test(`port sharing: a worker that ends leaves the others serving (${protocol})`, {
+  test(`port sharing: a worker that ends leaves the others serving (${name})`, {
     skip,
   }, async (t) => {
-    const threads = await startThreads(t, protocol);
+    const threads = await startThreads(t, protocol, engine);
     const port = threads[0]!.port;
     assert.equal(await threads[0]!.end(), 0);
     const rest = threads.slice(1);

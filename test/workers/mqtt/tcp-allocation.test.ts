@@ -66,8 +66,8 @@ test("tcp transport: gathering and flushing output allocates nothing per connect
   });
   const dirty: Transport[] = [];
   const lane = greedyLane(dirty);
-  const origin = directOrigin("127.0.0.1", 1);
-  const transports = accepted.map((socket) => new StreamTransport(socket, lane, origin, null));
+  const client = { origin: directOrigin("127.0.0.1", 1), certificate: null };
+  const transports = accepted.map((socket) => new StreamTransport(socket, lane, client));
   const payload = new Uint8Array(72);
 
   const cycle = (): void => {

@@ -1,10 +1,15 @@
 /**
- * uWebSockets.js where its binary loads, under one set of names. The only importer of the package.
+ * uWebSockets.js where its binary loads, under one set of names. The only importer of the package:
+ * workers serve listeners with `websocket_engine: uws` with it, main looks whether they will be
+ * able to.
  *
- * Two packages go by that name: the registry copy for Node 16 to 20 that package.json declares, and the official build
- * for newer versions, which an operator may install in its place. They differ in two names and in that the official
- * one knows the peer's port. No types are imported: the package is optional. Thread: worker.
+ * Two packages go by that name: the registry copy for Node 16 to 20 that package.json declares, and
+ * the official build for newer versions, which an operator may install in its place. They differ in
+ * two names and in that the official one knows the peer's port. No types are imported: the package
+ * is optional. Thread: any; each loads its own copy.
  */
+
+import { createRequire } from "node:module";
 
 const PACKAGE_NAME = "uWebSockets.js";
 
@@ -84,14 +89,16 @@ interface UwsModule {
   closeSocket?(socket: UwsListenSocket): void;
 }
 
-/** The library, or null where it is not installed or has no binary for this Node version and machine. */
-export async function loadUws(): Promise<Uws | null> {
+/**
+ * The library, or null where it is not installed or has no binary for this Node version and
+ * machine.
+ */
+export function loadUws(): Uws | null {
   let module: UwsModule;
   try {
-    // By a variable, so that the compiler does not look for a package that may be missing.
-    module = ((await import(PACKAGE_NAME as string)) as { default: UwsModule }).default;
+    module = createRequire(import.meta.url)(PACKAGE_NAME) as UwsModule;
   } catch {
-    // Decided here: the `ws` package serves these listeners.
+    // Not an error by itself: who asked for the library says what is missing.
     return null;
   }
   const portOf = module.us_socket_local_port ?? module.getSocketPort;
