@@ -60,6 +60,8 @@ class PushSink implements InboxOutput {
   addRoute(): void {}
   removeRoute(): void {}
   onlineChanged(): void {}
+
+  loadChanged(): void {}
   committed(): void {}
   inserted(): void {}
   publishWill(): void {}

@@ -44,6 +44,7 @@ export class InboxRecorder implements InboxOutput {
   readonly redispatched: string[] = [];
   readonly refusals: InboxSubscribeStatus[] = [];
   readonly online = new Set<string>();
+  readonly loads = new Map<string, number>();
   missed = 0;
   isBlocked = false;
   onPush: ((push: RecordedPush) => void) | null = null;
@@ -84,6 +85,10 @@ export class InboxRecorder implements InboxOutput {
   onlineChanged(inbox: Inbox, isOnline: boolean): void {
     if (isOnline) this.online.add(inbox.clientId);
     else this.online.delete(inbox.clientId);
+  }
+
+  loadChanged(inbox: Inbox): void {
+    this.loads.set(inbox.clientId, inbox.load);
   }
 
   committed(): void {}

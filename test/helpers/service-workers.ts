@@ -124,6 +124,8 @@ export class FakeRoutes implements InboxRoutes {
   readonly live = new Set<string>();
   /** "tenant|client" of sessions with a connection. */
   readonly online = new Set<string>();
+  /** By "tenant|client": what share groups were told last. */
+  readonly loads = new Map<string, number>();
   isHeld = false;
   readonly #held: (() => void)[] = [];
 
@@ -147,6 +149,10 @@ export class FakeRoutes implements InboxRoutes {
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void {
     if (isOnline) this.online.add(`${tenantId}|${clientId}`);
     else this.online.delete(`${tenantId}|${clientId}`);
+  }
+
+  setInboxLoad(tenantId: string, clientId: string, load: number): void {
+    this.loads.set(`${tenantId}|${clientId}`, load);
   }
 
   /** Confirms everything held so far. */

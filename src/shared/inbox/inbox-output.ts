@@ -41,6 +41,8 @@ export interface InboxOutput {
   removeRoute(change: RouteChange): void;
   /** The inbox was attached or detached, or has ended. */
   onlineChanged(inbox: Inbox, isOnline: boolean): void;
+  /** The `load` of a member of shared groups may have changed. */
+  loadChanged(inbox: Inbox): void;
   /** `isStale`: the attachment is over, the session must not go on as if it were stored. */
   committed(requester: Requester, isStale: boolean): void;
   /** statuses[0, count) is borrowed. */

@@ -103,6 +103,7 @@ export class InboxStateMachine implements InboxCommandHandler {
       else if (op === InboxOp.RECEIVED) inbox.outbound.receive(packetId, nowMs);
       else if (op === InboxOp.INBOUND_ADD) inbox.inboundPacketIds.add(packetId);
       else inbox.inboundPacketIds.delete(packetId);
+      if (inbox.isGroupMember) this.#output.loadChanged(inbox);
     }
     if (request === 0) return;
     this.#output.committed({ thread: this.#source, request }, inbox === null);

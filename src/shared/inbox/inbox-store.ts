@@ -186,6 +186,8 @@ export class InboxStore {
     const inbox = this.find(tenantId, clientId);
     if (inbox === null || this.#ended.has(tenantId, clientId)) return InsertStatus.NO_INBOX;
     const status = inbox.outbound.offer(stored, form, limits, nowMs);
+    if (form.shareFilter !== null) inbox.isGroupMember = true;
+    if (inbox.isGroupMember) this.#context.output.loadChanged(inbox);
     if (inbox.outbound.sweepDueMs < inbox.heapDeadlineMs) this.#reschedule(inbox);
     return status;
   }

@@ -28,6 +28,8 @@ export class Inbox implements HeapItem {
   readonly outbound: OutboundQueue;
   /** Routes being removed that some worker may still match. */
   routesLeaving = 0;
+  /** It has got a message as a member of a shared group, whose choices depend on its load. */
+  isGroupMember = false;
   heapIndex = -1;
   heapDeadlineMs = Number.POSITIVE_INFINITY;
 
@@ -36,6 +38,11 @@ export class Inbox implements HeapItem {
     this.clientId = clientId;
     this.userId = userId;
     this.outbound = new OutboundQueue(context);
+  }
+
+  /** Messages that wait for or are on their way to the client. */
+  get load(): number {
+    return this.outbound.waitingCount + this.outbound.inFlightCount;
   }
 
   /** When something happens by itself next: will, end, or a search for expired messages. */

@@ -53,6 +53,8 @@ export interface InboxRoutes {
   ): void;
   /** The session has got, or lost, its connection: share groups prefer members that have one. */
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void;
+  /** Messages that wait for or are on their way to the session: for "least in flight". */
+  setInboxLoad(tenantId: string, clientId: string, load: number): void;
 }
 
 /** What became of a publish, for PUBACK and PUBREC. */

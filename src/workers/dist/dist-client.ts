@@ -179,6 +179,12 @@ export class DistClient implements InboxRoutes {
     }
   }
 
+  setInboxLoad(tenantId: string, clientId: string, load: number): void {
+    for (const { slot } of this.#inboxMembers.of(tenantId, clientId)) {
+      this.#members.setLoad(slot, load);
+    }
+  }
+
   /** A peer is gone: nobody waits for it, its routes vanish. */
   peerLost(peer: number): void {
     this.#table.forgetWorker(peer);

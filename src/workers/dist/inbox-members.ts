@@ -34,7 +34,12 @@ export class InboxMembers {
     const session = sessionKey(tenantId, clientId);
     if (isOnline) this.#online.add(session);
     else this.#online.delete(session);
-    return this.#sessions.get(session)?.values() ?? [];
+    return this.of(tenantId, clientId);
+  }
+
+  /** The session's memberships. */
+  of(tenantId: string, clientId: string): Iterable<InboxMember> {
+    return this.#sessions.get(sessionKey(tenantId, clientId))?.values() ?? [];
   }
 
   find(tenantId: string, clientId: string, filter: string, share: ShareName): InboxMember {

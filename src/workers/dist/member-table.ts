@@ -86,6 +86,11 @@ export class MemberTable {
     if (Atomics.load(this.#loads, word) > 0) Atomics.sub(this.#loads, word, 1);
   }
 
+  /** The owner's own count replaces what pickers have added: stored members only. */
+  setLoad(slot: number, load: number): void {
+    Atomics.store(this.#loads, shareLoadWord(this.#thread, slot), load);
+  }
+
   /**
    * A worker is gone, and with it messages that it had counted as under way to members here: counts
    * anew. O(slots).

@@ -238,11 +238,11 @@ export class DistPublisher implements Publisher {
       context.random(),
     );
     if (member === null) return NOBODY;
+    Atomics.add(context.loads, member.loadWord, 1);
     if (member.isInbox) {
       this.#fanout.addShared(publish, member, group.shareFilter);
       return PERSISTENT;
     }
-    Atomics.add(context.loads, member.loadWord, 1);
     if (member.subscription !== null) {
       deliverToMember(publish, member.subscription);
     } else if (!context.link.send(member.thread, publish, member)) {

@@ -3,9 +3,10 @@
  * message.
  *
  * Load of a member (messages in flight or waiting) is an atomic word that all workers see: whoever
- * picks adds one, the member's own worker takes one off when the delivery is over. Stored sessions
- * without a connection stand in a list of their own: they get messages only when nobody is online,
- * and thousands of them do not slow down the choice among those who are.
+ * picks adds one, the member's own worker takes one off when the delivery is over, and for a stored
+ * session puts down the count of its inbox. Stored sessions without a connection stand in a list of
+ * their own: they get messages only when nobody is online, and thousands of them do not slow down
+ * the choice among those who are.
  * Thread: worker; every worker has its own copy of the member list.
  */
 

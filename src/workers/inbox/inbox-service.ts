@@ -151,6 +151,10 @@ export class InboxService implements InboxOutput {
     this.#host.routes.setInboxOnline(inbox.tenantId, inbox.clientId, isOnline);
   }
 
+  loadChanged(inbox: Inbox): void {
+    this.#host.routes.setInboxLoad(inbox.tenantId, inbox.clientId, inbox.load);
+  }
+
   committed(requester: Requester, isStale: boolean): void {
     writeCommitted(this.#replies.writer(requester.thread), requester.request, isStale);
   }

@@ -99,6 +99,14 @@ test("member table: slots beyond the shared words share them, and loads stay sou
   assert.equal(Atomics.load(loads, shareLoadWord(THREAD, first)), 0);
 });
 
+test("member table: a stored member's load is what its inbox says", () => {
+  const { loads, table } = makeTable();
+  const slot = table.join("t", null);
+  Atomics.add(loads, shareLoadWord(THREAD, slot), 2);
+  table.setLoad(slot, 7);
+  assert.equal(Atomics.load(loads, shareLoadWord(THREAD, slot)), 7);
+});
+
 test("member table: when a worker is gone, what it had counted is forgotten", () => {
   const { loads, table } = makeTable();
   const slots = [table.join("t", subscription()), table.join("t", null)];

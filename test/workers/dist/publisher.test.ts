@@ -207,6 +207,28 @@ test("publisher: least in flight counts what is under way on every worker", () =
   assert.equal(slow.receiver.seen.length + fast.receiver.seen.length, 10);
 });
 
+test("publisher: least in flight counts what waits in the inboxes of stored members", () => {
+  const workers = new DistWorkers(2);
+  for (const name of ["slow", "fast"]) {
+    addInbox(workers, 2, name, "g");
+    workers.worker(2).client.setInboxOnline("t", name, true);
+  }
+  workers.run();
+  const { inbox } = workers.worker(1);
+  const waiting = new Map([
+    ["slow", 0],
+    ["fast", 0],
+  ]);
+  for (let index = 0; index < 20; index += 1) {
+    publish(workers, 1);
+    const clientId = inbox.inserts.pop()?.receivers[0]?.clientId ?? "";
+    // The slow one never acknowledges, the fast one at once.
+    if (clientId === "slow") waiting.set("slow", (waiting.get("slow") ?? 0) + 1);
+    workers.worker(2).client.setInboxLoad("t", clientId, waiting.get(clientId) ?? 0);
+  }
+  assert.equal(waiting.get("slow"), 1);
+});
+
 test("publisher: a dropped record does not count as under way", () => {
   const workers = new DistWorkers(2);
   const { subscription } = workers.subscribe(2, "$share/g/a");
