@@ -35,6 +35,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "shared/swim": ["shared/base", "shared/bytes", "shared/collections"],
   "shared/crdt": ["shared/base", "shared/bytes"],
   "shared/mqtt": MQTT,
+  "shared/raft": ["shared/base", "shared/bytes", "shared/collections"],
   "shared/dist": SERVICE_STATE,
   "shared/inbox": SERVICE_STATE,
   "shared/retain": SERVICE_STATE,
