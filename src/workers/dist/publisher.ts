@@ -107,7 +107,10 @@ export class DistPublisher implements Publisher {
     // Before fan-out: who subscribes because of this message finds it stored [MQTT-3.3.1-5].
     if (publish.retain) this.#store(publish, pending); // [MQTT-3.3.1-8]
     const takers = this.#fanOut(publish, pending);
-    if (takers === NOBODY) this.#context.counters[Counter.DROPPED_NO_SUBSCRIBER]! += 1;
+    // The broker's own statistics are stored for whoever comes; nobody misses them now.
+    if (takers === NOBODY && publish.publisherId !== "") {
+      this.#context.counters[Counter.DROPPED_NO_SUBSCRIBER]! += 1;
+    }
     this.#end();
     const outcome = takers === NOBODY ? PublishOutcome.NO_SUBSCRIBER : PublishOutcome.DELIVERED;
     if (pending === null) return outcome;
