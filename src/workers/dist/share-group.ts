@@ -37,12 +37,15 @@ class Place {
   member: ShareMember;
   readonly list: Place[];
   index: number;
+  /** Messages it was chosen for by this worker, on the scale of the group's `#turns`. */
+  turns: number;
   readonly clientHash: number;
 
-  constructor(member: ShareMember, list: Place[]) {
+  constructor(member: ShareMember, list: Place[], turns: number) {
     this.member = member;
     this.list = list;
     this.index = list.length;
+    this.turns = turns;
     this.clientHash = mix(hashText(member.clientId));
   }
 }
@@ -52,6 +55,11 @@ class Place {
  * the group.
  */
 const LEAST_INFLIGHT_SAMPLE = 8;
+/**
+ * Turns that a member may miss and catch up on: a pause of its worker evens out, while one that was
+ * slow for long does not get everything afterwards.
+ */
+const TURNS_OWED_MAX = 32;
 /** Publishers whose member an ordered group remembers: 1024 of about 100 bytes. */
 const STICKY_MEMORY = 1024;
 
@@ -66,6 +74,8 @@ export class ShareGroup {
   /** Ordered groups: what the present members mean for a publisher; emptied when they change. */
   readonly #sticky = new Map<string, ShareMember>();
   #cursor = 0;
+  /** Most turns of any member: where newcomers start. */
+  #turns = 0;
 
   constructor(name: string, isOrdered: boolean, filter: string) {
     this.name = name;
@@ -92,7 +102,7 @@ export class ShareGroup {
       return;
     }
     if (known !== undefined) takeOut(known);
-    const place = new Place(member, list);
+    const place = new Place(member, list, this.#turns);
     list.push(place);
     this.#places.set(key, place);
   }
@@ -123,26 +133,31 @@ export class ShareGroup {
     if (list.length === 0) return null;
     if (this.isOrdered) return this.#pickSticky(list, publisherId);
     if (strategy === "random") return list[Math.floor(random * list.length)]!.member;
-    return this.#pickFrom(list, strategy === "least_inflight" ? LEAST_INFLIGHT_SAMPLE : 1, loads);
+    const start = this.#cursor % list.length;
+    this.#cursor = start + 1;
+    return strategy === "round_robin" ? list[start]!.member : this.#pickIdlest(list, start, loads);
   }
 
-  /** The least loaded of the next `sample` members; the first of them among equals. */
-  #pickFrom(list: readonly Place[], sample: number, loads: Int32Array): ShareMember {
+  /** The least loaded of the next few members; among equals the one with the fewest turns. */
+  #pickIdlest(list: readonly Place[], start: number, loads: Int32Array): ShareMember {
     const count = list.length;
-    const steps = Math.min(sample, count);
-    let index = this.#cursor % count;
-    let bestIndex = index;
+    const steps = Math.min(LEAST_INFLIGHT_SAMPLE, count);
+    const owedFrom = this.#turns - TURNS_OWED_MAX;
+    let best = list[start]!;
     let bestLoad = Number.POSITIVE_INFINITY;
-    for (let step = 0; step < steps && bestLoad > 0; step += 1) {
-      const load = Atomics.load(loads, list[index]!.member.loadWord);
-      if (load < bestLoad) {
+    let index = start;
+    for (let step = 0; step < steps; step += 1) {
+      const place = list[index]!;
+      const load = Atomics.load(loads, place.member.loadWord);
+      if (load < bestLoad || (load === bestLoad && place.turns < best.turns)) {
+        best = place;
         bestLoad = load;
-        bestIndex = index;
       }
       index = index + 1 === count ? 0 : index + 1;
     }
-    this.#cursor = bestIndex + 1;
-    return list[bestIndex]!.member;
+    best.turns = Math.max(best.turns, owedFrom) + 1;
+    this.#turns = Math.max(this.#turns, best.turns);
+    return best.member;
   }
 
   #pickSticky(list: readonly Place[], publisherId: string): ShareMember {

@@ -92,6 +92,46 @@ test("share group: least in flight is fair to 20 members that work at one pace",
   assertFair(counts, picks);
 });
 
+/** Members 0..4 finish nothing in one of four stretches of 100 picks, all others at once. */
+function pickWithPauses(group: ShareGroup, loads: Int32Array, picks: number): number[] {
+  const counts = new Array<number>(20).fill(0);
+  const held: number[] = [];
+  for (let round = 0; round < picks; round += 1) {
+    const isPause = Math.floor(round / 100) % 4 === 0;
+    if (!isPause) for (const word of held.splice(0)) Atomics.sub(loads, word, 1);
+    const { loadWord } = group.pick("least_inflight", loads, "publisher", 0)!;
+    counts[loadWord]! += 1;
+    if (!isPause || loadWord >= 5) continue;
+    Atomics.add(loads, loadWord, 1);
+    held.push(loadWord);
+  }
+  return counts;
+}
+
+test("share group: least in flight evens out what members missed while their worker paused", () => {
+  const group = groupOf(sequence(20).map((index) => member(index)));
+  const picks = 10_000;
+  assertFair(pickWithPauses(group, loadsFor(20), picks), picks);
+});
+
+test("share group: a newcomer and one that was slow for long get little more than their share", () => {
+  const group = groupOf(sequence(10).map((index) => member(index)));
+  const loads = loadsFor(11);
+  Atomics.store(loads, 3, 1);
+  const counts = new Array<number>(11).fill(0);
+  const pick = (): void => {
+    counts[group.pick("least_inflight", loads, "publisher", 0)!.loadWord]! += 1;
+  };
+  for (let round = 0; round < 10_000; round += 1) pick();
+  assert.equal(counts[3], 0);
+  Atomics.store(loads, 3, 0);
+  group.add(member(10));
+  counts.fill(0);
+  for (let round = 0; round < 1100; round += 1) pick();
+  assert.ok(counts[3]! <= 100 + 40, `${counts[3]} to the one that was slow`);
+  assert.ok(counts[10]! <= 110, `${counts[10]} to the newcomer`);
+});
+
 test("share group: least in flight passes by a member that does not finish", () => {
   const group = groupOf(sequence(20).map((index) => member(index)));
   const loads = loadsFor(20);
