@@ -1,13 +1,23 @@
 /**
- * One MQTT connection of the load generator: a socket that reads into a buffer shared by all connections of the
- * process, and gathers what it has to say until `flush`.
+ * One MQTT connection of the load generator, over TCP, TLS or WebSocket: reads into a buffer shared
+ * by all connections of the process, and gathers what it has to say until `flush`.
  *
- * Sharing the read buffer is safe: the kernel fills it and the callback empties it in one go; only the beginning of a
- * packet whose end has not arrived is copied to the connection.
+ * Sharing the read buffer is safe: the kernel fills it and the callback empties it in one go; only
+ * the beginning of a packet whose end has not arrived is copied to the connection.
  */
 
-import { connect, type Socket } from "node:net";
+import { connect as connectTcp, type OnReadOpts, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions as TlsOptions } from "node:tls";
 import { type PacketSink, walkPackets } from "./client-codec.ts";
+import { nowMicros, readClock } from "./clock.ts";
+import type { LoadTarget } from "./load-shape.ts";
+import {
+  endOfUpgrade,
+  FrameStripper,
+  MAX_FRAME_HEADER_BYTES,
+  upgradeRequest,
+  writeFrameHeader,
+} from "./ws-carrier.ts";
 
 /** Large, so that a busy broker costs us few system calls. */
 const READ_BUFFER_BYTES = 512 * 1024;
@@ -15,42 +25,53 @@ const sharedReadBuffer = Buffer.allocUnsafe(READ_BUFFER_BYTES);
 const NOTHING = Buffer.alloc(0);
 /** Acknowledgements of many reads fit before the next allocation. */
 const OUTPUT_SLAB_BYTES = 8 * 1024;
+/** Below the 28,232 ports that Linux hands out per pair of addresses. */
+const CONNECTIONS_PER_ADDRESS = 25_000;
+
+let opened = 0;
+
+export interface ConnectionOptions {
+  readonly target: LoadTarget;
+  readonly hasProperties: boolean;
+  readonly createSink: (self: LoadConnection) => PacketSink;
+  /**
+   * Called after each read, when the sink has seen its packets and the connection has been flushed.
+   */
+  readonly afterRead: () => void;
+}
 
 export class LoadConnection {
   readonly socket: Socket;
+  /** Resolves when the socket is gone, whoever closed it. */
   readonly ended: Promise<void>;
-  /** Called after each read, when the sink has seen its packets: the place to flush. */
-  readonly #afterRead: () => void;
+  isEnded = false;
+  readonly #options: ConnectionOptions;
   readonly #sink: PacketSink;
-  readonly #hasProperties: boolean;
-  /** The incomplete packet at the end of the last read. */
+  /** Null unless this is a WebSocket. */
+  readonly #frames: FrameStripper | null;
+  /** False until the handshakes below MQTT are over; output waits for it. */
+  #isOpen: boolean;
+  /** The incomplete packet at the end of the last read, or the incomplete answer to the upgrade. */
   #tail: Buffer = NOTHING;
   #output: Buffer = NOTHING;
-  #outputLength = 0;
+  /** output[outputStart..outputEnd) is gathered; before it is room for a frame header. */
+  #outputStart = 0;
+  #outputEnd = 0;
 
-  constructor(
-    port: number,
-    protocolVersion: 4 | 5,
-    createSink: (self: LoadConnection) => PacketSink,
-    afterRead: () => void,
-  ) {
-    this.#hasProperties = protocolVersion === 5;
-    this.#sink = createSink(this);
-    this.#afterRead = afterRead;
-    this.socket = connect({
-      port,
-      host: "127.0.0.1",
-      noDelay: true,
-      onread: {
-        buffer: sharedReadBuffer,
-        callback: (length: number) => {
-          this.#takeBytes(length);
-          return true;
-        },
-      },
-    });
+  constructor(options: ConnectionOptions) {
+    const { transport, host, port } = options.target;
+    this.#options = options;
+    this.#sink = options.createSink(this);
+    this.#frames = transport === "ws" ? new FrameStripper() : null;
+    this.#isOpen = transport === "tcp";
+    this.socket = openSocket(options.target, (length) => this.#takeBytes(length));
+    if (transport === "ws") this.socket.write(upgradeRequest(host, port));
+    if (transport === "tls") this.socket.on("secureConnect", () => this.#open());
     this.ended = new Promise((resolve) => {
-      this.socket.on("close", () => resolve());
+      this.socket.on("close", () => {
+        this.isEnded = true;
+        resolve();
+      });
       this.socket.on("error", () => {});
     });
   }
@@ -63,13 +84,9 @@ export class LoadConnection {
 
   /** Makes room for `size` bytes of output and returns where they go in `output`. */
   claim(size: number): number {
-    const offset = this.#outputLength;
-    if (offset + size > this.#output.length) {
-      const grown = Buffer.allocUnsafe(Math.max(OUTPUT_SLAB_BYTES, (offset + size) * 2));
-      this.#output.copy(grown, 0, 0, offset);
-      this.#output = grown;
-    }
-    this.#outputLength = offset + size;
+    const offset = this.#outputEnd;
+    if (offset + size > this.#output.length) return this.#grow(size);
+    this.#outputEnd = offset + size;
     return offset;
   }
 
@@ -77,24 +94,108 @@ export class LoadConnection {
     return this.#output;
   }
 
+  /** Bytes that the kernel has not taken yet. */
+  get bufferedBytes(): number {
+    return this.socket.writableLength;
+  }
+
   /** One write of everything gathered. The socket owns that memory from then on. */
   flush(): void {
-    if (this.#outputLength === 0) return;
-    this.socket.write(this.#output.subarray(0, this.#outputLength));
-    this.#output = this.#output.subarray(this.#outputLength);
-    this.#outputLength = 0;
+    const length = this.#outputEnd - this.#outputStart;
+    if (length === 0 || !this.#isOpen) return;
+    let start = this.#outputStart;
+    if (this.#frames !== null) start = writeFrameHeader(this.#output, start, length);
+    this.socket.write(this.#output.subarray(start, this.#outputEnd));
+    this.#outputStart = Math.min(this.#outputEnd + MAX_FRAME_HEADER_BYTES, this.#output.length);
+    this.#outputEnd = this.#outputStart;
+  }
+
+  /** Closes with a reset, so that neither end keeps the port waiting: runs open many thousands. */
+  abort(): void {
+    this.socket.resetAndDestroy();
+  }
+
+  #grow(size: number): number {
+    const gathered = this.#output.subarray(this.#outputStart, this.#outputEnd);
+    const needed = (gathered.length + size) * 2 + MAX_FRAME_HEADER_BYTES;
+    this.#output = Buffer.allocUnsafe(Math.max(OUTPUT_SLAB_BYTES, needed));
+    this.#outputStart = MAX_FRAME_HEADER_BYTES;
+    gathered.copy(this.#output, this.#outputStart);
+    const offset = this.#outputStart + gathered.length;
+    this.#outputEnd = offset + size;
+    return offset;
+  }
+
+  #open(): void {
+    this.#isOpen = true;
+    this.flush();
   }
 
   #takeBytes(length: number): void {
-    let bytes = sharedReadBuffer;
+    readClock.micros = nowMicros();
+    let start = 0;
     let end = length;
+    if (!this.#isOpen) {
+      start = this.#takeUpgrade(length);
+      if (start < 0) return;
+    }
+    if (this.#frames !== null) end = this.#stripFrames(this.#frames, start, length);
+    let bytes = sharedReadBuffer;
     if (this.#tail.length > 0) {
-      bytes = Buffer.concat([this.#tail, sharedReadBuffer.subarray(0, length)]);
+      bytes = Buffer.concat([this.#tail, sharedReadBuffer.subarray(start, end)]);
+      start = 0;
       end = bytes.length;
     }
-    const done = walkPackets(bytes, { start: 0, end }, this.#hasProperties, this.#sink);
+    const done = walkPackets(bytes, { start, end }, this.#options.hasProperties, this.#sink);
     this.#tail = done < end ? Buffer.from(bytes.subarray(done, end)) : NOTHING;
     this.flush();
-    this.#afterRead();
+    this.#options.afterRead();
   }
+
+  /** Offset behind the answer to the upgrade, once it is complete; -1 before. */
+  #takeUpgrade(length: number): number {
+    const known = this.#tail.length;
+    const head = Buffer.concat([this.#tail, sharedReadBuffer.subarray(0, length)]);
+    const end = endOfUpgrade(head, head.length);
+    this.#tail = end < 0 ? head : NOTHING;
+    if (end < 0) return -1;
+    this.#open();
+    return end - known;
+  }
+
+  #stripFrames(frames: FrameStripper, start: number, end: number): number {
+    const stripped = frames.strip(sharedReadBuffer, start, end);
+    for (const reply of frames.replies) this.socket.write(reply);
+    frames.replies.length = 0;
+    return stripped;
+  }
+}
+
+function openSocket(target: LoadTarget, takeBytes: (length: number) => void): Socket {
+  const onread: OnReadOpts = {
+    buffer: sharedReadBuffer,
+    callback: (length: number) => {
+      takeBytes(length);
+      return true;
+    },
+  };
+  const { host, port } = target;
+  const localAddress = localAddressFor(host);
+  const local = localAddress === "" ? {} : { localAddress };
+  if (target.transport !== "tls")
+    return connectTcp({ host, port, noDelay: true, onread, ...local });
+  // `onread` is documented for TLS as well (Node 12.17), but missing from the type declarations.
+  const tls = { ca: target.ca, servername: "localhost", onread } as TlsOptions;
+  const socket = connectTls({ host, port, ...local, ...tls });
+  socket.setNoDelay(true);
+  return socket;
+}
+
+/**
+ * The loopback network has 16 million addresses: runs with more connections than ports use several.
+ */
+function localAddressFor(host: string): string {
+  const turn = Math.floor(opened / CONNECTIONS_PER_ADDRESS);
+  opened += 1;
+  return host === "127.0.0.1" && turn > 0 ? `127.0.1.${turn}` : "";
 }

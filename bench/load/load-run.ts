@@ -1,75 +1,140 @@
 /**
- * One run of a scenario inside a generator process: connect everybody, keep every publisher's window full, check each
- * delivery, and take the figures between warm-up and wind-down.
+ * The generator's main kind of run: connect everybody, publish at the given pace, check each
+ * delivery, and take the figures between warm-up and wind-down. The patterns are in load-shape.ts,
+ * their arithmetic in routes.ts.
  */
 
-import { PacketType } from "../../src/shared/mqtt/packet-type.ts";
-import {
-  connectPacket,
-  type PacketSink,
-  publishTemplate,
-  readUint32,
-  subscribePacket,
-  writeAck,
-} from "./client-codec.ts";
+import { connectPacket, publishTemplate } from "./client-codec.ts";
+import { nowMicros, readClock } from "./clock.ts";
+import { type GeneratorRun, MeasuredWindow, pause, untilDone } from "./generator-run.ts";
+import { LatencyRecorder } from "./latency.ts";
 import { LoadConnection } from "./load-connection.ts";
 import { LoadPublisher } from "./load-publisher.ts";
-import { processCpuMicros } from "./process-cpu.ts";
-import type { LoadResult, LoadTask, Scenario } from "./scenario.ts";
+import type { GeneratorCounts, LoadShape, LoadTarget } from "./load-shape.ts";
+import { SubscriberSink } from "./load-subscriber.ts";
+import { Pacer } from "./pacer.ts";
+import { blankPayload } from "./payload.ts";
+import { PublisherSink } from "./publisher-sink.ts";
+import { type Routes, routesOf } from "./routes.ts";
+
+export interface LoadTask {
+  readonly kind: "load";
+  readonly shape: LoadShape;
+  readonly target: LoadTarget;
+  /** Distinguishes client ids and topics of several generator processes. */
+  readonly prefix: string;
+  /**
+   * Makes the first subscriber stop reading for a while, in milliseconds after the load began; null
+   * = none does.
+   */
+  readonly frozen: { readonly afterMs: number; readonly forMs: number } | null;
+}
 
 /** A run whose deliveries stop for so long has lost messages; it ends and reports them. */
 const STALL_MS = 3_000;
-const SETUP_WAIT_MS = 20_000;
+const SETUP_STALL_MS = 20_000;
 const POLL_MS = 20;
 /** Connections opened at once: below any listen backlog. */
 const CONNECT_BATCH = 50;
-const ACK_BYTES = 4;
 
-interface Snapshot {
-  readonly timeMs: number;
-  readonly deliveries: number;
-  readonly ownCpuMicros: number;
-  readonly brokerCpuMicros: number;
-}
-
-export class LoadRun {
+export class LoadRun implements GeneratorRun {
+  readonly work = null;
   readonly #task: LoadTask;
+  readonly #shape: LoadShape;
+  readonly #routes: Routes;
+  readonly #payloadBytes: number;
+  readonly #closedWindow: number;
+  readonly #window: MeasuredWindow;
+  readonly #latency = new LatencyRecorder();
+  /**
+   * With a frozen subscriber: `#latency` is that of the others meanwhile, and this what it was
+   * before.
+   */
+  readonly #latencyBefore = new LatencyRecorder();
   readonly #publishers: LoadPublisher[] = [];
+  readonly #subscribers: SubscriberSink[] = [];
   readonly #connections: LoadConnection[] = [];
+  /** Publishers that may send again. */
+  readonly #dirty: LoadPublisher[] = [];
+  readonly #pacer: Pacer | null;
   /** Connections set up so far: CONNACK for publishers, SUBACK for subscribers. */
   #readyCount = 0;
   #deliveries = 0;
   #repeated = 0;
-  #gaps = 0;
+  #disordered = 0;
+  #corrupt = 0;
   #refused = "";
-  /** Publishers with gathered, unsent publishes. */
-  readonly #dirty: LoadPublisher[] = [];
+  #nextPublisher = 0;
+  #measureFromMicros = Number.POSITIVE_INFINITY;
+  #frozenFromMicros = 0;
+  #frozenUntilMicros = Number.POSITIVE_INFINITY;
 
   constructor(task: LoadTask) {
+    const { shape } = task;
     this.#task = task;
+    this.#shape = shape;
+    this.#routes = routesOf(shape, task.prefix);
+    this.#payloadBytes = blankPayload(shape.payloadBytes).length;
+    this.#closedWindow = shape.pace.kind === "closed" ? shape.pace.window : 0;
+    this.#pacer = shape.pace.kind === "open" ? new Pacer(shape.pace.publishesPerSecond) : null;
+    this.#window = new MeasuredWindow(task.target);
+    if (task.frozen !== null) this.#frozenFromMicros = Number.POSITIVE_INFINITY;
   }
 
-  async run(): Promise<LoadResult> {
-    await this.#connectAll();
-    for (const publisher of this.#publishers) {
-      publisher.fill();
-      publisher.connection.flush();
+  async prepare(): Promise<void> {
+    const { subscribers } = this.#routes;
+    const count = this.#shape.publishers + subscribers;
+    for (let index = 0; index < count; index += 1) {
+      if (index < subscribers) this.#addSubscriber(index);
+      else this.#addPublisher(index - subscribers);
+      if (index % CONNECT_BATCH === CONNECT_BATCH - 1 || index === count - 1) {
+        await this.#untilReady(index + 1);
+      }
     }
-    await pause(this.#task.warmUpMs);
-    const first = this.#snapshot();
-    await pause(this.#task.measureMs);
-    const last = this.#snapshot();
-    for (const publisher of this.#publishers) publisher.isStopped = true;
-    await this.#windDown();
-    for (const connection of this.#connections) connection.socket.destroy();
-    return this.#result(first, last);
   }
 
-  /** A delivery has arrived: `publisherIndex` and `sequence` come from its payload. */
-  takeDelivery(publisherIndex: number, sequence: number): void {
+  begin(): void {
+    readClock.micros = nowMicros();
+    if (this.#task.frozen !== null) this.#planFreeze(this.#task.frozen);
+    if (this.#pacer !== null) {
+      this.#pacer.start((intended, publishes) => this.#publishDue(intended, publishes));
+      return;
+    }
+    for (const publisher of this.#publishers) this.markDirty(publisher);
+    this.#sendDirty();
+  }
+
+  openWindow(): void {
+    this.#latency.reset();
+    this.#window.open(this.#deliveries);
+    this.#measureFromMicros = this.#window.openedMicros;
+  }
+
+  closeWindow(): void {
+    this.#window.close(this.#deliveries);
+    this.#pacer?.stop();
+    for (const publisher of this.#publishers) publisher.isStopped = true;
+  }
+
+  async finish(): Promise<GeneratorCounts> {
+    await this.#windDown();
+    const broken = this.#connections.filter((connection) => connection.isEnded).length;
+    for (const connection of this.#connections) connection.abort();
+    if (this.#refused !== "") throw new Error(this.#refused);
+    return this.#counts(broken);
+  }
+
+  /** A delivery has arrived, `age` microseconds after it was meant to be sent. */
+  takeDelivery(publisherIndex: number, sequence: number, age: number): void {
+    const publisher = this.#publishers[publisherIndex]!;
     this.#deliveries += 1;
-    const publisher = this.#publishers[publisherIndex];
-    if (publisher !== undefined) this.#completePart(publisher, sequence);
+    if (!publisher.takeDelivery(sequence)) {
+      this.#repeated += 1;
+      return;
+    }
+    const intended = readClock.micros - age;
+    if (intended >= this.#measureFromMicros) this.#record(intended, age);
+    this.markDirty(publisher);
   }
 
   takeRepeat(): void {
@@ -77,12 +142,19 @@ export class LoadRun {
     this.#repeated += 1;
   }
 
-  takeGap(): void {
-    this.#gaps += 1;
+  takeDisorder(): void {
+    this.#disordered += 1;
   }
 
-  takeHandshake(publisher: LoadPublisher, packetId: number): void {
-    this.#completePart(publisher, publisher.sequenceOf(packetId));
+  takeCorrupt(): void {
+    this.#corrupt += 1;
+  }
+
+  /** Something of this publisher was completed: it may send again after this read. */
+  markDirty(publisher: LoadPublisher): void {
+    if (publisher.isDirty) return;
+    publisher.isDirty = true;
+    this.#dirty.push(publisher);
   }
 
   markReady(): void {
@@ -93,14 +165,12 @@ export class LoadRun {
     this.#refused = text;
   }
 
-  #completePart(publisher: LoadPublisher, sequence: number): void {
-    if (publisher.completePart(sequence) && !publisher.isDirty) {
-      publisher.isDirty = true;
-      this.#dirty.push(publisher);
-    }
+  #record(intendedMicros: number, age: number): void {
+    if (intendedMicros < this.#frozenFromMicros) this.#latencyBefore.record(age);
+    else if (intendedMicros < this.#frozenUntilMicros) this.#latency.record(age);
   }
 
-  readonly #afterRead = (): void => {
+  readonly #sendDirty = (): void => {
     for (const publisher of this.#dirty) {
       publisher.isDirty = false;
       publisher.fill();
@@ -109,71 +179,95 @@ export class LoadRun {
     this.#dirty.length = 0;
   };
 
-  async #connectAll(): Promise<void> {
-    const { scenario } = this.#task;
-    const count = scenario.publishers + scenario.subscribers;
-    for (let index = 0; index < count; index += 1) {
-      if (index < scenario.subscribers) this.#addSubscriber(index);
-      else this.#addPublisher(index - scenario.subscribers);
-      if (index % CONNECT_BATCH === CONNECT_BATCH - 1 || index === count - 1) {
-        await this.#waitReady(index + 1);
-      }
+  /** Open loop: publishers take turns, so each sends at its share of the rate. */
+  #publishDue(intendedMicros: number, publishes: number): void {
+    for (let count = 0; count < publishes; count += 1) {
+      const publisher = this.#publishers[this.#nextPublisher]!;
+      this.#nextPublisher = (this.#nextPublisher + 1) % this.#publishers.length;
+      publisher.publishAt(intendedMicros);
+      this.markDirty(publisher);
     }
+    this.#sendDirty();
   }
 
-  async #waitReady(count: number): Promise<void> {
-    const startMs = performance.now();
-    while (this.#readyCount < count) {
+  #planFreeze({ afterMs, forMs }: { afterMs: number; forMs: number }): void {
+    const socket = this.#connections[0]!.socket;
+    setTimeout(() => {
+      this.#frozenFromMicros = nowMicros();
+      socket.pause();
+    }, afterMs);
+    setTimeout(() => {
+      this.#frozenUntilMicros = nowMicros();
+      socket.resume();
+    }, afterMs + forMs);
+  }
+
+  async #untilReady(count: number): Promise<void> {
+    const isReady = () => {
       if (this.#refused !== "") throw new Error(this.#refused);
-      if (performance.now() - startMs > SETUP_WAIT_MS) {
-        throw new Error(`only ${this.#readyCount} of ${count} connections were set up`);
-      }
-      await pause(1);
-    }
+      return this.#readyCount >= count;
+    };
+    const what = `setting up ${count} connections`;
+    await untilDone(isReady, () => this.#readyCount, SETUP_STALL_MS, what);
+  }
+
+  #connect(createSink: (self: LoadConnection) => SubscriberSink | PublisherSink): LoadConnection {
+    const connection = new LoadConnection({
+      target: this.#task.target,
+      hasProperties: this.#shape.protocolVersion === 5,
+      createSink,
+      afterRead: this.#sendDirty,
+    });
+    this.#connections.push(connection);
+    return connection;
   }
 
   #addSubscriber(index: number): void {
-    const { scenario, prefix } = this.#task;
-    const connection = new LoadConnection(
-      this.#task.port,
-      scenario.protocolVersion,
-      (self) => new SubscriberSink(this, self, scenario, topicOf(this.#task, index)),
-      this.#afterRead,
-    );
-    connection.gather(connectPacket(`${prefix}-sub-${index}`, scenario.protocolVersion));
+    const { protocolVersion, isPersistent } = this.#shape;
+    const connection = this.#connect((self) => {
+      const sink = new SubscriberSink(this, self, {
+        shape: this.#shape,
+        heard: this.#routes.heardRoute(index),
+        payloadBytes: this.#payloadBytes,
+        isFrozen: index === 0 && this.#task.frozen !== null,
+      });
+      this.#subscribers.push(sink);
+      return sink;
+    });
+    const clientId = `${this.#task.prefix}-sub-${index}`;
+    connection.gather(connectPacket(clientId, protocolVersion, isPersistent));
     connection.flush();
-    this.#connections.push(connection);
   }
 
   #addPublisher(index: number): void {
-    const { scenario, prefix } = this.#task;
-    const { qos, payloadBytes, protocolVersion } = scenario;
-    const template = publishTemplate(
-      topicOf(this.#task, index),
-      qos,
-      payloadBytes,
-      protocolVersion,
-    );
-    const receivers = scenario.topology === "fan-out" ? scenario.subscribers : 1;
-    const connection: LoadConnection = new LoadConnection(
-      this.#task.port,
-      protocolVersion,
-      (self) => {
-        const publisher = new LoadPublisher(self, { index, scenario, template, receivers });
-        this.#publishers.push(publisher);
-        return new PublisherSink(this, publisher);
-      },
-      this.#afterRead,
-    );
-    connection.gather(connectPacket(`${prefix}-pub-${index}`, protocolVersion));
+    const { qos, protocolVersion } = this.#shape;
+    const route = this.#routes.publishRoute(index);
+    const payload = blankPayload(this.#payloadBytes);
+    const template = publishTemplate(route.topic, payload, { qos, protocolVersion });
+    const frozen = this.#task.frozen === null ? 0 : 1;
+    const connection = this.#connect((self) => {
+      const publisher = new LoadPublisher(self, {
+        index,
+        route,
+        template,
+        payloadBytes: this.#payloadBytes,
+        qos,
+        receivers: this.#routes.receiversOf(index) - frozen,
+        window: this.#closedWindow,
+      });
+      this.#publishers.push(publisher);
+      return new PublisherSink(this, publisher, protocolVersion === 5);
+    });
+    connection.gather(connectPacket(`${this.#task.prefix}-pub-${index}`, protocolVersion));
     connection.flush();
-    this.#connections.push(connection);
   }
 
+  /** Waits until everything published has arrived, or nothing moves any more. */
   async #windDown(): Promise<void> {
     let seen = -1;
     let changedMs = performance.now();
-    while (this.#publishers.some((publisher) => publisher.inFlight > 0)) {
+    const isBusy = (publisher: LoadPublisher) => publisher.inFlight > 0 || publisher.waiting > 0;
+    while (this.#publishers.some(isBusy)) {
       if (this.#deliveries !== seen) {
         seen = this.#deliveries;
         changedMs = performance.now();
@@ -184,21 +278,7 @@ export class LoadRun {
     }
   }
 
-  #snapshot(): Snapshot {
-    const own = process.cpuUsage();
-    return {
-      timeMs: performance.now(),
-      deliveries: this.#deliveries,
-      ownCpuMicros: own.user + own.system,
-      brokerCpuMicros: processCpuMicros(this.#task.brokerPid),
-    };
-  }
-
-  #result(first: Snapshot, last: Snapshot): LoadResult {
-    const seconds = (last.timeMs - first.timeMs) / 1000;
-    const deliveries = last.deliveries - first.deliveries;
-    const brokerCpu = last.brokerCpuMicros - first.brokerCpuMicros;
-    const isCpuKnown = first.brokerCpuMicros >= 0 && last.brokerCpuMicros >= 0;
+  #counts(brokenConnections: number): GeneratorCounts {
     let published = 0;
     let expected = 0;
     for (const publisher of this.#publishers) {
@@ -206,105 +286,30 @@ export class LoadRun {
       expected += publisher.published * publisher.receivers;
     }
     return {
-      seconds,
-      deliveries,
-      deliveriesPerSecond: deliveries / seconds,
-      brokerCpuMicrosPerDelivery: isCpuKnown && deliveries > 0 ? brokerCpu / deliveries : -1,
-      brokerCores: isCpuKnown ? brokerCpu / (seconds * 1e6) : -1,
-      generatorShare: (last.ownCpuMicros - first.ownCpuMicros) / (seconds * 1e6),
-      published,
-      lost: expected - (this.#deliveries - this.#repeated),
-      repeated: this.#repeated,
-      gaps: this.#gaps,
+      ...this.#window.counts(),
+      check: {
+        expected,
+        received: this.#deliveries,
+        lost: expected - (this.#deliveries - this.#repeated),
+        repeated: this.#repeated,
+        disordered: this.#disordered,
+        corrupt: this.#corrupt,
+      },
+      latency: this.#latency.histogram().encode(),
+      figures: {
+        published,
+        "connections lost": brokenConnections,
+        ...this.#frozenFigures(published),
+      },
     };
   }
-}
 
-/** What a subscriber does: subscribe, check, acknowledge. */
-class SubscriberSink implements PacketSink {
-  readonly #run: LoadRun;
-  readonly #connection: LoadConnection;
-  readonly #scenario: Scenario;
-  readonly #filter: string;
-  /** Last sequence number by publisher. */
-  readonly #last: Int32Array;
-
-  constructor(run: LoadRun, connection: LoadConnection, scenario: Scenario, filter: string) {
-    this.#run = run;
-    this.#connection = connection;
-    this.#scenario = scenario;
-    this.#filter = filter;
-    this.#last = new Int32Array(scenario.publishers).fill(-1);
+  #frozenFigures(published: number): Record<string, number> {
+    if (this.#task.frozen === null) return {};
+    return {
+      "p50 before the freeze, us": this.#latencyBefore.histogram().percentiles().p50,
+      "p99 before the freeze, us": this.#latencyBefore.histogram().percentiles().p99,
+      "missed by the frozen one": published - this.#subscribers[0]!.received,
+    };
   }
-
-  handlePublish(bytes: Uint8Array, payloadOffset: number, qos: number, packetId: number): void {
-    if (qos > 0) this.#acknowledge(qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId);
-    const publisher = readUint32(bytes, payloadOffset);
-    const sequence = readUint32(bytes, payloadOffset + 4);
-    const last = this.#last[publisher]!;
-    if (sequence <= last) {
-      this.#run.takeRepeat();
-      return;
-    }
-    if (sequence !== last + 1) this.#run.takeGap();
-    this.#last[publisher] = sequence;
-    this.#run.takeDelivery(publisher, sequence);
-  }
-
-  handleOther(type: number, bytes: Uint8Array, bodyOffset: number, bodyLength: number): void {
-    if (type === PacketType.PUBREL) {
-      this.#acknowledge(PacketType.PUBCOMP, (bytes[bodyOffset]! << 8) | bytes[bodyOffset + 1]!);
-    } else if (type === PacketType.CONNACK && bytes[bodyOffset + 1] === 0) {
-      const { qos, protocolVersion } = this.#scenario;
-      this.#connection.gather(subscribePacket(this.#filter, qos, protocolVersion));
-    } else if (type === PacketType.SUBACK && bytes[bodyOffset + bodyLength - 1]! < 0x80) {
-      this.#run.markReady();
-    } else {
-      this.#run.refuse(`subscriber: unexpected packet of type ${type}`);
-    }
-  }
-
-  #acknowledge(type: number, packetId: number): void {
-    const offset = this.#connection.claim(ACK_BYTES);
-    writeAck(this.#connection.output, offset, type, packetId);
-  }
-}
-
-/** What a publisher hears: CONNACK and the acknowledgements of its publishes. */
-class PublisherSink implements PacketSink {
-  readonly #run: LoadRun;
-  readonly #publisher: LoadPublisher;
-
-  constructor(run: LoadRun, publisher: LoadPublisher) {
-    this.#run = run;
-    this.#publisher = publisher;
-  }
-
-  handlePublish(): void {
-    this.#run.refuse("publisher: received a PUBLISH");
-  }
-
-  handleOther(type: number, bytes: Uint8Array, bodyOffset: number): void {
-    const packetId = (bytes[bodyOffset]! << 8) | bytes[bodyOffset + 1]!;
-    if (type === PacketType.PUBACK || type === PacketType.PUBCOMP) {
-      this.#run.takeHandshake(this.#publisher, packetId);
-    } else if (type === PacketType.PUBREC) {
-      const { connection } = this.#publisher;
-      const offset = connection.claim(ACK_BYTES);
-      writeAck(connection.output, offset, PacketType.PUBREL, packetId);
-    } else if (type === PacketType.CONNACK && bytes[bodyOffset + 1] === 0) {
-      this.#run.markReady();
-    } else {
-      this.#run.refuse(`publisher: unexpected packet of type ${type}`);
-    }
-  }
-}
-
-function topicOf(task: LoadTask, index: number): string {
-  const isShared = task.scenario.topology === "fan-out";
-  return isShared ? `${task.prefix}/load/all` : `${task.prefix}/load/${index}`;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,9 +1,9 @@
 /**
  * The floor: what it costs Node to write one PUBLISH to every subscriber and nothing else.
  *
- * Speaks just enough MQTT 3.1.1 to serve the load generator's fan-out at QoS 0: CONNECT and SUBSCRIBE get fixed
- * answers, and every PUBLISH is written, as received, to every subscribed socket in a bare loop. No session, no match,
- * no encoding, no queue. Prints its port.
+ * Speaks just enough MQTT 3.1.1 to serve the load generator's fan-out at QoS 0: CONNECT and
+ * SUBSCRIBE get fixed answers, and every PUBLISH is written, as received, to every subscribed
+ * socket in a bare loop. No session, no match, no encoding, no queue. Prints its port.
  */
 
 import { createServer, type Socket } from "node:net";
@@ -13,7 +13,10 @@ const CONNACK = Buffer.of(PacketType.CONNACK << 4, 2, 0, 0);
 const SUBACK = Buffer.of(PacketType.SUBACK << 4, 3, 0, 1, 0);
 const subscribers: Socket[] = [];
 
-/** The generator's packets are shorter than 128 bytes and arrive whole: one length byte, no reassembly. */
+/**
+ * The generator's packets are shorter than 128 bytes and arrive whole: one length byte, no
+ * reassembly.
+ */
 function handleBytes(socket: Socket, bytes: Buffer): void {
   let offset = 0;
   while (offset < bytes.length) {

@@ -1,0 +1,98 @@
+/** mosquitto as the peer: Debian's package, configured by mosquitto.conf beside this file. */
+
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createConnection } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SpawnedProcess } from "../../test/helpers/child-process.ts";
+import { until, withDeadline } from "../../test/helpers/deadline.ts";
+import { freePort } from "../../test/helpers/ports.ts";
+import type { TransportName } from "../load/load-shape.ts";
+import {
+  benchCertificates,
+  type Contender,
+  loopbackTarget,
+  NO_FIGURES,
+  type RunningServer,
+} from "./contender.ts";
+
+/** Beside the source, not beside the compiled file: the compiler copies no configuration. */
+const CONFIGURATION = new URL("../../../bench/contenders/mosquitto.conf", import.meta.url);
+const STOP_WAIT_MS = 15_000;
+
+export const HOW_TO_INSTALL_MOSQUITTO =
+  "mosquitto is not installed; on Debian or Ubuntu: sudo apt-get install --no-install-recommends mosquitto " +
+  "(and: sudo systemctl disable --now mosquitto, so that it does not run beside the benchmark)";
+
+/** "mosquitto version 2.0.11", or "" when it is not installed. */
+export function mosquittoVersion(): string {
+  const { error, stdout } = spawnSync("mosquitto", ["-h"], { encoding: "utf8" });
+  return error === undefined ? (stdout.split("\n")[0] ?? "") : "";
+}
+
+export const mosquitto: Contender = {
+  name: "mosquitto",
+  isSubject: false,
+  threads: 1,
+  refusal: () => (mosquittoVersion() === "" ? HOW_TO_INSTALL_MOSQUITTO : ""),
+  start,
+};
+
+async function start(transport: TransportName): Promise<RunningServer> {
+  const port = await freePort();
+  const directory = mkdtempSync(join(tmpdir(), "mosquitto-bench-"));
+  // Started by root it gives up its rights, and must still read its certificates.
+  chmodSync(directory, 0o755);
+  const file = join(directory, "mosquitto.conf");
+  const lines = [`listener ${port} 127.0.0.1`, ...listenerLines(transport, directory), ""];
+  writeFileSync(file, `${readFileSync(CONFIGURATION, "utf8")}\n${lines.join("\n")}`);
+  const child = new SpawnedProcess("mosquitto", ["-c", file]);
+  const ended = child.exited.then((exit) => {
+    rmSync(directory, { recursive: true, force: true });
+    return exit;
+  });
+  const failed = ended.then((exit) => {
+    throw new Error(`mosquitto ended with code ${exit.code}: ${child.output}`);
+  });
+  failed.catch(() => {});
+  await Promise.race([until(() => accepts(port), "mosquitto to listen"), failed]);
+  return {
+    target: loopbackTarget(port, child.pid, transport),
+    adminPort: 0,
+    ownFigures: NO_FIGURES,
+    stop: async () => {
+      child.signal("SIGTERM");
+      await withDeadline(ended, "mosquitto to end", STOP_WAIT_MS).catch(async () => {
+        child.signal("SIGKILL");
+        await ended;
+      });
+    },
+  };
+}
+
+function listenerLines(transport: TransportName, directory: string): string[] {
+  if (transport === "tcp") return [];
+  if (transport === "ws") return ["protocol websockets"];
+  const { ca, server } = benchCertificates();
+  const files = { "ca.pem": ca, "cert.pem": server.cert, "key.pem": server.key };
+  for (const [name, content] of Object.entries(files)) {
+    writeFileSync(join(directory, name), content);
+  }
+  return [
+    `cafile ${join(directory, "ca.pem")}`,
+    `certfile ${join(directory, "cert.pem")}`,
+    `keyfile ${join(directory, "key.pem")}`,
+  ];
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ port, host: "127.0.0.1" });
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+  });
+}

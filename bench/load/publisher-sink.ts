@@ -1,0 +1,46 @@
+/**
+ * What a publisher of the load generator hears: CONNACK and the acknowledgements of its publishes.
+ */
+
+import { writeAck } from "../../src/shared/mqtt/encode-ack.ts";
+import { PacketType } from "../../src/shared/mqtt/packet-type.ts";
+import { isAccepted, type PacketSink, receiveMaximumOf } from "./client-codec.ts";
+import type { LoadPublisher } from "./load-publisher.ts";
+import type { LoadRun } from "./load-run.ts";
+
+const ACK_BYTES = 4;
+
+export class PublisherSink implements PacketSink {
+  readonly #run: LoadRun;
+  readonly #publisher: LoadPublisher;
+  readonly #hasProperties: boolean;
+
+  constructor(run: LoadRun, publisher: LoadPublisher, hasProperties: boolean) {
+    this.#run = run;
+    this.#publisher = publisher;
+    this.#hasProperties = hasProperties;
+  }
+
+  handlePublish(): void {
+    this.#run.refuse("publisher: received a PUBLISH");
+  }
+
+  handleOther(type: number, bytes: Uint8Array, bodyOffset: number, bodyLength: number): void {
+    const packetId = (bytes[bodyOffset]! << 8) | bytes[bodyOffset + 1]!;
+    if (type === PacketType.PUBACK || type === PacketType.PUBCOMP) {
+      this.#publisher.takeHandshake(packetId);
+      this.#run.markDirty(this.#publisher);
+    } else if (type === PacketType.PUBREC) {
+      const { connection } = this.#publisher;
+      const offset = connection.claim(ACK_BYTES);
+      writeAck(connection.output, offset, PacketType.PUBREL, packetId, 0);
+    } else if (type === PacketType.CONNACK && isAccepted(bytes, bodyOffset)) {
+      if (this.#hasProperties) {
+        this.#publisher.sendQuota = receiveMaximumOf(bytes, bodyOffset, bodyLength);
+      }
+      this.#run.markReady();
+    } else {
+      this.#run.refuse(`publisher: unexpected packet of type ${type}`);
+    }
+  }
+}
