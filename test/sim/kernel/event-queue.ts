@@ -1,7 +1,7 @@
 /**
- * What will happen, by virtual time: a binary heap whose keys lie in typed arrays. An event is a row
- * of numbers and one subject; pushing and popping allocate nothing once the arrays have grown, and
- * no closure is made per event.
+ * What will happen, by virtual time: a binary heap whose keys lie in typed arrays. An event is a
+ * row of numbers and one subject; pushing and popping allocate nothing once the arrays have grown,
+ * and no closure is made per event.
  *
  *   heap:  [row, row, ...]  ordered by (time, order of pushing)
  *   rows:  time | order | kind | node | generation | subject        free rows form a stack

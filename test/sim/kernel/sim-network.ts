@@ -70,18 +70,22 @@ export class SimNetwork {
     this.#blocked.fill(0);
   }
 
-  /** `packet` is handed over as it is, perhaps twice: nobody may change it after sending. */
-  send(source: number, target: number, packet: unknown): void {
+  /**
+   * `packet` is handed over as it is, perhaps twice: nobody may change it after sending. False when
+   * it is lost, which only an omniscient transport knows at once.
+   */
+  send(source: number, target: number, packet: unknown): boolean {
     this.sentCount += 1;
     const isLost = this.#random.chance(this.#profile.loss);
     const isDoubled = this.#random.chance(this.#profile.duplication);
     const link = source * this.#nodeCount + target;
     if (isLost || this.#blocked[link] === 1) {
       this.lostCount += 1;
-      return;
+      return false;
     }
     this.#deliver(link, target, packet);
     if (isDoubled) this.#deliver(link, target, packet);
+    return true;
   }
 
   #deliver(link: number, target: number, packet: unknown): void {

@@ -1,7 +1,7 @@
 /**
- * Seeded chance for the simulator. Each concern (network, disk, clients, ...) has a generator of its
- * own, derived from the schedule's seed and the concern's name, so that one draw more in one concern
- * does not shift the others: a schedule stays recognisable while the simulator changes.
+ * Seeded chance for the simulator. Each concern (network, disk, clients, ...) has a generator of
+ * its own, derived from the schedule's seed and the concern's name, so that one draw more in one
+ * concern does not shift the others: a schedule stays recognisable while the simulator changes.
  */
 
 import { Prng } from "../../../src/shared/base/prng.ts";

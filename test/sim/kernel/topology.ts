@@ -1,6 +1,6 @@
 /**
- * Named ways to cut a network. Each is a set of directed links to block; which node plays which part
- * is drawn by the caller, who knows the leader.
+ * Named ways to cut a network. Each is a set of directed links to block; which node plays which
+ * part is drawn by the caller, who knows the leader.
  *
  *   split        two sides that do not hear each other        bridge     two halves that share one node
  *   isolate      one node alone                               two-leaf   hub hears all; leaves only hear the hub
@@ -8,8 +8,8 @@
  *   one-way      everything from one side to the other        link       one pair, one direction
  *   ring         each node hears its neighbours only
  *
- * `bridge` and `two-leaf` are the partial partitions in which every node still hears somebody, which
- * have kept real systems without a leader for ever (raft pitfall 28).
+ * `bridge` and `two-leaf` are the partial partitions in which every node still hears somebody,
+ * which have kept real systems without a leader for ever (raft pitfall 28).
  */
 
 import type { SimNetwork } from "./sim-network.ts";
@@ -61,7 +61,9 @@ export function passes(topology: Topology, count: number, source: number, target
   }
 }
 
-/** Cuts `nodes` so, `special` first when given, the others in random order. Heals nothing before. */
+/**
+ * Cuts `nodes` so, `special` first when given, the others in random order. Heals nothing before.
+ */
 export function cut(
   network: SimNetwork,
   random: SimRandom,

@@ -1,6 +1,7 @@
 /**
- * Fingerprint of everything that happened in a run, in order. Two runs of one seed must end with the
- * same one; otherwise something depends on what is not in the seed, and no failure can be replayed.
+ * Fingerprint of everything that happened in a run, in order. Two runs of one seed must end with
+ * the same one; otherwise something depends on what is not in the seed, and no failure can be
+ * replayed.
  */
 
 export class TraceHash {

@@ -4,7 +4,7 @@
  * and Wing, theorem 1), which turns one exponential search into many small ones.
  */
 
-import { checkHistory } from "./check-history.ts";
+import { checkHistory, DEFAULT_STEP_LIMIT } from "./check-history.ts";
 import {
   type CheckResult,
   type Operation,
@@ -45,7 +45,10 @@ export interface KeyVerdict extends CheckResult {
 }
 
 /** The keys that are not proven linearizable; empty when all is well. */
-export function checkRegisters(operations: readonly RegisterOperation[]): KeyVerdict[] {
+export function checkRegisters(
+  operations: readonly RegisterOperation[],
+  stepLimit: number = DEFAULT_STEP_LIMIT,
+): KeyVerdict[] {
   const byKey = new Map<number, RegisterOperation[]>();
   for (const operation of operations) {
     // A read without an answer saw nothing and changed nothing.
@@ -55,7 +58,7 @@ export function checkRegisters(operations: readonly RegisterOperation[]): KeyVer
     else others.push(operation);
   }
   return [...byKey]
-    .map(([key, own]) => ({ key, operations: own, ...checkHistory(REGISTER, own) }))
+    .map(([key, own]) => ({ key, operations: own, ...checkHistory(REGISTER, own, stepLimit) }))
     .filter(({ verdict }) => verdict !== "linearizable");
 }
 

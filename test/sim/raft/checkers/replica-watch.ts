@@ -1,0 +1,165 @@
+/**
+ * What must hold for one replica over its whole life, across processes: terms, votes and commits
+ * only move forward, promises that left the node bind its later processes, and a log is cut only
+ * behind what is committed.
+ */
+
+import { type Entry, EntryType } from "../../../../src/shared/raft/entry.ts";
+import type { Ledger } from "./ledger.ts";
+import { type DiskView, isOnDisk, type ReplicaView } from "./views.ts";
+import { violate } from "./violation.ts";
+
+export class ReplicaWatch {
+  readonly #ledger: Ledger;
+  readonly #diskOf: (replica: number) => DiskView;
+  /** Of the present process. */
+  #term = 0;
+  #vote = 0;
+  #commitIndex = 0;
+  #isLeader = false;
+  /** Of all processes so far, as far as others can know. */
+  #promisedTerm = 0;
+  readonly #promisedVotes = new Map<number, number>();
+  /** Index of the last entry handed to the disk by this process. */
+  #submittedLast = 0;
+  /** Entries that change the configuration, in the log as handed to the disk. */
+  #confIndexes: number[] = [];
+
+  constructor(ledger: Ledger, diskOf: (replica: number) => DiskView) {
+    this.#ledger = ledger;
+    this.#diskOf = diskOf;
+  }
+
+  get isLeader(): boolean {
+    return this.#isLeader;
+  }
+
+  /** A process begins with what the disk gave it. */
+  noteStart(view: ReplicaView, confIndexes: readonly number[]): void {
+    if (view.term < this.#promisedTerm) {
+      const text = `restarts in term ${view.term}, has promised ${this.#promisedTerm}`;
+      violate("monotoneState", `replica ${view.replica} ${text}`);
+    }
+    this.#term = view.term;
+    this.#vote = view.vote;
+    this.#commitIndex = view.commitIndex;
+    this.#isLeader = false;
+    this.#submittedLast = view.lastIndex;
+    this.#confIndexes = [...confIndexes];
+  }
+
+  /** After anything was handed to the replica. Cheap when nothing of interest has moved. */
+  observe(view: ReplicaView): void {
+    const { term, vote, commitIndex, isLeader } = view;
+    if (term !== this.#term || vote !== this.#vote) this.#observeElection(view);
+    if (commitIndex !== this.#commitIndex) this.#observeCommit(view);
+    if (isLeader && (!this.#isLeader || term !== this.#term)) this.#ledger.noteLeader(view);
+    this.#term = term;
+    this.#vote = vote;
+    this.#commitIndex = commitIndex;
+    this.#isLeader = isLeader;
+  }
+
+  /**
+   * A message that binds the replica has left it: a vote for `candidate`, or 0 for a term alone.
+   */
+  notePromise(replica: number, term: number, candidate: number): void {
+    this.#promisedTerm = Math.max(this.#promisedTerm, term);
+    if (candidate === 0) return;
+    const known = this.#promisedVotes.get(term);
+    if (known !== undefined && known !== candidate) {
+      const text = `votes for ${known} and for ${candidate} in term ${term}`;
+      violate("monotoneState", `replica ${replica} ${text}`);
+    }
+    this.#promisedVotes.set(term, candidate);
+  }
+
+  /** Entries on their way to the disk: invariants 5, 7 and 9. */
+  noteAppend(view: ReplicaView, entries: readonly Entry[], appliedIndex: number): void {
+    const first = entries[0];
+    if (first === undefined) return;
+    if (first.index <= this.#submittedLast) this.#noteCut(view, first);
+    this.#checkCommitted(view, entries);
+    this.#confIndexes = this.#confIndexes.filter((index) => index < first.index);
+    for (const { index, term, type } of entries) {
+      if (type !== EntryType.CONF_CHANGE) continue;
+      const pending = this.#confIndexes.find((known) => known > appliedIndex);
+      if (view.isLeader && term === view.term && pending !== undefined) {
+        const text = `appends a configuration at ${index}, ${pending} is not applied`;
+        violate("oneConfChange", `replica ${view.replica} ${text}`);
+      }
+      this.#confIndexes.push(index);
+    }
+    this.#submittedLast = entries.at(-1)?.index as number;
+  }
+
+  /** The log was replaced by a snapshot: invariant 7. */
+  noteSnapshot(view: ReplicaView, snapshotIndex: number): void {
+    if (snapshotIndex < this.#commitIndex) {
+      const text = `takes a snapshot at ${snapshotIndex}, has committed ${this.#commitIndex}`;
+      violate("committedKept", `replica ${view.replica} ${text}`);
+    }
+    this.#submittedLast = snapshotIndex;
+    this.#confIndexes = [];
+  }
+
+  /** What a leader believes of a member, after an answer of that member: invariant 8. */
+  checkMatch(view: ReplicaView, member: number): void {
+    if (!view.isLeader) return;
+    const disk = this.#diskOf(member);
+    // A member that has gone on to another term may have lost what it had in this one.
+    if (disk.hardTerm > view.term) return;
+    const match = view.matchOf(member);
+    const term = view.termAt(match);
+    if (match === 0 || term === 0 || isOnDisk(disk, match, term)) return;
+    const text = `counts ${match} of term ${term} on replica ${member}`;
+    violate(
+      "durableMatch",
+      `leader ${view.replica} ${text}, whose disk has ${disk.entryTerm(match)}`,
+    );
+  }
+
+  #observeElection(view: ReplicaView): void {
+    const { replica, term, vote } = view;
+    if (term < this.#term) {
+      violate("monotoneState", `replica ${replica} falls from term ${this.#term} to ${term}`);
+    }
+    if (term === this.#term && this.#vote !== 0 && vote !== this.#vote) {
+      const text = `changes its vote in term ${term} from ${this.#vote} to ${vote}`;
+      violate("monotoneState", `replica ${replica} ${text}`);
+    }
+  }
+
+  #observeCommit(view: ReplicaView): void {
+    const { replica, commitIndex } = view;
+    if (commitIndex < this.#commitIndex) {
+      const text = `commit falls from ${this.#commitIndex} to ${commitIndex}`;
+      violate("monotoneState", `replica ${replica}: ${text}`);
+    }
+    this.#ledger.noteCommit(view, this.#commitIndex, this.#diskOf);
+  }
+
+  #noteCut(view: ReplicaView, first: Entry): void {
+    if (view.isLeader && this.#isLeader && first.term === view.term && view.term === this.#term) {
+      violate("leaderAppendOnly", `leader ${view.replica} rewrites its entry ${first.index}`);
+    }
+  }
+
+  /** What replaces committed entries must be the same, and all of it: invariant 7. */
+  #checkCommitted(view: ReplicaView, entries: readonly Entry[]): void {
+    const { replica, commitIndex } = view;
+    for (const { index, term } of entries) {
+      if (index > commitIndex || this.#ledger.isCommitted(index, term)) continue;
+      violate(
+        "committedKept",
+        `replica ${replica} writes term ${term} at ${index}, committed before`,
+      );
+    }
+    const last = entries.at(-1)?.index as number;
+    if (last >= commitIndex) return;
+    violate(
+      "committedKept",
+      `replica ${replica} cuts off behind ${last}, has committed ${commitIndex}`,
+    );
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * How messages of one node get away: to the network, with what a real transport knows of their fate
+ * reported back to the core, sometimes wrongly; and noted where they bind the node.
+ */
+
+import { MessageType, type RaftMessage } from "../../../src/shared/raft/message.ts";
+import type { SimRandom } from "../kernel/sim-random.ts";
+import { MILLISECOND } from "./profile.ts";
+import { type DeliveryReport, SimEvent } from "./sim-event.ts";
+import type { SimNode } from "./sim-node.ts";
+import type { World } from "./world.ts";
+
+const REPORT_MAX_US = 300 * MILLISECOND;
+/** How often a transport notices that a packet did not get away. */
+const UNREACHABLE_SHARE = 0.3;
+
+export class Outbox {
+  readonly #world: World;
+  readonly #node: SimNode;
+  readonly #random: SimRandom;
+
+  constructor(world: World, node: SimNode, random: SimRandom) {
+    this.#world = world;
+    this.#node = node;
+    this.#random = random;
+  }
+
+  send(message: RaftMessage): void {
+    const { network } = this.#world;
+    const isSent = network.send(this.#node.position, message.to - 1, message);
+    const notices = this.#random.chance(UNREACHABLE_SHARE);
+    if (message.type === MessageType.SNAPSHOT) this.#report(message.to, "snapshot", isSent);
+    else if (!isSent && notices) this.#report(message.to, "unreachable", false);
+  }
+
+  /** A message that had to wait for the disk: others may build on it now, for ever. */
+  sendPromise(message: RaftMessage): void {
+    const { watch, replica } = this.#node;
+    const { type, term, to, isRejected } = message;
+    const isVote = type === MessageType.VOTE_RESPONSE && !isRejected;
+    if (isVote) watch.notePromise(replica, term, to);
+    else if (type === MessageType.APPEND_RESPONSE && !isRejected) {
+      watch.notePromise(replica, term, 0);
+    }
+    if (to !== replica) this.send(message);
+  }
+
+  #report(peer: number, kind: DeliveryReport["kind"], isDelivered: boolean): void {
+    const delay = this.#random.below(REPORT_MAX_US);
+    const report: DeliveryReport = { peer, kind, isDelivered };
+    this.#world.loop.after(delay, SimEvent.REPORT, this.#node.position, report);
+  }
+}
