@@ -56,6 +56,7 @@ const RECEIVER: LocalReceiver = {
   matchQos: 0,
   matchRetain: false,
   matchIdentifiers: null,
+  mergedIdentifiers: null,
   deliver: () => {},
 };
 const OPTIONS = { qos: 0, noLocal: false, retainAsPublished: false, subscriptionIdentifier: 0 };

@@ -54,6 +54,7 @@ class CountingReceiver implements LocalReceiver {
   matchQos = 0;
   matchRetain = false;
   matchIdentifiers: readonly number[] | null = null;
+  mergedIdentifiers: number[] | null = null;
   deliveries = 0;
 
   constructor(clientId: string, isV5: boolean) {

@@ -31,13 +31,13 @@ export function runConfig(parsed: ParsedCommand): void {
   switch (action) {
     case "check": {
       const sources = configSources(parsed);
-      const { warnings } = loadOrExit(sources);
-      for (const text of warnings) process.stderr.write(`warning: ${text}\n`);
+      warn(loadOrExit(sources).warnings);
       process.stdout.write(`${sources.file ?? "the configuration"} is valid\n`);
       return;
     }
     case "show": {
-      const { tree } = loadOrExit(configSources(parsed));
+      const { tree, warnings } = loadOrExit(configSources(parsed));
+      warn(warnings);
       process.stdout.write(formatYaml(redact(inSchemaOrder(tree))));
       return;
     }
@@ -55,4 +55,8 @@ export function runConfig(parsed: ParsedCommand): void {
         CONFIG_COMMAND,
       );
   }
+}
+
+function warn(warnings: readonly string[]): void {
+  for (const text of warnings) process.stderr.write(`warning: ${text}\n`);
 }

@@ -7,12 +7,6 @@
  *     │                        └──────────── attach: resume ───────────┤ will published
  *     └── attach with clean start, session expiry over ────────────────┘
  * ```
- *               attach                         detach, worker lost
- *  (absent) ───────────────▶ attached(epoch) ───────────────────▶ detached ── will delay over: will published
- *     ▲  ▲                     ▲                                   │  │
- *     │  └─ clean start ───────┤◀──────────── attach (resume) ─────┘  │ session expiry
- *     └────────────────────────┴───────────────────────────────────────┘
- * ```
  *
  * Commands name their attachment (thread, token); one that is over is unknown here, which fences
  * late commands. The routes of a session that ended may still be matched by other workers for a

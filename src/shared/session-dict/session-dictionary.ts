@@ -12,11 +12,6 @@
  *     └─ release, lost ┘                         └─ claim ─┘
  *                                     the newest waits, the other is superseded
  * ```
- *            claim                      claim (kick once)            release / holder's worker lost
- *  (none) ──────────▶ held(epoch) ──────────────────────▶ held + waiting ──────────────▶ held(next epoch)
- *    ▲                   │ release                             │ claim: the waiting one is superseded
- *    └───────────────────┘                                     └─ newest waits
- * ```
  *
  * The predecessor releases before the successor is granted, so whoever is granted sees all of its
  * state.

@@ -309,7 +309,7 @@ export class DistClient implements InboxRoutes {
       const route = { tenantId, filter, share: null, clientId };
       into.push(sessionChange(RouteOp.ADD_INBOX, route, options, null));
     }
-    for (const group of entry?.shares ?? []) {
+    for (const group of entry?.shares?.values() ?? []) {
       const share = { group: group.name, ordered: group.isOrdered };
       for (const member of group.members()) {
         if (member.thread !== this.#self) continue;

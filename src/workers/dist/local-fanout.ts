@@ -97,15 +97,29 @@ function mergeOne(publish: BorrowedPublish, subscription: Subscription, stamp: n
     receiver.matchQos = qos;
     receiver.matchRetain = retain;
     receiver.matchIdentifiers = identifiers;
+    receiver.mergedIdentifiers = null;
     return true;
   }
   if (qos > receiver.matchQos) receiver.matchQos = qos;
   receiver.matchRetain ||= retain;
-  if (identifiers !== null) {
-    // [MQTT-3.3.4-3] The list of one subscription is shared, so the merged one is made anew.
-    receiver.matchIdentifiers = [...(receiver.matchIdentifiers ?? []), ...identifiers];
-  }
+  if (identifiers !== null) addIdentifiers(receiver, identifiers);
   return false;
+}
+
+/**
+ * [MQTT-3.3.4-3] The list of one subscription is shared, so the merged one is made anew: once, because a
+ * client may have thousands of overlapping subscriptions.
+ */
+function addIdentifiers(receiver: LocalReceiver, identifiers: readonly number[]): void {
+  const list = receiver.matchIdentifiers;
+  if (list === null) {
+    receiver.matchIdentifiers = identifiers;
+  } else if (receiver.mergedIdentifiers === list) {
+    receiver.mergedIdentifiers.push(...identifiers);
+  } else {
+    receiver.mergedIdentifiers = [...list, ...identifiers];
+    receiver.matchIdentifiers = receiver.mergedIdentifiers;
+  }
 }
 
 /** [MQTT-3.8.3-3] */

@@ -38,7 +38,8 @@ export class FilterEntry {
   /** One subscription is the common case and needs no array. */
   local: Subscription | Subscription[] | null = null;
   inboxes: Map<string, InboxRoute> | null = null;
-  shares: ShareGroup[] | null = null;
+  /** By `shareKey`. */
+  shares: Map<string, ShareGroup> | null = null;
   /**
    * Sequence of the change that announced this worker's own bit; SUBACK waits until all have
    * applied it.

@@ -220,7 +220,7 @@ export class DistPublisher implements Publisher {
       for (const route of entry.inboxes?.values() ?? []) {
         if (this.#fanout.add(publish, route)) takers |= PERSISTENT;
       }
-      for (const group of entry.shares ?? []) this.#groups[groupCount++] = group;
+      for (const group of entry.shares?.values() ?? []) this.#groups[groupCount++] = group;
     }
     const served = Math.min(groupCount, settings.MaxGroupFanout);
     for (let at = 0; at < served; at += 1) {

@@ -86,11 +86,12 @@ export class RouteTable {
 
   #addMember(change: RouteChange, source: number, subscription: Subscription | null): void {
     const entry = this.#index.ensure(change.tenantId, change.filter);
-    entry.shares ??= [];
-    let group = findShare(entry, change.group, change.isOrdered);
-    if (group === null) {
+    entry.shares ??= new Map();
+    const key = shareKey(change.group, change.isOrdered);
+    let group = entry.shares.get(key);
+    if (group === undefined) {
       group = new ShareGroup(change.group, change.isOrdered, change.filter);
-      entry.shares.push(group);
+      entry.shares.set(key, group);
     }
     group.add({
       clientId: change.clientId,
@@ -106,11 +107,12 @@ export class RouteTable {
   }
 }
 
+function shareKey(group: string, isOrdered: boolean): string {
+  return isOrdered ? `o/${group}` : `s/${group}`;
+}
+
 function findShare(entry: FilterEntry, group: string, isOrdered: boolean): ShareGroup | null {
-  for (const share of entry.shares ?? []) {
-    if (share.name === group && share.isOrdered === isOrdered) return share;
-  }
-  return null;
+  return entry.shares?.get(shareKey(group, isOrdered)) ?? null;
 }
 
 function removeInbox(entry: FilterEntry, clientId: string, source: number): void {
@@ -122,23 +124,24 @@ function removeInbox(entry: FilterEntry, clientId: string, source: number): void
 function removeMember(entry: FilterEntry, change: RouteChange, source: number): void {
   const isInbox = change.op === RouteOp.REMOVE_INBOX_MEMBER;
   const group = findShare(entry, change.group, change.isOrdered);
-  group?.remove(change.clientId, source, isInbox);
-  dropEmptyGroups(entry);
+  if (group === null) return;
+  group.remove(change.clientId, source, isInbox);
+  dropEmptyGroup(entry, group);
 }
 
 function forgetRoutes(entry: FilterEntry, thread: number): void {
   for (const route of entry.inboxes?.values() ?? []) {
     if (route.thread === thread) removeInbox(entry, route.clientId, thread);
   }
-  for (const group of entry.shares ?? []) {
+  for (const group of entry.shares?.values() ?? []) {
     const gone = [...group.members()].filter((member) => member.thread === thread);
     for (const member of gone) group.remove(member.clientId, thread, member.isInbox);
+    dropEmptyGroup(entry, group);
   }
-  dropEmptyGroups(entry);
 }
 
-function dropEmptyGroups(entry: FilterEntry): void {
-  if (entry.shares === null || entry.shares.every((group) => group.size > 0)) return;
-  const shares = entry.shares.filter((group) => group.size > 0);
-  entry.shares = shares.length === 0 ? null : shares;
+function dropEmptyGroup(entry: FilterEntry, group: ShareGroup): void {
+  if (group.size > 0 || entry.shares === null) return;
+  entry.shares.delete(shareKey(group.name, group.isOrdered));
+  if (entry.shares.size === 0) entry.shares = null;
 }

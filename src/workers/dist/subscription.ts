@@ -16,6 +16,8 @@ export interface LocalReceiver {
   matchQos: number;
   matchRetain: boolean;
   matchIdentifiers: readonly number[] | null;
+  /** The list made for this publish, when several subscriptions have identifiers; may grow. */
+  mergedIdentifiers: number[] | null;
   /** Sends or queues one delivery. `share`: the subscription of a shared group that the message was meant for. */
   deliver(
     publish: BorrowedPublish,

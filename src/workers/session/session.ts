@@ -118,6 +118,7 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   matchQos = 0;
   matchRetain = false;
   matchIdentifiers: readonly number[] | null = null;
+  mergedIdentifiers: number[] | null = null;
 
   constructor(context: SessionContext, transport: Transport) {
     this.context = context;

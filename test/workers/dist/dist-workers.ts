@@ -58,6 +58,7 @@ export class FakeReceiver implements LocalReceiver {
   matchQos = 0;
   matchRetain = false;
   matchIdentifiers: readonly number[] | null = null;
+  mergedIdentifiers: number[] | null = null;
   readonly seen: SeenDelivery[] = [];
   onDelivery: ((delivery: SeenDelivery) => void) | null = null;
 
@@ -257,7 +258,7 @@ export class DistWorkers {
       }
       const entry = index.matched(at);
       for (const clientId of entry?.inboxes?.keys() ?? []) found.push(`inbox ${clientId}`);
-      for (const group of entry?.shares ?? []) {
+      for (const group of entry?.shares?.values() ?? []) {
         const names = [...group.members()].map(({ clientId }) => clientId).sort();
         found.push(`${group.shareFilter}: ${names.join(", ")}`);
       }

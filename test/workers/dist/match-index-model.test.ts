@@ -108,7 +108,7 @@ function matchOf(index: MatchIndex, tenantId: string, topic: string): string[] {
     for (const { clientId, thread } of entry?.inboxes?.values() ?? []) {
       found.push(`inbox ${clientId} on ${thread}`);
     }
-    for (const group of entry?.shares ?? []) {
+    for (const group of entry?.shares?.values() ?? []) {
       for (const { clientId, thread, isInbox } of group.members()) {
         found.push(`${group.shareFilter} ${clientId} ${thread} ${isInbox}`);
       }
