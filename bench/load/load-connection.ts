@@ -112,7 +112,9 @@ export class LoadConnection {
 
   /** Closes with a reset, so that neither end keeps the port waiting: runs open many thousands. */
   abort(): void {
-    this.socket.resetAndDestroy();
+    // A TLS socket cannot be reset from here.
+    if (this.#options.target.transport === "tls") this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   #grow(size: number): number {

@@ -1,4 +1,6 @@
-/** Every pattern of the load generator in smoke size, against a real broker. No figures are judged. */
+/**
+ * Every pattern of the load generator in smoke size, against a real broker. No figures are judged.
+ */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

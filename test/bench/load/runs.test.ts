@@ -1,0 +1,183 @@
+/**
+ * The runs about connections, retained messages and transports in smoke size. No figures are
+ * judged.
+ */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Contender, RunningServer } from "../../../bench/contenders/contender.ts";
+import { mosquitto } from "../../../bench/contenders/mosquitto.ts";
+import { aedes } from "../../../bench/contenders/node-server.ts";
+import { ratatosk } from "../../../bench/contenders/ratatosk.ts";
+import type { ConnectTask } from "../../../bench/load/connect-run.ts";
+import type { GeneratorTask } from "../../../bench/load/generator-task.ts";
+import type { LoadResult, LoadShape, LoadTarget } from "../../../bench/load/load-shape.ts";
+import { runGenerators, runGroups } from "../../../bench/load/run-generators.ts";
+import { skipWithoutMosquitto } from "../../helpers/mosquitto.ts";
+
+const OURS = ratatosk({ workers: 2, profileDirectory: "" });
+const SHAPE: LoadShape = {
+  pattern: "pairs",
+  publishers: 2,
+  subscribers: 2,
+  filters: 0,
+  qos: 1,
+  payloadBytes: 64,
+  protocolVersion: 4,
+  pace: { kind: "closed", window: 2 },
+  isPersistent: false,
+};
+const TIMED = { warmUpMs: 20, measureMs: 120 };
+
+let broker: RunningServer;
+
+before(async () => {
+  broker = await OURS.start("tcp");
+});
+after(async () => {
+  await broker.stop();
+});
+
+async function withServer<T>(
+  contender: Contender,
+  transport: "tcp" | "tls" | "ws",
+  use: (target: LoadTarget) => Promise<T>,
+): Promise<T> {
+  const server = await contender.start(transport);
+  try {
+    return await use(server.target);
+  } finally {
+    await server.stop();
+  }
+}
+
+function assertComplete(result: LoadResult): void {
+  const { expected, received, ...faults } = result.check;
+  assert.ok(result.operations > 0);
+  assert.equal(received, expected);
+  assert.deepEqual(faults, { lost: 0, repeated: 0, disordered: 0, corrupt: 0 });
+}
+
+function load(target: LoadTarget, changes: Partial<LoadShape> = {}): GeneratorTask {
+  return { kind: "load", target, prefix: "t", frozen: null, shape: { ...SHAPE, ...changes } };
+}
+
+function connect(target: LoadTarget): ConnectTask {
+  return {
+    kind: "connect",
+    target,
+    prefix: "c",
+    connections: 40,
+    pace: { kind: "closed", window: 8 },
+    protocolVersion: 5,
+    subscribes: true,
+    connectIn: "window",
+    delayMs: 0,
+    settleMs: 20,
+  };
+}
+
+for (const transport of ["tls", "ws"] as const) {
+  test(`load over ${transport}: everything arrives once, long payloads too`, async () => {
+    await withServer(OURS, transport, async (target) => {
+      assertComplete(await runGenerators([load(target, { payloadBytes: 70_000 })], target, TIMED));
+    });
+  });
+}
+
+test("connect: every client is accepted and stays", async () => {
+  const { target } = broker;
+  const result = await runGenerators([connect(target)], target, { warmUpMs: 0, measureMs: null });
+  assertComplete(result);
+  assert.equal(result.operations, 40);
+  assert.ok((result.figures["connects per second"] ?? 0) > 0);
+});
+
+test("connect beside a load: the load goes on until all are connected", async () => {
+  const { target } = broker;
+  const groups = [[load(target)], [connect(target)]];
+  const results = await runGroups(groups, target, TIMED);
+  results.forEach(assertComplete);
+});
+
+test("idle: bytes per connection are told", async () => {
+  const { target } = broker;
+  const task: ConnectTask = { ...connect(target), connectIn: "prepare" };
+  const result = await runGenerators([task], target, TIMED);
+  assertComplete(result);
+  assert.ok(Number.isFinite(result.figures["bytes per connection"]));
+});
+
+test("take-over: the old connection is told and closed, the new one stays [MQTT-3.1.4-3]", async () => {
+  const { target } = broker;
+  const task: GeneratorTask = {
+    kind: "takeover",
+    target,
+    prefix: "o",
+    clients: 7,
+    window: 3,
+    protocolVersion: 5,
+  };
+  const result = await runGenerators([task], target, TIMED);
+  assertComplete(result);
+  assert.equal(result.figures["told 0x8E"], result.check.expected);
+});
+
+test("retained: every new subscriber gets every message once [MQTT-3.3.1-6]", async () => {
+  const { target } = broker;
+  const task: GeneratorTask = {
+    kind: "retained",
+    target,
+    prefix: "r",
+    messages: 100,
+    window: 2,
+    qos: 1,
+    payloadBytes: 64,
+    protocolVersion: 5,
+  };
+  assertComplete(await runGenerators([task], target, TIMED));
+});
+
+test("frozen subscriber: the others get everything, and their latency is told apart", async () => {
+  const { target } = broker;
+  const task = {
+    ...load(target, {
+      pattern: "fan-out",
+      subscribers: 4,
+      qos: 0,
+      pace: { kind: "open", publishesPerSecond: 1000 },
+    }),
+    frozen: { afterMs: 100, forMs: 80 },
+  } as GeneratorTask;
+  const result = await runGenerators([task], target, { warmUpMs: 20, measureMs: 250 });
+  assertComplete(result);
+  assert.ok((result.figures["p99 before the freeze, us"] ?? 0) > 0);
+  assert.ok(result.latency.count > 0);
+});
+
+test("sanity: the mqtt package sees every message once, shared subscriptions too", async () => {
+  const { target } = broker;
+  for (const changes of [{ qos: 2 }, { pattern: "shared" }] as const) {
+    const shape = { ...SHAPE, ...changes };
+    const task: GeneratorTask = { kind: "sanity", target, prefix: "s", shape };
+    assertComplete(await runGenerators([task], target, TIMED));
+  }
+});
+
+test("contenders: aedes is served over all transports", async () => {
+  for (const transport of ["tcp", "tls", "ws"] as const) {
+    await withServer(aedes, transport, async (target) => {
+      assertComplete(await runGenerators([load(target)], target, TIMED));
+    });
+  }
+});
+
+test("contenders: mosquitto is served over TCP and TLS", {
+  skip: skipWithoutMosquitto,
+}, async () => {
+  for (const transport of ["tcp", "tls"] as const) {
+    await withServer(mosquitto, transport, async (target) => {
+      assertComplete(await runGenerators([load(target)], target, TIMED));
+    });
+  }
+});
