@@ -11,10 +11,12 @@
 import { type ConfChange, isJoint } from "../../../src/shared/raft/conf-state.ts";
 import { EntryType } from "../../../src/shared/raft/entry.ts";
 import { MessageType, type RaftMessage } from "../../../src/shared/raft/message.ts";
+import type { RaftOptions } from "../../../src/shared/raft/options.ts";
 import { RaftCore } from "../../../src/shared/raft/raft-core.ts";
 import type { ApplyBatch, StorageAppend } from "../../../src/shared/raft/ready.ts";
 import { SimDisk } from "../kernel/sim-disk.ts";
 import type { SimRandom } from "../kernel/sim-random.ts";
+import { checkApplying, checkBounds } from "./checkers/bounds.ts";
 import { ReplicaWatch } from "./checkers/replica-watch.ts";
 import { violate } from "./checkers/violation.ts";
 import type { ClientRequest } from "./client.ts";
@@ -48,6 +50,7 @@ export class SimNode {
   readonly #world: World;
   readonly #random: SimRandom;
   readonly #outbox: Outbox;
+  readonly #options: RaftOptions;
   readonly #tickUs: number;
   /** How fast this node's clock runs beside the true one. */
   readonly #clockRate: number;
@@ -57,6 +60,8 @@ export class SimNode {
   #isReadLate = false;
   /** One is on its way to the disk. */
   #isSnapshotting = false;
+  /** Bytes handed out by the core to be applied, and not reported as applied. */
+  #applyingBytes = 0;
 
   constructor(world: World, position: number, random: SimRandom) {
     const { loop, profile, ledger } = world;
@@ -77,6 +82,7 @@ export class SimNode {
     });
     this.watch = new ReplicaWatch(ledger, (replica) => world.nodeOf(replica).image);
     this.#outbox = new Outbox(world, this, random);
+    this.#options = coreOptions(profile);
   }
 
   get isLeader(): boolean {
@@ -94,12 +100,12 @@ export class SimNode {
 
   /** A process starts from what is on the disk. */
   start(): void {
-    const { loop, profile } = this.#world;
+    const { loop } = this.#world;
     const { image } = this;
     loop.start(this.position);
     const core = new RaftCore({
       id: this.replica,
-      options: coreOptions(profile),
+      options: this.#options,
       storage: image,
       hardState: image.startState(),
       conf: image.conf,
@@ -117,6 +123,7 @@ export class SimNode {
     this.#nextStoredUs = 0;
     this.#isReadLate = false;
     this.#isSnapshotting = false;
+    this.#applyingBytes = 0;
     this.watch.noteStart(view, image.confIndexes());
     loop.after(this.#random.below(this.#tickUs), SimEvent.TICK, this.position);
     this.#settle();
@@ -172,6 +179,12 @@ export class SimNode {
   forgetLeader(): void {
     this.#process?.core.forgetLeader();
     this.#settle();
+  }
+
+  /** Too costly to look at after every event. */
+  checkBounds(): void {
+    const core = this.#process?.core;
+    if (core !== undefined) checkBounds(core.status(), this.#options);
   }
 
   /** One line for reports. */
@@ -243,6 +256,7 @@ export class SimNode {
       this.watch.observe(view);
       if (isJoint(conf) && this.#diesAt("joint")) return;
     }
+    this.#applyingBytes -= batch.bytes;
     core.applyDone(batch);
     this.watch.observe(view);
     if (this.#diesAt("applied, not answered")) return;
@@ -272,9 +286,7 @@ export class SimNode {
     for (const message of ready.messages) this.#outbox.send(message);
     if (this.#diesAt("sent, not submitted")) return;
     if (ready.append !== null) this.#submitAppend(view, ready.append);
-    if (ready.apply !== null) {
-      this.disk.submit({ kind: "apply", batch: ready.apply, partCount: 1 });
-    }
+    if (ready.apply !== null) this.#submitApply(ready.apply);
     desk.takeReadStates(ready.readStates);
   }
 
@@ -284,6 +296,12 @@ export class SimNode {
     this.watch.noteAppend(view, entries, this.image.appliedIndex);
     // Hard state, then entry by entry; a snapshot's installation is one step (raft pitfall 12).
     this.disk.submit({ kind: "append", append, partCount: entries.length + 1 });
+  }
+
+  #submitApply(batch: ApplyBatch): void {
+    checkApplying(this.replica, this.#applyingBytes, this.#options);
+    this.#applyingBytes += batch.bytes;
+    this.disk.submit({ kind: "apply", batch, partCount: 1 });
   }
 
   #compact(): void {

@@ -108,6 +108,7 @@ export class World implements SimWorld {
         return;
       case SimEvent.NEMESIS:
         if (!this.isTroubled) return;
+        for (const member of this.nodes) member.checkBounds();
         this.#nemesis.strike();
         this.loop.afterForAny(this.#nemesis.gapUs(), SimEvent.NEMESIS, NO_NODE);
         return;

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EMPTY_CONF } from "../../../../src/shared/raft/conf-state.ts";
 import { type Entry, EntryType } from "../../../../src/shared/raft/entry.ts";
+import { DEFAULT_RAFT_OPTIONS } from "../../../../src/shared/raft/options.ts";
+import type { RaftStatus } from "../../../../src/shared/raft/status.ts";
+import { checkApplying, checkBounds } from "./bounds.ts";
 import { Ledger } from "./ledger.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
 import type { DiskView, ReplicaView } from "./views.ts";
@@ -209,4 +212,25 @@ test("watch: what a leader counts as matched is on that member's disk", () => {
   check({ ...diskOf([]), hardTerm: 3 });
   violates("durableMatch", () => check(diskOf([1])));
   violates("durableMatch", () => check(diskOf([1, 1])));
+});
+
+test("bounds: windows, quota and apply back-pressure are obeyed", () => {
+  const options = { ...DEFAULT_RAFT_OPTIONS, maxInflightMessages: 2, maxUncommittedBytes: 100 };
+  const member = { inflightMessages: 2, inflightBytes: 10 };
+  const statusOf = (fields: object, memberFields: object) =>
+    ({
+      id: 1,
+      uncommittedBytes: 100,
+      ...fields,
+      members: [{ ...member, ...memberFields }],
+    }) as unknown as RaftStatus;
+  checkBounds(statusOf({}, {}), options);
+  const overfull = statusOf({}, { inflightMessages: 3 });
+  violates("boundedMemory", () => checkBounds(overfull, options));
+  const tooMany = statusOf({}, { inflightBytes: 2 ** 40 });
+  violates("boundedMemory", () => checkBounds(tooMany, options));
+  const overQuota = statusOf({ uncommittedBytes: 101 }, {});
+  violates("boundedMemory", () => checkBounds(overQuota, options));
+  checkApplying(1, 9, { ...options, maxApplyingBytes: 10 });
+  violates("boundedMemory", () => checkApplying(1, 10, { ...options, maxApplyingBytes: 10 }));
 });
