@@ -5,12 +5,16 @@
 
 import { isMember } from "./conf-state.ts";
 import { MessageType, type RaftMessage } from "./message.ts";
-import { APPEND_DIVERGED, APPEND_MISMATCH } from "./raft-log.ts";
+import { APPEND_MISMATCH } from "./raft-log.ts";
 import { HaltReason, type RaftState } from "./raft-state.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 export function acceptAppend(state: RaftState, message: RaftMessage): void {
   const { log } = state;
+  if (contradictsCommitted(state, message)) {
+    state.halt(HaltReason.DIVERGED);
+    return;
+  }
   if (message.index < log.committed) {
     // The leader probes below what is known to be common: tell it how far that reaches
     // (raft pitfall 37).
@@ -19,8 +23,7 @@ export function acceptAppend(state: RaftState, message: RaftMessage): void {
   }
   const { index, logTerm, entries, commit } = message;
   const matched = log.tryAppend(index, logTerm, entries, commit);
-  if (matched === APPEND_DIVERGED) state.halt(HaltReason.DIVERGED);
-  else if (matched === APPEND_MISMATCH) rejectAppend(state, message);
+  if (matched === APPEND_MISMATCH) rejectAppend(state, message);
   else acknowledge(state, message, matched);
 }
 
@@ -58,6 +61,16 @@ function tryRestore(state: RaftState, snapshot: Snapshot): boolean {
   log.restore(snapshot);
   state.counters.snapshotsInstalled += 1;
   return true;
+}
+
+/**
+ * A leader has every committed entry. If its log differs where this one is committed, one of them
+ * is damaged, and nothing can be saved by going on (raft pitfall 34).
+ */
+function contradictsCommitted({ log }: RaftState, { index, logTerm }: RaftMessage): boolean {
+  if (index > log.committed) return false;
+  const term = log.term(index);
+  return term >= 0 && term !== logTerm;
 }
 
 /** Leaves when everything up to `index` is durable (raft pitfall 4), with this term (pitfall 5). */

@@ -4,7 +4,8 @@
  */
 
 import { decodeConfChange, encodeConfChange, LEAVE_JOINT } from "./conf-change-codec.ts";
-import { type ConfChange, isJoint, leavesJoint, Transition } from "./conf-state.ts";
+import { type ConfChange, Transition } from "./conf-state.ts";
+import { applyConfChangeTo } from "./config-change.ts";
 import { type Entry, EntryType, emptyEntry, NO_REPLICA, payloadBytes } from "./entry.ts";
 import type { RaftState } from "./raft-state.ts";
 import { Role } from "./ready.ts";
@@ -111,5 +112,7 @@ function fitsConf(state: RaftState, change: ConfChange): boolean {
   // entry of its own term (pitfall 52): it takes effect when applied, and lies behind the leader's
   // first.
   if (state.pendingConfIndex > state.log.applied) return false;
-  return isJoint(state.tracker.conf) === leavesJoint(change); // raft pitfall 53
+  // With none pending, the configuration in effect is the one that it will be applied to: no change
+  // gets into the log that could not be applied (raft pitfalls 53, 56).
+  return applyConfChangeTo(state.tracker.conf, change).refusal === null;
 }

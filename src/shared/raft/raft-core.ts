@@ -46,7 +46,7 @@ import { ReadyMaker } from "./ready-maker.ts";
 import { applyChange, switchConf } from "./reconfigure.ts";
 import { resumeReplication } from "./replication.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { type RaftStatus, statusOf } from "./status.ts";
+import { isSettled, type RaftStatus, statusOf } from "./status.ts";
 import { type StepStatus, stepMessage } from "./step.ts";
 import type { RaftStorage } from "./storage.ts";
 import { becomeFollower } from "./transitions.ts";
@@ -58,7 +58,11 @@ export interface RaftStart {
   readonly storage: RaftStorage;
   /** As last written. */
   readonly hardState: HardState;
-  /** The configuration at `applied`. */
+  /**
+   * The configuration at `applied`. The founders of a group are named by no entry: its log begins
+   * behind a snapshot at index 1 or above, which is how later members learn of them. A replica that
+   * is to join starts with an empty log and an empty configuration.
+   */
   readonly conf: ConfState;
   /** What the state machine has applied, as stored with its state. */
   readonly applied: number;
@@ -114,6 +118,10 @@ export class RaftCore {
     return this.#state.vote;
   }
 
+  get epoch(): number {
+    return this.#state.epoch;
+  }
+
   /** The configuration in effect. */
   get conf(): ConfState {
     return this.#state.tracker.conf;
@@ -166,7 +174,11 @@ export class RaftCore {
 
   /** Campaigns now instead of at the timeout. False if it may not. */
   campaign(): boolean {
-    return !this.#isHalted && tryCampaign(this.#state, Campaign.TIMED_OUT);
+    const state = this.#state;
+    // Its own vote is bound by its own promise, too.
+    const isBound =
+      state.options.leaseReads && (state.isLeaderLeaseHeld || state.voteHoldTicks > 0);
+    return !this.#isHalted && !isBound && tryCampaign(state, Campaign.TIMED_OUT);
   }
 
   /**
@@ -271,6 +283,11 @@ export class RaftCore {
     return (
       progress !== undefined && state.catchUp.isCaughtUp(progress, state.options.electionTicks)
     );
+  }
+
+  /** A leader with nothing to do: all members have all there is, applied here, and nobody waits. */
+  get isSettled(): boolean {
+    return isSettled(this.#state);
   }
 
   get hasReady(): boolean {

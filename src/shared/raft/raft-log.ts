@@ -16,9 +16,8 @@ import { UnstableLog } from "./unstable-log.ts";
 
 export type EntriesRead = readonly Entry[] | typeof NOT_YET | typeof COMPACTED;
 
-/** The outcome of `tryAppend` beside the new last index, which is positive or 0. */
+/** `tryAppend`: the entry before the new ones is not here. */
 export const APPEND_MISMATCH = -1;
-export const APPEND_DIVERGED = -2;
 
 export class RaftLog {
   readonly #storage: RaftStorage;
@@ -153,10 +152,9 @@ export class RaftLog {
   }
 
   /**
-   * Takes over a leader's entries behind (`prevIndex`, `prevTerm`) and its commit index. Returns
-   * the index up to which this log now equals the leader's; APPEND_MISMATCH if the anchor is not
-   * here; APPEND_DIVERGED if the leader contradicts a committed entry, in which case nothing has
-   * changed.
+   * Takes over a leader's entries behind (`prevIndex`, `prevTerm`), which is not before the
+   * committed index, and its commit index. Returns the index up to which this log now equals the
+   * leader's, or APPEND_MISMATCH if the anchor is not here.
    */
   tryAppend(
     prevIndex: number,
@@ -167,10 +165,7 @@ export class RaftLog {
     if (!this.matches(prevIndex, prevTerm)) return APPEND_MISMATCH;
     const lastNew = prevIndex + entries.length;
     const from = this.#firstConflict(entries);
-    if (from < entries.length) {
-      if (entries[from]!.index <= this.#committed) return APPEND_DIVERGED;
-      this.append(from === 0 ? entries : entries.slice(from));
-    }
+    if (from < entries.length) this.append(from === 0 ? entries : entries.slice(from));
     // What lies behind this message's last entry may be another leader's (raft pitfall 35).
     this.commitTo(Math.min(leaderCommit, lastNew));
     return lastNew;

@@ -194,11 +194,16 @@ export class RaftState {
  * Votes and acknowledgements promise what must survive a restart: they wait for the disk (raft
  * pitfalls 1, 2, 4). Refusals of them wait too: a refusal can rest on a vote or on entries that are
  * not durable yet. This replica's own votes and acknowledgements take the same way.
+ *
+ * A candidate's requests need not wait: it does not lead before its own vote is durable
+ * (candidate.ts), however many others are. News of an epoch waits, because it ends the other's
+ * life.
  */
 function waitsForDisk(type: MessageType): boolean {
   return (
     type === MessageType.APPEND_RESPONSE ||
     type === MessageType.VOTE_RESPONSE ||
-    type === MessageType.PRE_VOTE_RESPONSE
+    type === MessageType.PRE_VOTE_RESPONSE ||
+    type === MessageType.EPOCH_FENCE
   );
 }

@@ -116,6 +116,15 @@ export class ReadIndexQueue {
   }
 
   /**
+   * The electors changed: those who answered for the old ones say nothing for the new ones, and
+   * after two changes the two need not have anybody in common.
+   */
+  forgetLease(): void {
+    this.#sentRounds.clear();
+    this.#answeredSentAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /**
    * A term ended: reads that wait are dropped, whoever asked must ask again. Round numbers go on,
    * so that a late acknowledgement confirms nothing.
    */

@@ -31,6 +31,7 @@ export function applyChange(state: RaftState, index: number, change: ConfChange)
 /** Makes `conf` the one in effect, and draws the conclusions. */
 export function switchConf(state: RaftState, conf: ConfState): void {
   state.tracker.use(conf, state.log.lastIndex);
+  state.reads.forgetLease();
   if (state.role !== Role.LEADER) return;
   if (!isVoter(conf, state.id)) {
     // It does not count itself any more and takes no proposals; it may still lead others to what is

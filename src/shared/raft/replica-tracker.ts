@@ -82,6 +82,10 @@ export class ReplicaTracker {
     if (!this.#votes.has(id)) this.#votes.set(id, isGranted);
   }
 
+  hasVoteOf(id: ReplicaId): boolean {
+    return this.#votes.get(id) === true;
+  }
+
   voteResult(): VoteResult {
     return quorumVote(this.#conf, this.#votes);
   }

@@ -1,8 +1,8 @@
 /** A replica's state as metrics, placement and tests read it (raft pitfall 83). */
 
-import type { ConfState } from "./conf-state.ts";
-import type { ReplicaId } from "./entry.ts";
-import type { Progress, ProgressState } from "./progress.ts";
+import { type ConfState, isJoint } from "./conf-state.ts";
+import { NO_REPLICA, type ReplicaId } from "./entry.ts";
+import { type Progress, ProgressState } from "./progress.ts";
 import type { HaltReason, RaftCounters, RaftState } from "./raft-state.ts";
 import { Role } from "./ready.ts";
 
@@ -85,4 +85,23 @@ export function memberStatusOf(progress: Progress): MemberStatus {
     inflightBytes: inflights.bytes,
     isWindowFull: inflights.isFull,
   };
+}
+
+/** Leads, and neither it nor any member has anything left to do. */
+export function isSettled(state: RaftState): boolean {
+  const { log, tracker } = state;
+  return (
+    state.role === Role.LEADER &&
+    log.applied === log.lastIndex &&
+    log.stableIndex === log.lastIndex &&
+    state.transferTarget === NO_REPLICA &&
+    !state.reads.hasPending &&
+    !isJoint(tracker.conf) &&
+    tracker.members.every(
+      ({ match, state: progressState, sentCommit, id }) =>
+        match === log.lastIndex &&
+        progressState === ProgressState.REPLICATE &&
+        (id === state.id || sentCommit >= log.committed),
+    )
+  );
 }
