@@ -199,11 +199,12 @@ export class Membership {
   }
 
   #applySuspect(claim: StatusClaim, nowMs: number): void {
-    const { table, outbox } = this.#parts;
+    const { table, outbox, schedule, healing } = this.#parts;
     const member = table.get(claim.nodeId);
-    if (member === undefined || !isLive(member.status)) return;
+    if (member === undefined) return;
     const order = compareVersions(claim, member);
-    if (order < 0) return;
+    const wasLive = isLive(member.status);
+    if (order < 0 || (order === 0 && !wasLive)) return;
     const suspicion = this.#suspicionOf.get(claim.nodeId);
     if (suspicion !== undefined && order === 0) {
       if (!suspicion.confirm(claim.from)) return;
@@ -215,6 +216,12 @@ export class Membership {
     table.set(member.node, MemberStatus.SUSPECT, claim, nowMs);
     this.#beginSuspicion(claim, nowMs);
     outbox.broadcast(claim);
+    if (!wasLive) {
+      // It came back in this version; that news was overtaken by the accusation.
+      schedule.add(claim.nodeId);
+      healing.handleAlive(member.node);
+      outbox.memberEvent(MemberChange.JOINED, member);
+    }
     if (isNews) outbox.memberEvent(MemberChange.SUSPECTED, member);
   }
 

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Suspicion } from "../../../src/shared/swim/suspicion.ts";
+import { SWIM_DEFAULTS } from "../../../src/shared/swim/swim-parameters.ts";
+
+function suspicionIn(memberCount: number): Suspicion {
+  return new Suspicion(SWIM_DEFAULTS, "s", "a", memberCount, 1_000);
+}
+
+test("suspicion: in a large cluster each confirmation brings the end nearer [Lifeguard]", () => {
+  const suspicion = suspicionIn(10);
+  assert.equal(suspicion.deadlineMs(10), 1_000 + 12_000);
+  assert.ok(suspicion.confirm("b"));
+  assert.equal(
+    suspicion.deadlineMs(10),
+    1_000 + Math.floor(12_000 - (10_000 * Math.log(2)) / Math.log(3)),
+  );
+  assert.ok(suspicion.confirm("c"));
+  assert.equal(suspicion.deadlineMs(10), 1_000 + 2_000);
+});
+
+test("suspicion: an accuser counts once, and after a few nobody is news [Lifeguard]", () => {
+  const suspicion = suspicionIn(100);
+  assert.equal(suspicion.confirm("a"), false);
+  const news = ["b", "c", "d", "e", "f", "g"].map((accuser) => suspicion.confirm(accuser));
+  assert.deepEqual(news, [true, true, true, true, false, false]);
+  assert.equal(suspicion.accusers, 5);
+  assert.equal(suspicion.confirmations, 4);
+});
+
+test("suspicion: in a small cluster a minority waits for half a minute", () => {
+  const pair = suspicionIn(2);
+  assert.equal(pair.deadlineMs(2), 1_000 + 30_000);
+  const three = suspicionIn(3);
+  assert.equal(three.deadlineMs(3), 1_000 + 30_000);
+  three.confirm("b");
+  assert.equal(three.deadlineMs(3), 1_000 + 2_000, "two of three accuse");
+  const five = suspicionIn(5);
+  five.confirm("b");
+  assert.equal(five.deadlineMs(5), 1_000 + 30_000);
+  five.confirm("c");
+  assert.equal(five.deadlineMs(5), 1_000 + 2_000);
+});
+
+test("suspicion: a stall of the accuser is not held against the suspect", () => {
+  const suspicion = suspicionIn(100);
+  const before = suspicion.deadlineMs(100);
+  suspicion.postpone(700);
+  assert.equal(suspicion.deadlineMs(100), before + 700);
+});
