@@ -53,6 +53,7 @@ export function followLeader(state: RaftState, message: RaftMessage): void {
       if (acceptSnapshot(state, message) && message.snapshot !== null) {
         state.tracker.clear();
         // The configuration is the one at the snapshot's index (raft pitfall 66).
+        state.snapshotConfIndex = message.snapshot.index;
         switchConf(state, message.snapshot.conf);
       }
       return;

@@ -83,6 +83,8 @@ export class RaftState {
   hasSentTimeoutNow = false;
   /** Leader: no configuration change may be appended before this entry is applied. */
   pendingConfIndex = 0;
+  /** Of the newest snapshot taken: changes up to there are part of its configuration. */
+  snapshotConfIndex = 0;
   /** Leader: data bytes appended in this term and not applied yet; an underestimate. */
   uncommittedBytes = 0;
 

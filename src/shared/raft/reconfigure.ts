@@ -22,6 +22,9 @@ export function applyChange(state: RaftState, index: number, change: ConfChange)
   // An epoch begins with the members that its first entry names, whatever was under way before
   // (raft pitfall 81).
   if (index < state.epochIndex) return state.tracker.conf;
+  // Handed out before a snapshot came in, whose configuration has it behind itself already (raft
+  // pitfall 66): made again it would leave, or enter, a joint configuration that is another one.
+  if (index <= state.snapshotConfIndex) return state.tracker.conf;
   const result = applyConfChangeTo(state.tracker.conf, change);
   assert(result.conf !== null, `raft: ${result.refusal}`);
   switchConf(state, result.conf);
