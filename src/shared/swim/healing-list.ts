@@ -2,6 +2,7 @@
  * Failed members that may come back: each is called every few seconds for a day, so that a split
  * cluster heals by itself, without an operator and without waiting for chance contact.
  *
+ * The first call comes at a random moment of the interval, then one per interval.
  * A called member that lives finds itself declared dead in the call, refutes it with a higher
  * incarnation, and asks for the caller's whole list (sync.ts). Calls are datagrams of a hundred
  * bytes: 256 entries every 5 s are 51 packets per second at worst.
@@ -9,6 +10,7 @@
  * after `tombstoneMs`, or, the oldest first, when the list is full.
  */
 
+import type { Prng } from "../base/prng.ts";
 import type { NodeDescription, NodeId, Version } from "./member.ts";
 import type { Member } from "./member-table.ts";
 import type { Outbox } from "./outbox.ts";
@@ -26,13 +28,15 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class HealingList {
   readonly #parameters: SwimParameters;
   readonly #outbox: Outbox;
+  readonly #prng: Prng;
   /** In the order in which they failed. */
   readonly #missing = new Map<NodeId, Missing>();
   #nextDeadlineMs = NEVER;
 
-  constructor(parameters: SwimParameters, outbox: Outbox) {
+  constructor(parameters: SwimParameters, outbox: Outbox, prng: Prng) {
     this.#parameters = parameters;
     this.#outbox = outbox;
+    this.#prng = prng;
   }
 
   get size(): number {
@@ -54,7 +58,9 @@ export class HealingList {
     this.#missing.set(nodeId, { nodeId, address, startEpoch, incarnation, sinceMs: nowMs });
     if (this.#missing.size > this.#parameters.healingMax) this.#dropOldest();
     if (this.#nextDeadlineMs === NEVER) {
-      this.#nextDeadlineMs = nowMs + this.#parameters.healIntervalMs;
+      // All nodes of a half learn of the other half's end together; were they to call together too,
+      // a healed network would wait for the whole interval instead of for the first of many.
+      this.#nextDeadlineMs = nowMs + this.#parameters.healIntervalMs * this.#prng.fraction();
     }
   }
 

@@ -25,7 +25,7 @@ import type { Member, MemberTable } from "./member-table.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ProbeSchedule } from "./probe-schedule.ts";
 import { Suspicion } from "./suspicion.ts";
-import type { SyncRow } from "./swim-message.ts";
+import type { Sender, SyncRow } from "./swim-message.ts";
 import { MemberChange, SelfChange } from "./swim-output.ts";
 import type { SwimParameters } from "./swim-parameters.ts";
 
@@ -118,6 +118,20 @@ export class Membership {
   /** The claim that `member` is suspect, in this node's name. */
   accusation(member: Version & { readonly node: NodeDescription }): StatusClaim {
     return this.#claimOf(member, MemberStatus.SUSPECT);
+  }
+
+  /**
+   * What the sender of a ping should know: that it counts as dead or gone here, or that its id
+   * lives on another address now. It refutes, or finds out that it is the ghost. Null: nothing.
+   */
+  objectionTo(sender: Sender): Claim | null {
+    const member = this.#parts.table.get(sender.nodeId);
+    if (member === undefined || sender.nodeId === this.#self.nodeId) return null;
+    if (member.status === MemberStatus.DEAD || member.status === MemberStatus.LEFT) {
+      return this.#claimOf(member, member.status);
+    }
+    if (member.node.address === sender.address) return null;
+    return { status: MemberStatus.ALIVE, node: member.node };
   }
 
   /** Announces this node in its present version, as on start and after an answer to a stranger. */

@@ -65,8 +65,13 @@ export class ProbeAnswers {
       return;
     }
     const ack = { kind: MessageKind.ACK, sequence: ping.sequence } as const;
-    if (channel === "packet") outbox.packet(sender.address, [ack]);
-    else outbox.stream(sender.address, ack);
+    if (channel === "stream") {
+      outbox.stream(sender.address, ack);
+      return;
+    }
+    const claim = membership.objectionTo(sender);
+    const objection = claim === null ? [] : [{ kind: MessageKind.CLAIM, claim }];
+    outbox.packet(sender.address, [ack, ...objection], claim === null ? null : sender.nodeId);
   }
 
   handlePingRequest(request: PingRequest, sender: Sender, nowMs: number): void {

@@ -101,7 +101,7 @@ export class Swim {
     const table = this.#table;
     const awareness = new Awareness(parameters.awarenessMax);
     const outbox = new Outbox(parameters, table, seal, clusterName, { nodeId, address });
-    const healing = new HealingList(parameters, outbox);
+    const healing = new HealingList(parameters, outbox, prng.split());
     const schedule = new ProbeSchedule(prng.split());
     const common = { parameters, table, outbox, schedule, awareness, healing };
     const membership = new Membership(common, self, nowMs);

@@ -45,7 +45,8 @@ test("healing list: gives up after the life of a tombstone, and takes new entrie
   const node = nodeMissing([3], { tombstoneMs: 30_000 });
   node.pass(40_000);
   assert.equal(node.swim.healingSize, 0);
-  assert.equal(node.sentOf(MessageKind.HEAL).length, 5);
+  const calls = node.sentOf(MessageKind.HEAL).length;
+  assert.ok(calls === 5 || calls === 6, `${calls} in 30 s, the first at a random moment`);
   node.hearClaims(nodeNumber(20), claim(DEAD, nodeNumber(6), nodeNumber(20)));
   node.pass(6_000);
   assert.equal(node.sentOf(MessageKind.HEAL).length, 1);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MemberStatus } from "../../../src/shared/swim/member.ts";
+import { type Claim, MemberStatus, type NodeDescription } from "../../../src/shared/swim/member.ts";
 import { MessageKind } from "../../../src/shared/swim/swim-message.ts";
-import { claim, nodeNumber, TestNode } from "./test-node.ts";
+import { alive, claim, nodeNumber, TestNode } from "./test-node.ts";
 
 const QUIET = { antiEntropyIntervalMs: 1e9 };
 
@@ -170,6 +170,27 @@ test("probe answers: a ping for another node on this address is answered by who 
   const { message } = sent[0]!;
   assert.ok(message.kind === MessageKind.CLAIM && message.claim.status === MemberStatus.ALIVE);
   assert.equal(message.claim.node.nodeId, nodeNumber(0).nodeId);
+});
+
+test("probe answers: who counts as dead or moved here is told so with the ack", () => {
+  const target = nodeNumber(0).nodeId;
+  const ping = { kind: MessageKind.PING, sequence: 7, target } as const;
+  const tellTo = (sender: NodeDescription, ...news: Claim[]) => {
+    const node = new TestNode(4, QUIET);
+    node.hearClaims(nodeNumber(1), ...news);
+    node.hear(sender, [ping]);
+    const [ack, ...claims] = node.lastPacketTo(sender.address);
+    assert.equal(ack?.kind, MessageKind.ACK);
+    return claims.flatMap((message) => (message.kind === MessageKind.CLAIM ? [message.claim] : []));
+  };
+  const dead = claim(MemberStatus.DEAD, nodeNumber(2), nodeNumber(1));
+  assert.deepEqual(tellTo(nodeNumber(2), dead), [{ ...dead, from: target }]);
+  const left = claim(MemberStatus.LEFT, nodeNumber(2), nodeNumber(2));
+  assert.deepEqual(tellTo(nodeNumber(2), left), [{ ...left, from: target }]);
+  const moved = alive(nodeNumber(2, { address: "elsewhere:1", incarnation: 1 }));
+  assert.deepEqual(tellTo(nodeNumber(2), moved), [moved]);
+  assert.deepEqual(tellTo(nodeNumber(2)), [], "a member in good standing");
+  assert.deepEqual(tellTo(nodeNumber(9)), [], "a stranger");
 });
 
 test("probe answers: a helper pings on behalf and passes the ack on [SWIM §3.1]", () => {

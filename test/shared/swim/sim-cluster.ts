@@ -9,9 +9,10 @@
  */
 
 import { Prng } from "../../../src/shared/base/prng.ts";
-import { MemberStatus, type NodeDescription } from "../../../src/shared/swim/member.ts";
+import { HASH_START, hashText } from "../../../src/shared/bytes/hash32.ts";
+import type { MemberStatus, NodeDescription } from "../../../src/shared/swim/member.ts";
 import { Swim, type SwimOptions } from "../../../src/shared/swim/swim.ts";
-import type { SwimOutput } from "../../../src/shared/swim/swim-output.ts";
+import { MemberChange, type SwimOutput } from "../../../src/shared/swim/swim-output.ts";
 import { SWIM_DEFAULTS, type SwimParameters } from "../../../src/shared/swim/swim-parameters.ts";
 import { EventQueue } from "./event-queue.ts";
 
@@ -25,8 +26,8 @@ export interface SimOptions {
 
 export interface SimNode {
   readonly index: number;
-  readonly nodeId: string;
   readonly address: string;
+  nodeId: string;
   swim: Swim;
   isUp: boolean;
   pausedUntilMs: number;
@@ -105,7 +106,7 @@ export class SimCluster {
   addJoined(count: number): void {
     for (let i = 0; i < count; i++) {
       const node = this.add();
-      if (node.index > 0) this.act(node, (swim) => swim.join([this.nodes[0]!.address], this.nowMs));
+      this.join(node, this.nodes[0]!);
     }
   }
 
@@ -118,13 +119,19 @@ export class SimCluster {
     node.isUp = false;
   }
 
-  /** The same node in a new life, knowing nobody. */
-  restart(node: SimNode): void {
+  /** A new life on the same address, knowing nobody: of the same node, or of another one. */
+  restart(node: SimNode, nodeId = node.nodeId): void {
     node.isUp = true;
-    const { nodeId, address } = node;
-    node.swim = this.#createSwim({ nodeId, address });
+    node.nodeId = nodeId;
+    node.pausedUntilMs = 0;
+    node.swim = this.#createSwim({ nodeId, address: node.address });
     node.timerMs = Number.POSITIVE_INFINITY;
     this.#settle(node);
+  }
+
+  join(node: SimNode, ...seeds: readonly SimNode[]): void {
+    const addresses = seeds.map(({ address }) => address);
+    this.act(node, (swim) => swim.join(addresses, this.nowMs));
   }
 
   pause(node: SimNode, forMs: number): void {
@@ -181,12 +188,31 @@ export class SimCluster {
     });
   }
 
-  /** Deaths reported of nodes that were up at the time. */
-  falseDeaths(): LoggedEvent[] {
+  /** Events of one kind about `subject`, or about anybody. */
+  eventsOf(change: MemberChange, subject: SimNode | null = null): LoggedEvent[] {
     return this.events.filter(({ output }) => {
-      if (output.kind !== "member" || output.member.status !== MemberStatus.DEAD) return false;
-      return this.#byAddress.get(output.member.node.address)!.isUp;
+      if (output.kind !== "member" || output.change !== change) return false;
+      return subject === null || output.member.node.nodeId === subject.nodeId;
     });
+  }
+
+  /** Deaths reported of nodes that are up. */
+  falseDeaths(): LoggedEvent[] {
+    return this.eventsOf(MemberChange.DEAD).filter(({ output }) => {
+      return output.kind === "member" && this.#byAddress.get(output.member.node.address)!.isUp;
+    });
+  }
+
+  /** FNV-1a over everything that happened, when and to whom. */
+  traceHash(): number {
+    return hashText(
+      HASH_START,
+      JSON.stringify(
+        this.events.map(({ atMs, node, output }) => {
+          return [atMs, node.index, node.packetsSent, node.bytesSent, output.kind, output];
+        }),
+      ),
+    );
   }
 
   #epoch(): number {
