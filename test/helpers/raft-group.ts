@@ -21,6 +21,7 @@ import {
   Role,
   type StorageAppend,
 } from "../../src/shared/raft/ready.ts";
+import type { Snapshot } from "../../src/shared/raft/snapshot.ts";
 import { MemoryStorage } from "./raft-memory-storage.ts";
 import { parseSteps } from "./raft-text.ts";
 
@@ -75,6 +76,7 @@ export class TestReplica {
     this.storage = storage;
     this.conf = conf;
     this.appliedIndex = storage.firstIndex() - 1;
+    storage.newestSnapshot = () => this.snapshot();
     this.core = this.#start();
   }
 
@@ -124,6 +126,12 @@ export class TestReplica {
       this.appliedIndex = entry.index;
     }
     this.core.applyDone(batch);
+  }
+
+  /** Of what it has applied. */
+  snapshot(): Snapshot {
+    const { appliedIndex: index, conf, storage } = this;
+    return { index, term: storage.term(index), conf, data: NO_BYTES };
   }
 
   /** Drops its log up to the applied index. */

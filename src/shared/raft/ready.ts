@@ -7,7 +7,8 @@
  *   1. sends `messages`, hands `append` to the store (a queue that keeps order);
  *   2. when the store reports an append durable: gives each of its messages that is addressed to this
  *      replica to `step`, sends the others, then calls `appendDone(append)`;
- *   3. hands `apply` to the state machine (a queue that keeps order);
+ *   3. hands `apply` to the state machine (a queue that keeps order; an installed snapshot may
+ *      overtake a batch, of which the state machine then skips what it has behind it);
  *   4. when that reports a batch applied: calls `applyConfChange` for each of its CONF_CHANGE
  *      entries, in order, then `applyDone(apply)`.
  */
@@ -37,7 +38,7 @@ export interface StorageAppend {
   readonly hardState: HardState | null;
   /** Replace everything in storage from the first one's index on. */
   readonly entries: readonly Entry[];
-  /** Replaces log and state; comes without entries. */
+  /** Replaces log and state; `entries`, if there are any, follow it. */
   readonly snapshot: Snapshot | null;
   /** False: only the commit index is news, and need not be flushed for its own sake. */
   readonly mustSync: boolean;

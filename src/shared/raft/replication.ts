@@ -3,6 +3,7 @@
  * back, heartbeats, and the commit index that follows from the acknowledgements.
  */
 
+import { isMember } from "./conf-state.ts";
 import { type Entry, payloadBytes, type ReplicaId } from "./entry.ts";
 import { MessageType } from "./message.ts";
 import { type Progress, ProgressState } from "./progress.ts";
@@ -110,6 +111,8 @@ function sendSnapshot(state: RaftState, progress: Progress): boolean {
   if (!progress.isRecentlyActive) return false;
   const snapshot = state.log.snapshot();
   if (snapshot === NOT_YET) return false;
+  // One from before the member was added would be refused (raft pitfall 65): wait for a newer one.
+  if (!isMember(snapshot.conf, progress.id)) return false;
   progress.becomeSnapshot(snapshot.index);
   const message = state.createMessage(MessageType.SNAPSHOT, progress.id);
   message.snapshot = snapshot;

@@ -6,7 +6,8 @@
  *   - entries, hard state and snapshot of one append are one atomic write, appends are written in the
  *     order in which they were handed out (raft pitfalls 3, 10);
  *   - an append whose first entry is at or below the last index physically removes the tail first
- *     (pitfall 10), and a snapshot replaces log, state and configuration in one step (pitfall 12);
+ *     (pitfall 10); a snapshot replaces log, state and configuration in one step (pitfall 12), and
+ *     the entries of the same append follow it;
  *   - a failed flush ends the process, it is never repeated (pitfall 11);
  *   - the applied index is stored in the transaction that applied it (pitfall 14).
  *
@@ -44,6 +45,9 @@ export interface RaftStorage {
     high: number,
     maxBytes: number,
   ): readonly Entry[] | typeof NOT_YET | typeof COMPACTED;
-  /** The newest one that can be sent; its index is at least firstIndex()-1. */
+  /**
+   * The newest one that can be sent: its index is at least firstIndex()-1, and it names the member
+   * that it is for, so make it at the applied index when it is asked for.
+   */
   snapshot(): Snapshot | typeof NOT_YET;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { EntryType, entryBytes } from "../../../src/shared/raft/entry.ts";
+import { EntryType, entryBytes, UNLIMITED } from "../../../src/shared/raft/entry.ts";
 import { ProposalStatus } from "../../../src/shared/raft/leader-proposals.ts";
 import { MessageType, type RaftMessage } from "../../../src/shared/raft/message.ts";
 import { ProgressState } from "../../../src/shared/raft/progress.ts";
