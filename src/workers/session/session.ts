@@ -32,6 +32,7 @@ import type { InboundAcks } from "./inbound-acks.ts";
 import { handlePackets, processInput, processWaiting } from "./input.ts";
 import type { OutboundAliases } from "./outbound-aliases.ts";
 import { countOutput } from "./output-budget.ts";
+import { refuse } from "./refuse-connect.ts";
 import type { ResendQueue } from "./resend-queue.ts";
 import { sendDisconnect } from "./send.ts";
 import type { SessionContext } from "./session-context.ts";
@@ -222,7 +223,10 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   /** Another connection took the session over [MQTT-3.1.4-3]. */
   handleKick(): void {
     this.context.counters[Counter.TAKEOVERS]! += 1;
-    this.close(ReasonCode.SESSION_TAKEN_OVER, "another connection uses this client identifier");
+    const text = "another connection uses this client identifier";
+    // Overtaken before its own CONNACK: told the same as one that waited for its claim.
+    if (this.phase === Phase.OPENING) refuse(this, ReasonCode.SERVER_BUSY, text);
+    else this.close(ReasonCode.SESSION_TAKEN_OVER, text);
   }
 
   /**
