@@ -28,7 +28,7 @@ import { reportHandshakeFailure } from "./listener-handshake.ts";
 import type { ListenerLane } from "./listener-lane.ts";
 import { listenShared } from "./reuse-port.ts";
 import { UwsTransport } from "./uws-transport.ts";
-import { answerUpgrade, isListenerPath, statusText } from "./ws-handshake.ts";
+import { answerUpgrade, isListenerPath, statusText, upgradedOrigin } from "./ws-handshake.ts";
 import { frameSizeMax, PONG_BACKLOG_MAX_BYTES } from "./ws-transport.ts";
 
 /** What a connection carries from upgrade to open, and then for its life. */
@@ -139,8 +139,8 @@ export class UwsListener {
       response.writeStatus(statusText(503)).end("", true);
       return;
     }
-    const origin = directOrigin(remoteAddress, response.getRemotePort?.() ?? 0);
-    const userData: UserData = { origin, transport: null };
+    const direct = directOrigin(remoteAddress, response.getRemotePort?.() ?? 0);
+    const userData: UserData = { origin: upgradedOrigin(direct, answer), transport: null };
     const key = request.getHeader("sec-websocket-key");
     response.upgrade(userData, key, answer.protocol, "", context); // [MQTT-6.0.0-4]
   }

@@ -26,6 +26,7 @@ import {
   isListenerPath,
   refusalHead,
   type UpgradeAnswer,
+  upgradedOrigin,
 } from "./ws-handshake.ts";
 import { WsTransport } from "./ws-transport.ts";
 
@@ -84,7 +85,10 @@ export class WsCarrier implements Carrier {
       return;
     }
     this.#lane.handshakes.delete(raw);
-    const transport = new WsTransport(socket, this.#lane, { origin, certificate });
+    const transport = new WsTransport(socket, this.#lane, {
+      origin: upgradedOrigin(origin, answer),
+      certificate,
+    });
     const key = request.headers["sec-websocket-key"] ?? "";
     transport.respond(acceptHead(key, answer.protocol)); // [MQTT-6.0.0-4]
     this.#lane.acceptor(transport);

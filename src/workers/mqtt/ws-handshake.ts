@@ -6,6 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { type ConnectionOrigin, isLoopbackAddress } from "./accept-address.ts";
 
 /** What of the request decides. Header values are "" when absent. */
 export interface UpgradeRequest {
@@ -22,9 +23,12 @@ export interface UpgradeRules {
   readonly allowedOrigins: readonly string[];
 }
 
-/** `protocol`: the subprotocol to name in the response; `text`: body of a refusal. */
+/**
+ * `protocol`: the subprotocol to name in the response; `text`: body of a refusal. `isForeignPage`: a
+ * web page of another machine asks, through a browser that may run on this one.
+ */
 export type UpgradeAnswer =
-  | { readonly status: 101; readonly protocol: string }
+  | { readonly status: 101; readonly protocol: string; readonly isForeignPage: boolean }
   | { readonly status: RefusalStatus; readonly text: string };
 type RefusalStatus = 400 | 403 | 404 | 405 | 426;
 
@@ -67,8 +71,9 @@ export function answerUpgrade(request: UpgradeRequest, rules: UpgradeRules): Upg
   }
   // Browsers always send Origin, other clients rarely do: the list keeps foreign web pages out, not
   // programs.
-  const isForeign = request.origin !== "" && rules.allowedOrigins.length > 0;
-  if (isForeign && !rules.allowedOrigins.includes(request.origin)) {
+  const isBrowser = request.origin !== "";
+  const hasList = rules.allowedOrigins.length > 0;
+  if (isBrowser && hasList && !rules.allowedOrigins.includes(request.origin)) {
     return { status: 403, text: "Origin not allowed\n" };
   }
   const offered = request.protocols.split(",").map((name) => name.trim());
@@ -76,7 +81,26 @@ export function answerUpgrade(request: UpgradeRequest, rules: UpgradeRules): Upg
   if (protocol === undefined) {
     return { status: 400, text: "Sec-WebSocket-Protocol must offer mqtt\n" };
   }
-  return { status: 101, protocol }; // [MQTT-6.0.0-4]
+  const isForeignPage = isBrowser && !hasList && !isLocalOrigin(request.origin);
+  return { status: 101, protocol, isForeignPage }; // [MQTT-6.0.0-4]
+}
+
+/** True for the Origin of a page that this machine itself serves. */
+function isLocalOrigin(origin: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  const host = new URL(origin).hostname;
+  return host === "localhost" || isLoopbackAddress(host.replace(/^\[|\]$/g, ""));
+}
+
+/**
+ * Where an upgraded connection counts as coming from. The browser that shows a foreign page may well
+ * run on the broker's machine: that must not make the page a local client, who needs no credentials.
+ */
+export function upgradedOrigin(
+  origin: ConnectionOrigin,
+  answer: Extract<UpgradeAnswer, { status: 101 }>,
+): ConnectionOrigin {
+  return answer.isForeignPage ? { ...origin, isLoopback: false } : origin;
 }
 
 /** True when `target` without its query is exactly `path`. */

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerUpgrade, isListenerPath } from "../../../src/workers/mqtt/ws-handshake.ts";
+import { directOrigin } from "../../../src/workers/mqtt/accept-address.ts";
+import {
+  answerUpgrade,
+  isListenerPath,
+  upgradedOrigin,
+} from "../../../src/workers/mqtt/ws-handshake.ts";
 
 const RULES = { path: "/mqtt", allowedOrigins: ["https://app.example.org"] };
 const ANY_ORIGIN = { path: "/mqtt", allowedOrigins: [] };
@@ -40,6 +45,22 @@ test("websocket upgrade: a browser's origin must be on the list, if there is one
   assert.equal(statusOf({ origin: "https://app.example.org.evil.test" }), 403);
   assert.equal(statusOf({ origin: "null" }), 403);
   assert.equal(statusOf({ origin: "https://anywhere.test" }, ANY_ORIGIN), 101);
+});
+
+test("websocket upgrade: a foreign page in a local browser is no local client", () => {
+  const isLocal = (origin: string, rules: typeof RULES = ANY_ORIGIN): boolean => {
+    const answer = answerUpgrade({ target: "/mqtt", protocols: "mqtt", origin }, rules);
+    assert.equal(answer.status, 101);
+    const local = directOrigin("127.0.0.1", 40_000);
+    return answer.status === 101 && upgradedOrigin(local, answer).isLoopback;
+  };
+  for (const origin of ["", "http://localhost:8080", "http://127.0.0.1", "https://[::1]:3000"]) {
+    assert.equal(isLocal(origin), true, origin);
+  }
+  for (const origin of ["https://evil.test", "http://localhost.evil.test", "null", "file://"]) {
+    assert.equal(isLocal(origin), false, origin);
+  }
+  assert.equal(isLocal("https://app.example.org", RULES), true, "the operator has listed it");
 });
 
 test("websocket upgrade: the path is checked before anything else is told", () => {
