@@ -36,7 +36,7 @@ export class CompactionPlan {
   readonly #limits: CompactionLimits;
   #waitedTicks = 0;
 
-  constructor(limits: CompactionLimits) {
+  constructor(limits: CompactionLimits = DEFAULT_COMPACTION) {
     this.#limits = limits;
   }
 

@@ -182,7 +182,8 @@ export class RaftCore {
   }
 
   /**
-   * Appends commands, all or none. When ACCEPTED they are the last entries of the log, in the
+   * Appends commands, all or none; keeps the arrays, which nobody may change any more (raft
+   * pitfall 15). When ACCEPTED they are the last entries of the log, in the
    * present term: `lastIndex` and `term` identify them.
    */
   propose(commands: readonly Uint8Array[]): ProposalStatus {

@@ -107,7 +107,7 @@ export class RaftState {
     this.epoch = hardState.epoch;
     this.epochIndex = hardState.epochIndex;
     this.tracker = new ReplicaTracker(options);
-    this.reads = new ReadIndexQueue(options.maxPendingReads);
+    this.reads = new ReadIndexQueue(options.maxPendingReads, options.leaseReads);
     this.#random = random;
     this.counters = {
       electionsStarted: 0,

@@ -36,6 +36,7 @@ interface SentRound {
 
 export class ReadIndexQueue {
   readonly #maxPending: number;
+  readonly #hasLeases: boolean;
   readonly #pending = new RingQueue<PendingRead>();
   readonly #sentRounds = new RingQueue<SentRound>();
   #early: EarlyRead[] = [];
@@ -43,8 +44,10 @@ export class ReadIndexQueue {
   #answeredRound = 0;
   #answeredSentAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(maxPending: number) {
+  /** `hasLeases`: remember when rounds were sent. */
+  constructor(maxPending: number, hasLeases: boolean) {
     this.#maxPending = maxPending;
+    this.#hasLeases = hasLeases;
   }
 
   /** The newest round; acknowledgements above it are not this leader's. */
@@ -90,7 +93,8 @@ export class ReadIndexQueue {
   /** Begins a round; returns its number. */
   beginRound(nowMs: number): number {
     this.#lastRound += 1;
-    this.#sentRounds.push({ round: this.#lastRound, sentAtMs: nowMs });
+    // Leases need checkQuorum, so no more than an election timeout's rounds wait for an answer.
+    if (this.#hasLeases) this.#sentRounds.push({ round: this.#lastRound, sentAtMs: nowMs });
     return this.#lastRound;
   }
 

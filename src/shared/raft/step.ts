@@ -63,7 +63,7 @@ export function stepMessage(state: RaftState, message: RaftMessage): StepStatus 
     if (term > state.term) raiseTerm(state, message);
   }
   dispatch(state, message);
-  return StepStatus.HANDLED;
+  return state.haltReason === HaltReason.NONE ? StepStatus.HANDLED : StepStatus.HALTED;
 }
 
 function dispatch(state: RaftState, message: RaftMessage): void {
@@ -150,7 +150,12 @@ function raiseTerm(state: RaftState, message: RaftMessage): void {
   // the refuser's own.
   if (type === MessageType.PRE_VOTE) return;
   if (type === MessageType.PRE_VOTE_RESPONSE && !message.isRejected) return;
+  const { role, electionElapsed } = state;
   becomeFollower(state, message.term, isFromLeader(type) ? message.from : NO_REPLICA);
+  // A higher term alone is no reason for a follower to wait longer; what it is told in that term
+  // may be (raft pitfall 25). So a candidate that nobody can elect does not hold up one that can
+  // be.
+  if (role === Role.FOLLOWER) state.electionElapsed = electionElapsed;
 }
 
 function isVoteRequest(type: MessageType): boolean {

@@ -236,6 +236,7 @@ test("election: patience begins anew with the leader's messages and with a vote,
   const other: RaftMessage[] = [
     messageOf(MessageType.PRE_VOTE, 3, 2, { term: 2, index: 1, logTerm: 1 }),
     messageOf(MessageType.VOTE, 3, 2, { term: 1, index: 0, logTerm: 0 }),
+    messageOf(MessageType.VOTE, 3, 2, { term: 2, index: 0, logTerm: 0 }),
     messageOf(MessageType.APPEND_RESPONSE, 3, 2, { term: 1, index: 1 }),
     messageOf(MessageType.HEARTBEAT, 1, 2, { term: 0 }),
   ];
@@ -250,7 +251,7 @@ test("election: patience begins anew with the leader's messages and with a vote,
     return core.role === Role.FOLLOWER;
   };
   assert.deepEqual(calming.map(isCalmed), [true, true, true]);
-  assert.deepEqual(other.map(isCalmed), [false, false, false, false]);
+  assert.deepEqual(other.map(isCalmed), [false, false, false, false, false]);
 });
 
 test("election: every attempt waits for a time of its own [raft pitfall 26]", () => {
@@ -350,7 +351,7 @@ test("election: whoever is removed is told so when it asks for votes [raft pitfa
   assert.equal(group.leader.core.term, 1);
 });
 
-test("step: what no correct peer sends is counted and dropped", () => {
+test("step: what no correct peer sends, or sends to another, is counted and dropped [raft pitfall 61]", () => {
   const group = new TestGroup(THREE);
   const { core } = group.get(2);
   const gap = [entryOf(3, 1), entryOf(5, 1)];

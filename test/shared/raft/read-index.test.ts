@@ -55,7 +55,7 @@ test("reads: an answer to a heartbeat from before the read confirms nothing [raf
 });
 
 test("reads: a later round confirms earlier reads; numbers are never used again [raft pitfall 72]", () => {
-  const queue = new ReadIndexQueue(10);
+  const queue = new ReadIndexQueue(10, false);
   queue.add(1, 100, 5);
   assert.equal(queue.beginRound(0), 1);
   queue.add(1, 101, 6);
