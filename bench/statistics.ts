@@ -1,4 +1,7 @@
-/** Figures from repeated runs. On shared cores a median with its spread says more than any single or mean value. */
+/**
+ * Figures from repeated runs. On shared cores a median with its spread says more than any single or
+ * mean value.
+ */
 
 export interface Spread {
   readonly median: number;
@@ -19,16 +22,24 @@ export function spreadOf(values: readonly number[]): Spread {
   };
 }
 
-/** 1_234_567 -> "1.23 M", 133_700 -> "134 k", 12.3 -> "12.3". */
+/** Three digits: 1_234_567 -> "1.23 M", 133_700 -> "134 k", 12.34 -> "12.3", 0.0123 -> "0.01". */
 export function shortNumber(value: number): string {
   if (!Number.isFinite(value)) return "-";
-  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
-  if (value >= 1e3) return `${(value / 1e3).toFixed(0)} k`;
-  return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
+  if (value >= 999_500) return `${threeDigits(value / 1e6)} M`;
+  if (value >= 999.5) return `${threeDigits(value / 1e3)} k`;
+  return threeDigits(value);
 }
 
+function threeDigits(value: number): string {
+  if (value >= 99.95) return value.toFixed(0);
+  return value.toFixed(value >= 9.995 ? 1 : 2);
+}
+
+/** "134 k (120 k..151 k)"; a single run has no spread. */
 export function showSpread(spread: Spread, show: (value: number) => string = shortNumber): string {
-  return `${show(spread.median)} (${show(spread.lowest)}..${show(spread.highest)})`;
+  const median = show(spread.median);
+  if (spread.lowest === spread.highest) return median;
+  return `${median} (${show(spread.lowest)}..${show(spread.highest)})`;
 }
 
 /** Rows of cells as an aligned text table, the first row underlined. */

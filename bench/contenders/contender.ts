@@ -24,7 +24,9 @@ export interface Contender {
   start(transport: TransportName): Promise<RunningServer>;
 }
 
+/** What a case asks of a server. */
 export interface LoadNeeds {
+  readonly scenario: string;
   readonly transport: TransportName;
   readonly protocolVersion: 4 | 5;
 }

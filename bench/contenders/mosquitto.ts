@@ -45,7 +45,11 @@ async function start(transport: TransportName): Promise<RunningServer> {
   // Started by root it gives up its rights, and must still read its certificates.
   chmodSync(directory, 0o755);
   const file = join(directory, "mosquitto.conf");
-  const lines = [`listener ${port} 127.0.0.1`, ...listenerLines(transport, directory), ""];
+  // This version does not start with WebSocket listeners alone ("Unable to start any listening
+  // sockets").
+  const spare = transport === "ws" ? [`listener ${await freePort()} 127.0.0.1`] : [];
+  const own = [`listener ${port} 127.0.0.1`, ...listenerLines(transport, directory)];
+  const lines = [...spare, ...own, ""];
   writeFileSync(file, `${readFileSync(CONFIGURATION, "utf8")}\n${lines.join("\n")}`);
   const child = new SpawnedProcess("mosquitto", ["-c", file]);
   const ended = child.exited.then((exit) => {

@@ -19,7 +19,10 @@ export const aedes: Contender = {
   name: "aedes",
   isSubject: false,
   threads: 1,
-  refusal: ({ protocolVersion }) => (protocolVersion === 5 ? "aedes does not speak MQTT 5" : ""),
+  refusal: ({ protocolVersion, scenario }) => {
+    if (protocolVersion === 5) return "aedes does not speak MQTT 5";
+    return scenario.startsWith("share") ? "aedes has no shared subscriptions" : "";
+  },
   start: (transport) => startServer("./aedes-server.js", transport),
 };
 
@@ -28,10 +31,10 @@ export const writeLoop: Contender = {
   name: "bare write loop",
   isSubject: false,
   threads: 1,
-  refusal: ({ transport, protocolVersion }) =>
-    transport === "tcp" && protocolVersion === 4
+  refusal: ({ transport, protocolVersion, scenario }) =>
+    transport === "tcp" && protocolVersion === 4 && scenario === "fanout"
       ? ""
-      : "the bare write loop speaks MQTT 3.1.1, TCP",
+      : "the bare write loop can do a fan-out over TCP with MQTT 3.1.1, at QoS 0",
   start: (transport) => startServer("./write-loop-server.js", transport),
 };
 

@@ -25,7 +25,10 @@ export interface ConnectTask {
   readonly protocolVersion: 4 | 5;
   /** Each client subscribes to one topic of its own. */
   readonly subscribes: boolean;
-  /** "prepare": connect before the window, which then shows what idle connections cost. */
+  /**
+   * "prepare": connect before the window, which then shows what idle connections cost. Memory is
+   * the growth of the whole broker, so only one process may do this.
+   */
   readonly connectIn: "prepare" | "window";
   /** Milliseconds between `begin` and the first connect. */
   readonly delayMs: number;
@@ -78,15 +81,17 @@ export class ConnectRun implements GeneratorRun {
   }
 
   closeWindow(): void {
-    this.#window.close(this.#accepted);
+    if (this.#task.connectIn === "window") {
+      this.#window.close(this.#accepted);
+      return;
+    }
+    // Counted in connection seconds, so that "per second" are the connections held.
+    const seconds = (nowMicros() - this.#window.openedMicros) / 1e6;
+    this.#window.close(this.#accepted * seconds);
   }
 
   async finish(): Promise<GeneratorCounts> {
-    const { connections, target } = this.#task;
-    if (this.#residentAfter === 0) {
-      await pause(this.#task.settleMs);
-      this.#residentAfter = processResidentBytes(target.pid);
-    }
+    const { connections } = this.#task;
     const lost = connections - this.#clients.filter((client) => !client.connection.isEnded).length;
     const counts = this.#window.counts();
     for (const client of this.#clients) client.connection.abort();
@@ -97,9 +102,15 @@ export class ConnectRun implements GeneratorRun {
       latency: this.#latency.histogram().encode(),
       figures: {
         "connects per second": this.#accepted / seconds,
-        "bytes per connection": (this.#residentAfter - this.#residentBefore) / connections,
+        ...this.#memoryFigures(),
       },
     };
+  }
+
+  #memoryFigures(): Record<string, number> {
+    if (this.#task.connectIn === "window") return {};
+    const grown = this.#residentAfter - this.#residentBefore;
+    return { "bytes per connection": grown / this.#task.connections };
   }
 
   #connectAll(): Promise<void> {

@@ -78,7 +78,7 @@ export class TakeoverRun implements GeneratorRun {
         repeated: closed,
       },
       latency: this.#latency.histogram().encode(),
-      figures: { "told 0x8E": this.#told },
+      figures: this.#task.protocolVersion === 5 ? { "told 0x8E": this.#told } : {},
     };
   }
 

@@ -172,10 +172,10 @@ test("contenders: aedes is served over all transports", async () => {
   }
 });
 
-test("contenders: mosquitto is served over TCP and TLS", {
+test("contenders: mosquitto is served over all transports", {
   skip: skipWithoutMosquitto,
 }, async () => {
-  for (const transport of ["tcp", "tls"] as const) {
+  for (const transport of ["tcp", "tls", "ws"] as const) {
     await withServer(mosquitto, transport, async (target) => {
       assertComplete(await runGenerators([load(target)], target, TIMED));
     });

@@ -1,0 +1,48 @@
+/** What `--help` prints. */
+
+import { SCENARIOS } from "./registry.ts";
+
+const OPTIONS = `
+Options; values separated by commas make one case for each combination:
+  --workers N            worker threads of our broker (1)
+  --qos 0|1|2            of publishes and subscriptions
+  --payload BYTES        at least 16: publisher, sequence number, time, check word
+  --publishers N         2k = 2,000
+  --subscribers N        subscribers, or clients where the scenario is about connections
+  --items N              distinct filters (wildcard), retained messages (retained)
+  --protocol 4|5         MQTT 3.1.1 or 5 (4)
+  --transport tcp|tls|ws (tcp)
+Pace:
+  --rate N               open loop: N publishes per second over all publishers, latency from the intended time
+  --rate 50%             open loop at that share of what each broker reaches in a closed loop
+  --window N             closed loop: N publishes in flight per publisher, complete when delivered
+Measuring:
+  --rounds N             every broker once per round, in turns (5)
+  --duration SECONDS     measured per run (5, longer where the scenario says so)
+  --warm-up SECONDS      before that (1)
+  --processes N          generator processes (1); more only where cores are free
+  --client raw|mqtt      mqtt: the npm package as client, to check the generator itself; slow
+  --scale FACTOR         of the published scenarios; default: this machine's cores / theirs
+Brokers:
+  --peer mosquitto|aedes|write-loop|none   beside ours (mosquitto, if it is installed)
+  --broker HOST:PORT     any running broker instead of ours; --broker-pid N for its CPU cost
+Output:
+  --json FILE            everything measured; bench:report and bench:compare read it
+  --profile              CPU profile of our broker, and where its time went
+  --help
+
+A run is void when the generator was over 85 % busy and the broker had cores to spare; it fails when a message at QoS 1
+or 2 was lost, or any was repeated, damaged or out of order.
+`;
+
+export function helpText(): string {
+  const width = Math.max(...SCENARIOS.map(({ name }) => name.length));
+  const list = SCENARIOS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
+  return `Usage: npm run bench:SCENARIO -- [options], or npm run bench -- SCENARIO [options]
+
+Scenarios:
+${list.join("\n")}
+  ${"micro".padEnd(width)}  codec, trie, match index, ring, output buffer, inbox in one process
+  ${"all".padEnd(width)}  the scenarios before the published ones, one case each
+${OPTIONS}`;
+}

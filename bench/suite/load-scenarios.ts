@@ -1,0 +1,128 @@
+/**
+ * Scenarios that are steady loads: publishers, subscribers, a pace (see load-shape.ts for the
+ * patterns).
+ */
+
+import type { GeneratorTask } from "../load/generator-task.ts";
+import type { LoadResult, LoadShape, Pace, PatternName } from "../load/load-shape.ts";
+import { runGenerators, splitLoad } from "../load/run-generators.ts";
+import type { CaseRun, Scenario, ScenarioDefaults } from "./case.ts";
+
+/**
+ * Of the measured duration: how long a broker's maximum is looked for before a share of it is run.
+ */
+const PROBE_SHARE = 0.5;
+
+export function shapeOf(run: CaseRun, pattern: PatternName, pace: Pace): LoadShape {
+  const { publishers, subscribers, items, qos, payloadBytes, protocolVersion, isPersistent } =
+    run.parameters;
+  return {
+    pattern,
+    publishers,
+    subscribers,
+    filters: items,
+    qos,
+    payloadBytes,
+    protocolVersion,
+    pace,
+    isPersistent,
+  };
+}
+
+/** One load over its generator processes. */
+export async function measureLoad(
+  run: CaseRun,
+  pattern: PatternName,
+  frozen: { afterMs: number; forMs: number } | null = null,
+): Promise<LoadResult> {
+  const pace = await resolvePace(run, pattern);
+  return measureAt(run, shapeOf(run, pattern, pace), frozen, run.durationMs);
+}
+
+function measureAt(
+  run: CaseRun,
+  shape: LoadShape,
+  frozen: { afterMs: number; forMs: number } | null,
+  measureMs: number,
+): Promise<LoadResult> {
+  const { target } = run.server;
+  const options = { processes: run.processes, frozen, name: `bench-${shape.pace.kind}` };
+  const loads = splitLoad(shape, target, options);
+  const tasks: GeneratorTask[] =
+    run.client === "raw"
+      ? loads
+      : loads.map(({ shape: own, prefix }) => ({ kind: "sanity", shape: own, prefix, target }));
+  return runGenerators(tasks, target, { warmUpMs: run.warmUpMs, measureMs });
+}
+
+/** "share" becomes an open loop at that share of what a closed loop reaches on this very server. */
+async function resolvePace(run: CaseRun, pattern: PatternName): Promise<Pace> {
+  const { pace } = run.parameters;
+  if (pace.kind !== "share") return pace;
+  const closed = shapeOf(run, pattern, { kind: "closed", window: pace.window });
+  const probe = await measureAt(run, closed, null, run.durationMs * PROBE_SHARE);
+  const published = probe.figures["published"] ?? 0;
+  const deliveriesPerPublish = probe.check.expected / Math.max(1, published);
+  const publishesPerSecond = (probe.perSecond / deliveriesPerPublish) * pace.share;
+  return { kind: "open", publishesPerSecond: Math.max(1, publishesPerSecond) };
+}
+
+function loadScenario(
+  name: string,
+  pattern: PatternName,
+  summary: string,
+  defaults: ScenarioDefaults,
+): Scenario {
+  return {
+    name,
+    summary,
+    unit: "deliveries",
+    defaults,
+    measure: (run) => measureLoad(run, pattern),
+  };
+}
+
+/** In publishes per second over all publishers. */
+function open(publishesPerSecond: number): Pace {
+  return { kind: "open", publishesPerSecond };
+}
+
+/** Open loops by default, at rates that a slow broker on one core keeps up with. */
+export const LOAD_SCENARIOS: readonly Scenario[] = [
+  loadScenario("fanout", "fan-out", "one publisher, many subscribers of one topic", {
+    publishers: 1,
+    subscribers: 500,
+    pace: open(100),
+  }),
+  loadScenario("fanin", "fan-in", "many publishers, one subscriber with a wildcard", {
+    publishers: 200,
+    subscribers: 1,
+    pace: open(10_000),
+  }),
+  loadScenario("p2p", "pairs", "pairs of one publisher and one subscriber, own topics", {
+    publishers: 100,
+    subscribers: 100,
+    pace: open(10_000),
+  }),
+  loadScenario("shared", "shared", "publishers to one shared subscription of many members", {
+    publishers: 50,
+    subscribers: 50,
+    pace: open(10_000),
+  }),
+  loadScenario("wildcard", "wildcard", "10,000 distinct filters, one match each, and one #", {
+    publishers: 10,
+    subscribers: 10,
+    items: 10_000,
+    pace: open(5_000),
+  }),
+  {
+    name: "slow-consumer",
+    summary: "fan-out whose first subscriber stops reading halfway; latency is the others'",
+    unit: "deliveries",
+    defaults: { publishers: 1, subscribers: 500, pace: open(100), duration: 20 },
+    measure: (run) => {
+      const half = run.durationMs / 2;
+      return measureLoad(run, "fan-out", { afterMs: run.warmUpMs + half, forMs: half });
+    },
+  },
+];

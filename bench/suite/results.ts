@@ -1,0 +1,99 @@
+/** The file that a run leaves: everything needed to print, plot and compare it again. */
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Environment } from "../environment.ts";
+import type { LoadResult } from "../load/load-shape.ts";
+import type { Validity } from "../load/validity.ts";
+import { type Spread, spreadOf } from "../statistics.ts";
+import type { BenchCase, PublishedFigure } from "./case.ts";
+
+export const RESULTS_FORMAT = 1;
+
+export interface ContenderFact {
+  readonly name: string;
+  readonly isSubject: boolean;
+  readonly threads: number;
+}
+
+export interface Sample {
+  readonly caseName: string;
+  readonly contender: string;
+  /** From 1. */
+  readonly round: number;
+  /** Null: the run broke off; `faults` says how. */
+  readonly result: LoadResult | null;
+  readonly validity: Validity;
+  readonly faults: string;
+  /** What the server told of itself. */
+  readonly ownFigures: Readonly<Record<string, number>>;
+}
+
+export interface ResultCase extends BenchCase {
+  readonly published: PublishedFigure | null;
+}
+
+export interface BenchResults {
+  readonly format: number;
+  /** What was typed. */
+  readonly command: string;
+  readonly environment: Environment;
+  readonly cases: readonly ResultCase[];
+  readonly contenders: readonly ContenderFact[];
+  readonly samples: readonly Sample[];
+}
+
+export type Figure = (result: LoadResult) => number;
+
+export function writeResults(file: string, results: BenchResults): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
+}
+
+/** Throws when the file is none of ours. */
+export function readResults(file: string): BenchResults {
+  const results = JSON.parse(readFileSync(file, "utf8")) as BenchResults;
+  if (results.format !== RESULTS_FORMAT) throw new Error(`${file}: not results of this suite`);
+  return results;
+}
+
+/** The usable runs of one contender: complete, correct, and not limited by the generator. */
+export function usableSamples(
+  results: BenchResults,
+  caseName: string,
+  contender: string,
+): (Sample & { readonly result: LoadResult })[] {
+  return results.samples.filter(
+    (sample): sample is Sample & { readonly result: LoadResult } =>
+      sample.caseName === caseName &&
+      sample.contender === contender &&
+      sample.result !== null &&
+      (sample.validity === "valid" || sample.validity === "at least"),
+  );
+}
+
+/** Null when there is no usable run. */
+export function figureSpread(
+  results: BenchResults,
+  at: { caseName: string; contender: string },
+  figure: Figure,
+): Spread | null {
+  const samples = usableSamples(results, at.caseName, at.contender);
+  if (samples.length === 0) return null;
+  return spreadOf(samples.map((sample) => figure(sample.result)));
+}
+
+/**
+ * One contender's figure over another's, round by round: both met the same minute of the machine.
+ */
+export function pairwiseRatios(
+  results: BenchResults,
+  at: { caseName: string; contender: string; peer: string },
+  figure: Figure,
+): number[] {
+  const peers = usableSamples(results, at.caseName, at.peer);
+  return usableSamples(results, at.caseName, at.contender).flatMap(({ round, result }) => {
+    const beside = peers.find((sample) => sample.round === round);
+    return beside === undefined ? [] : [figure(result) / figure(beside.result)];
+  });
+}
