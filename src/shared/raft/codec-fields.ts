@@ -24,10 +24,16 @@ export function readBlob(reader: WireReader): Uint8Array {
   return reader.raw(reader.u32());
 }
 
-/** Is `value` one of the numbers of a const object? */
-export function isOneOf<Value extends number>(
+/** The numbers of a const object, for `isOneOf`. */
+export function numbersOf<Value extends number>(
   values: Readonly<Record<string, Value>>,
+): ReadonlySet<Value> {
+  return new Set(Object.values(values));
+}
+
+export function isOneOf<Value extends number>(
+  numbers: ReadonlySet<Value>,
   value: number,
 ): value is Value {
-  return Object.values(values).includes(value as Value);
+  return numbers.has(value as Value);
 }

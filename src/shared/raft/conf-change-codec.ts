@@ -12,7 +12,7 @@
 import { NO_BYTES } from "../bytes/copy-bytes.ts";
 import { RecordWriter } from "../bytes/record-writer.ts";
 import { WireReader } from "../bytes/wire-reader.ts";
-import { isOneOf, readBlob, readCount, readFlag } from "./codec-fields.ts";
+import { isOneOf, numbersOf, readBlob, readCount, readFlag } from "./codec-fields.ts";
 import {
   type ConfChange,
   type ConfChangeStep,
@@ -28,6 +28,8 @@ import type { ReplicaId } from "./entry.ts";
 const VERSION = 1;
 const STEP_BYTES = 9;
 const ID_BYTES = 8;
+const STEP_TYPES = numbersOf(ConfChangeType);
+const TRANSITIONS = numbersOf(Transition);
 
 export const LEAVE_JOINT: ConfChange = {
   transition: Transition.AUTO,
@@ -59,11 +61,11 @@ export function decodeConfChange(data: Uint8Array): ConfChange | null {
   for (let left = readCount(reader, STEP_BYTES); left > 0; left--) {
     const type = reader.u8();
     const replica = reader.u64();
-    if (!isOneOf(ConfChangeType, type)) return null;
+    if (!isOneOf(STEP_TYPES, type)) return null;
     steps.push({ type, replica });
   }
   const context = readBlob(reader);
-  if (reader.isMalformed || !reader.isAtEnd || !isOneOf(Transition, transition)) return null;
+  if (reader.isMalformed || !reader.isAtEnd || !isOneOf(TRANSITIONS, transition)) return null;
   return { transition, steps, context };
 }
 

@@ -7,10 +7,12 @@
 
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { WireReader } from "../bytes/wire-reader.ts";
-import { isOneOf, readBlob, readCount } from "./codec-fields.ts";
+import { isOneOf, numbersOf, readBlob, readCount } from "./codec-fields.ts";
 import { readConf, writeConf } from "./conf-change-codec.ts";
 import { ENTRY_OVERHEAD_BYTES, type Entry, EntryType, emptyEntry } from "./entry.ts";
 import type { Snapshot } from "./snapshot.ts";
+
+const ENTRY_TYPES = numbersOf(EntryType);
 
 export function writeEntry(writer: RecordWriter, { index, term, type, data }: Entry): void {
   writer.u64(index);
@@ -24,7 +26,7 @@ export function readEntry(reader: WireReader): Entry {
   const term = reader.u64();
   const type = reader.u8();
   const data = readBlob(reader);
-  if (isOneOf(EntryType, type)) return { index, term, type, data };
+  if (isOneOf(ENTRY_TYPES, type)) return { index, term, type, data };
   reader.refuse();
   return emptyEntry(index, term);
 }

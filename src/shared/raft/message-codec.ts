@@ -10,12 +10,13 @@
 
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { WireReader } from "../bytes/wire-reader.ts";
-import { isOneOf } from "./codec-fields.ts";
+import { isOneOf, numbersOf } from "./codec-fields.ts";
 import { readEntries, readSnapshot, writeEntries, writeSnapshot } from "./entry-codec.ts";
 import { createMessage, MessageType, type RaftMessage } from "./message.ts";
 import { readSealed, writeSealed } from "./sealed-record.ts";
 
 const VERSION = 1;
+const MESSAGE_TYPES = numbersOf(MessageType);
 const REJECTED = 1;
 const FORCED = 2;
 const HAS_SNAPSHOT = 4;
@@ -51,7 +52,7 @@ export function decodeMessage(bytes: Uint8Array, start: number, end: number): Ra
 function readMessage(reader: WireReader): RaftMessage | null {
   const type = reader.u8();
   const flags = reader.u8();
-  if (!isOneOf(MessageType, type) || flags > ALL_FLAGS) return null;
+  if (!isOneOf(MESSAGE_TYPES, type) || flags > ALL_FLAGS) return null;
   const message = createMessage(type, 0);
   message.isRejected = (flags & REJECTED) !== 0;
   message.isForced = (flags & FORCED) !== 0;
