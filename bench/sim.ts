@@ -6,6 +6,7 @@
  *   npm run sim -- --seed 4711                     this one, with its profile; how a failure is replayed
  *   npm run sim -- --nodes 5 ...                   all clusters of this size (part of what a seed means)
  *   npm run sim -- --failures 1 ...                ends after so many failures, default 10
+ *   npm run sim -- --json ...                      one line of JSON in place of the text
  *
  * Ends with 1 when any schedule breaks an invariant, or runs differently a second time.
  */
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     nodes: { type: "string" },
     failures: { type: "string", default: "10" },
+    json: { type: "boolean", default: false },
   },
 });
 
@@ -53,12 +55,22 @@ function campaign(scheduleCount: number): void {
   const before = process.cpuUsage();
   const report = runCampaign({ firstSeed, scheduleCount, nodeCount, failureLimit });
   const { user, system } = process.cpuUsage(before);
+  if (values.json) {
+    console.log(JSON.stringify(shortReport(report)));
+    return;
+  }
   for (const result of report.failed) reportFailure(result);
   for (const seed of report.diverged) {
     process.exitCode = 1;
     console.log(`seed ${seed} runs differently a second time`);
   }
   console.log(summaryOf(report, (user + system) / 1e6));
+}
+
+/** For programs that run this one. */
+function shortReport({ scheduleCount, diverged, failed }: CampaignReport) {
+  const failures = failed.map(({ seed, failure }) => ({ seed, text: failure?.text ?? "" }));
+  return { scheduleCount, diverged, failures };
 }
 
 function reportFailure({ seed, failure, profile }: ScheduleResult): void {

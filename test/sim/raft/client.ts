@@ -78,7 +78,8 @@ export class SimClient {
 
   /** Begins an operation at time `now` (any clock that never stands still between events). */
   begin(now: number, floor: number): void {
-    const { readShare, swapShare, keyCount } = this.#profile;
+    const { readShare, swapShare, keyCount, roamShare } = this.#profile;
+    if (this.#random.chance(roamShare)) this.target = this.#random.pick(this.candidates);
     const key = this.#random.below(keyCount);
     const isRead = this.#random.chance(readShare);
     const isSwap = this.#random.chance(swapShare);

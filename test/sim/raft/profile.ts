@@ -55,6 +55,7 @@ export interface Profile {
   readonly maxApplyingBytes: number;
   /** Probability that a read of the log by the core is answered only later. */
   readonly lateRead: number;
+  /** The nemesis picks among them; one that is named often comes often. */
   readonly faults: readonly Fault[];
   readonly faultGapMaxUs: number;
   readonly asymmetricShare: number;
@@ -65,6 +66,8 @@ export interface Profile {
   readonly clientCount: number;
   readonly thinkMaxUs: number;
   readonly readShare: number;
+  /** How often a client asks any node rather than the one that it believes to lead. */
+  readonly roamShare: number;
   readonly swapShare: number;
   readonly keyCount: number;
   /** Whether messages and disk records go through the codecs, as they do in production. */
@@ -101,7 +104,7 @@ export function drawProfile(random: SimRandom, options: ProfileOptions): Profile
     ...drawClients(random),
     hasCodec: random.chance(0.05),
     checksHistory: random.chance(0.05),
-    checksLiveness: random.chance(0.1),
+    checksLiveness: random.chance(0.15),
   };
 }
 
@@ -128,7 +131,7 @@ function drawDisk(random: SimRandom): DiskProfile {
 function drawTiming(random: SimRandom) {
   const clockDrift = random.pick([0, 0.01, 0.05, 0.2]);
   const hasCheckQuorum = random.chance(0.7);
-  const wantsLeases = random.chance(0.3);
+  const wantsLeases = random.chance(0.5);
   return {
     acknowledgeMaxUs: random.pick([0, 0, 100, 20 * MILLISECOND]),
     tickUs: 20 * MILLISECOND,
@@ -157,7 +160,7 @@ function drawSizes(random: SimRandom) {
 
 function drawFaults(random: SimRandom) {
   return {
-    faults: FAULTS.filter((fault) => fault === "heal" || random.chance(0.5)),
+    faults: drawFaultList(random),
     faultGapMaxUs: random.pick([40, 200, 500, 900]) * MILLISECOND,
     asymmetricShare: random.pick([0, 0.3, 0.6]),
     restartMaxUs: random.pick([10, 200, 1500]) * MILLISECOND,
@@ -166,11 +169,20 @@ function drawFaults(random: SimRandom) {
   };
 }
 
+/** Half of all faults, and one of them again and again in some worlds. */
+function drawFaultList(random: SimRandom): readonly Fault[] {
+  const list = FAULTS.filter((fault) => fault === "heal" || random.chance(0.5));
+  const favourite = random.pick(FAULTS);
+  const times = random.pick([0, 0, 4]);
+  return [...list, ...Array.from({ length: times }, () => favourite)];
+}
+
 function drawClients(random: SimRandom) {
   return {
     clientCount: random.pick([1, 3, 5, 8]),
-    thinkMaxUs: random.pick([5, 30, 100, 300]) * MILLISECOND,
-    readShare: random.pick([0.1, 0.3, 0.6]),
+    thinkMaxUs: random.pick([5, 20, 50, 200]) * MILLISECOND,
+    readShare: random.pick([0.1, 0.3, 0.6, 0.9]),
+    roamShare: random.pick([0, 0.2, 0.8]),
     swapShare: random.pick([0, 0.2, 0.5]),
     keyCount: random.pick([1, 2, 5]),
   };

@@ -62,6 +62,8 @@ export class SimNode {
   #isSnapshotting = false;
   /** Bytes handed out by the core to be applied, and not reported as applied. */
   #applyingBytes = 0;
+  /** Of the newest snapshot that the core has taken. */
+  #snapshotIndex = 0;
 
   constructor(world: World, position: number, random: SimRandom) {
     const { loop, profile, ledger } = world;
@@ -124,6 +126,7 @@ export class SimNode {
     this.#isReadLate = false;
     this.#isSnapshotting = false;
     this.#applyingBytes = 0;
+    this.#snapshotIndex = 0;
     this.watch.noteStart(view, image.confIndexes());
     loop.after(this.#random.below(this.#tickUs), SimEvent.TICK, this.position);
     this.#settle();
@@ -252,7 +255,9 @@ export class SimNode {
     for (const entry of batch.entries) {
       if (entry.type !== EntryType.CONF_CHANGE) continue;
       const conf = core.applyConfChange(entry);
-      this.#world.ledger.expectConf(this.replica, entry.index, conf);
+      // A snapshot that came in meanwhile has brought a newer one.
+      const index = Math.max(entry.index, this.#snapshotIndex);
+      this.#world.ledger.expectConf(this.replica, index, conf);
       this.watch.observe(view);
       if (isJoint(conf) && this.#diesAt("joint")) return;
     }
@@ -292,7 +297,10 @@ export class SimNode {
 
   #submitAppend(view: CoreView, append: StorageAppend): void {
     const { snapshot, entries } = append;
-    if (snapshot !== null) this.watch.noteSnapshot(view, snapshot.index);
+    if (snapshot !== null) {
+      this.#snapshotIndex = snapshot.index;
+      this.watch.noteSnapshot(view, snapshot.index);
+    }
     this.watch.noteAppend(view, entries, this.image.appliedIndex);
     // Hard state, then entry by entry; a snapshot's installation is one step (raft pitfall 12).
     this.disk.submit({ kind: "append", append, partCount: entries.length + 1 });
@@ -300,6 +308,7 @@ export class SimNode {
 
   #submitApply(batch: ApplyBatch): void {
     checkApplying(this.replica, this.#applyingBytes, this.#options);
+    this.watch.checkApplying(this.replica, batch.entries);
     this.#applyingBytes += batch.bytes;
     this.disk.submit({ kind: "apply", batch, partCount: 1 });
   }

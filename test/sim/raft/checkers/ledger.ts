@@ -5,6 +5,7 @@
  */
 
 import { type ConfState, sameConf } from "../../../../src/shared/raft/conf-state.ts";
+import { confFault } from "../../../../src/shared/raft/config-change.ts";
 import { type DiskView, isOnDisk, type ReplicaView } from "./views.ts";
 import { violate } from "./violation.ts";
 
@@ -132,6 +133,8 @@ export class Ledger {
 
   /** A replica has applied the configuration of an entry: invariant 9. */
   noteConf(replica: number, index: number, conf: ConfState): void {
+    const fault = confFault(conf);
+    if (fault !== null) violate("oneConfChange", `configuration at ${index}: ${fault}`);
     const last = this.#confs.at(-1)?.index ?? 0;
     if (index > last) this.#confs.push({ index, conf });
     this.expectConf(replica, index, conf);

@@ -40,6 +40,10 @@ export class ReplicaWatch {
       const text = `restarts in term ${view.term}, has promised ${this.#promisedTerm}`;
       violate("monotoneState", `replica ${view.replica} ${text}`);
     }
+    if (view.termAt(view.lastIndex) > view.term) {
+      const text = `restarts in term ${view.term} with an entry of ${view.termAt(view.lastIndex)}`;
+      violate("monotoneState", `replica ${view.replica} ${text}`);
+    }
     this.#term = view.term;
     this.#vote = view.vote;
     this.#commitIndex = view.commitIndex;
@@ -117,6 +121,13 @@ export class ReplicaWatch {
       "durableMatch",
       `leader ${view.replica} ${text}, whose disk has ${disk.entryTerm(match)}`,
     );
+  }
+
+  /** Entries on their way to the state machine are on the replica's own disk (raft pitfall 8). */
+  checkApplying(replica: number, entries: readonly Entry[]): void {
+    const last = entries.at(-1);
+    if (last === undefined || isOnDisk(this.#diskOf(replica), last.index, last.term)) return;
+    violate("durableQuorum", `replica ${replica} applies ${last.index}, which its disk lacks`);
   }
 
   #observeElection(view: ReplicaView): void {

@@ -7,7 +7,7 @@ export const INVARIANTS = {
   electionSafety: "1 one leader per term",
   committedAgree: "2 committed entries agree",
   leaderCompleteness: "3 a new leader holds what is committed",
-  durableQuorum: "4 committed means on the disks of a quorum",
+  durableQuorum: "4 committed is on the disks of a quorum, applied on one's own",
   leaderAppendOnly: "5 a leader never rewrites its log",
   monotoneState: "6 terms, votes and commits are kept",
   committedKept: "7 nothing committed is cut off",
