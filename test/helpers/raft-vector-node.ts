@@ -67,7 +67,8 @@ export class VectorNode {
       hardState,
       conf: start.conf,
       applied: start.index,
-      random: () => 0,
+      // The longest patience: vectors that need another set it.
+      random: (bound) => bound - 1,
     });
   }
 

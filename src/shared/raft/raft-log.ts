@@ -254,6 +254,8 @@ export class RaftLog {
   /** The snapshot replaces the log; applying goes on behind it. */
   restore(snapshot: Snapshot): void {
     this.#committed = snapshot.index;
+    // Whatever was being fetched is not wanted any more.
+    this.#awaitsStorage = false;
     this.#unstable.restore(snapshot);
   }
 

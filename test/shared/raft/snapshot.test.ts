@@ -120,6 +120,29 @@ test("snapshot: while one is pending nothing is applied and nobody campaigns [ra
   );
 });
 
+test("snapshot: takes the place of entries that storage was still fetching", () => {
+  const group = new TestGroup(THREE, QUIET);
+  group.elect(1);
+  group.propose("a");
+  const follower = group.get(2);
+  follower.appliedIndex = 1;
+  follower.storage.isFetching = true;
+  follower.restart();
+  assert.equal(follower.takeReady().apply, null);
+  offer(follower, 10, 4);
+  const append = messageOf(MessageType.APPEND, 1, 2, {
+    term: 5,
+    index: 10,
+    logTerm: 4,
+    entries: [entryOf(11, 5, "b")],
+    commit: 11,
+  });
+  follower.core.step(append);
+  follower.storage.isFetching = false;
+  group.work(follower);
+  assert.deepEqual(follower.applied.at(-1), "b");
+});
+
 test("snapshot: its installation counts also if the term has changed [raft pitfall 6]", () => {
   const group = new TestGroup(THREE, QUIET);
   const follower = group.get(2);
