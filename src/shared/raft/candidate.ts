@@ -3,7 +3,7 @@
  * ways: a quorum says yes, a quorum says no, or a leader of the term is heard of.
  */
 
-import { Campaign, startCampaign } from "./election.ts";
+import { Campaign, learnCommit, startCampaign } from "./election.ts";
 import { NO_REPLICA } from "./entry.ts";
 import { followLeader } from "./follower.ts";
 import { MessageType, type RaftMessage } from "./message.ts";
@@ -38,6 +38,10 @@ function takeVote(state: RaftState, message: RaftMessage): void {
   // A grant for a campaign of another term is not one for this (raft pitfall 18).
   const askedTerm = state.role === Role.PRE_CANDIDATE ? state.term + 1 : state.term;
   if (!message.isRejected && message.term !== askedTerm) return;
+  if (message.isRejected && learnCommit(state, message)) {
+    becomeFollower(state, state.term, NO_REPLICA);
+    return;
+  }
   state.tracker.recordVote(message.from, !message.isRejected);
   switch (state.tracker.voteResult()) {
     case VoteResult.WON:

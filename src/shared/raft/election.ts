@@ -73,12 +73,36 @@ export function answerVoteRequest(state: RaftState, request: RaftMessage): void 
   // it was granted; a refusal names the own term, so that a stale asker catches up (raft pitfall
   // 17).
   if (isGranted) response.term = request.term;
+  else tellCommit(state, response);
   state.send(response);
   if (isGranted && !isPreVote) {
     // Only a real vote is a reason to wait longer (raft pitfall 25).
     state.electionElapsed = 0;
     state.vote = request.from;
   }
+}
+
+/**
+ * A refused candidate may lack nothing but the news that its entries are committed, among them the
+ * change after which it would not need the refuser. A leader that its own last change has removed
+ * can stop, or crash, before it spreads that news; without this nobody could ever lead again (raft
+ * pitfall 59).
+ */
+function tellCommit(state: RaftState, refusal: RaftMessage): void {
+  refusal.commit = state.log.committed;
+  refusal.logTerm = Math.max(state.log.term(state.log.committed), 0);
+}
+
+/**
+ * Takes the news from a refusal; whoever committed the entry, committed all before it. True if this
+ * replica has to apply a configuration change now, before it may campaign.
+ */
+export function learnCommit(state: RaftState, refusal: RaftMessage): boolean {
+  const { log } = state;
+  if (refusal.commit <= log.committed) return false;
+  if (!log.matches(refusal.commit, refusal.logTerm)) return false;
+  log.commitTo(refusal.commit);
+  return hasUnappliedConfChange(state);
 }
 
 /** A pre-vote request of a lower term: the asker must learn of this one (raft pitfall 21). */

@@ -4,7 +4,7 @@
  *
  *   type                 fields beside from, to, term, epoch
  *   PRE_VOTE, VOTE       index, logTerm: the asker's last entry; isForced: leadership transfer
- *   ..._RESPONSE         isRejected
+ *   ..._RESPONSE         isRejected, and then commit, logTerm: the refuser's last committed entry
  *   APPEND               index, logTerm: the entry before `entries`; commit
  *   APPEND_RESPONSE      index: acknowledged up to; or isRejected: refused anchor, hint, logTerm
  *   HEARTBEAT(_RESPONSE) commit; context: heartbeat round
@@ -90,6 +90,15 @@ export function isResponse(type: MessageType): boolean {
   );
 }
 
+/** What a replica also tells itself, once it is durable. */
+function isOwn(type: MessageType): boolean {
+  return (
+    type === MessageType.VOTE_RESPONSE ||
+    type === MessageType.PRE_VOTE_RESPONSE ||
+    type === MessageType.APPEND_RESPONSE
+  );
+}
+
 /** Only the leader of its term sends these. */
 export function isFromLeader(type: MessageType): boolean {
   return (
@@ -113,6 +122,9 @@ export function isRequest(type: MessageType): boolean {
 export function isPlausible(message: RaftMessage): boolean {
   const { type, term, entries, snapshot } = message;
   if (message.from === NO_REPLICA) return false;
+  // The transport has checked that the sender is who it says. To oneself go votes and
+  // acknowledgements only.
+  if (message.from === message.to && !isOwn(type)) return false;
   if (isRequest(type) ? term !== 0 : term === 0 && type !== MessageType.EPOCH_FENCE) return false;
   if (type === MessageType.SNAPSHOT) return snapshot !== null && snapshot.term <= term;
   if (type === MessageType.PROPOSE) return entries.length > 0;
