@@ -119,12 +119,15 @@ export function entryText(entry: Entry): string {
 
 /** A message and what it carries; several lines when it carries several entries or a snapshot. */
 export function messageText(message: RaftMessage): string {
+  const { type } = message;
+  // A refused vote says what is committed, which the vectors' authors' does not.
+  const isVote = type === MessageType.VOTE_RESPONSE || type === MessageType.PRE_VOTE_RESPONSE;
   const parts = [
-    `${message.from}->${message.to} ${MESSAGE_NAMES.get(message.type)}`,
-    `Term:${message.term} Log:${message.logTerm}/${message.index}`,
+    `${message.from}->${message.to} ${MESSAGE_NAMES.get(type)}`,
+    `Term:${message.term} Log:${isVote ? 0 : message.logTerm}/${message.index}`,
   ];
   if (message.isRejected) parts.push(`Rejected (Hint: ${message.hint})`);
-  if (message.commit > 0) parts.push(`Commit:${message.commit}`);
+  if (message.commit > 0 && !isVote) parts.push(`Commit:${message.commit}`);
   if (message.entries.length > 0) parts.push(entriesText(message.entries));
   const text = parts.join(" ");
   return message.snapshot === null ? text : `${text}\n${snapshotLine(message.snapshot)}`;
