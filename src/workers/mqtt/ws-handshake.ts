@@ -24,8 +24,8 @@ export interface UpgradeRules {
 }
 
 /**
- * `protocol`: the subprotocol to name in the response; `text`: body of a refusal. `isForeignPage`: a
- * web page of another machine asks, through a browser that may run on this one.
+ * `protocol`: the subprotocol to name in the response; `text`: body of a refusal. `isForeignPage`:
+ * a web page of another machine asks, through a browser that may run on this one.
  */
 export type UpgradeAnswer =
   | { readonly status: 101; readonly protocol: string; readonly isForeignPage: boolean }
@@ -93,8 +93,9 @@ function isLocalOrigin(origin: string): boolean {
 }
 
 /**
- * Where an upgraded connection counts as coming from. The browser that shows a foreign page may well
- * run on the broker's machine: that must not make the page a local client, who needs no credentials.
+ * Where an upgraded connection counts as coming from. The browser that shows a foreign page may
+ * well run on the broker's machine: that must not make the page a local client, who needs no
+ * credentials.
  */
 export function upgradedOrigin(
   origin: ConnectionOrigin,
@@ -109,7 +110,7 @@ export function isListenerPath(target: string, path: string): boolean {
   return (query < 0 ? target : target.slice(0, query)) === path;
 }
 
-/** The same, for a request of which nothing but its HTTP has been checked. */
+/** As `answerUpgrade`, for a request of which nothing but its HTTP has been checked. */
 export function answerHandshake(request: HandshakeRequest, rules: UpgradeRules): UpgradeAnswer {
   const answer = answerUpgrade(request, rules);
   if (answer.status !== 101) return answer;

@@ -1,15 +1,17 @@
 /**
  * Takes the mask off what WebSocket clients send (RFC 6455 §5.3), in place or moved towards the
- * front, four bytes at a time. Allocates one view per read buffer at most, and none for the buffer
- * that all sockets of a worker share.
+ * front. Allocates one view per read buffer at most, and none for the buffer that all sockets of a
+ * worker share.
  *
- * Measured on Node 20: bytes one by one 1.2 ns each, four at a time from a DataView 0.3 ns.
- * Thread: worker.
+ * Measured on Node 20 and 26: byte by byte 0.7 ns each, four bytes at a time from a DataView 0.3,
+ * sixteen per round 0.2 and 0.14. Thread: worker.
  */
 
-/** Bytes from which a view of a buffer that was not seen last pays off. */
+/** Bytes from which a view of a buffer pays off at once. */
 const VIEW_MIN = 256;
 
+/** The buffer of the last short piece: one that comes again is worth a view, too. */
+let candidate: Uint8Array | null = null;
 let viewed: Uint8Array | null = null;
 let view: DataView = new DataView(new ArrayBuffer(0));
 
@@ -27,13 +29,21 @@ export function unmask(
   let at = from;
   let target = to;
   const end = from + size;
-  if (bytes === viewed || size >= VIEW_MIN) {
+  if (bytes === viewed || size >= VIEW_MIN || bytes === candidate) {
     if (bytes !== viewed) lookAt(bytes);
+    for (const last = end - 15; at < last; at += 16) {
+      view.setInt32(target, view.getInt32(at) ^ mask);
+      view.setInt32(target + 4, view.getInt32(at + 4) ^ mask);
+      view.setInt32(target + 8, view.getInt32(at + 8) ^ mask);
+      view.setInt32(target + 12, view.getInt32(at + 12) ^ mask);
+      target += 16;
+    }
     for (const last = end - 3; at < last; at += 4) {
       view.setInt32(target, view.getInt32(at) ^ mask);
       target += 4;
     }
   } else {
+    candidate = bytes;
     for (const last = end - 3; at < last; at += 4) {
       bytes[target] = bytes[at]! ^ (mask >>> 24);
       bytes[target + 1] = bytes[at + 1]! ^ (mask >>> 16);

@@ -3,8 +3,8 @@
  * without being copied for it. Room for a header is reserved in front of the first byte; the header
  * is written when the size is known.
  *
- *     reserve          |..room..| payload ...                 4 bytes of room, 10 before a packet above 64 KiB
- *     flush            |. header| payload ... |               right-aligned: a gap of 2 before a payload of 1..125 bytes
+ *     reserve     |..room..| payload ...        4 bytes of room, 10 before a packet above 64 KiB
+ *     flush       |. header| payload ... |      a gap of 2 where the payload is below 126 bytes
  *
  * The gap is skipped when nothing waits in front of it. Otherwise the payload, which is short then,
  * moves up. Thread: worker. Scope: one per connection. Flow: publish 8/8, between encoder and

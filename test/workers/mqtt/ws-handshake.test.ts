@@ -2,8 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { directOrigin } from "../../../src/workers/mqtt/accept-address.ts";
 import {
+  acceptHead,
+  answerHandshake,
   answerUpgrade,
+  type HandshakeRequest,
   isListenerPath,
+  refusalHead,
   upgradedOrigin,
 } from "../../../src/workers/mqtt/ws-handshake.ts";
 
@@ -66,4 +70,63 @@ test("websocket upgrade: a foreign page in a local browser is no local client", 
 test("websocket upgrade: the path is checked before anything else is told", () => {
   assert.equal(statusOf({ target: "/x", origin: "https://evil.test", protocols: "" }), 404);
   assert.equal(isListenerPath("/mqtt?", "/mqtt"), true);
+});
+
+/** The example of RFC 6455 §1.3. */
+const SAMPLE_KEY = "dGhlIHNhbXBsZSBub25jZQ==";
+
+function handshakeStatus(parts: Partial<HandshakeRequest>): number {
+  const request: HandshakeRequest = {
+    method: "GET",
+    target: "/mqtt",
+    upgrade: "websocket",
+    version: "13",
+    key: SAMPLE_KEY,
+    protocols: "mqtt",
+    origin: "",
+    ...parts,
+  };
+  return answerHandshake(request, RULES).status;
+}
+
+test("websocket upgrade: only a handshake of version 13 passes [RFC6455 §4.2.1]", () => {
+  assert.equal(handshakeStatus({}), 101);
+  assert.equal(handshakeStatus({ upgrade: "WebSocket" }), 101);
+  assert.equal(handshakeStatus({ method: "POST" }), 405);
+  for (const upgrade of ["", "h2c", "websocket, h2c"]) {
+    assert.equal(handshakeStatus({ upgrade }), 400, upgrade);
+  }
+  for (const version of ["", "8", "14", "013", "13, 8"]) {
+    assert.equal(handshakeStatus({ version }), 426, version);
+  }
+  const keys = [
+    "",
+    "short==",
+    SAMPLE_KEY.slice(1),
+    `${SAMPLE_KEY}=`,
+    `${SAMPLE_KEY}, ${SAMPLE_KEY}`,
+  ];
+  for (const key of keys) assert.equal(handshakeStatus({ key }), 400, key);
+});
+
+test("websocket upgrade: the listener's rules come first", () => {
+  assert.equal(handshakeStatus({ target: "/x", version: "8", method: "POST" }), 404);
+  assert.equal(handshakeStatus({ protocols: "", key: "" }), 400);
+});
+
+test("websocket upgrade: the response proves that the key was read [RFC6455 §4.2.2]", () => {
+  const lines = acceptHead(SAMPLE_KEY, "mqttv3.1").split("\r\n");
+  assert.equal(lines[0], "HTTP/1.1 101 Switching Protocols");
+  assert.ok(lines.includes("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+  assert.ok(lines.includes("Sec-WebSocket-Protocol: mqttv3.1"));
+  assert.deepEqual(lines.slice(-2), ["", ""]);
+});
+
+test("websocket upgrade: a refusal says what would have been right", () => {
+  const versions = refusalHead(426, "text");
+  assert.match(versions, /^HTTP\/1\.1 426 Upgrade Required\r\n/);
+  assert.match(versions, /\r\nSec-WebSocket-Version: 13\r\n/);
+  assert.match(versions, /\r\nContent-Length: 4\r\n\r\n$/);
+  assert.match(refusalHead(405, ""), /\r\nAllow: GET\r\n/);
+  assert.match(refusalHead(404, ""), /^HTTP\/1\.1 404 Not Found\r\nConnection: close\r\n/);
 });
