@@ -1,0 +1,29 @@
+/** Knobs of the anti-entropy between nodes; times in milliseconds. */
+
+export interface AntiEntropyParameters {
+  /** Changes are gathered for this long before they leave as one delta. */
+  readonly batchIntervalMs: number;
+  /** Values in one delta. */
+  readonly entriesMax: number;
+  /** A delta or probe without an answer is sent again after this, times the attempts so far ... */
+  readonly resendMs: number;
+  /** ... but after no more than this. */
+  readonly resendMaxMs: number;
+  /** Then the delta is given up; the next comparison finds what is missing. */
+  readonly attemptsMax: number;
+  /** Pause between two comparisons with a neighbour. */
+  readonly probeIntervalMs: number;
+  /** An ended life is remembered for this long. */
+  readonly retentionMs: number;
+}
+
+/** BifroMQ's values, except for half its batching delay and a day's memory of ended lives. */
+export const ANTI_ENTROPY_DEFAULTS: AntiEntropyParameters = {
+  batchIntervalMs: 100,
+  entriesMax: 1_024,
+  resendMs: 500,
+  resendMaxMs: 2_000,
+  attemptsMax: 10,
+  probeIntervalMs: 10_000,
+  retentionMs: 24 * 3_600_000,
+};
