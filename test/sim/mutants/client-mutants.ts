@@ -46,11 +46,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     "return state.nowMs + state.options.leaseMs;",
   ),
   mutant(
-    "a lease begins when the answer comes",
+    "a lease outlasts the promises that it rests on",
     75,
     "leader-reads",
-    "for (const read of state.reads.confirm(state.tracker.answeredRound())) {",
-    "state.reads.clock = state.nowMs;\n    for (const read of state.reads.confirm(state.tracker.answeredRound())) {",
+    "return state.reads.answeredSentAtMs + state.options.leaseMs;",
+    "return state.reads.answeredSentAtMs + 3 * state.options.leaseMs;",
   ),
   mutant(
     "a lease outlives a transfer",

@@ -8,6 +8,7 @@ import type { SimRandom } from "../kernel/sim-random.ts";
 import { MILLISECOND } from "./profile.ts";
 import { type DeliveryReport, SimEvent } from "./sim-event.ts";
 import type { SimNode } from "./sim-node.ts";
+import { throughNetwork } from "./through-codec.ts";
 import type { World } from "./world.ts";
 
 const REPORT_MAX_US = 300 * MILLISECOND;
@@ -26,8 +27,9 @@ export class Outbox {
   }
 
   send(message: RaftMessage): void {
-    const { network } = this.#world;
-    const isSent = network.send(this.#node.position, message.to - 1, message);
+    const { network, profile } = this.#world;
+    const packet = profile.hasCodec ? throughNetwork(message) : message;
+    const isSent = network.send(this.#node.position, message.to - 1, packet);
     const notices = this.#random.chance(UNREACHABLE_SHARE);
     if (message.type === MessageType.SNAPSHOT) this.#report(message.to, "snapshot", isSent);
     else if (!isSent && notices) this.#report(message.to, "unreachable", false);

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { createMessage, MessageType } from "../../../src/shared/raft/message.ts";
 import { SimRandom } from "../kernel/sim-random.ts";
 import { ABSENT } from "../lin/register.ts";
 import { CRASH_POINTS, CrashPoints } from "./crash-points.ts";
 import { decodeCommand, encodeCommand, hashBytes, type KvCommand } from "./kv-command.ts";
 import { KEPT, KEY_COUNT, KvMachine, REPLACED, SESSION_COUNT } from "./kv-machine.ts";
 import { drawProfile } from "./profile.ts";
+import { throughDisk, throughNetwork } from "./through-codec.ts";
 
 const COMMAND = fc.record(
   {
@@ -97,4 +99,29 @@ test("profiles: differ from seed to seed, repeat for a seed, obey the node count
     assert.equal(nodeCount, 5);
     assert.ok(memberCount === 4 || memberCount === 5);
   }
+});
+
+test("codecs: a message and an append come back equal, as other objects", () => {
+  const conf = {
+    voters: [1, 2],
+    outgoing: [2, 3],
+    learners: [4],
+    learnersNext: [3],
+    autoLeave: true,
+  };
+  const data = new Uint8Array([1, 2, 3]);
+  const snapshot = { index: 7, term: 3, conf, data };
+  const entries = [{ index: 8, term: 3, type: 1 as const, data }];
+  const message = { ...createMessage(MessageType.APPEND, 2), from: 1, term: 3, index: 7, entries };
+  const arrived = throughNetwork(message);
+  assert.deepEqual(arrived, message);
+  assert.notEqual(arrived.entries[0]?.data, data);
+  const hardState = { term: 3, vote: 1, commit: 7, epoch: 0, epochIndex: 0 };
+  const append = {
+    ...{ hardState, entries, snapshot, mustSync: true },
+    ...{ messagesAfterPersist: [], ack: null },
+  };
+  const written = throughDisk(append);
+  assert.deepEqual(written, append);
+  assert.notEqual(written.snapshot?.data, data);
 });

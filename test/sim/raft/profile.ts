@@ -102,7 +102,7 @@ export function drawProfile(random: SimRandom, options: ProfileOptions): Profile
     ...drawSizes(random),
     ...drawFaults(random),
     ...drawClients(random),
-    hasCodec: random.chance(0.05),
+    hasCodec: random.chance(0.1),
     checksHistory: random.chance(0.05),
     checksLiveness: random.chance(0.15),
   };

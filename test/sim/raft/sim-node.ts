@@ -28,6 +28,7 @@ import { MILLISECOND } from "./profile.ts";
 import { RequestDesk } from "./request-desk.ts";
 import { type DeliveryReport, SimEvent } from "./sim-event.ts";
 import { StoreImage, type StoreOperation } from "./store-image.ts";
+import { throughDisk } from "./through-codec.ts";
 import type { World } from "./world.ts";
 
 /** A core that always has something to do does nothing else any more. */
@@ -303,7 +304,8 @@ export class SimNode {
     }
     this.watch.noteAppend(view, entries, this.image.appliedIndex);
     // Hard state, then entry by entry; a snapshot's installation is one step (raft pitfall 12).
-    this.disk.submit({ kind: "append", append, partCount: entries.length + 1 });
+    const written = this.#world.profile.hasCodec ? throughDisk(append) : append;
+    this.disk.submit({ kind: "append", append: written, partCount: entries.length + 1 });
   }
 
   #submitApply(batch: ApplyBatch): void {
