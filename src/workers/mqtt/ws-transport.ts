@@ -8,9 +8,9 @@
  * of a message is held here, so what a client may make the broker hold before it is authenticated
  * is for the session alone to limit.
  *
- * Measured, user time per 72-byte packet in a frame of its own, beside the same over plain TCP,
- * `ws` and uWebSockets.js: see ARCHITECTURE.md. Thread: worker. Flow: publish 1/8 (bytes in) and
- * 8/8 (bytes out).
+ * Measured on Node 20, user time per 72-byte packet in a frame of its own: in 0.75 µs, out 0.6 µs
+ * (plain TCP 0.6 and 0.5, uWebSockets.js 0.7 and 0.55, `ws` 1.25 and 1.3); 64 frames per read: 0.05
+ * µs each (0.01, 0.36, 0.33). Thread: worker. Flow: publish 1/8 (bytes in) and 8/8 (bytes out).
  */
 
 import type { Socket } from "node:net";
