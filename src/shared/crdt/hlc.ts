@@ -15,7 +15,6 @@ export interface HlcStamp {
   readonly counter: number;
 }
 
-export const HLC_PHYSICAL_MAX = 2 ** 48 - 1;
 export const HLC_COUNTER_MAX = 2 ** 16 - 1;
 
 /** Negative, zero or positive, as `left` is before, the same as, or after `right`. */

@@ -25,7 +25,7 @@ import type { Member, MemberTable } from "./member-table.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ProbeSchedule } from "./probe-schedule.ts";
 import { Suspicion } from "./suspicion.ts";
-import type { Sender, SyncRow } from "./swim-message.ts";
+import { MessageKind, type Sender, type SyncRow } from "./swim-message.ts";
 import { MemberChange, SelfChange } from "./swim-output.ts";
 import type { SwimParameters } from "./swim-parameters.ts";
 
@@ -110,9 +110,15 @@ export class Membership {
     schedule.add(node.nodeId);
   }
 
-  /** A probe of this node's own failed. */
+  /**
+   * A probe of this node's own failed. The suspect hears of it by stream too: on a network that
+   * loses a fifth of all packets, gossip alone reaches it or its answer the others too late now and
+   * then.
+   */
   suspect(member: Member, nowMs: number): void {
-    this.#applySuspect(this.accusation(member), nowMs);
+    const claim = this.accusation(member);
+    this.#parts.outbox.stream(member.node.address, { kind: MessageKind.CLAIM, claim });
+    this.#applySuspect(claim, nowMs);
   }
 
   /** The claim that `member` is suspect, in this node's name. */
@@ -286,7 +292,16 @@ export class Membership {
 
   #applyToSelf(claim: StatusClaim, nowMs: number): void {
     if (claim.startEpoch > this.#self.startEpoch) this.#becomeDisplaced();
-    else if (compareVersions(claim, this.#self) >= 0) this.#refute(claim, nowMs);
+    else if (compareVersions(claim, this.#self) >= 0) this.#answer(claim, nowMs);
+  }
+
+  /** Refutes to everybody by gossip, and to the accuser by stream, whose clock runs already. */
+  #answer(accusation: StatusClaim, nowMs: number): void {
+    this.#refute(accusation, nowMs);
+    const accuser = this.#parts.table.get(accusation.from);
+    if (accuser === undefined || this.#isLeaving || accusation.from === this.#self.nodeId) return;
+    const claim = { status: MemberStatus.ALIVE, node: this.#self } as const;
+    this.#parts.outbox.stream(accuser.node.address, { kind: MessageKind.CLAIM, claim });
   }
 
   /** Answers what is said of this node with a higher incarnation (SWIM §4.2). */

@@ -92,6 +92,26 @@ test("membership: a claim about this node is answered with a higher incarnation 
   }
 });
 
+test("membership: an accuser is answered by stream too, others by gossip alone", () => {
+  const node = new TestNode(3);
+  node.hearClaims(nodeNumber(2), claim(SUSPECT, SELF, nodeNumber(1)));
+  const streams = node.sent().filter(({ channel }) => channel === "stream");
+  assert.deepEqual(streams, [
+    {
+      channel: "stream",
+      address: nodeNumber(1).address,
+      message: { kind: MessageKind.CLAIM, claim: alive({ ...SELF, incarnation: 1 }) },
+    },
+  ]);
+  node.hearClaims(nodeNumber(2), claim(SUSPECT, { ...SELF, incarnation: 1 }, nodeNumber(77)));
+  assert.deepEqual(
+    node.sent().filter(({ channel }) => channel === "stream"),
+    [],
+    "a stranger",
+  );
+  assert.equal(node.swim.self.incarnation, 2);
+});
+
 test("membership: claims about an earlier life of this node are ignored", () => {
   const node = new TestNode(3);
   const earlier = { ...SELF, startEpoch: EPOCH - 1, incarnation: 99 };

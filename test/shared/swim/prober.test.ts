@@ -68,6 +68,16 @@ test("prober: no answer by the end of the period is a suspicion [SWIM §4.2]", (
   const { target } = firstPing(node).message;
   node.pass(500);
   assert.deepEqual(node.events(), [`suspected ${numberOf(target)}`]);
+  const suspect = nodeNumber(numberOf(target));
+  const accusation = claim(MemberStatus.SUSPECT, suspect, nodeNumber(0));
+  const told = node.sent().filter(({ channel, message }) => {
+    return channel === "stream" && message.kind === MessageKind.CLAIM;
+  });
+  assert.deepEqual(
+    told.map(({ address, message }) => [address, message]),
+    [[suspect.address, { kind: MessageKind.CLAIM, claim: accusation }]],
+    "the suspect hears of it by stream",
+  );
 });
 
 test("prober: helpers that keep silent put the blame here, nacks take it away [Lifeguard]", () => {
