@@ -23,6 +23,7 @@ import { COUNTER_COLUMNS } from "../../src/shared/metrics/counter-table.ts";
 import { Message } from "../../src/shared/mqtt/message.ts";
 
 const THREAD = 1;
+const BUDGET = { sessionBytes: 2 ** 40, tenantBytes: 2 ** 40, workerBytes: 2 ** 40 };
 const LIMITS = {
   SessionInboxSize: 0xffff_ffff,
   QoS0DropOldest: false,
@@ -76,7 +77,7 @@ class Owner {
 
   constructor() {
     const counters = new Float64Array(COUNTER_COLUMNS);
-    const options = { counters, windowBytes: 1 << 30, limitsOf: () => LIMITS };
+    const options = { counters, windowBytes: 1 << 30, budget: BUDGET, limitsOf: () => LIMITS };
     this.#machine = new InboxStateMachine(options, this.sink);
   }
 

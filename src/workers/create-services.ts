@@ -4,6 +4,8 @@
  * Thread: worker. Scope: one per worker.
  */
 
+import type { LimitsConfig } from "../shared/config/config.ts";
+import type { QueueBudget } from "../shared/inbox/queue-budget.ts";
 import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
 import type { RetainedEntry } from "../shared/retain/retained-store.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
@@ -57,12 +59,23 @@ export interface Services {
   close(): void;
 }
 
+/** One worker's share. Waiting messages spread over workers by hash, so equal shares fit. */
+function queueBudget(limits: LimitsConfig, workerCount: number): QueueBudget {
+  return {
+    sessionBytes: limits.sessionQueueBytes,
+    tenantBytes: limits.tenantQueueBytes / workerCount,
+    workerBytes: limits.processQueueBytes / workerCount,
+  };
+}
+
 export function createServices(options: ServicesOptions): Services {
   const { endpoint, boot, counters, host } = options;
-  const windowBytes = boot.config.limits.connectionOutputBytes;
+  const { limits } = boot.config;
+  const windowBytes = limits.connectionOutputBytes;
+  const budget = queueBudget(limits, endpoint.threadCount - 1);
   const trie = options.retainedTrie ?? new RetainedTrie<RetainedEntry>();
   const dictService = new SessionDictService(endpoint, boot.incarnation);
-  const inboxService = new InboxService({ endpoint, counters, host, windowBytes });
+  const inboxService = new InboxService({ endpoint, counters, host, windowBytes, budget });
   const retainService = new RetainService({ endpoint, counters, host, trie });
   const inboxClient = new RingInboxClient(endpoint, windowBytes);
   const retainClient = new RingRetainClient(endpoint);

@@ -272,6 +272,7 @@ export class WorkerRuntime {
       isCongested: () => this.#port.isCongested,
       resumeLater: (session, reason, delayMs) => this.#later(delayMs, () => session.resume(reason)),
       pendingOutputBytes: 0,
+      queueBytes: 0,
       isDraining: false,
     };
   }

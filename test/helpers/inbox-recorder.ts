@@ -16,9 +16,16 @@ import type {
   InboxSubscribeStatus,
   SubscriptionOptions,
 } from "../../src/shared/inbox/inbox-types.ts";
+import type { QueueBudget } from "../../src/shared/inbox/queue-budget.ts";
 import { COUNTER_COLUMNS } from "../../src/shared/metrics/counter-table.ts";
 import type { Message } from "../../src/shared/mqtt/message.ts";
 import { message, payloadOf } from "./service-workers.ts";
+
+export const NO_BUDGET: QueueBudget = {
+  sessionBytes: Number.MAX_SAFE_INTEGER,
+  tenantBytes: Number.MAX_SAFE_INTEGER,
+  workerBytes: Number.MAX_SAFE_INTEGER,
+};
 
 export const LIMITS: InboxLimits = {
   SessionInboxSize: 1000,
@@ -49,9 +56,9 @@ export class InboxRecorder implements InboxOutput {
   isBlocked = false;
   onPush: ((push: RecordedPush) => void) | null = null;
 
-  constructor(windowBytes = 1 << 20) {
+  constructor(windowBytes = 1 << 20, budget: QueueBudget = NO_BUDGET) {
     const messages = new MessageStore(this.counters);
-    this.context = { messages, counters: this.counters, output: this, windowBytes };
+    this.context = { messages, counters: this.counters, output: this, windowBytes, budget };
   }
 
   /** "payload#id", "payload#id!" with DUP, "PUBREL#id"; since the last call. */

@@ -279,7 +279,14 @@ export class ServiceWorkers {
       settings: () => this.settings,
       nowMs: () => this.nowMs,
     };
-    const config = { limits: { connectionOutputBytes: WINDOW_BYTES } } as BrokerConfig;
+    const config = {
+      limits: {
+        connectionOutputBytes: WINDOW_BYTES,
+        sessionQueueBytes: 2 ** 30,
+        tenantQueueBytes: 2 ** 30,
+        processQueueBytes: 2 ** 30,
+      },
+    } as BrokerConfig;
     const boot = { incarnation: this.#incarnation, config };
     const endpoint = this.mesh.endpoint(thread);
     this.#workers[thread] = {

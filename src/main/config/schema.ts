@@ -258,6 +258,21 @@ export const configSchema = Type.Object(
         { minimum: MIB, maximum: 65_536 * MIB },
         "output waiting for all connections before QoS 0 messages are dropped",
       ),
+      session_queue_bytes: byteCount(
+        64 * MIB,
+        { minimum: 65_536, maximum: 65_536 * MIB },
+        "QoS 1 and 2 messages waiting for one session before new ones are refused",
+      ),
+      tenant_queue_bytes: byteCount(
+        512 * MIB,
+        { minimum: MIB, maximum: 65_536 * MIB },
+        "messages waiting for all sessions of one tenant before new ones are refused",
+      ),
+      process_queue_bytes: byteCount(
+        1024 * MIB,
+        { minimum: MIB, maximum: 65_536 * MIB },
+        "messages waiting for all sessions before new ones are refused",
+      ),
       stalled_timeout_ms: count(
         30 * SECOND_MS,
         { minimum: SECOND_MS, maximum: 3600 * SECOND_MS },

@@ -78,6 +78,11 @@ export interface LimitsConfig {
   readonly processOutputBytes: number;
   /** Milliseconds without progress of a full connection before it is closed with 0x97. */
   readonly stalledTimeoutMs: number;
+  /** Bytes of QoS 1 and 2 messages waiting for one session; new ones are refused beyond. */
+  readonly sessionQueueBytes: number;
+  /** The same for all sessions of one tenant, and of the process. */
+  readonly tenantQueueBytes: number;
+  readonly processQueueBytes: number;
 }
 
 export interface BrokerConfig {

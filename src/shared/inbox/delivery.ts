@@ -10,6 +10,7 @@ import { assert } from "../base/assert.ts";
 import { Counter } from "../metrics/counter-table.ts";
 import type { Message } from "../mqtt/message.ts";
 import { messageContentBytes, messageFootprint } from "../mqtt/message-codec.ts";
+import type { QueueBudget } from "./queue-budget.ts";
 
 const NO_IDENTIFIERS: readonly number[] = Object.freeze([]);
 
@@ -77,9 +78,20 @@ export function emptyDelivery(): Delivery {
 /** Counts who holds which message, into the gauges of this thread. */
 export class MessageStore {
   readonly #counters: Float64Array;
+  /** Memory held, all tenants and by tenant. */
+  #bytes = 0;
+  readonly #tenantBytes = new Map<string, number>();
 
   constructor(counters: Float64Array) {
     this.#counters = counters;
+  }
+
+  /** True when the message is held already, or fits what tenant and worker may hold. */
+  hasRoom(stored: StoredMessage, budget: QueueBudget): boolean {
+    if (stored.references > 0) return true;
+    if (this.#bytes + stored.footprint > budget.workerBytes) return false;
+    const tenantBytes = this.#tenantBytes.get(stored.message.tenantId) ?? 0;
+    return tenantBytes + stored.footprint <= budget.tenantBytes;
   }
 
   acquire(stored: StoredMessage): void {
@@ -87,6 +99,7 @@ export class MessageStore {
     this.#counters[Counter.INBOX_MESSAGES]! += 1;
     if (stored.references === 1) {
       this.#counters[Counter.INBOX_BYTES]! += messageContentBytes(stored.message);
+      this.#hold(stored, stored.footprint);
     }
   }
 
@@ -100,6 +113,15 @@ export class MessageStore {
     this.#counters[Counter.INBOX_MESSAGES]! -= 1;
     if (stored.references === 0) {
       this.#counters[Counter.INBOX_BYTES]! -= messageContentBytes(stored.message);
+      this.#hold(stored, -stored.footprint);
     }
+  }
+
+  #hold(stored: StoredMessage, bytes: number): void {
+    const { tenantId } = stored.message;
+    const tenantBytes = (this.#tenantBytes.get(tenantId) ?? 0) + bytes;
+    this.#bytes += bytes;
+    if (tenantBytes === 0) this.#tenantBytes.delete(tenantId);
+    else this.#tenantBytes.set(tenantId, tenantBytes);
   }
 }

@@ -4,6 +4,7 @@
 
 import type { MessageStore } from "./delivery.ts";
 import type { InboxOutput } from "./inbox-output.ts";
+import type { QueueBudget } from "./queue-budget.ts";
 
 export interface InboxContext {
   readonly messages: MessageStore;
@@ -16,6 +17,7 @@ export interface InboxContext {
    * connection anyway.
    */
   readonly windowBytes: number;
+  readonly budget: QueueBudget;
 }
 
 /** Policy of the tenant at the time of the call; names as in tenant-settings.ts. */

@@ -23,6 +23,7 @@ import {
   InboxSubscribeStatus,
   type StoredSubscription,
 } from "./inbox-types.ts";
+import type { QueueBudget } from "./queue-budget.ts";
 
 export interface InboxOptions {
   /** This thread's row of the counter table. */
@@ -30,6 +31,7 @@ export interface InboxOptions {
   /** See InboxContext. */
   readonly windowBytes: number;
   /** The tenant's limits at the time of the call. */
+  readonly budget: QueueBudget;
   readonly limitsOf: (tenantId: string) => InboxLimits;
 }
 
@@ -49,13 +51,13 @@ export class InboxStateMachine implements InboxCommandHandler {
   #pending = 0;
 
   constructor(options: InboxOptions, output: InboxOutput) {
-    const { counters, windowBytes } = options;
+    const { counters, windowBytes, budget } = options;
     // Gauges of this thread; a predecessor's inboxes went with it.
     counters[Counter.PERSISTENT_SESSIONS] = 0;
     counters[Counter.INBOX_MESSAGES] = 0;
     counters[Counter.INBOX_BYTES] = 0;
     const messages = new MessageStore(counters);
-    const context: InboxContext = { messages, counters, output, windowBytes };
+    const context: InboxContext = { messages, counters, output, windowBytes, budget };
     this.store = new InboxStore(context);
     this.#limitsOf = options.limitsOf;
     this.#output = output;

@@ -41,6 +41,7 @@ export class OutboundQueue implements PushTarget {
   /** In flight when the client came back and not sent again yet. */
   #resend: readonly Delivery[] = NO_DELIVERIES;
   #resendIndex = 0;
+  #waitingBytes = 0;
   readonly #qosZero: QosZeroQueue;
   /** Null until the first QoS 1 or 2 push: most stored sessions sleep. */
   #window: OutboundWindow<Delivery> | null = null;
@@ -87,12 +88,13 @@ export class OutboundQueue implements PushTarget {
       if (this.isAttached) this.#qosZero.offer(stored, form, limits, nowMs);
       return InsertStatus.STORED;
     }
-    if (this.#waiting.size >= limits.SessionInboxSize && !this.#makeRoom(limits, nowMs)) {
+    if (!this.#fits(stored, limits) && !this.#makeRoom(stored, limits, nowMs)) {
       this.#context.counters[Counter.DROPPED_QUEUE_FULL]! += 1;
       return InsertStatus.QUOTA;
     }
     this.#context.messages.acquire(stored);
     this.#waiting.push(new Delivery(stored, form));
+    this.#waitingBytes += stored.footprint;
     this.#earliestExpiryMs = Math.min(this.#earliestExpiryMs, expiryMs(stored.message));
     this.pump(nowMs);
     return InsertStatus.STORED;
@@ -192,6 +194,7 @@ export class OutboundQueue implements PushTarget {
       const delivery = this.#waiting.shift()!;
       const message = delivery.stored!.message;
       if (message.isExpired(nowMs)) {
+        this.#waitingBytes -= delivery.footprint;
         this.#dropExpired(delivery);
         continue;
       }
@@ -219,6 +222,7 @@ export class OutboundQueue implements PushTarget {
       this.#handOver(delivery, take);
       this.#context.messages.release(delivery);
     }
+    this.#waitingBytes = 0;
     this.#earliestExpiryMs = Number.POSITIVE_INFINITY;
   }
 
@@ -244,6 +248,7 @@ export class OutboundQueue implements PushTarget {
 
   #sendFirst(nowMs: number): void {
     const delivery = this.#waiting.shift()!;
+    this.#waitingBytes -= delivery.footprint;
     if (delivery.stored!.message.isExpired(nowMs)) {
       this.#dropExpired(delivery);
       return;
@@ -265,9 +270,18 @@ export class OutboundQueue implements PushTarget {
     this.#outstandingBytes += delivery.footprint;
   }
 
-  #makeRoom(limits: InboxLimits, nowMs: number): boolean {
+  /** One message may always wait, however large: packets have a limit of their own. */
+  #fits(stored: StoredMessage, limits: InboxLimits): boolean {
+    const { budget, messages } = this.#context;
+    if (!messages.hasRoom(stored, budget)) return false;
+    if (this.#waiting.size === 0) return true;
+    if (this.#waiting.size >= limits.SessionInboxSize) return false;
+    return this.#waitingBytes + stored.footprint <= budget.sessionBytes;
+  }
+
+  #makeRoom(stored: StoredMessage, limits: InboxLimits, nowMs: number): boolean {
     if (nowMs >= this.#earliestExpiryMs) this.sweep(nowMs);
-    return this.#waiting.size < limits.SessionInboxSize;
+    return this.#fits(stored, limits);
   }
 
   #dropExpired(delivery: Delivery): void {

@@ -30,6 +30,7 @@ import type {
   InboxSubscribeStatus,
   SubscriptionOptions,
 } from "../../shared/inbox/inbox-types.ts";
+import type { QueueBudget } from "../../shared/inbox/queue-budget.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
@@ -51,6 +52,7 @@ export interface InboxServiceOptions {
   readonly host: InboxHost;
   /** See InboxContext. */
   readonly windowBytes: number;
+  readonly budget: QueueBudget;
 }
 
 export class InboxService implements InboxOutput {
@@ -66,14 +68,14 @@ export class InboxService implements InboxOutput {
   readonly #stopped = new Set<number>();
 
   constructor(options: InboxServiceOptions) {
-    const { endpoint, counters, host, windowBytes } = options;
+    const { endpoint, counters, host, windowBytes, budget } = options;
     this.#endpoint = endpoint;
     this.#host = host;
     this.#replies = new RecordBatches(endpoint, RecordType.INBOX_REPLY);
     this.#pushes = new RecordBatches(endpoint, RecordType.INBOX_PUSH);
     this.#lastPushed = new Array<Message | null>(endpoint.threadCount).fill(null);
     const limitsOf = (tenantId: string) => host.settings(tenantId);
-    this.#machine = new InboxStateMachine({ counters, windowBytes, limitsOf }, this);
+    this.#machine = new InboxStateMachine({ counters, windowBytes, budget, limitsOf }, this);
     endpoint.setHandler(RecordType.INBOX_COMMAND, (bytes, offset, length, source) => {
       this.#reader.reset(bytes, offset, length);
       this.#machine.apply(this.#reader, source, host.nowMs());

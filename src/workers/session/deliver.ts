@@ -8,7 +8,6 @@
  * finds room and belongs to no shared group.
  */
 
-import { RingQueue } from "../../shared/collections/ring-queue.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import {
   AliasForm,
@@ -29,6 +28,7 @@ import { countSent, sendAck } from "./send.ts";
 import type { Session } from "./session.ts";
 import { Phase } from "./session-state.ts";
 import { isTraced, traceDelivery, traceDropped, traceSent } from "./trace.ts";
+import { canWait, pushWaiting, shiftWaiting } from "./waiting-queue.ts";
 
 /** One QoS 1 or 2 message for one session, where more than the window's state must be remembered. */
 export interface Delivery {
@@ -159,7 +159,7 @@ export function pumpQueue(session: Session): void {
   const { queue, window } = session;
   if (queue !== null && window !== null) {
     while (queue.size > 0 && !window.isFull && !isOverBudget(session)) {
-      const next = queue.shift();
+      const next = shiftWaiting(session);
       if (next !== undefined) sendQueued(session, window, next);
     }
   }
@@ -253,27 +253,25 @@ function sendQueued(
   sendNew(session, window, delivery);
 }
 
-/** Keeps a message that finds no room, up to SessionInboxSize; then the newest is dropped. */
+/** Keeps a message that finds no room, within the limits; then the newest is dropped. */
 function enqueue(session: Session, delivery: Delivery): void {
-  session.queue ??= new RingQueue();
   session.window ??= new OutboundWindow(session.receiveMaximum);
-  const limit = session.tenant?.settings.SessionInboxSize ?? 0;
-  if (session.queue.size >= limit) dropExpired(session, session.queue);
-  if (session.queue.size >= limit) {
+  if (!canWait(session, delivery)) dropExpired(session);
+  if (!canWait(session, delivery)) {
     drop(session, Counter.DROPPED_QUEUE_FULL);
     finishShared(session, delivery);
     return;
   }
   noteOverMark(session);
-  session.queue.push(delivery);
+  pushWaiting(session, delivery);
 }
 
 /** Makes room at the head of a full queue: what has expired there would not be sent anyway. */
-function dropExpired(session: Session, queue: RingQueue<Delivery>): void {
+function dropExpired(session: Session): void {
   for (;;) {
-    const first = queue.peek();
+    const first = session.queue?.peek();
     if (first === undefined || !first.message.isExpired(session.context.nowMs())) return;
-    queue.shift();
+    shiftWaiting(session);
     drop(session, Counter.DROPPED_EXPIRED); // [MQTT-3.3.2-5]
     finishShared(session, first);
   }

@@ -15,6 +15,7 @@ import type { Delivery } from "./deliver.ts";
 import type { Session } from "./session.ts";
 import { logGone } from "./session-events.ts";
 import { EndReason } from "./session-state.ts";
+import { shiftWaiting } from "./waiting-queue.ts";
 import { willMessage } from "./will.ts";
 
 export function endSession(session: Session, wasActive: boolean): void {
@@ -81,7 +82,7 @@ function handOver(session: Session): void {
     if (value !== null && awaiting === Awaiting.PUBACK) redispatch(session, value);
   }
   for (;;) {
-    const waiting = session.queue?.shift();
+    const waiting = shiftWaiting(session);
     if (waiting === undefined) break;
     redispatch(session, waiting);
   }

@@ -56,6 +56,8 @@ export interface SessionContext {
   resumeLater(session: Session, reason: PauseReason, delayMs: number): void;
   /** Output bytes of this worker's connections, all tenants, that the kernel has not taken. */
   pendingOutputBytes: number;
+  /** Memory of messages that wait in this worker's transient sessions. */
+  queueBytes: number;
   /** True while the broker drains: no wills if the tenant says so. */
   isDraining: boolean;
 }

@@ -101,6 +101,8 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   window: OutboundWindow<Delivery | null> | null = null;
   /** Transient sessions: messages that wait for room in the window. */
   queue: RingQueue<Delivery> | null = null;
+  /** Memory of the messages in `queue`. */
+  queueBytes = 0;
   /** Null: nothing is sent again while the client is connected, as MQTT 5 demands. */
   resends: ResendQueue | null = null;
   publishRate: TokenBucket | null = null;

@@ -32,6 +32,8 @@ export class Tenant {
   settings: TenantSettings;
   /** Output bytes of this tenant's connections here that the kernel has not taken. */
   pendingBytes = 0;
+  /** Memory of messages that wait in transient sessions of this tenant here. */
+  queueBytes = 0;
   readonly counters = new TenantCounters();
 
   constructor(id: string, settings: TenantSettings) {

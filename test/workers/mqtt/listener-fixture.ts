@@ -25,6 +25,9 @@ export const LIMITS: LimitsConfig = {
   maxPacketSize: 1024 * 1024,
   connectionOutputBytes: 1024 * 1024,
   tenantOutputBytes: 1024 * 1024,
+  sessionQueueBytes: 64 * 1024 * 1024,
+  tenantQueueBytes: 512 * 1024 * 1024,
+  processQueueBytes: 1024 * 1024 * 1024,
   processOutputBytes: 1024 * 1024,
   stalledTimeoutMs: 10_000,
 };

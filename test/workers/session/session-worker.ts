@@ -154,6 +154,7 @@ export class SessionWorker {
       isCongested: () => this.isCongested,
       resumeLater: (session, reason, delayMs) => world.later(delayMs, () => session.resume(reason)),
       pendingOutputBytes: 0,
+      queueBytes: 0,
       isDraining: false,
     };
     this.services.sessionDict.onKick = (tenantId, clientId, epoch) => {

@@ -29,6 +29,9 @@ export const LIMITS: LimitsConfig = {
   maxPacketSize: 1_048_576,
   connectionOutputBytes: 65_536,
   tenantOutputBytes: 1_048_576,
+  sessionQueueBytes: 64 * 1024 * 1024,
+  tenantQueueBytes: 512 * 1024 * 1024,
+  processQueueBytes: 1024 * 1024 * 1024,
   processOutputBytes: 4_194_304,
   stalledTimeoutMs: 20_000,
 };
