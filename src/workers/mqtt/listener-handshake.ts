@@ -57,5 +57,9 @@ export function reportHandshakeFailure(
   reason: string,
 ): void {
   lane.counters[Counter.HANDSHAKE_FAILURES]! += 1;
-  lane.log.warn("handshake_failed", { listener: lane.listenerId, remoteAddress, reason });
+  lane.log.warn("handshake_failed", {
+    listener: lane.listenerId,
+    peer: remoteAddress,
+    reason,
+  });
 }

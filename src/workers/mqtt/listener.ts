@@ -114,7 +114,7 @@ function newLane(config: ListenerConfig, deps: ListenerDeps): ListenerLane {
     deps.limits.connectTimeoutMs,
     (socket) => {
       const remoteAddress = socket.remoteAddress ?? "";
-      log.warn("handshake_timeout", { listener: config.id, remoteAddress });
+      log.warn("handshake_timeout", { listener: config.id, peer: remoteAddress });
       socket.destroy();
     },
   );
