@@ -10,7 +10,10 @@ export interface Environment {
   readonly processor: string;
   readonly cores: number;
   readonly memoryGib: number;
-  /** Runnable processes over the last minute, before the benchmark: above 0.3 per core the machine is not ours. */
+  /**
+   * Runnable processes over the last minute, before the benchmark: above 0.3 per core the machine
+   * is not ours.
+   */
   readonly loadAverage: number;
   readonly commit: string;
   readonly mosquitto: string;

@@ -35,6 +35,14 @@ function threeDigits(value: number): string {
   return value.toFixed(value >= 9.995 ? 1 : 2);
 }
 
+/** "850 us", "12.3 ms", "1.20 s". */
+export function showMicros(micros: number): string {
+  if (!Number.isFinite(micros)) return "-";
+  if (micros < 1000) return `${micros.toFixed(0)} us`;
+  if (micros < 1e6) return `${(micros / 1000).toFixed(micros < 1e4 ? 2 : 1)} ms`;
+  return `${(micros / 1e6).toFixed(2)} s`;
+}
+
 /** "134 k (120 k..151 k)"; a single run has no spread. */
 export function showSpread(spread: Spread, show: (value: number) => string = shortNumber): string {
   const median = show(spread.median);

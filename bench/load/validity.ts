@@ -3,7 +3,7 @@
  *
  *   valid     the broker was the limit, or nobody was
  *   at least  the generator was over 85 % busy, and so was the broker: it does this much or more
- *   void      the generator was the limit
+ *   void      the generator was the limit, or nothing arrived in the measured time
  *   failed    messages were lost above QoS 0, or came twice, out of order or damaged
  *
  * "At least" is sound because it errs against the broker with the larger figure: a broker that uses
@@ -22,6 +22,7 @@ const SATURATED_SHARE = 0.95;
 /** `threads`: those of the broker that carry load. */
 export function validityOf(result: LoadResult, qos: number, threads: number): Validity {
   if (faultsOf(result.check, qos) !== "") return "failed";
+  if (result.operations === 0) return "void";
   if (result.generatorShare <= MAX_GENERATOR_SHARE) return "valid";
   const cores = result.broker?.cores ?? 0;
   return cores >= SATURATED_SHARE * threads ? "at least" : "void";

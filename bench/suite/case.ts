@@ -41,6 +41,10 @@ export interface CaseRun {
   readonly server: RunningServer;
   readonly warmUpMs: number;
   readonly durationMs: number;
+  /**
+   * Before memory of idle connections is read: garbage collections of an idle process come late.
+   */
+  readonly settleMs: number;
   readonly processes: number;
   /** "mqtt": the npm package as client, to check ourselves. */
   readonly client: "raw" | "mqtt";

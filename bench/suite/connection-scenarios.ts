@@ -9,8 +9,6 @@ import { runGenerators, runGroups, splitLoad } from "../load/run-generators.ts";
 import type { CaseRun, Scenario } from "./case.ts";
 import { shapeOf } from "./load-scenarios.ts";
 
-/** Long enough for garbage collections of an idle process to have run. */
-const SETTLE_MS = 5_000;
 const UNTIL_DONE = { warmUpMs: 0, measureMs: null };
 
 /** `connections` over the run's generator processes: each gets its part. */
@@ -35,7 +33,7 @@ function connectTasks(
     subscribes: false,
     connectIn: "window",
     delayMs: 0,
-    settleMs: SETTLE_MS,
+    settleMs: run.settleMs,
     ...changes,
   }));
 }

@@ -14,6 +14,8 @@ import type { PublishedFigure, Scenario } from "./case.ts";
 import { measureLoad } from "./load-scenarios.ts";
 
 const THEIR_CORES = 32;
+/** One message per second needs time to become a distribution. */
+const SINGLE_PUBLISHER_SECONDS = 20;
 
 /**
  * Name, messages per second, mean and 99th percentile in milliseconds, share of all cores, report.
@@ -77,6 +79,7 @@ function scenarioOf([name, messagesPerSecond, meanMs, p99Ms, cpuShare, report]: 
       payloadBytes: Number(match[5]),
       pace: { kind: "open", publishesPerSecond: publishers * Number(match[6]) },
       isPersistent: match[1] === "persistent",
+      ...(publishers === 1 ? { duration: SINGLE_PUBLISHER_SECONDS } : {}),
     },
     measure: (run) => measureLoad(run, pattern),
   };

@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Environment } from "../environment.ts";
+import { LatencyHistogram } from "../load/latency.ts";
 import type { LoadResult } from "../load/load-shape.ts";
 import type { Validity } from "../load/validity.ts";
 import { type Spread, spreadOf } from "../statistics.ts";
@@ -41,9 +42,37 @@ export interface BenchResults {
   readonly cases: readonly ResultCase[];
   readonly contenders: readonly ContenderFact[];
   readonly samples: readonly Sample[];
+  /** Latency by percentile over all usable rounds. */
+  readonly curves: readonly LatencyCurve[];
+}
+
+export interface LatencyCurve {
+  readonly caseName: string;
+  readonly contender: string;
+  /** Microseconds at each of CURVE_PERCENTS. */
+  readonly micros: readonly number[];
 }
 
 export type Figure = (result: LoadResult) => number;
+
+/**
+ * The rounds' histograms merged into curves, and dropped: they are large, and percentiles of rounds
+ * are kept.
+ */
+export function withCurves(results: BenchResults): BenchResults {
+  const curves = results.cases.flatMap(({ name: caseName }) =>
+    results.contenders.flatMap(({ name: contender }) => {
+      const samples = usableSamples(results, caseName, contender);
+      const merged = LatencyHistogram.merged(samples.map(({ result }) => result.histogram));
+      if (merged.percentiles().count === 0) return [];
+      return [{ caseName, contender, micros: merged.curve() }];
+    }),
+  );
+  const samples = results.samples.map((sample) =>
+    sample.result === null ? sample : { ...sample, result: { ...sample.result, histogram: "" } },
+  );
+  return { ...results, samples, curves };
+}
 
 export function writeResults(file: string, results: BenchResults): void {
   mkdirSync(dirname(file), { recursive: true });

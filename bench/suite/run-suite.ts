@@ -12,9 +12,10 @@ import type { BenchCase, Scenario } from "./case.ts";
 import type { SuiteOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { findScenario } from "./registry.ts";
-import { type BenchResults, RESULTS_FORMAT, type Sample } from "./results.ts";
+import { type BenchResults, RESULTS_FORMAT, type Sample, withCurves } from "./results.ts";
 
 const DEFAULT_DURATION_SECONDS = 5;
+const SETTLE_MS = 5_000;
 
 export interface SuitePlan {
   readonly command: string;
@@ -38,6 +39,7 @@ export async function runSuite(plan: SuitePlan): Promise<BenchResults> {
     })),
     contenders: contenders.map(({ name, isSubject, threads }) => ({ name, isSubject, threads })),
     samples,
+    curves: [],
   };
   const fields = cases.map((one) => contenders.filter((contender) => canRun(contender, one)));
   const runs = fields.reduce((sum, field) => sum + field.length, 0) * options.rounds;
@@ -53,7 +55,7 @@ export async function runSuite(plan: SuitePlan): Promise<BenchResults> {
     progress.clear();
     plan.onCase(results, one);
   }
-  return results;
+  return withCurves(results);
 }
 
 /** False when this contender has no part in the case: the table then simply lacks it. */
@@ -106,6 +108,7 @@ async function measureOn(
       server,
       warmUpMs: options.warmUpSeconds * 1000,
       durationMs: seconds * 1000,
+      settleMs: SETTLE_MS,
       processes: options.processes,
       client: options.client,
     });

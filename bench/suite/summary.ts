@@ -1,7 +1,7 @@
 /** A case's results as a text table, with what must be known to read it below. */
 
 import { cpuMicrosPerOperation, type LoadResult } from "../load/load-shape.ts";
-import { formatTable, shortNumber, showSpread, spreadOf } from "../statistics.ts";
+import { formatTable, shortNumber, showMicros, showSpread, spreadOf } from "../statistics.ts";
 import {
   type BenchResults,
   type ContenderFact,
@@ -22,15 +22,13 @@ export function rateLabel(unit: string): string {
   return unit === "connections" ? unit : `${unit}/s`;
 }
 
-/** "850 us", "12.3 ms", "1.20 s". */
-export function showMicros(micros: number): string {
-  if (!Number.isFinite(micros)) return "-";
-  if (micros < 1000) return `${micros.toFixed(0)} us`;
-  if (micros < 1e6) return `${(micros / 1000).toFixed(micros < 1e4 ? 2 : 1)} ms`;
-  return `${(micros / 1e6).toFixed(2)} s`;
+export function summarize(results: BenchResults, one: ResultCase): string {
+  const notes = caseNotes(results, one).map((note) => `  ${note}\n`);
+  return `${one.name}\n${formatTable(caseTable(results, one))}${notes.join("")}`;
 }
 
-export function summarize(results: BenchResults, one: ResultCase): string {
+/** Head and one row per contender. */
+export function caseTable(results: BenchResults, one: ResultCase): string[][] {
   const head = [
     "",
     rateLabel(one.unit),
@@ -45,13 +43,14 @@ export function summarize(results: BenchResults, one: ResultCase): string {
     "gen.",
   ];
   const field = results.contenders.filter((contender) => hasRun(results, one, contender));
-  const rows = field.map((contender) => row(results, one, contender));
-  const notes = [
-    ...field.flatMap((contender) => contenderNotes(results, one, contender)),
-    ...publishedNotes(results, one),
-  ];
-  const text = notes.map((note) => `  ${note}\n`).join("");
-  return `${one.name}\n${formatTable([head, ...rows])}${text}`;
+  return [head, ...field.map((contender) => row(results, one, contender))];
+}
+
+/** What must be known to read the table. */
+export function caseNotes(results: BenchResults, one: ResultCase): string[] {
+  const field = results.contenders.filter((contender) => hasRun(results, one, contender));
+  const notes = field.flatMap((contender) => contenderNotes(results, one, contender));
+  return [...notes, ...publishedNotes(results, one)];
 }
 
 /** What ratios are taken to: the first peer that has usable runs of the case. */
@@ -116,7 +115,9 @@ function contenderNotes(results: BenchResults, one: ResultCase, { name }: Conten
   const notes: string[] = [];
   const voids = own.filter((sample) => sample.validity === "void").length;
   if (voids > 0)
-    notes.push(`${name}: ${voids} of ${own.length} runs void: the generator was the limit`);
+    notes.push(
+      `${name}: ${voids} of ${own.length} runs void: the generator was the limit, or nothing arrived in time`,
+    );
   const broken = own.filter((sample) => sample.validity === "failed");
   if (broken.length > 0) {
     const text = broken[0]!.faults.slice(0, MAX_FAULT_TEXT);

@@ -1,0 +1,114 @@
+/**
+ * What a report holds our broker to, as data: each target names its load, its figure, and what is
+ * wanted.
+ */
+
+import type { LoadResult } from "../load/load-shape.ts";
+import { type Spread, shortNumber, spreadOf } from "../statistics.ts";
+import { expandCases } from "../suite/expand-cases.ts";
+import { parseOptions } from "../suite/options.ts";
+import { findScenario } from "../suite/registry.ts";
+import { type BenchResults, pairwiseRatios, usableSamples } from "../suite/results.ts";
+
+const REFERENCE = "mosquitto";
+
+export interface Target {
+  /** As typed: "fanout --window 64 --qos 1". */
+  readonly load: string;
+  /** "deliveries/s of mosquitto's". */
+  readonly what: string;
+  readonly wanted: number;
+  /** False: at most. */
+  readonly isAtLeast: boolean;
+  readonly show: (value: number) => string;
+  /** One value per usable round of the first subject. */
+  readonly measure: (results: BenchResults, caseName: string, subject: string) => number[];
+}
+
+export interface TargetOutcome {
+  readonly target: Target;
+  readonly caseName: string;
+  /** Null: not measured. */
+  readonly measured: Spread | null;
+  readonly isMet: boolean;
+}
+
+const showRatio = (value: number) => `${value.toFixed(2)}x`;
+
+/**
+ * Deliveries (or whatever is counted) per second, as a multiple of mosquitto's in the same round.
+ */
+export function rateRatio(load: string, atLeast: number): Target {
+  return {
+    load,
+    what: "rate of mosquitto's",
+    wanted: atLeast,
+    isAtLeast: true,
+    show: showRatio,
+    measure: (results, caseName, contender) =>
+      pairwiseRatios(results, { caseName, contender, peer: REFERENCE }, (one) => one.perSecond),
+  };
+}
+
+/** A percentile, as a multiple of mosquitto's in the same round. */
+export function latencyRatio(load: string, percentile: "p50" | "p99", atMost: number): Target {
+  return {
+    load,
+    what: `${percentile} of mosquitto's`,
+    wanted: atMost,
+    isAtLeast: false,
+    show: showRatio,
+    measure: (results, caseName, contender) => {
+      const at = { caseName, contender, peer: REFERENCE };
+      return pairwiseRatios(results, at, (one) => one.latency[percentile]);
+    },
+  };
+}
+
+/** A figure of our own runs. */
+export function ownFigure(
+  load: string,
+  what: string,
+  atMost: number,
+  figure: (result: LoadResult) => number,
+): Target {
+  return {
+    load,
+    what,
+    wanted: atMost,
+    isAtLeast: false,
+    show: shortNumber,
+    measure: (results, caseName, contender) =>
+      usableSamples(results, caseName, contender).map(({ result }) => figure(result)),
+  };
+}
+
+/** p99 over another time of the same run. */
+export function p99Over(load: string, what: string, figureName: string, atMost: number): Target {
+  const target = ownFigure(load, what, atMost, (result) => {
+    return result.latency.p99 / (result.figures[figureName] ?? Number.NaN);
+  });
+  return { ...target, show: showRatio };
+}
+
+export function judgeTargets(targets: readonly Target[], results: BenchResults): TargetOutcome[] {
+  const subject = results.contenders.find(({ isSubject }) => isSubject)?.name ?? "";
+  return targets.map((target) => {
+    const caseName = caseNameOf(target.load);
+    const values = target.measure(results, caseName, subject).filter(Number.isFinite);
+    if (values.length === 0) return { target, caseName, measured: null, isMet: false };
+    const measured = spreadOf(values);
+    const { wanted, isAtLeast } = target;
+    const isMet = isAtLeast ? measured.median >= wanted : measured.median <= wanted;
+    return { target, caseName, measured, isMet };
+  });
+}
+
+/** The name of the one case that a command line describes. */
+export function caseNameOf(load: string): string {
+  const options = parseOptions(load.split(" "));
+  const scenario = findScenario(options.scenario);
+  const [first] = scenario === null ? [] : expandCases(scenario, options);
+  if (first === undefined) throw new Error(`no such load: ${load}`);
+  return first.name;
+}

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { CURVE_PERCENTS } from "../../../bench/load/latency.ts";
+import { linearAxis, logAxis } from "../../../bench/report/axis.ts";
+import { drawBars } from "../../../bench/report/bar-chart.ts";
+import { countRuns } from "../../../bench/report/measure-plan.ts";
+import { drawPercentiles } from "../../../bench/report/percentile-chart.ts";
+import { REPORT_PLANS } from "../../../bench/report/plans.ts";
+import { SvgCanvas } from "../../../bench/report/svg.ts";
+import { caseNameOf, judgeTargets } from "../../../bench/report/targets.ts";
+import { writeIndex, writeReportFolder } from "../../../bench/report/write-folder.ts";
+import { madeResults } from "../results-builder.ts";
+
+const OURS = "ratatosk --workers 1";
+
+/** Every tag is closed, and every text is escaped: enough for a browser to draw it. */
+function assertWellFormed(svg: string): void {
+  const open: string[] = [];
+  for (const [tag, isEnd, name, isEmpty] of svg.matchAll(/<(\/?)([a-z]+)[^<>]*?(\/?)>/g)) {
+    if (isEnd === "/") assert.equal(open.pop(), name, tag);
+    else if (isEmpty !== "/") open.push(name ?? "");
+  }
+  assert.deepEqual(open, []);
+  assert.doesNotMatch(svg, /NaN|Infinity|undefined/);
+}
+
+function inFolder(use: (folder: string) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), "bench-report-"));
+  try {
+    use(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test("svg: text is escaped", () => {
+  const canvas = new SvgCanvas(10, 10);
+  canvas.text([1, 2], "1 -> 2 & <3>");
+  assert.match(canvas.toString(), /1 -&gt; 2 &amp; &lt;3&gt;/);
+  assertWellFormed(canvas.toString());
+});
+
+test("axis: linear from 0 to a round number, logarithmic over whole decades", () => {
+  const linear = linearAxis(47, [0, 100]);
+  assert.deepEqual(linear.ticks, [0, 10, 20, 30, 40, 50]);
+  assert.equal(linear.place(25), 50);
+  assert.equal(linear.place(1000), 100);
+  const log = logAxis(20, 5000, [100, 0]);
+  assert.deepEqual(log.ticks, [10, 100, 1000, 10_000]);
+  assert.ok(Math.abs(log.place(100) - 66.67) < 0.01);
+  assert.equal(log.place(0), 100);
+});
+
+test("bars: stacked, with whiskers, missing ones, and none at all", () => {
+  const series = [
+    { name: "a", color: "#000000" },
+    { name: "b", color: "#ff0000" },
+  ];
+  const bar = { parts: [1, 2], spread: [2.5, 3.5], isLowerBound: true } as const;
+  const groups = [{ label: "x", bars: [bar, null] }];
+  const chart = { title: "t", unit: "us", series, groups, partNames: ["user", "system"] };
+  const svg = drawBars(chart);
+  assertWellFormed(svg);
+  assert.match(svg, /≥ 3\.00/);
+  assertWellFormed(drawBars({ ...chart, groups: [{ label: "x", bars: [null, null] }] }));
+});
+
+test("percentiles: a curve is drawn up to the rarest mark", () => {
+  const micros = CURVE_PERCENTS.map((percent) => 100 + percent * 50);
+  const svg = drawPercentiles("t", "open loop", [{ name: "a", color: "#000000", micros }]);
+  assertWellFormed(svg);
+  assert.equal([...svg.matchAll(/<path/g)].length, 1);
+});
+
+test("report plans: every load and target names cases that exist", () => {
+  for (const plan of REPORT_PLANS) {
+    const { cases, minutes } = countRuns(plan);
+    assert.ok(cases > 0 && minutes > 0, plan.name);
+    for (const { load } of plan.targets) assert.notEqual(caseNameOf(load), "");
+  }
+});
+
+test("targets: met, missed, and not measured", () => {
+  const [plan] = REPORT_PLANS;
+  assert.ok(plan);
+  const results = madeResults(
+    ["fanout --window 64 --qos 0", "fanout --window 64 --qos 1"],
+    [
+      { contender: "mosquitto", perSecond: 100 },
+      { contender: OURS, perSecond: 2000 },
+    ],
+  );
+  const outcomes = judgeTargets(plan.targets, results);
+  const told = outcomes.map(({ target, measured, isMet }) => {
+    return `${target.load}: ${measured?.median ?? "-"} ${isMet}`;
+  });
+  assert.equal(told[0], "fanout --window 64 --qos 0: 20 false");
+  assert.equal(told[1], "fanout --window 64 --qos 1: 20 true");
+  assert.equal(told[2], "fanout --window 64 --qos 2: - false");
+});
+
+test("report folder: report, results, environment, charts; a person's reading survives", () => {
+  const [plan] = REPORT_PLANS;
+  assert.ok(plan);
+  const results = madeResults(
+    plan.groups.flatMap(({ loads }) => loads),
+    [
+      { contender: "mosquitto", perSecond: 100 },
+      { contender: OURS, perSecond: 2000 },
+    ],
+  );
+  inFolder((root) => {
+    const folder = join(root, "2026-01-02-fan-out");
+    writeReportFolder(folder, "2026-01-02", plan, results);
+    const files = readdirSync(folder);
+    for (const file of ["report.md", "results.json", "environment.json"]) {
+      assert.ok(files.includes(file), file);
+    }
+    const charts = files.filter((file) => file.endsWith(".svg"));
+    assert.ok(charts.length >= plan.groups.length);
+    const report = () => readFileSync(join(folder, "report.md"), "utf8");
+    for (const chart of charts) {
+      assertWellFormed(readFileSync(join(folder, chart), "utf8"));
+      assert.ok(report().includes(`(${chart})`), chart);
+    }
+    for (const heading of [
+      "## Sketch",
+      "## Set-up",
+      "## Targets",
+      "## Reading",
+      "## Not measured",
+    ]) {
+      assert.ok(report().includes(heading), heading);
+    }
+    writeFileSync(join(folder, "reading.md"), "The kernel is the limit.\n\nMore words.\n");
+    writeReportFolder(folder, "2026-01-02", plan, results);
+    assert.match(report(), /\*\*Answer\.\*\* The kernel is the limit\./);
+    assert.match(report(), /More words\./);
+  });
+});
+
+test("report index: newest first, one row per folder, also for reports of another form", () => {
+  inFolder((root) => {
+    const write = (name: string, text: string) => {
+      mkdirSync(join(root, name));
+      writeFileSync(join(root, name, "report.md"), text);
+    };
+    write("2026-01-02-a", "# a\n\n**Question.** Why?\n\n**Answer.** Because | so.\n");
+    write("2026-02-03-b", "# b\n\nJust a text\nof two lines.\n");
+    mkdirSync(join(root, "empty"));
+    writeIndex(root);
+    const rows = readFileSync(join(root, "README.md"), "utf8")
+      .split("\n")
+      .filter((line) => line.startsWith("| 2026"));
+    assert.deepEqual(rows, [
+      "| 2026-02-03 | [b](2026-02-03-b/report.md) | Just a text of two lines. |  |",
+      "| 2026-01-02 | [a](2026-01-02-a/report.md) | Why? | Because \\| so. |",
+    ]);
+  });
+});

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { expandCases } from "../../../bench/suite/expand-cases.ts";
+import { helpText } from "../../../bench/suite/help.ts";
+import { parseOptions, UsageError } from "../../../bench/suite/options.ts";
+import {
+  findScenario,
+  OWN_SCENARIOS,
+  SCENARIOS,
+  scenariosNamed,
+} from "../../../bench/suite/registry.ts";
+
+function casesOf(line: string) {
+  const options = parseOptions(line.split(" "));
+  return scenariosNamed(options.scenario).flatMap((scenario) => expandCases(scenario, options));
+}
+
+test("suite options: lists become every combination, each with a name of its own", () => {
+  const cases = casesOf("fanout --subscribers 1,10,2k --qos 0,1 --window 1,64 --protocol 5");
+  assert.equal(cases.length, 12);
+  assert.equal(new Set(cases.map(({ name }) => name)).size, 12);
+  assert.equal(cases.at(-1)?.name, "fanout: 1 -> 2000, QoS 1, 64 B, 64 in flight, MQTT 5");
+});
+
+test("suite options: open and closed loops side by side, and a share of the maximum", () => {
+  const [share, open, closed] = casesOf("p2p --rate 50%,2k --window 8").map(
+    ({ parameters }) => parameters.pace,
+  );
+  assert.deepEqual(share, { kind: "share", share: 0.5, window: 64 });
+  assert.deepEqual(open, { kind: "open", publishesPerSecond: 2000 });
+  assert.deepEqual(closed, { kind: "closed", window: 8 });
+});
+
+test("suite options: a scenario's own values hold where nothing is said", () => {
+  for (const scenario of OWN_SCENARIOS) {
+    const [one, ...more] = casesOf(scenario.name);
+    assert.deepEqual(more, []);
+    assert.equal(one?.parameters.publishers, scenario.defaults.publishers);
+    assert.equal(one?.parameters.subscribers, scenario.defaults.subscribers);
+    assert.deepEqual(one?.parameters.pace, scenario.defaults.pace);
+  }
+});
+
+test("suite options: mistakes are named with what is possible", () => {
+  const mistakes: readonly (readonly [string, RegExp])[] = [
+    ["fanout --qos 3", /--qos 3: one of 0, 1, 2/],
+    ["fanout --subscribers many", /--subscribers many: a number/],
+    ["fanout --payload 0", /--payload 0/],
+    ["fanout --transport carrier-pigeon", /one of tcp, tls, ws/],
+    ["fanout --peer hivemq", /some of mosquitto, aedes/],
+    ["fanout --broker here", /host:port/],
+    ["fanout --rounds none", /--rounds none/],
+    ["fanout --colour blue", /--colour/],
+  ];
+  for (const [line, expected] of mistakes) {
+    assert.throws(
+      () => parseOptions(line.split(" ")),
+      (error: unknown) => error instanceof UsageError && expected.test(error.message),
+      line,
+    );
+  }
+});
+
+test("suite options: brokers elsewhere", () => {
+  const parse = (text: string) => parseOptions(["p2p", "--broker", text]).broker;
+  assert.deepEqual(parse("example.org:1883"), { host: "example.org", port: 1883, pid: 0 });
+  assert.deepEqual(parse("[::1]:1884"), { host: "::1", port: 1884, pid: 0 });
+});
+
+test("published scenarios: names say what they are, and scale with the rate per publisher", () => {
+  const [one] = casesOf("2k_2k_qos1_p32_100mps --scale 0.01");
+  assert.equal(one?.parameters.publishers, 20);
+  assert.equal(one?.parameters.subscribers, 20);
+  assert.equal(one?.parameters.qos, 1);
+  assert.equal(one?.parameters.payloadBytes, 32);
+  assert.deepEqual(one?.parameters.pace, { kind: "open", publishesPerSecond: 2000 });
+});
+
+test("published scenarios: a fan-out keeps its single publisher, a share its members", () => {
+  const [fanOut] = casesOf("1_100000_qos0_p256_1mps --scale 0.001");
+  assert.deepEqual(
+    [fanOut?.parameters.publishers, fanOut?.parameters.subscribers, fanOut?.parameters.pace],
+    [1, 100, { kind: "open", publishesPerSecond: 1 }],
+  );
+  const [share] = casesOf("share_100k_1000_qos1_p256_1mps --scale 0.01");
+  assert.deepEqual([share?.parameters.publishers, share?.parameters.subscribers], [1000, 10]);
+});
+
+test("registry: names are unique, and the beginning of a published name finds its kinds", () => {
+  assert.equal(new Set(SCENARIOS.map(({ name }) => name)).size, SCENARIOS.length);
+  assert.equal(findScenario("nothing"), null);
+  assert.deepEqual(
+    scenariosNamed("1_100000").map(({ defaults }) => defaults.qos),
+    [0, 1],
+  );
+  assert.deepEqual(scenariosNamed("fan"), []);
+});
+
+test("help: names every scenario and option", () => {
+  const text = helpText();
+  for (const { name } of SCENARIOS) assert.ok(text.includes(name), name);
+  for (const option of ["--workers", "--rate", "--window", "--peer", "--broker", "--scale"]) {
+    assert.ok(text.includes(option), option);
+  }
+});

@@ -1,0 +1,79 @@
+/**
+ * Every scenario of the suite in smoke size, through the code that runs the real ones. No figures
+ * are judged.
+ */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { RunningServer } from "../../../bench/contenders/contender.ts";
+import { ratatosk } from "../../../bench/contenders/ratatosk.ts";
+import { faultsOf } from "../../../bench/load/validity.ts";
+import type { CasePace, Scenario } from "../../../bench/suite/case.ts";
+import { expandCases } from "../../../bench/suite/expand-cases.ts";
+import { parseOptions } from "../../../bench/suite/options.ts";
+import { OWN_SCENARIOS, scenariosNamed } from "../../../bench/suite/registry.ts";
+
+const FEW = 12;
+const PUBLISHED = ["1_100000", "share_100k_1000", "persistent_300_300"];
+
+let server: RunningServer;
+
+before(async () => {
+  server = await ratatosk({ workers: 2, profileDirectory: "" }).start("tcp");
+});
+after(async () => {
+  await server.stop();
+});
+
+function smallPace(pace: CasePace): CasePace {
+  switch (pace.kind) {
+    case "closed":
+      return { kind: "closed", window: Math.min(pace.window, 4) };
+    case "open":
+      // Fast enough that something arrives within the measured time.
+      return { kind: "open", publishesPerSecond: 200 };
+    case "share":
+      return pace;
+  }
+}
+
+async function runSmall(scenario: Scenario, words: readonly string[] = []): Promise<void> {
+  const [one] = expandCases(scenario, parseOptions([scenario.name, ...words]));
+  assert.ok(one);
+  const { parameters } = one;
+  const result = await scenario.measure({
+    parameters: {
+      ...parameters,
+      publishers: Math.min(parameters.publishers, FEW),
+      subscribers: Math.min(parameters.subscribers, FEW),
+      items: Math.min(parameters.items, FEW * 5),
+      pace: smallPace(parameters.pace),
+    },
+    server,
+    warmUpMs: 20,
+    durationMs: 150,
+    settleMs: 20,
+    processes: 1,
+    client: "raw",
+  });
+  assert.equal(faultsOf(result.check, 1), "");
+  assert.ok(result.check.received > 0);
+}
+
+for (const scenario of OWN_SCENARIOS) {
+  test(`scenario ${scenario.name}: runs, and loses nothing`, async () => {
+    await runSmall(scenario);
+  });
+}
+
+for (const scenario of PUBLISHED.flatMap(scenariosNamed)) {
+  test(`published scenario ${scenario.name}: runs, and loses nothing`, async () => {
+    await runSmall(scenario);
+  });
+}
+
+test("scenario fanout: at a share of the maximum that was found before", async () => {
+  const [fanOut] = scenariosNamed("fanout");
+  assert.ok(fanOut);
+  await runSmall(fanOut, ["--rate", "10%"]);
+});
