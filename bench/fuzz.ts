@@ -1,6 +1,7 @@
 /**
- * `npm run fuzz -- --seed N --seconds S`: mutated packets at the decoder and at a live broker. Bounded, reproducible by
- * its seed as far as packets go; ends with 1 on the first thing that is wrong.
+ * `npm run fuzz -- --seed N --seconds S`: mutated packets at the decoder and at a live broker.
+ * Bounded, reproducible by its seed as far as packets go; ends with 1 on the first thing that is
+ * wrong.
  *
  *   --seed N       default: from the clock; printed        --seconds S   in all, default 20
  *   --only PART    "decoder" or "broker"                   --workers N   of the broker, default 2

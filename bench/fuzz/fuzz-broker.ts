@@ -1,7 +1,7 @@
 /**
- * Mutants at a live broker over TCP: before CONNECT, after CONNECT, several connections at once, packets cut anywhere.
- * Meanwhile a witness pair must miss nothing. Afterwards no worker has died, no connection and no session is left, and
- * memory is about where it was after the warm-up.
+ * Mutants at a live broker over TCP: before CONNECT, after CONNECT, several connections at once,
+ * packets cut anywhere. Meanwhile a witness pair must miss nothing. Afterwards no worker has died,
+ * no connection and no session is left, and memory is about where it was after the warm-up.
  */
 
 import assert from "node:assert/strict";
@@ -19,7 +19,10 @@ const CONNECTIONS_AT_ONCE = 12;
 const PACKETS_PER_CONNECTION = 40;
 /** Part of the time after which memory counts: caches and JIT have grown by then. */
 const WARM_UP_SHARE = 0.4;
-/** Heap that has not been collected yet; a leak of one kilobyte per connection is far above it in a minute. */
+/**
+ * Heap that has not been collected yet; a leak of one kilobyte per connection is far above it in a
+ * minute.
+ */
 const MEMORY_SLACK = 128 * 2 ** 20;
 const LAST_STREAMS_KEPT = 8;
 const SETTLE_WAIT_MS = 15_000;

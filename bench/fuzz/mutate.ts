@@ -1,6 +1,7 @@
 /**
- * Mutated packets: one or a few small lies in an otherwise plausible packet reach far deeper into a decoder than noise.
- * Most mutants get their remaining length put right again, so that the lie is in the body and not in the framing.
+ * Mutated packets: one or a few small lies in an otherwise plausible packet reach far deeper into a
+ * decoder than noise. Most mutants get their remaining length put right again, so that the lie is
+ * in the body and not in the framing.
  */
 
 import { varint } from "../../test/helpers/packets.ts";

@@ -1,4 +1,7 @@
-/** Seeded pseudo-random numbers (mulberry32): the same seed gives the same packets in the same order. */
+/**
+ * Seeded pseudo-random numbers (mulberry32): the same seed gives the same packets in the same
+ * order.
+ */
 
 export class Random {
   #state: number;

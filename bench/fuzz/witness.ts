@@ -1,6 +1,6 @@
 /**
- * Two well-behaved clients that talk to each other while others misbehave: every message must arrive, once and in
- * order, at every QoS. On whichever workers the kernel put them.
+ * Two well-behaved clients that talk to each other while others misbehave: every message must
+ * arrive, once and in order, at every QoS. On whichever workers the kernel put them.
  */
 
 import assert from "node:assert/strict";

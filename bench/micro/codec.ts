@@ -1,10 +1,12 @@
 /**
- * What the codec costs per packet: decoding, encoding, copying; beside mqtt-packet's parser where that can do the same.
+ * What the codec costs per packet: decoding, encoding, copying; beside mqtt-packet's parser where
+ * that can do the same.
  *
  *     node <build>/bench/micro/codec.js [--rounds 8] [--operations 400000]
  *
- * Prints one line per case: nanoseconds per operation (third fastest round, so that a disturbed round does not count)
- * and a checksum of what was computed, the same on every machine. Small numbers make it a smoke test.
+ * Prints one line per case: nanoseconds per operation (third fastest round, so that a disturbed
+ * round does not count) and a checksum of what was computed, the same on every machine. Small
+ * numbers make it a smoke test.
  */
 
 import process from "node:process";

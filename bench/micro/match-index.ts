@@ -1,11 +1,13 @@
 /**
- * What a million topic filters cost in the match index of one worker: bytes per filter, microseconds per match. The
- * goals are 250 bytes where only other workers have subscribers, and 2 µs (a five-level topic).
+ * What a million topic filters cost in the match index of one worker: bytes per filter,
+ * microseconds per match. The goals are 250 bytes where only other workers have subscribers, and 2
+ * µs (a five-level topic).
  *
  *     node <build>/bench/micro/match-index.js [--seconds 4] [--filters 1000000]
  *
- * "routes" is what every worker pays for every filter of the node; "subscriptions" has one local subscriber each, whose
- * own Subscription counts too. Topics are drawn at random, so that every match meets cold memory.
+ * "routes" is what every worker pays for every filter of the node; "subscriptions" has one local
+ * subscriber each, whose own Subscription counts too. Topics are drawn at random, so that every
+ * match meets cold memory.
  */
 
 import { spawnSync } from "node:child_process";
@@ -98,7 +100,9 @@ const WORKLOADS: readonly (readonly [string, (index: MatchIndex) => Add])[] = [
   ["subscriptions", addSubscriptions],
 ];
 
-/** A batch of random topics in one flat array, so that finding the topic is not what is measured. */
+/**
+ * A batch of random topics in one flat array, so that finding the topic is not what is measured.
+ */
 class TopicBatch {
   readonly #bytes = new Uint8Array(TOPICS_PER_BATCH * TOPIC_SIZE_MAX);
   readonly #lengths = new Int32Array(TOPICS_PER_BATCH);
@@ -151,7 +155,10 @@ function measure(workload: number, filters: number, seconds: number): MatchIndex
   return { workload: name, filters, bytesPerFilter, addMicros, matchMicros, checksum };
 }
 
-/** All workloads in this process; bytes are exact only with `--expose-gc`, and for one workload per process. */
+/**
+ * All workloads in this process; bytes are exact only with `--expose-gc`, and for one workload per
+ * process.
+ */
 export function run(seconds: number, filters: number): MatchIndexResult[] {
   return WORKLOADS.map((_, workload) => measure(workload, filters, seconds / WORKLOADS.length));
 }

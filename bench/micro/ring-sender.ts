@@ -1,4 +1,6 @@
-/** Worker of the ring benchmark: sends records of one size to main as fast as the ring takes them. */
+/**
+ * Worker of the ring benchmark: sends records of one size to main as fast as the ring takes them.
+ */
 
 import { workerData } from "node:worker_threads";
 import type { BellPort } from "../../src/shared/protocol/worker-boot.ts";

@@ -1,11 +1,13 @@
 /**
- * What a million topic filters cost: bytes per filter, nanoseconds per match, and the longest pause of an insertion;
- * the same for a million retained topics. The goals are 250 bytes and 2 µs (a five-level topic, Node 20).
+ * What a million topic filters cost: bytes per filter, nanoseconds per match, and the longest pause
+ * of an insertion; the same for a million retained topics. The goals are 250 bytes and 2 µs (a
+ * five-level topic, Node 20).
  *
  *     node <build>/bench/micro/trie.js [--seconds 8] [--filters 1000000]
  *
- * Topics are drawn at random over all filters, so that every match meets cold memory, as it does in a broker where
- * each device has its own topic. Times are taken over blocks of 16 matches, because a clock reading costs about 40 ns.
+ * Topics are drawn at random over all filters, so that every match meets cold memory, as it does in
+ * a broker where each device has its own topic. Times are taken over blocks of 16 matches, because
+ * a clock reading costs about 40 ns.
  */
 
 import { spawnSync } from "node:child_process";
@@ -98,7 +100,10 @@ function memory(): Memory {
   return { resident: usage.rss, heap: usage.heapUsed + usage.external };
 }
 
-/** Times `insert(index)` for each entry, into `micros`: made beforehand, so that it does not count as the trie's. */
+/**
+ * Times `insert(index)` for each entry, into `micros`: made beforehand, so that it does not count
+ * as the trie's.
+ */
 function timeInserts(micros: Float64Array, insert: (index: number) => void): void {
   for (let index = 0; index < micros.length; index++) {
     const start = performance.now();
@@ -207,7 +212,9 @@ function benchRetained(entries: number, seconds: number): TrieResult {
   };
 }
 
-/** Reads everything by one scan, as a subscription to `#` does; returns how many topics that were. */
+/**
+ * Reads everything by one scan, as a subscription to `#` does; returns how many topics that were.
+ */
 function scanAll(trie: RetainedTrie<object>): number {
   const scan = trie.scan(TENANT, encoder.encode("#"));
   const batch: object[] = [];
@@ -254,7 +261,10 @@ function argument(name: string, fallback: number): number {
   return at < 0 ? fallback : Number(process.argv[at + 1]);
 }
 
-/** One process per benchmark: memory that one trie gave back would otherwise be counted as the next one's gain. */
+/**
+ * One process per benchmark: memory that one trie gave back would otherwise be counted as the next
+ * one's gain.
+ */
 function runInProcesses(script: string): void {
   BENCHMARKS.forEach((_, index) => {
     const own = ["--expose-gc", script, "--benchmark", String(index)];

@@ -1,7 +1,7 @@
 /**
- * What a thread of the CPU pool runs: one synchronous job per call. Blocking is the point here, these threads do
- * nothing else. A rejected job (malformed hash) throws; the pool turns that into a "failed" reply.
- * Thread: CPU pool.
+ * What a thread of the CPU pool runs: one synchronous job per call. Blocking is the point here,
+ * these threads do nothing else. A rejected job (malformed hash) throws; the pool turns that into a
+ * "failed" reply. Thread: CPU pool.
  */
 
 import { createHash, pbkdf2Sync, timingSafeEqual } from "node:crypto";
@@ -11,7 +11,9 @@ import { type PasswordHash, parsePasswordHash } from "../shared/protocol/passwor
 
 const SHA512_BYTES = 64;
 
-/** True when the password belongs to the stored form. Takes the same time for every wrong password. */
+/**
+ * True when the password belongs to the stored form. Takes the same time for every wrong password.
+ */
 export function verifyPassword(task: CpuTask): boolean {
   const password = Buffer.from(task.password, "base64");
   const stored = parsePasswordHash(task.hash);

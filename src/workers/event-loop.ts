@@ -1,20 +1,22 @@
 /**
- * The duty cycle of a worker. Socket events run between cycles and only gather work; a cycle then does, in this order
- * and with a limit per source, so that no source starves another:
+ * The duty cycle of a worker. Socket events run between cycles and only gather work; a cycle then
+ * does, in this order and with a limit per source, so that no source starves another:
  *
  *     drain rings → send gathered commands and routes → flush connections with output → ring the bells of peers
  *
- * After a cycle that found nothing the worker parks: a peer that sends rings its bell, and a socket event wakes it
- * anyway. Cycles run in the check phase (`setImmediate`), behind all sockets that were readable at once: their output
- * leaves together.
- * Thread: worker. Scope: one per worker.
+ * After a cycle that found nothing the worker parks: a peer that sends rings its bell, and a socket
+ * event wakes it anyway. Cycles run in the check phase (`setImmediate`), behind all sockets that
+ * were readable at once: their output leaves together. Thread: worker. Scope: one per worker.
  */
 
 import { Counter } from "../shared/metrics/counter-table.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
 import type { Transport } from "./mqtt/transport.ts";
 
-/** Records per source and cycle: at 1 µs each well under a millisecond before sockets get their turn. */
+/**
+ * Records per source and cycle: at 1 µs each well under a millisecond before sockets get their
+ * turn.
+ */
 const DRAIN_LIMIT = 512;
 
 /** Slots for connections with output that stay allocated between cycles. */
@@ -33,7 +35,9 @@ export class EventLoop {
   readonly #hooks: EventLoopHooks;
   #isScheduled = false;
   #isStopped = false;
-  /** Connections with output; two lists, so that flushing may dirty connections for the next cycle. */
+  /**
+   * Connections with output; two lists, so that flushing may dirty connections for the next cycle.
+   */
   #dirty: (Transport | null)[] = [];
   #dirtyCount = 0;
   #flushing: (Transport | null)[] = [];
@@ -64,7 +68,9 @@ export class EventLoop {
     setImmediate(this.#cycle);
   }
 
-  /** `transport` has output for the end of the cycle. Called once per transport between two flushes. */
+  /**
+   * `transport` has output for the end of the cycle. Called once per transport between two flushes.
+   */
   markDirty(transport: Transport): void {
     this.#dirty[this.#dirtyCount] = transport;
     this.#dirtyCount += 1;
@@ -82,6 +88,9 @@ export class EventLoop {
     this.#counters[Counter.LOOP_CYCLES]! += 1;
     this.#endpoint.unpark();
     const drained = this.#endpoint.drain(DRAIN_LIMIT);
+    if (drained > this.#counters[Counter.RING_HIGH_WATER_RECORDS]!) {
+      this.#counters[Counter.RING_HIGH_WATER_RECORDS] = drained;
+    }
     this.#hooks.flushServices();
     this.#flushDirty();
     this.#endpoint.flush();

@@ -1,9 +1,10 @@
 /**
- * Waits until everything that was under way between workers has arrived: each worker sends a marker to every other one,
- * and since rings keep order, a peer's marker means that all its earlier records have been handled here.
+ * Waits until everything that was under way between workers has arrived: each worker sends a marker
+ * to every other one, and since rings keep order, a peer's marker means that all its earlier
+ * records have been handled here.
  *
- * Used by drain: no new publishes are read by then, but a delivery may still have two hops to go (publisher's worker →
- * inbox owner → session's worker), so the barrier is passed several times.
+ * Used by drain: no new publishes are read by then, but a delivery may still have two hops to go
+ * (publisher's worker → inbox owner → session's worker), so the barrier is passed several times.
  * Thread: worker. Scope: one per worker; all workers drain together.
  */
 
@@ -28,8 +29,8 @@ export class RingBarrier {
   }
 
   /**
-   * Resolves when `rounds` barriers are passed, or after `timeoutMs`: a peer that is gone answers nothing. `wake` makes
-   * sure that a duty cycle follows.
+   * Resolves when `rounds` barriers are passed, or after `timeoutMs`: a peer that is gone answers
+   * nothing. `wake` makes sure that a duty cycle follows.
    */
   async pass(rounds: number, timeoutMs: number, wake: () => void): Promise<void> {
     let isLate = false;

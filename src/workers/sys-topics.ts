@@ -1,9 +1,10 @@
 /**
- * `$SYS/broker/…`: the broker's own statistics as retained messages under mosquitto's names, for each tenant its own.
+ * `$SYS/broker/…`: the broker's own statistics as retained messages under mosquitto's names, for
+ * each tenant its own.
  *
- * Every worker sends its tenants' numbers to worker 1 at each interval; worker 1 adds them up, computes the moving
- * averages, and publishes what has changed. Intervals are aligned to the wall clock, as mosquitto's are.
- * Thread: worker. Scope: one per worker.
+ * Every worker sends its tenants' numbers to worker 1 at each interval; worker 1 adds them up,
+ * computes the moving averages, and publishes what has changed. Intervals are aligned to the wall
+ * clock, as mosquitto's are. Thread: worker. Scope: one per worker.
  */
 
 import { VERSION } from "../shared/base/version.ts";
@@ -21,7 +22,10 @@ import {
 } from "./sys-values.ts";
 
 const COLLECTOR_THREAD = 1;
-/** Other workers' numbers arrive within milliseconds; worker 1 publishes this long after the interval began. */
+/**
+ * Other workers' numbers arrive within milliseconds; worker 1 publishes this long after the
+ * interval began.
+ */
 const GATHER_MS = 500;
 
 const encoder = new TextEncoder();

@@ -1,6 +1,6 @@
 /**
- * From a tenant's counters to the values of its `$SYS/broker/…` topics, as pure functions. Names and meanings are
- * mosquitto's, which dashboards and exporters know. Thread: worker 1.
+ * From a tenant's counters to the values of its `$SYS/broker/…` topics, as pure functions. Names
+ * and meanings are mosquitto's, which dashboards and exporters know. Thread: worker 1.
  */
 
 import type { TenantCounters } from "./session/tenant.ts";

@@ -30,7 +30,10 @@ export class WorkerListeners {
     this.#config = options.boot.config;
   }
 
-  /** False when one could not be opened; that has been reported, and the thread is about to be ended. */
+  /**
+   * False when one could not be opened; that has been reported, and the thread is about to be
+   * ended.
+   */
   async open(): Promise<boolean> {
     const { boot, report } = this.#options;
     for (const [listenerIndex, config] of boot.config.listeners.entries()) {
@@ -49,8 +52,8 @@ export class WorkerListeners {
   }
 
   /**
-   * Takes certificates, limits and rules into use for connections to come. Throws, with everything as before, when one
-   * listener refuses; returns what undoes it all.
+   * Takes certificates, limits and rules into use for connections to come. Throws, with everything
+   * as before, when one listener refuses; returns what undoes it all.
    */
   reload(config: BrokerConfig): () => void {
     const previous = this.#config;

@@ -177,7 +177,9 @@ export class WorkerRuntime {
     return this.#listeners.close();
   }
 
-  /** A peer was restarted: what was owed to and by its predecessor is settled, its rings are fresh. */
+  /**
+   * A peer was restarted: what was owed to and by its predecessor is settled, its rings are fresh.
+   */
   replacePeer(
     peer: number,
     inbound: SharedArrayBuffer,

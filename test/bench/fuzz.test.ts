@@ -1,4 +1,6 @@
-/** The fuzzer in smoke size, with fixed seeds: it runs, it is reproducible, and it finds nothing. */
+/**
+ * The fuzzer in smoke size, with fixed seeds: it runs, it is reproducible, and it finds nothing.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,6 @@
-/** MQTT 5 chapter 1.5: how data is represented. Malformed strings and integers end the connection. */
+/**
+ * MQTT 5 chapter 1.5: how data is represented. Malformed strings and integers end the connection.
+ */
 
 import assert from "node:assert/strict";
 import * as packets from "../helpers/packets.ts";

@@ -240,7 +240,8 @@ suite.check("framing: many packets in one segment are understood [MQTT-4.2-1]", 
     ...burst,
   );
   await client.expect("connack");
-  // The server may deliver before it sends SUBACK (MQTT5 §3.8.4): only the order of the messages counts.
+  // The server may deliver before it sends SUBACK (MQTT5 §3.8.4): only the order of the messages
+  // counts.
   const received: string[] = [];
   let subacks = 0;
   while (received.length + subacks < 101) {

@@ -242,7 +242,8 @@ suite.check(
       await publisher.publish({ topic, qos: 1 + (index % 2), payload: `${index}` });
     }
     const received = await takePublishes(subscriber, 3);
-    // At quota zero everything else goes on: PINGRESP and QoS 0 come [MQTT-3.3.4-10] [MQTT-4.9.0-3].
+    // At quota zero everything else goes on: PINGRESP and QoS 0 come [MQTT-3.3.4-10]
+    // [MQTT-4.9.0-3].
     await subscriber.expectQuiet();
     await expectNothingBefore(subscriber, publisher, bench.topic("qos0"));
     for (let finished = 0; finished < 8; finished += 1) {
@@ -311,7 +312,10 @@ suite.check(
   },
 );
 
-/** Acknowledges one message to its end; messages that come meanwhile, and the next one, are put to `received`. */
+/**
+ * Acknowledges one message to its end; messages that come meanwhile, and the next one, are put to
+ * `received`.
+ */
 async function finish(
   client: RawClient,
   message: PublishPacket | undefined,

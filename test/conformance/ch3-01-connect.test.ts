@@ -294,8 +294,9 @@ suite.check(
 );
 
 /**
- * Refused as an unsupported protocol, or closed. Which form the answer has is open, as there is no reader for a
- * protocol that does not exist: one that our reader does not understand must still be followed by the close.
+ * Refused as an unsupported protocol, or closed. Which form the answer has is open, as there is no
+ * reader for a protocol that does not exist: one that our reader does not understand must still be
+ * followed by the close.
  */
 async function expectUnsupported(client: RawClient): Promise<void> {
   const codes = [UNSUPPORTED_VERSION, V3_UNSUPPORTED_VERSION, MALFORMED];

@@ -1,4 +1,7 @@
-/** MQTT 5 chapters 4.12, 3.1.3.5, 3.15: user names and passwords, enhanced authentication with SCRAM-SHA-256. */
+/**
+ * MQTT 5 chapters 4.12, 3.1.3.5, 3.15: user names and passwords, enhanced authentication with
+ * SCRAM-SHA-256.
+ */
 
 import assert from "node:assert/strict";
 import * as packets from "../helpers/packets.ts";

@@ -18,7 +18,9 @@ const { property } = packets;
 
 const FILTER_INVALID = 0x8f;
 
-/** Filter, topic, whether they match: the examples of the specification and the edges around them. */
+/**
+ * Filter, topic, whether they match: the examples of the specification and the edges around them.
+ */
 const MATCHES: readonly (readonly [string, string, boolean])[] = [
   ["sport/tennis/player1/#", "sport/tennis/player1", true],
   ["sport/tennis/player1/#", "sport/tennis/player1/ranking", true],

@@ -8,7 +8,10 @@ import { hex, type PublishPacket, type RawClient, textOf } from "../helpers/raw-
 export const MALFORMED = 0x81;
 export const PROTOCOL_ERROR = 0x82;
 
-/** CONNECT was refused: a CONNACK with one of these codes and session present 0, or nothing, then the close. */
+/**
+ * CONNECT was refused: a CONNACK with one of these codes and session present 0, or nothing, then
+ * the close.
+ */
 export async function expectRefusal(client: RawClient, ...codes: readonly number[]): Promise<void> {
   const packet = await client.next();
   if (packet === null) return;
@@ -31,8 +34,9 @@ export function payloads(messages: readonly PublishPacket[]): string[] {
 }
 
 /**
- * Nothing but what `publisher` sends now on `topic` reaches `subscriber`: the proof of absence. `subscriber` must have
- * subscribed to `topic`; a message that was to come before this one would have come before it.
+ * Nothing but what `publisher` sends now on `topic` reaches `subscriber`: the proof of absence.
+ * `subscriber` must have subscribed to `topic`; a message that was to come before this one would
+ * have come before it.
  */
 export async function expectNothingBefore(
   subscriber: RawClient,
@@ -45,8 +49,8 @@ export async function expectNothingBefore(
 }
 
 /**
- * Takes what several subscribers receive until they have `total` messages together, and no more on the way as far as
- * a PINGREQ tells; the payloads by subscriber.
+ * Takes what several subscribers receive until they have `total` messages together, and no more on
+ * the way as far as a PINGREQ tells; the payloads by subscriber.
  */
 export async function takeTogether(
   subscribers: readonly RawClient[],

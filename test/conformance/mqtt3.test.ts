@@ -1,4 +1,6 @@
-/** Where MQTT 3.1 and 3.1.1 differ from MQTT 5. Statement ids are those of MQTT 3.1.1, marked MQTT3. */
+/**
+ * Where MQTT 3.1 and 3.1.1 differ from MQTT 5. Statement ids are those of MQTT 3.1.1, marked MQTT3.
+ */
 
 import assert from "node:assert/strict";
 import * as packets from "../helpers/packets.ts";

@@ -1,6 +1,7 @@
 /**
- * The cases that mosquitto 2.0.11 does not pass, with the reason: what it lets through, what it gets wrong, and where
- * the specification leaves a choice that it makes differently. Used only with RATATOSK_REFERENCE=mosquitto.
+ * The cases that mosquitto 2.0.11 does not pass, with the reason: what it lets through, what it
+ * gets wrong, and where the specification leaves a choice that it makes differently. Used only with
+ * RATATOSK_REFERENCE=mosquitto.
  */
 
 const LENIENT = "mosquitto lets this through";

@@ -1,9 +1,10 @@
 /**
- * The frame of the conformance tests: one broker per file with two workers, and for each case a bench of clients with
- * unique names that is cleared away afterwards.
+ * The frame of the conformance tests: one broker per file with two workers, and for each case a
+ * bench of clients with unique names that is cleared away afterwards.
  *
- * With RATATOSK_REFERENCE=mosquitto the same cases run against mosquitto: that tells whether a case is right. The cases
- * in which mosquitto departs from the specification, or makes another choice, are listed in reference-differences.ts.
+ * With RATATOSK_REFERENCE=mosquitto the same cases run against mosquitto: that tells whether a case
+ * is right. The cases in which mosquitto departs from the specification, or makes another choice,
+ * are listed in reference-differences.ts.
  */
 
 import { after, before, type TestContext, test } from "node:test";

@@ -1,4 +1,7 @@
-/** Limits that protect the process from its clients: before CONNECT, at accept, and from readers that hang. */
+/**
+ * Limits that protect the process from its clients: before CONNECT, at accept, and from readers
+ * that hang.
+ */
 
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";

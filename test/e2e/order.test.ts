@@ -1,4 +1,7 @@
-/** Order per publisher and topic at every QoS, thousands of messages, publishers and subscribers on all workers. */
+/**
+ * Order per publisher and topic at every QoS, thousands of messages, publishers and subscribers on
+ * all workers.
+ */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

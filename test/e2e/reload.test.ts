@@ -1,4 +1,7 @@
-/** SIGHUP: passwords, rules, certificates and limits change under running clients, and nobody is dropped. */
+/**
+ * SIGHUP: passwords, rules, certificates and limits change under running clients, and nobody is
+ * dropped.
+ */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,4 +1,6 @@
-/** Shared subscriptions across workers: fair over many members, and nothing is lost when one leaves. */
+/**
+ * Shared subscriptions across workers: fair over many members, and nothing is lost when one leaves.
+ */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

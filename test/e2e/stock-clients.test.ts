@@ -1,4 +1,7 @@
-/** Stock clients against the broker: MQTT.js in both versions over TCP and WebSocket, mosquitto's command line. */
+/**
+ * Stock clients against the broker: MQTT.js in both versions over TCP and WebSocket, mosquitto's
+ * command line.
+ */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -27,7 +30,10 @@ after(async () => {
   await broker.stop();
 });
 
-/** The arguments of the next event `name`; MQTT.js types its events in a way that events.once does not take. */
+/**
+ * The arguments of the next event `name`; MQTT.js types its events in a way that events.once does
+ * not take.
+ */
 function nextEvent(client: MqttClient, name: "connect" | "message"): Promise<unknown[]> {
   return new Promise((resolve) => {
     client.once(name, (...args: unknown[]) => resolve(args));
@@ -116,7 +122,10 @@ test("MQTT.js: MQTT 5 properties, retained message, will, session [MQTT5 §3]", 
   assert.equal(`${topic} ${payload}`, "js/command reboot");
 });
 
-/** A retained message that tells when mosquitto_sub is subscribed: its own output about that is buffered. */
+/**
+ * A retained message that tells when mosquitto_sub is subscribed: its own output about that is
+ * buffered.
+ */
 const READY = ["-t", "stock/ready"];
 
 async function subscribed(sub: MosquittoSub): Promise<void> {

@@ -1,6 +1,7 @@
 /**
- * SUBACK means subscribed: ten thousand times, a topic is subscribed on one connection and, right after SUBACK,
- * published to from another; none may be missed, whatever workers the two connections are on.
+ * SUBACK means subscribed: ten thousand times, a topic is subscribed on one connection and, right
+ * after SUBACK, published to from another; none may be missed, whatever workers the two connections
+ * are on.
  */
 
 import assert from "node:assert/strict";

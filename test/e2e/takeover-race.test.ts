@@ -1,6 +1,7 @@
 /**
- * Session take-over under race: two connections with one client identifier arrive at the same moment, on the same or on
- * different workers. One survives, and a QoS 2 flow across hundreds of take-overs loses and doubles nothing.
+ * Session take-over under race: two connections with one client identifier arrive at the same
+ * moment, on the same or on different workers. One survives, and a QoS 2 flow across hundreds of
+ * take-overs loses and doubles nothing.
  */
 
 import assert from "node:assert/strict";

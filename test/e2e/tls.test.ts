@@ -1,4 +1,7 @@
-/** TLS and secure WebSocket as a client sees them: round trips, server names, client certificates, refusals. */
+/**
+ * TLS and secure WebSocket as a client sees them: round trips, server names, client certificates,
+ * refusals.
+ */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -1,6 +1,7 @@
 /**
- * Our broker as a real process, for black-box tests and benchmarks: started with a configuration object, ready when
- * it says so, stopped by signal, and never left behind, whatever happens to the test.
+ * Our broker as a real process, for black-box tests and benchmarks: started with a configuration
+ * object, ready when it says so, stopped by signal, and never left behind, whatever happens to the
+ * test.
  *
  * Ports are 0 in the configuration; the broker reports what it got in its `listening` log events.
  */
@@ -30,7 +31,9 @@ export interface BrokerOptions {
   readonly args?: readonly string[];
   /** Arguments for node itself, e.g. "--cpu-prof". */
   readonly nodeArgs?: readonly string[];
-  /** Files beside the configuration file, by name: relative paths in the configuration find them. */
+  /**
+   * Files beside the configuration file, by name: relative paths in the configuration find them.
+   */
   readonly files?: Readonly<Record<string, string>>;
 }
 
@@ -38,7 +41,10 @@ const START_WAIT_MS = 15_000;
 const STOP_WAIT_MS = 15_000;
 const MAIN_FILE = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
-/** One TCP listener with id "tcp" on a free loopback port, everything else as the broker's own defaults have it. */
+/**
+ * One TCP listener with id "tcp" on a free loopback port, everything else as the broker's own
+ * defaults have it.
+ */
 export const DEFAULT_TEST_CONFIG = {
   listeners: [{ id: "tcp", protocol: "mqtt", host: "127.0.0.1", port: 0 }],
   admin: { host: "127.0.0.1", port: 0 },
@@ -209,7 +215,10 @@ export class BrokerProcess {
   }
 }
 
-/** Starts the broker and waits until it serves. The caller stops it; the end of this process kills it. */
+/**
+ * Starts the broker and waits until it serves. The caller stops it; the end of this process kills
+ * it.
+ */
 export async function startBroker(options: BrokerOptions = {}): Promise<BrokerProcess> {
   const broker = new BrokerProcess(options);
   await broker.ready();

@@ -1,9 +1,10 @@
 /**
- * X.509 certificates made at run time with nothing but node:crypto: a throw-away certificate authority and the
- * certificates it issues. Files in the repository would expire, and the openssl program is not on every machine.
+ * X.509 certificates made at run time with nothing but node:crypto: a throw-away certificate
+ * authority and the certificates it issues. Files in the repository would expire, and the openssl
+ * program is not on every machine.
  *
- * Only what TLS tests need of DER is here: ECDSA P-256 with SHA-256, common name, subject alternative names, and the
- * extended key usages for servers and clients.
+ * Only what TLS tests need of DER is here: ECDSA P-256 with SHA-256, common name, subject
+ * alternative names, and the extended key usages for servers and clients.
  */
 
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
@@ -119,7 +120,10 @@ function oid(hex: string): Buffer {
   return tlv(TAG_OID, Buffer.from(hex, "hex"));
 }
 
-/** A positive integer in its shortest form: a leading zero byte only where the sign bit would be set. */
+/**
+ * A positive integer in its shortest form: a leading zero byte only where the sign bit would be
+ * set.
+ */
 function integer(bytes: Buffer): Buffer {
   const shortest = stripLeadingZeros(bytes);
   const isNegative = (shortest[0] ?? 0) >= 0x80;

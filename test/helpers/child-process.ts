@@ -1,6 +1,7 @@
 /**
- * A child process that cannot outlive this one: killed when this process exits, is interrupted or is terminated by
- * the test runner. Its output is kept for failure messages, and handed out line by line.
+ * A child process that cannot outlive this one: killed when this process exits, is interrupted or
+ * is terminated by the test runner. Its output is kept for failure messages, and handed out line by
+ * line.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";

@@ -1,5 +1,6 @@
 /**
- * Waiting with an end: every wait in the black-box tests names what it waits for and gives up with that name.
+ * Waiting with an end: every wait in the black-box tests names what it waits for and gives up with
+ * that name.
  */
 
 /** Long enough for a loaded two-core machine, short enough that a broken test still ends. */

@@ -1,4 +1,7 @@
-/** Runs the broker's decoder the way a session does, for tests: a view per call, limits of a usual connection. */
+/**
+ * Runs the broker's decoder the way a session does, for tests: a view per call, limits of a usual
+ * connection.
+ */
 
 import type { DecodeOptions } from "../../src/shared/mqtt/decode-options.ts";
 import { decodePacket } from "../../src/shared/mqtt/decoder.ts";
@@ -20,8 +23,8 @@ export function decodeOptions(level: 0 | Level): DecodeOptions {
 }
 
 /**
- * Decodes the packet at the start of `content`, which is placed between other bytes that a decoder must not touch:
- * they would complete what lies.
+ * Decodes the packet at the start of `content`, which is placed between other bytes that a decoder
+ * must not touch: they would complete what lies.
  */
 export function decode(content: Uint8Array, level: 0 | Level, filler = 0x00): Decoded {
   const before = 3;
@@ -33,7 +36,10 @@ export function decode(content: Uint8Array, level: 0 | Level, filler = 0x00): De
   return { result, view };
 }
 
-/** What the fields of a view say, with offsets turned into bytes: comparable wherever the packet lay. */
+/**
+ * What the fields of a view say, with offsets turned into bytes: comparable wherever the packet
+ * lay.
+ */
 export function summary(view: PacketView): unknown {
   const part = (offset: number, length: number) =>
     Array.from(view.bytes.subarray(offset, offset + length));

@@ -1,4 +1,7 @@
-/** The packet table's illegal packets whose fault lies in a text, a filter or a property. See packet-case.ts. */
+/**
+ * The packet table's illegal packets whose fault lies in a text, a filter or a property. See
+ * packet-case.ts.
+ */
 
 import { type FaultCase, illegal } from "./packet-case.ts";
 import {

@@ -1,4 +1,7 @@
-/** All illegal packets of the table: here the faults of header and packet, in illegal-fields.ts those of fields. */
+/**
+ * All illegal packets of the table: here the faults of header and packet, in illegal-fields.ts
+ * those of fields.
+ */
 
 import { FILTER_FAULTS, PROPERTY_FAULTS, TEXT_FAULTS } from "./illegal-fields.ts";
 import { type FaultCase, illegal } from "./packet-case.ts";

@@ -1,4 +1,7 @@
-/** The packet table's legal half: every packet type, version and form that a server must accept. See packet-case.ts. */
+/**
+ * The packet table's legal half: every packet type, version and form that a server must accept. See
+ * packet-case.ts.
+ */
 
 import { legal, type PacketCase } from "./packet-case.ts";
 import {
@@ -51,7 +54,9 @@ const PUBLISH_PROPERTIES = [
   property.user("", ""),
 ];
 
-/** `\u{1f600}` is an emoji, `\ufeff` the byte order mark, `\u0001` a control character: all legal. */
+/**
+ * `\u{1f600}` is an emoji, `\ufeff` the byte order mark, `\u0001` a control character: all legal.
+ */
 const ODD_TOPIC = "\ufeffa/\u{1f600}/\u0001/ \u007f/é/ꙮ//";
 
 export const LEGAL_PACKETS: readonly PacketCase[] = [

@@ -1,6 +1,6 @@
 /**
- * Mosquitto beside our broker: its broker as the reference that tells whether a conformance test is right and as the
- * opponent of the benchmark, its command line clients as stock clients.
+ * Mosquitto beside our broker: its broker as the reference that tells whether a conformance test is
+ * right and as the opponent of the benchmark, its command line clients as stock clients.
  */
 
 import { spawnSync } from "node:child_process";
@@ -12,7 +12,9 @@ import { type ChildExit, SpawnedProcess } from "./child-process.ts";
 import { until, withDeadline } from "./deadline.ts";
 import { freePort } from "./ports.ts";
 
-/** Why tests with mosquitto's broker cannot run here, or false: the value of a test's `skip` option. */
+/**
+ * Why tests with mosquitto's broker cannot run here, or false: the value of a test's `skip` option.
+ */
 export const skipWithoutMosquitto = missing("mosquitto");
 /** The same for mosquitto_pub and mosquitto_sub. */
 export const skipWithoutMosquittoClients = missing("mosquitto_pub") || missing("mosquitto_sub");
@@ -29,8 +31,8 @@ export interface MosquittoProcess {
 }
 
 /**
- * Settings that take off what mosquitto's defaults would cost it in a comparison: no log, no persistence, no limit on
- * messages in flight or queued, no Nagle delay.
+ * Settings that take off what mosquitto's defaults would cost it in a comparison: no log, no
+ * persistence, no limit on messages in flight or queued, no Nagle delay.
  */
 const FAIR_SETTINGS = [
   "log_type none",
@@ -43,7 +45,9 @@ const FAIR_SETTINGS = [
   "sys_interval 0",
 ];
 
-/** Starts mosquitto on a free loopback port with `FAIR_SETTINGS` and further configuration lines. */
+/**
+ * Starts mosquitto on a free loopback port with `FAIR_SETTINGS` and further configuration lines.
+ */
 export async function startMosquitto(lines: readonly string[] = []): Promise<MosquittoProcess> {
   const port = await freePort();
   const directory = mkdtempSync(join(tmpdir(), "mosquitto-test-"));

@@ -1,7 +1,8 @@
 /**
- * One row of the packet table (legal-packets.ts, illegal-packets.ts, illegal-fields.ts): packets of every kind and
- * version, and the reason code that the specification names for the illegal ones. Decoder, frame assembler and fuzzing
- * share the table, so that a packet added there is tried whole, split at every byte, and mutated.
+ * One row of the packet table (legal-packets.ts, illegal-packets.ts, illegal-fields.ts): packets of
+ * every kind and version, and the reason code that the specification names for the illegal ones.
+ * Decoder, frame assembler and fuzzing share the table, so that a packet added there is tried
+ * whole, split at every byte, and mutated.
  */
 
 import type { Level } from "./packets.ts";

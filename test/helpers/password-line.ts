@@ -1,4 +1,7 @@
-/** Lines of a password file in mosquitto's `$7$` form (PBKDF2-SHA512), cheap on purpose: tests log in often. */
+/**
+ * Lines of a password file in mosquitto's `$7$` form (PBKDF2-SHA512), cheap on purpose: tests log
+ * in often.
+ */
 
 import { pbkdf2Sync, randomBytes } from "node:crypto";
 

@@ -1,8 +1,10 @@
 /**
- * Free TCP ports for servers that cannot be asked to choose one themselves (mosquitto takes no port 0).
+ * Free TCP ports for servers that cannot be asked to choose one themselves (mosquitto takes no port
+ * 0).
  *
- * The port is free when the promise resolves; another process may take it before the server binds it. The kernel hands
- * out ephemeral ports in a spread order, so in practice that does not happen within one test run.
+ * The port is free when the promise resolves; another process may take it before the server binds
+ * it. The kernel hands out ephemeral ports in a spread order, so in practice that does not happen
+ * within one test run.
  */
 
 import { once } from "node:events";

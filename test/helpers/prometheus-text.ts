@@ -1,5 +1,6 @@
 /**
- * A strict reader of the Prometheus text format, so that tests notice a line that no scraper would accept.
+ * A strict reader of the Prometheus text format, so that tests notice a line that no scraper would
+ * accept.
  */
 
 export interface MetricSample {

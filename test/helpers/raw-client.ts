@@ -1,8 +1,10 @@
 /**
- * An MQTT client for black-box tests that hides nothing: it sends any bytes, hands out every packet of the server in
- * order, and does on its own only what it is told to (`autoAck`). Over TCP, TLS, WebSocket and secure WebSocket.
+ * An MQTT client for black-box tests that hides nothing: it sends any bytes, hands out every packet
+ * of the server in order, and does on its own only what it is told to (`autoAck`). Over TCP, TLS,
+ * WebSocket and secure WebSocket.
  *
- * Every wait ends: with the packet, with the close, or with an error that says what was awaited and what came instead.
+ * Every wait ends: with the packet, with the close, or with an error that says what was awaited and
+ * what came instead.
  */
 
 import assert from "node:assert/strict";
@@ -146,8 +148,8 @@ export class RawClient {
   }
 
   /**
-   * The server ends the connection for a fault: in MQTT 5 with a DISCONNECT of one of these reason codes, if it sends
-   * one [MQTT-4.13.2-1]; in MQTT 3.x without a word.
+   * The server ends the connection for a fault: in MQTT 5 with a DISCONNECT of one of these reason
+   * codes, if it sends one [MQTT-4.13.2-1]; in MQTT 3.x without a word.
    */
   async expectFault(...reasonCodes: readonly number[]): Promise<void> {
     const packet = await this.next(DEFAULT_WAIT_MS, "the connection to be ended");
@@ -269,7 +271,9 @@ export class RawClient {
     else this.#release(waiter, packet);
   }
 
-  /** True when the packet is of no interest to the test: PUBREL of a handshake we lead by ourselves. */
+  /**
+   * True when the packet is of no interest to the test: PUBREL of a handshake we lead by ourselves.
+   */
   #acknowledge(packet: ServerPacket): boolean {
     if (packet.type === "publish" && packet.qos > 0) {
       const { packetId } = packet;

@@ -35,7 +35,10 @@ export interface RawTransport {
 
 const LOOPBACK = "127.0.0.1";
 
-/** Resolves when the transport is connected (TLS and WebSocket handshakes included); rejects when it is refused. */
+/**
+ * Resolves when the transport is connected (TLS and WebSocket handshakes included); rejects when it
+ * is refused.
+ */
 export async function openTransport(target: TransportTarget): Promise<RawTransport> {
   if (target.transport === "ws" || target.transport === "wss") return openWebSocket(target);
   const host = target.host ?? LOOPBACK;

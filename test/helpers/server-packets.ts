@@ -1,6 +1,7 @@
 /**
- * Reads packets that a server sends, as strictly as a suspicious client would: anything out of line throws. Written
- * apart from the broker's decoder, and keeps what that one need not know (order of properties, all server packets).
+ * Reads packets that a server sends, as strictly as a suspicious client would: anything out of line
+ * throws. Written apart from the broker's decoder, and keeps what that one need not know (order of
+ * properties, all server packets).
  */
 
 export interface ServerProperties {

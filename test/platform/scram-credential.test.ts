@@ -7,7 +7,10 @@ import {
 } from "../../src/platform/scram-credential.ts";
 
 const SALT = Buffer.from("W22ZaJ0SNY7soEsUEjb6gQ==", "base64");
-/** Keys of user "user" with password "pencil" (RFC 7677 §3), computed with a second implementation (Python hashlib). */
+/**
+ * Keys of user "user" with password "pencil" (RFC 7677 §3), computed with a second implementation
+ * (Python hashlib).
+ */
 const STORED_KEY = "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=";
 const SERVER_KEY = "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 

@@ -1,6 +1,7 @@
 /**
- * The one way this project states what must hold. A failed assertion is a bug of ours, never a fault of a peer:
- * it throws, the thread dies, and the supervisor restarts it. Nothing catches it in order to go on.
+ * The one way this project states what must hold. A failed assertion is a bug of ours, never a
+ * fault of a peer: it throws, the thread dies, and the supervisor restarts it. Nothing catches it
+ * in order to go on.
  */
 
 /** Thrown by `assert`; its stack names the broken invariant's line. */

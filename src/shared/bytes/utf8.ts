@@ -1,6 +1,6 @@
 /**
- * UTF-8 from strangers: one pass that says whether the bytes are well-formed, and notes on the way the three ASCII
- * characters that MQTT cares about, so that a topic is walked once.
+ * UTF-8 from strangers: one pass that says whether the bytes are well-formed, and notes on the way
+ * the three ASCII characters that MQTT cares about, so that a topic is walked once.
  *
  * Flow: publish 2/8, inside the decoder. Thread: any. The scan allocates nothing.
  */
@@ -22,11 +22,13 @@ BYTE_FLAGS[0x23] = UTF8_WILDCARD; // #
 BYTE_FLAGS[0x2b] = UTF8_WILDCARD; // +
 
 /**
- * Scans bytes[start, end): UTF8_MALFORMED, or flags (0 = well-formed text without wildcard and NUL). Refuses overlong
- * forms, surrogates and code points above U+10FFFF [MQTT-1.5.4-1]; keeps a byte order mark like any other character
- * [MQTT-1.5.4-3]. The caller guarantees end <= bytes.length.
+ * Scans bytes[start, end): UTF8_MALFORMED, or flags (0 = well-formed text without wildcard and
+ * NUL). Refuses overlong forms, surrogates and code points above U+10FFFF [MQTT-1.5.4-1]; keeps a
+ * byte order mark like any other character [MQTT-1.5.4-3]. The caller guarantees end <=
+ * bytes.length.
  *
- * Four table look-ups per round: half the time of comparing byte by byte (22 against 53 ns for a 40-byte topic).
+ * Four table look-ups per round: half the time of comparing byte by byte (22 against 53 ns for a
+ * 40-byte topic).
  */
 export function scanUtf8(bytes: Uint8Array, start: number, end: number): number {
   let flags = 0;
@@ -67,9 +69,10 @@ function scanMultibyte(bytes: Uint8Array, start: number, end: number, asciiFlags
 }
 
 /**
- * Size of the well-formed sequence that starts at `at` with a byte above 0x7F; 0 when there is none. The first
- * continuation byte has a narrower range after four of the lead bytes (Unicode 15, table 3-7): that is where overlong
- * forms (E0, F0), surrogates (ED) and code points above U+10FFFF (F4) are refused.
+ * Size of the well-formed sequence that starts at `at` with a byte above 0x7F; 0 when there is
+ * none. The first continuation byte has a narrower range after four of the lead bytes (Unicode 15,
+ * table 3-7): that is where overlong forms (E0, F0), surrogates (ED) and code points above U+10FFFF
+ * (F4) are refused.
  */
 function sequenceSize(bytes: Uint8Array, at: number, end: number): number {
   const lead = bytes[at]!;
@@ -86,14 +89,20 @@ function sequenceSize(bytes: Uint8Array, at: number, end: number): number {
   return size;
 }
 
-/** True when bytes[start, end) is well-formed; U+0000 is allowed, as in a payload that says it is UTF-8. */
+/**
+ * True when bytes[start, end) is well-formed; U+0000 is allowed, as in a payload that says it is
+ * UTF-8.
+ */
 export function isValidUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   return scanUtf8(bytes, start, end) >= 0;
 }
 
 const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true }); // true keeps the mark [MQTT-1.5.4-3]
 
-/** bytes[start, end) as a string; well-formed as `scanUtf8` found, not in shared memory. Allocates: cold paths. */
+/**
+ * bytes[start, end) as a string; well-formed as `scanUtf8` found, not in shared memory. Allocates:
+ * cold paths.
+ */
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
   return start === end ? "" : textDecoder.decode(bytes.subarray(start, end));
 }

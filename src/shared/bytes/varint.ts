@@ -1,9 +1,9 @@
 /**
- * Variable byte integers (MQTT5 §1.5.5): seven bits a byte, lowest first, the top bit says "more". One to four bytes,
- * 0..268,435,455, always in the shortest form [MQTT-1.5.5-1].
+ * Variable byte integers (MQTT5 §1.5.5): seven bits a byte, lowest first, the top bit says "more".
+ * One to four bytes, 0..268,435,455, always in the shortest form [MQTT-1.5.5-1].
  *
- * The reader returns value and size in one number, because an object per integer would cost forty bytes of heap:
- * value * 8 + size, exact in a double. Thread: any. Nothing here allocates.
+ * The reader returns value and size in one number, because an object per integer would cost forty
+ * bytes of heap: value * 8 + size, exact in a double. Thread: any. Nothing here allocates.
  */
 
 /** `readVarint`: the bytes end inside the integer. */
@@ -16,7 +16,10 @@ export const VARINT_MAX = 0x0fff_ffff;
 
 const SIZE_FACTOR = 8;
 
-/** Reads at `at`, never at or beyond `end`. Negative: see above; else take apart with the two functions below. */
+/**
+ * Reads at `at`, never at or beyond `end`. Negative: see above; else take apart with the two
+ * functions below.
+ */
 export function readVarint(bytes: Uint8Array, at: number, end: number): number {
   let value = 0;
   for (let digit = 0; digit < 4; digit++) {

@@ -1,9 +1,9 @@
 /**
  * Coarse deadlines for very many items: keep alive, connect timeout, stalled connections.
  *
- * Why not one timer each: a timer object per connection costs memory, and resetting it per packet costs time. Here an
- * item stands in the bucket of its deadline's tick; who is still active at that time is put back for later.
- * Resolution: one tick. All operations O(1), `poll` O(items due).
+ * Why not one timer each: a timer object per connection costs memory, and resetting it per packet
+ * costs time. Here an item stands in the bucket of its deadline's tick; who is still active at that
+ * time is put back for later. Resolution: one tick. All operations O(1), `poll` O(items due).
  * Thread: worker. Scope: one per purpose.
  */
 
@@ -22,7 +22,10 @@ export class DeadlineWheel<T extends object> {
     return this.#ticks.size;
   }
 
-  /** Sets or moves the deadline of `item`. It fires at the first `poll` at least one tick after `deadlineMs`. */
+  /**
+   * Sets or moves the deadline of `item`. It fires at the first `poll` at least one tick after
+   * `deadlineMs`.
+   */
   schedule(item: T, deadlineMs: number): void {
     this.cancel(item);
     const tick = Math.max(this.#polledTick + 1, Math.floor(deadlineMs / TICK_MS) + 1);

@@ -1,6 +1,6 @@
 /**
- * A rate limit that delays instead of refusing: `take` may overdraw, and `waitMs` says how long until the debt is paid.
- * Time is an argument. Bursts up to one second's worth pass at once.
+ * A rate limit that delays instead of refusing: `take` may overdraw, and `waitMs` says how long
+ * until the debt is paid. Time is an argument. Bursts up to one second's worth pass at once.
  */
 export class TokenBucket {
   #tokens: number;

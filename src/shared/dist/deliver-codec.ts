@@ -1,5 +1,6 @@
 /**
- * A publish as it travels from the publisher's worker to a subscriber's worker (records DELIVER and DELIVER_SHARED).
+ * A publish as it travels from the publisher's worker to a subscriber's worker (records DELIVER and
+ * DELIVER_SHARED).
  *
  *     0  qos u8 | retain u8 | tenant length u16
  *     4  expiry seconds i32 (-1 = never)
@@ -29,7 +30,10 @@ const OFFSET_SLOT = 28;
 const OFFSET_GENERATION = 32;
 const EXPIRY_MAX = 0x7fff_ffff;
 
-/** The fields before the bytes. One reused object per direction; every field is written before it is read. */
+/**
+ * The fields before the bytes. One reused object per direction; every field is written before it is
+ * read.
+ */
 export class DeliverHeader {
   qos = 0;
   retain = false;

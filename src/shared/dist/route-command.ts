@@ -1,8 +1,8 @@
 /**
  * Route changes on their way from the worker that owns a route to every worker's match index.
  *
- * One record carries many changes, then the sequence number of the last one; the receiver answers with that number
- * once all are applied, and only then does the owner's client get its SUBACK.
+ * One record carries many changes, then the sequence number of the last one; the receiver answers
+ * with that number once all are applied, and only then does the owner's client get its SUBACK.
  *
  *     record   sequence u64 | change… to the end                            (little endian, unaligned)
  *     change   op u8 | qos u8 | flags u8
@@ -64,7 +64,10 @@ export interface RouteRecord {
   readonly changes: readonly RouteChange[];
 }
 
-/** Writes a record of `changes`, of which the last one has number `sequence` (0 = more records follow). */
+/**
+ * Writes a record of `changes`, of which the last one has number `sequence` (0 = more records
+ * follow).
+ */
 export function writeRouteRecord(
   writer: RecordWriter,
   changes: readonly RouteChange[],
@@ -92,7 +95,10 @@ function writeChange(writer: RecordWriter, change: RouteChange): void {
   writer.text(change.clientId);
 }
 
-/** Reads to the end of the record. Everything in the result is owned. Asserts that the record is whole. */
+/**
+ * Reads to the end of the record. Everything in the result is owned. Asserts that the record is
+ * whole.
+ */
 export function readRouteRecord(reader: RecordReader): RouteRecord {
   const sequence = reader.u64();
   const changes: RouteChange[] = [];

@@ -3,7 +3,8 @@
  *
  *   packet identifier u16 | MQTT 5, may be left out: reason code u8 | may be left out: property block
  *
- * Flow: acknowledgements of deliveries, and PUBREL of received QoS 2 publishes. Thread: worker. Allocates nothing.
+ * Flow: acknowledgements of deliveries, and PUBREL of received QoS 2 publishes. Thread: worker.
+ * Allocates nothing.
  */
 
 import { DECODED, fault } from "./decode-fault.ts";

@@ -29,14 +29,20 @@ const FLAG_USERNAME = 0x80;
 /** Receive Maximum when the client names none (MQTT5 §3.1.2.11.3). */
 const DEFAULT_RECEIVE_MAXIMUM = 65_535;
 
-/** Level bytes with this bit are bridges of mosquitto asking for a private mode; they fall back when refused. */
+/**
+ * Level bytes with this bit are bridges of mosquitto asking for a private mode; they fall back when
+ * refused.
+ */
 const BRIDGE_BIT = 0x80;
 
 /** "MQTT" and "MQIsdp" with their length bytes. */
 const NAME_MQTT = [0, 4, 0x4d, 0x51, 0x54, 0x54];
 const NAME_MQISDP = [0, 6, 0x4d, 0x51, 0x49, 0x73, 0x64, 0x70];
 
-/** Where the decoder of a CONNECT stands, beside the view: module-level, because a decode is synchronous. */
+/**
+ * Where the decoder of a CONNECT stands, beside the view: module-level, because a decode is
+ * synchronous.
+ */
 let position = 0;
 
 function startsWith(bytes: Uint8Array, start: number, end: number, name: number[]): boolean {
@@ -77,7 +83,10 @@ export function decodeConnect(
   return readPayload(view, end, flags, head);
 }
 
-/** Protocol name and level: the version, or a fault. view.connectVersion becomes the form of a refusal. */
+/**
+ * Protocol name and level: the version, or a fault. view.connectVersion becomes the form of a
+ * refusal.
+ */
 function readProtocol(view: PacketView, bytes: Uint8Array, start: number, end: number): number {
   const nameEnd = checkText(view, bytes, start, end);
   if (nameEnd < 0) return nameEnd;
@@ -159,7 +168,8 @@ function readPayload(
     will = decoded.will;
     at = decoded.end;
   }
-  // MQTT 3.1 §3.1: the remaining length counts more than the flags; a missing user name or password is none.
+  // MQTT 3.1 §3.1: the remaining length counts more than the flags; a missing user name or password
+  // is none.
   const mayLack = head.protocolVersion === ProtocolVersion.V31;
   let username: string | null = null;
   if ((flags & FLAG_USERNAME) !== 0 && !(mayLack && at === end)) {

@@ -1,5 +1,6 @@
 /**
- * DISCONNECT and AUTH (MQTT5 §3.14, §3.15): a reason code and properties, both of which may be left out.
+ * DISCONNECT and AUTH (MQTT5 §3.14, §3.15): a reason code and properties, both of which may be left
+ * out.
  *
  * Flow: end of a connection, extended authentication. Thread: worker. Cold: it makes one object.
  */

@@ -3,7 +3,8 @@
  *
  *   topic length u16 | topic | packet identifier u16 (QoS > 0) | property block (MQTT 5) | payload
  *
- * DUP, QoS and RETAIN were read from the first byte by the decoder. Flow: publish 2/8. Thread: worker.
+ * DUP, QoS and RETAIN were read from the first byte by the decoder. Flow: publish 2/8. Thread:
+ * worker.
  */
 
 import { scanUtf8, UTF8_NUL } from "../bytes/utf8.ts";

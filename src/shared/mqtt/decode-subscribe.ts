@@ -1,6 +1,6 @@
 /**
- * SUBSCRIBE and UNSUBSCRIBE (MQTT5 §3.8, §3.10): a packet identifier, properties, then filters, with an options byte
- * each in SUBSCRIBE.
+ * SUBSCRIBE and UNSUBSCRIBE (MQTT5 §3.8, §3.10): a packet identifier, properties, then filters,
+ * with an options byte each in SUBSCRIBE.
  *
  *   options, MQTT 5:  7 6 reserved | 5 4 retain handling | 3 retain as published | 2 no local | 1 0 QoS
  *   options, MQTT 3:  7 .. 2 reserved                                                       | 1 0 QoS
@@ -20,8 +20,8 @@ import { ReasonCode } from "./reason-code.ts";
 import { checkFilterField, FIELD_PREFIX } from "./validate.ts";
 
 /**
- * Filters of one packet, whatever the tenant's MaxTopicFiltersPerSub (at most 65,535) says: bounds the heap that one
- * packet of minimal filters can cost before the session sees it.
+ * Filters of one packet, whatever the tenant's MaxTopicFiltersPerSub (at most 65,535) says: bounds
+ * the heap that one packet of minimal filters can cost before the session sees it.
  */
 const MAX_FILTERS = 65_535;
 

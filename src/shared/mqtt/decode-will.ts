@@ -1,6 +1,7 @@
 /**
- * The will inside a CONNECT's payload (MQTT5 §3.1.3.2 to §3.1.3.4): properties (MQTT 5), topic, payload. Becomes a
- * message like any other, so its properties are kept in the form in which PUBLISH forwards them.
+ * The will inside a CONNECT's payload (MQTT5 §3.1.3.2 to §3.1.3.4): properties (MQTT 5), topic,
+ * payload. Becomes a message like any other, so its properties are kept in the form in which
+ * PUBLISH forwards them.
  */
 
 import { ownedCopy } from "../bytes/copy-bytes.ts";

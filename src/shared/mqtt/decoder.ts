@@ -1,7 +1,7 @@
 /**
- * One control packet from a client's bytes: fixed header here, body in one `decode-*.ts` per packet type. Stateless and
- * total: it never throws, never looks behind the packet, and allocates nothing for PUBLISH, its acknowledgements and
- * PINGREQ.
+ * One control packet from a client's bytes: fixed header here, body in one `decode-*.ts` per packet
+ * type. Stateless and total: it never throws, never looks behind the packet, and allocates nothing
+ * for PUBLISH, its acknowledgements and PINGREQ.
  *
  *   first byte: type (4 bits) | flags (4 bits)     remaining length: 1..4 bytes     body
  *
@@ -25,7 +25,10 @@ export type { DecodeOptions } from "./decode-options.ts";
 /** The packet is not whole yet; nothing is wrong so far. */
 export const DECODE_INCOMPLETE = 0;
 
-/** Versions 0 (before CONNECT), 3, 4, 5 of 256 first bytes each: the reason code of the fault, 0 = legal. */
+/**
+ * Versions 0 (before CONNECT), 3, 4, 5 of 256 first bytes each: the reason code of the fault, 0 =
+ * legal.
+ */
 const FIRST_BYTE_FAULTS = new Uint8Array(6 * 256);
 for (const version of [0, 3, 4, 5]) {
   for (let first = 0; first < 256; first++) {
@@ -63,8 +66,9 @@ function firstByteFault(version: number, type: number, flags: number): number {
 }
 
 /**
- * Size in bytes of the packet that starts at `start`, from its fixed header alone. DECODE_INCOMPLETE while the
- * remaining length is not whole; negative reason code when that is malformed, or the packet is above `maxPacketSize`.
+ * Size in bytes of the packet that starts at `start`, from its fixed header alone.
+ * DECODE_INCOMPLETE while the remaining length is not whole; negative reason code when that is
+ * malformed, or the packet is above `maxPacketSize`.
  */
 export function peekPacketSize(
   bytes: Uint8Array,
@@ -83,9 +87,9 @@ export function peekPacketSize(
 /**
  * Decodes the packet that starts at `start` of bytes[start, end) into `view`.
  *
- * Returns the bytes consumed; DECODE_INCOMPLETE when more are needed; or a negative reason code with view.faultText
- * set: the connection is over [MQTT-4.13.1-1]. A first byte, a length or a size that is illegal is refused as soon as
- * it is there. The view borrows `bytes`.
+ * Returns the bytes consumed; DECODE_INCOMPLETE when more are needed; or a negative reason code
+ * with view.faultText set: the connection is over [MQTT-4.13.1-1]. A first byte, a length or a size
+ * that is illegal is refused as soon as it is there. The view borrows `bytes`.
  */
 export function decodePacket(
   view: PacketView,
@@ -110,7 +114,8 @@ export function decodePacket(
   view.bytes = bytes;
   view.packetOffset = start;
   view.packetSize = size;
-  // Sizes 2..129 have one length byte, and so on: cheaper than keeping the varint's size beside its value.
+  // Sizes 2..129 have one length byte, and so on: cheaper than keeping the varint's size beside its
+  // value.
   const headerSize = size < 130 ? 2 : size < 16_387 ? 3 : size < 2_097_156 ? 4 : 5;
   const bodyStart = start + headerSize;
   let result: number;

@@ -1,10 +1,12 @@
 /**
- * PUBACK, PUBREC, PUBREL, PUBCOMP and PINGRESP, in their shortest forms, straight into the output buffer.
+ * PUBACK, PUBREC, PUBREL, PUBCOMP and PINGRESP, in their shortest forms, straight into the output
+ * buffer.
  *
  *   first byte | remaining length 2 or 3 | packet identifier u16 | MQTT 5, unless 0: reason code u8
  *
- * A property length never follows: with a remaining length below 4 there are none (MQTT5 §3.4.2.2.1). Forms with a
- * reason string come from workers/mqtt/cold-packets.ts. Flow: publish 8/8. Thread: worker. Allocates nothing.
+ * A property length never follows: with a remaining length below 4 there are none (MQTT5
+ * §3.4.2.2.1). Forms with a reason string come from workers/mqtt/cold-packets.ts. Flow: publish
+ * 8/8. Thread: worker. Allocates nothing.
  */
 
 import { PacketType } from "./packet-type.ts";
@@ -27,7 +29,10 @@ export function ackSize(reasonCode: number): number {
   return reasonCode === ReasonCode.SUCCESS ? SHORT_ACK_SIZE : REASONED_ACK_SIZE;
 }
 
-/** Writes at target[offset ...) with room for ackSize(reasonCode) bytes; returns that size [MQTT-2.2.1-5]. */
+/**
+ * Writes at target[offset ...) with room for ackSize(reasonCode) bytes; returns that size
+ * [MQTT-2.2.1-5].
+ */
 export function writeAck(
   target: Uint8Array,
   offset: number,

@@ -1,13 +1,14 @@
 /**
- * Cuts a connection's byte stream so that the decoder sees whole packets. A chunk that holds only whole packets goes
- * through without a copy; what is left of one waits in memory of its own, which exists only while something waits.
+ * Cuts a connection's byte stream so that the decoder sees whole packets. A chunk that holds only
+ * whole packets goes through without a copy; what is left of one waits in memory of its own, which
+ * exists only while something waits.
  *
  *   chunk 1: [ packet | packet | pac      chunk 2: ket | packet ]
  *             `----- passed on ------'  held -> [packet] passed on, then the rest of chunk 2 from its own bytes
  *
- * The held bytes grow with what really arrived, doubling, never with what a remaining length promises, and a packet
- * above the limit is refused before a byte of it is held.
- * Flow: publish 1/8, between transport and decoder. Thread: worker. Scope: one per connection.
+ * The held bytes grow with what really arrived, doubling, never with what a remaining length
+ * promises, and a packet above the limit is refused before a byte of it is held. Flow: publish 1/8,
+ * between transport and decoder. Thread: worker. Scope: one per connection.
  */
 
 import { assert } from "../base/assert.ts";
@@ -21,17 +22,24 @@ const FIRST_CAPACITY = 64;
 
 /** Where packets go. One implementation per broker, so that the call stays monomorphic. */
 export interface FrameSink {
-  /** True: takes no packets at the moment (it awaits something); `resume` is called when it does again. */
+  /**
+   * True: takes no packets at the moment (it awaits something); `resume` is called when it does
+   * again.
+   */
   readonly isPaused: boolean;
   /**
-   * Handles the packets in bytes[start, end), borrowed until it returns, and returns how many bytes it consumed: less
-   * than all when the last packet is incomplete or the sink paused. Negative: the connection is over (also when the
-   * sink itself closed it), and the assembler passes the value on.
+   * Handles the packets in bytes[start, end), borrowed until it returns, and returns how many bytes
+   * it consumed: less than all when the last packet is incomplete or the sink paused. Negative: the
+   * connection is over (also when the sink itself closed it), and the assembler passes the value
+   * on.
    */
   handleFrames(bytes: Uint8Array, start: number, end: number): number;
 }
 
-/** `push` and `resume`: go on. Negative results are reason codes, from the sink or from a limit here. */
+/**
+ * `push` and `resume`: go on. Negative results are reason codes, from the sink or from a limit
+ * here.
+ */
 export const FRAMES_OK = 0;
 
 export class FrameAssembler {
@@ -50,9 +58,10 @@ export class FrameAssembler {
   }
 
   /**
-   * Takes bytes[start, end), borrowed until the call returns. `limit`: the largest packet, and the most bytes that may
-   * wait for a paused sink. Returns FRAMES_OK, or a negative reason code after which nothing may be pushed any more:
-   * 0x81 or 0x95 for a held packet whose length is malformed or too large, 0x97 when too much waits for a paused sink.
+   * Takes bytes[start, end), borrowed until the call returns. `limit`: the largest packet, and the
+   * most bytes that may wait for a paused sink. Returns FRAMES_OK, or a negative reason code after
+   * which nothing may be pushed any more: 0x81 or 0x95 for a held packet whose length is malformed
+   * or too large, 0x97 when too much waits for a paused sink.
    */
   push(bytes: Uint8Array, start: number, end: number, limit: number, sink: FrameSink): number {
     let at = start;
@@ -93,8 +102,9 @@ export class FrameAssembler {
   }
 
   /**
-   * How many more bytes complete the packet that waits at the front, 0 when it is whole; or a negative reason code.
-   * While its length is not whole, one byte at a time: that happens for at most four bytes of a chunk.
+   * How many more bytes complete the packet that waits at the front, 0 when it is whole; or a
+   * negative reason code. While its length is not whole, one byte at a time: that happens for at
+   * most four bytes of a chunk.
    */
   #bytesWanted(limit: number): number {
     const size = peekPacketSize(this.#held!, 0, this.#heldSize, limit);

@@ -1,8 +1,10 @@
 /**
- * One application message inside a worker: made once per PUBLISH and shared by every subscriber of that worker that
- * needs it beyond the current call (QoS 1 and 2 windows, queues, retained deliveries).
+ * One application message inside a worker: made once per PUBLISH and shared by every subscriber of
+ * that worker that needs it beyond the current call (QoS 1 and 2 windows, queues, retained
+ * deliveries).
  *
- * Immutable except for the cache of encoded forms. All bytes are owned (copied out of socket chunk or ring).
+ * Immutable except for the cache of encoded forms. All bytes are owned (copied out of socket chunk
+ * or ring).
  */
 
 import type { EncodedPublish } from "./encode-publish.ts";
@@ -12,7 +14,10 @@ export class Message {
   /** Topic name, UTF-8. */
   readonly topic: Uint8Array;
   readonly payload: Uint8Array;
-  /** MQTT 5 properties forwarded unchanged (see PacketView.forwardLength); empty when none [MQTT-3.3.2-17]. */
+  /**
+   * MQTT 5 properties forwarded unchanged (see PacketView.forwardLength); empty when none
+   * [MQTT-3.3.2-17].
+   */
   readonly forwardProperties: Uint8Array;
   /** QoS of the publish, 0..2. */
   readonly qos: number;
@@ -24,7 +29,10 @@ export class Message {
   readonly receivedAtMs: number;
   /** Client identifier of the publisher, for No Local; empty for the broker's own messages. */
   readonly publisherId: string;
-  /** Encoded forms, one slot per variant; filled lazily by `encodedPublish`. Null until the first is needed. */
+  /**
+   * Encoded forms, one slot per variant; filled lazily by `encodedPublish`. Null until the first is
+   * needed.
+   */
   encoded: (EncodedPublish | null)[] | null = null;
 
   constructor(
@@ -54,7 +62,10 @@ export class Message {
     return this.expirySeconds >= 0 && nowMs - this.receivedAtMs >= this.expirySeconds * 1000;
   }
 
-  /** Seconds of lifetime left at `nowMs`, at least 1 while not expired; -1 = never expires [MQTT-3.3.2-6]. */
+  /**
+   * Seconds of lifetime left at `nowMs`, at least 1 while not expired; -1 = never expires
+   * [MQTT-3.3.2-6].
+   */
   remainingExpirySeconds(nowMs: number): number {
     if (this.expirySeconds < 0) return -1;
     const waitedSeconds = Math.max(0, Math.floor((nowMs - this.receivedAtMs) / 1000));

@@ -1,10 +1,11 @@
 /**
- * The QoS 1 and 2 exchanges that are under way towards one client: packet identifier → message and state.
+ * The QoS 1 and 2 exchanges that are under way towards one client: packet identifier → message and
+ * state.
  *
- * Why not a Map: a PUBACK arrives for every delivery, and a Map costs an entry object each way. Slots are arrays of a
- * power-of-two size indexed by `packetId & mask`; identifiers are given out in sequence, so they collide only when an
- * old exchange is still open after a whole turn, and then the arrays double (at most to 65,536, where every identifier
- * has a slot of its own).
+ * Why not a Map: a PUBACK arrives for every delivery, and a Map costs an entry object each way.
+ * Slots are arrays of a power-of-two size indexed by `packetId & mask`; identifiers are given out
+ * in sequence, so they collide only when an old exchange is still open after a whole turn, and then
+ * the arrays double (at most to 65,536, where every identifier has a slot of its own).
  *
  *     identifiers   … 14 15 16 17 18 …      mask = 7
  *     slots         [16][17][18][ ][ ][ ][14][15]
@@ -49,9 +50,10 @@ export class OutboundWindow<T> {
   }
 
   /**
-   * Opens an exchange under a non-zero identifier not in use [MQTT-2.2.1-4] and returns it, or NO_PACKET_ID when
-   * `limit` exchanges are open. Identifiers go round in sequence, so one is reused as late as possible: a late
-   * acknowledgement then meets an unknown identifier instead of somebody else's message.
+   * Opens an exchange under a non-zero identifier not in use [MQTT-2.2.1-4] and returns it, or
+   * NO_PACKET_ID when `limit` exchanges are open. Identifiers go round in sequence, so one is
+   * reused as late as possible: a late acknowledgement then meets an unknown identifier instead of
+   * somebody else's message.
    */
   take(value: T, awaiting: Awaiting): number {
     if (this.isFull) return NO_PACKET_ID;
@@ -64,7 +66,10 @@ export class OutboundWindow<T> {
     return packetId;
   }
 
-  /** Opens or replaces the exchange of an identifier that somebody else chose (a stored session's inbox). */
+  /**
+   * Opens or replaces the exchange of an identifier that somebody else chose (a stored session's
+   * inbox).
+   */
   put(packetId: number, value: T | null, awaiting: Awaiting): void {
     let slot = packetId & this.#mask;
     while (this.#states[slot] !== Awaiting.NOTHING && this.#packetIds[slot] !== packetId) {
@@ -90,7 +95,9 @@ export class OutboundWindow<T> {
     return this.#packetIds[slot] === packetId ? (this.#values[slot] ?? null) : null;
   }
 
-  /** PUBREC arrived: the message is the client's now, only the identifier is kept [MQTT-4.3.3-4]. */
+  /**
+   * PUBREC arrived: the message is the client's now, only the identifier is kept [MQTT-4.3.3-4].
+   */
   becomeReceived(packetId: number): void {
     assert(this.awaiting(packetId) === Awaiting.PUBREC, "PUBREC of an open exchange");
     const slot = packetId & this.#mask;
@@ -107,7 +114,10 @@ export class OutboundWindow<T> {
     this.count -= 1;
   }
 
-  /** Open exchanges in the order their identifiers were taken; for hand-over when the session ends. Cold. */
+  /**
+   * Open exchanges in the order their identifiers were taken; for hand-over when the session ends.
+   * Cold.
+   */
   entries(): { packetId: number; awaiting: Awaiting; value: T | null }[] {
     const found: { packetId: number; awaiting: Awaiting; value: T | null }[] = [];
     for (let slot = 0; slot <= this.#mask; slot += 1) {

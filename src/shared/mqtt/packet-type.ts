@@ -1,4 +1,7 @@
-/** MQTT control packet types and protocol levels (MQTT5 §2.1.2, §3.1.2.2). Dense integers: they index arrays. */
+/**
+ * MQTT control packet types and protocol levels (MQTT5 §2.1.2, §3.1.2.2). Dense integers: they
+ * index arrays.
+ */
 
 export const PacketType = {
   CONNECT: 1,
@@ -22,6 +25,3 @@ export type PacketType = (typeof PacketType)[keyof typeof PacketType];
 /** Protocol level byte of CONNECT. 3 = MQTT 3.1 ("MQIsdp"), 4 = MQTT 3.1.1, 5 = MQTT 5.0. */
 export const ProtocolVersion = { V31: 3, V311: 4, V5: 5 } as const;
 export type ProtocolVersion = (typeof ProtocolVersion)[keyof typeof ProtocolVersion];
-
-export const Qos = { AT_MOST_ONCE: 0, AT_LEAST_ONCE: 1, EXACTLY_ONCE: 2 } as const;
-export type Qos = 0 | 1 | 2;

@@ -1,10 +1,10 @@
 /**
- * What the decoder found in one control packet: integers into the caller's bytes for hot packets (PUBLISH and its
- * acknowledgements, PINGREQ), a plain object in `cold` for the others.
+ * What the decoder found in one control packet: integers into the caller's bytes for hot packets
+ * (PUBLISH and its acknowledgements, PINGREQ), a plain object in `cold` for the others.
  *
- * One mutable view per thread. It is borrowed: valid until the next `decode`, and only while `bytes` is unchanged.
- * Who keeps something longer copies it.
- * Flow: publish 2/8, written by decoder, read by session.
+ * One mutable view per thread. It is borrowed: valid until the next `decode`, and only while
+ * `bytes` is unchanged. Who keeps something longer copies it. Flow: publish 2/8, written by
+ * decoder, read by session.
  */
 
 /** A user property: a UTF-8 string pair; order and repetition are significant [MQTT-3.3.2-18]. */
@@ -23,8 +23,9 @@ export interface WillPacket {
   /** Seconds, 0..2^32-1; -1 when absent. */
   readonly messageExpirySeconds: number;
   /**
-   * The properties to forward, encoded as in PUBLISH, in the order received: payload format, content type, response
-   * topic, correlation data, user properties; without message expiry and will delay. Owned (copied).
+   * The properties to forward, encoded as in PUBLISH, in the order received: payload format,
+   * content type, response topic, correlation data, user properties; without message expiry and
+   * will delay. Owned (copied).
    */
   readonly forwardProperties: Uint8Array;
   /** 1 when the payload format indicator says UTF-8, else 0. */
@@ -112,8 +113,8 @@ export class PacketView {
   /** On failure: why, a static English sentence for logs and reason strings. Empty on success. */
   faultText = "";
   /**
-   * CONNECT, also a faulty one: the version to write a refusal in. 0 = close without an answer; where the level is
-   * unknown, the version whose CONNACK such a client can be expected to read.
+   * CONNECT, also a faulty one: the version to write a refusal in. 0 = close without an answer;
+   * where the level is unknown, the version whose CONNACK such a client can be expected to read.
    */
   connectVersion: 0 | 3 | 4 | 5 = 0;
 

@@ -1,9 +1,11 @@
 /**
- * Reads one property block: checks every rule that holds for a property by itself (type, range, packet, repetition,
- * text), and notes where each value lies. Values are made into strings and copies only when somebody asks.
+ * Reads one property block: checks every rule that holds for a property by itself (type, range,
+ * packet, repetition, text), and notes where each value lies. Values are made into strings and
+ * copies only when somebody asks.
  *
- * One mutable block serves a thread (`propertyBlock`): it is filled and read within one synchronous decode, and no
- * decoder calls another one in between. Flow: publish 2/8, inside the decoder. Thread: any.
+ * One mutable block serves a thread (`propertyBlock`): it is filled and read within one synchronous
+ * decode, and no decoder calls another one in between. Flow: publish 2/8, inside the decoder.
+ * Thread: any.
  */
 
 import { ownedCopy } from "../bytes/copy-bytes.ts";
@@ -23,8 +25,9 @@ import {
 import { ReasonCode } from "./reason-code.ts";
 
 /**
- * User properties of one packet that are made into objects (all packets but PUBLISH, whose properties stay bytes).
- * Far above any use; bounds the heap that one packet of minimal five-byte pairs can cost.
+ * User properties of one packet that are made into objects (all packets but PUBLISH, whose
+ * properties stay bytes). Far above any use; bounds the heap that one packet of minimal five-byte
+ * pairs can cost.
  */
 const MAX_USER_PROPERTIES = 1000;
 
@@ -52,8 +55,8 @@ export class PropertyBlock {
   #userCount = 0;
 
   /**
-   * Reads length prefix and block at `at`, within a packet of `packetType` (or WILL_PROPERTIES) that ends at
-   * `packetEnd`. DECODED, or a fault; afterwards `end` is the offset behind the block.
+   * Reads length prefix and block at `at`, within a packet of `packetType` (or WILL_PROPERTIES)
+   * that ends at `packetEnd`. DECODED, or a fault; afterwards `end` is the offset behind the block.
    */
   read(
     view: PacketView,
@@ -129,7 +132,8 @@ export class PropertyBlock {
 
   /** Returns the offset behind the property at `at`, or a fault. */
   #readProperty(view: PacketView, at: number, packetType: number): number {
-    // An identifier of several bytes is either not the shortest form or not an identifier of this protocol.
+    // An identifier of several bytes is either not the shortest form or not an identifier of this
+    // protocol.
     const id = this.#bytes[at]!;
     if ((PROPERTY_PACKETS[id]! & (1 << packetType)) === 0)
       return illegalProperty(view, id, packetType);
@@ -159,7 +163,8 @@ export class PropertyBlock {
       if (next > this.end) return truncated(view);
       for (let i = at + 1; i < next; i++) value = value * 256 + bytes[i]!;
     }
-    // All one-byte properties of a client are flags: payload format and the two "request … information".
+    // All one-byte properties of a client are flags: payload format and the two "request …
+    // information".
     if (type === PropertyType.BYTE && value > 1) {
       return fault(view, ReasonCode.PROTOCOL_ERROR, "property value is neither 0 nor 1");
     }
@@ -217,7 +222,10 @@ function readUint16(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 8) | bytes[at + 1]!;
 }
 
-/** Size in bytes, identifier included, of the property at `at` of a block that was read without fault. */
+/**
+ * Size in bytes, identifier included, of the property at `at` of a block that was read without
+ * fault.
+ */
 export function propertySize(bytes: Uint8Array, at: number): number {
   switch (PROPERTY_TYPE[bytes[at]!]) {
     case PropertyType.BYTE:

@@ -1,8 +1,8 @@
 /**
- * The properties of a message that subscribers get unchanged and in order: payload format, content type, response
- * topic, correlation data, user properties [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17]
- * [MQTT-3.3.2-18] [MQTT-3.3.2-20]. What is left out belongs
- * to one hop (topic alias), is counted down (message expiry), or is for this server only (will delay).
+ * The properties of a message that subscribers get unchanged and in order: payload format, content
+ * type, response topic, correlation data, user properties [MQTT-3.3.2-4] [MQTT-3.3.2-15]
+ * [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]. What is left out belongs to one
+ * hop (topic alias), is counted down (message expiry), or is for this server only (will delay).
  *
  * Flow: publish 3/8. Thread: any. Allocates nothing.
  */

@@ -1,8 +1,9 @@
 /**
  * Properties of MQTT 5 (MQTT5 §2.2.2.2): identifier, type, and the packets that may hold each.
  *
- * Every identifier fits one byte although the wire form is a variable byte integer. `slot` numbers the properties
- * densely: the highest identifier is 42, and a set of seen properties must fit the 32 bits of a small integer.
+ * Every identifier fits one byte although the wire form is a variable byte integer. `slot` numbers
+ * the properties densely: the highest identifier is 42, and a set of seen properties must fit the
+ * 32 bits of a small integer.
  */
 
 import { PacketType } from "./packet-type.ts";
@@ -50,7 +51,10 @@ export const PropertyType = {
 } as const;
 export type PropertyType = (typeof PropertyType)[keyof typeof PropertyType];
 
-/** Stands for the will's properties inside CONNECT wherever a packet type is asked for: type 0 is never sent. */
+/**
+ * Stands for the will's properties inside CONNECT wherever a packet type is asked for: type 0 is
+ * never sent.
+ */
 export const WILL_PROPERTIES = 0;
 
 interface PropertyDefinition {
@@ -115,7 +119,10 @@ export const PROPERTY_SLOTS = DEFINITIONS.length;
 export const PROPERTY_TYPE = new Uint8Array(256);
 /** PROPERTY_SLOT[identifier byte]: its slot; meaningless where the type is 0. */
 export const PROPERTY_SLOT = new Uint8Array(256);
-/** PROPERTY_PACKETS[identifier byte]: bit n set = a client may send it in PacketType n (bit 0: the will). */
+/**
+ * PROPERTY_PACKETS[identifier byte]: bit n set = a client may send it in PacketType n (bit 0: the
+ * will).
+ */
 export const PROPERTY_PACKETS = new Uint16Array(256);
 
 DEFINITIONS.forEach(({ id, type, clientPackets }, slot) => {

@@ -1,6 +1,6 @@
 /**
- * Reason codes of MQTT 5 (MQTT5 §2.4): number, name, which packets may carry each and from whom, and what it becomes
- * in MQTT 3.x. Below 0x80 is success.
+ * Reason codes of MQTT 5 (MQTT5 §2.4): number, name, which packets may carry each and from whom,
+ * and what it becomes in MQTT 3.x. Below 0x80 is success.
  */
 
 import { PacketType } from "./packet-type.ts";
@@ -55,7 +55,10 @@ export const ReasonCode = {
 } as const;
 export type ReasonCode = (typeof ReasonCode)[keyof typeof ReasonCode];
 
-/** One row of the table. `packets`: bit n set = PacketType n may carry it, from either side unless listed below. */
+/**
+ * One row of the table. `packets`: bit n set = PacketType n may carry it, from either side unless
+ * listed below.
+ */
 export interface ReasonCodeDefinition {
   readonly code: number;
   readonly name: string;
@@ -135,7 +138,9 @@ export const REASON_CODES: readonly ReasonCodeDefinition[] = [
 
 const DEFINITIONS = new Map(REASON_CODES.map((definition) => [definition.code, definition]));
 
-/** Codes that a client never sends although the packet may carry them (MQTT5 §3.14.2.1, §3.15.2.1). */
+/**
+ * Codes that a client never sends although the packet may carry them (MQTT5 §3.14.2.1, §3.15.2.1).
+ */
 const SERVER_ONLY: Readonly<Record<number, readonly number[]>> = {
   [PacketType.DISCONNECT]: [
     0x87, 0x89, 0x8b, 0x8c, 0x8d, 0x8e, 0x8f, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2,
@@ -158,13 +163,9 @@ export function isClientReasonCode(type: PacketType, code: number): boolean {
   return (CLIENT_CODES[code]! & (1 << type)) !== 0;
 }
 
-/** The specification's name of `code`, for logs and reason strings. */
-export function reasonCodeName(code: number): string {
-  return DEFINITIONS.get(code)?.name ?? `Reason code ${code}`;
-}
-
 /**
- * The reason code of a CONNACK that refuses [MQTT-3.2.2-8]: an authentication provider may name any number.
+ * The reason code of a CONNACK that refuses [MQTT-3.2.2-8]: an authentication provider may name any
+ * number.
  */
 export function connackReasonCode(code: number): ReasonCode {
   const { packets = 0 } = DEFINITIONS.get(code) ?? {};
@@ -173,8 +174,9 @@ export function connackReasonCode(code: number): ReasonCode {
 }
 
 /**
- * The reason code of a server's DISCONNECT for a cause that CONNACK names with `code` [MQTT-3.14.2-1]: what is said of
- * credentials becomes "not authorized", "not available" becomes "busy", both of which make a client try again alike.
+ * The reason code of a server's DISCONNECT for a cause that CONNACK names with `code`
+ * [MQTT-3.14.2-1]: what is said of credentials becomes "not authorized", "not available" becomes
+ * "busy", both of which make a client try again alike.
  */
 export function disconnectReasonCode(code: number): ReasonCode {
   const { packets = 0 } = DEFINITIONS.get(code) ?? {};
@@ -203,8 +205,9 @@ export const ReturnCode = {
 export type ReturnCode = (typeof ReturnCode)[keyof typeof ReturnCode];
 
 /**
- * The MQTT 3.x return code for a CONNACK reason code. Everything that is not the client's identity or permission
- * becomes "server unavailable", the only refusal that makes a 3.x client try again later.
+ * The MQTT 3.x return code for a CONNACK reason code. Everything that is not the client's identity
+ * or permission becomes "server unavailable", the only refusal that makes a 3.x client try again
+ * later.
  */
 export function connackReturnCode(reasonCode: number): ReturnCode {
   switch (reasonCode) {

@@ -1,6 +1,6 @@
 /**
- * Rules for the texts of cold packets: strings, topic names, topic filters. Each reads a field with its two length
- * bytes, and returns the offset behind it or a fault.
+ * Rules for the texts of cold packets: strings, topic names, topic filters. Each reads a field with
+ * its two length bytes, and returns the offset behind it or a fault.
  *
  * Flow: connect and subscribe, inside the decoder. Thread: any. Cold.
  */

@@ -1,6 +1,7 @@
 /**
- * Work that a worker asks of the CPU pool on main, and the answer: the JSON payloads of CPU_REQUEST and CPU_REPLY.
- * JSON, because a request costs milliseconds of hashing anyway and happens once per new login.
+ * Work that a worker asks of the CPU pool on main, and the answer: the JSON payloads of CPU_REQUEST
+ * and CPU_REPLY. JSON, because a request costs milliseconds of hashing anyway and happens once per
+ * new login.
  *
  * `id` is the asking worker's own number of the request and comes back unchanged.
  */

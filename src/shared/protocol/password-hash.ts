@@ -5,8 +5,9 @@
  *   $7$ITERATIONS$SALT$DIGEST                PBKDF2 with HMAC-SHA-512, 64 bytes of output
  *   $argon2id$v=19$m=K,t=N,p=N$SALT$DIGEST   Argon2id in its usual text form
  *
- * SALT and DIGEST are base64 and stay text here. Parsing happens twice: in a worker when it reads the file, so that a
- * bad line is refused before anything uses it, and in the CPU pool when a password is checked.
+ * SALT and DIGEST are base64 and stay text here. Parsing happens twice: in a worker when it reads
+ * the file, so that a bad line is refused before anything uses it, and in the CPU pool when a
+ * password is checked.
  */
 
 export type PasswordHash =
@@ -43,7 +44,10 @@ const SHA512_DIGEST = /^[A-Za-z0-9+/]{86}==$/;
 const ARGON2ID =
   /^\$argon2id\$v=19\$m=(\d{1,9}),t=(\d{1,9}),p=(\d{1,9})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,171})$/;
 
-/** Reads one stored form. Total: text of any other shape yields "invalid" and says what is wrong with it. */
+/**
+ * Reads one stored form. Total: text of any other shape yields "invalid" and says what is wrong
+ * with it.
+ */
 export function parsePasswordHash(text: string): PasswordHash {
   if (text.startsWith("$6$")) return parseSha512(text);
   if (text.startsWith("$7$")) return parsePbkdf2(text);

@@ -1,13 +1,17 @@
 /**
- * Every kind of record that travels between threads. The layout of a record's payload stands in the `*-command.ts` or
- * `*-codec.ts` file named here; this table is the only place that gives out numbers.
+ * Every kind of record that travels between threads. The layout of a record's payload stands in the
+ * `*-command.ts` or `*-codec.ts` file named here; this table is the only place that gives out
+ * numbers.
  *
- * `full` is the written answer to a full ring: "drop" = count and forget, "queue" = keep in the sender's bounded queue
- * and stop reading the sockets that cause it, "reply" = queue bounded by the number of outstanding requests.
+ * `full` is the written answer to a full ring: "drop" = count and forget, "queue" = keep in the
+ * sender's bounded queue and stop reading the sockets that cause it, "reply" = queue bounded by the
+ * number of outstanding requests.
  */
 
 export const RecordType = {
-  /** worker → worker: a publish with at least one transient subscriber there (dist/deliver-codec). */
+  /**
+   * worker → worker: a publish with at least one transient subscriber there (dist/deliver-codec).
+   */
   DELIVER: 1,
   /** worker → worker: a publish for one chosen shared-group member there (dist/deliver-codec). */
   DELIVER_SHARED: 2,
@@ -30,7 +34,10 @@ export const RecordType = {
   CPU_REPLY: 13,
   /** worker → worker 1: a tenant's counters for $SYS. JSON payload, cold (sys-topics.ts). */
   TENANT_REPORT: 14,
-  /** worker → all workers, itself included: everything sent before has arrived. No payload (ring-barrier.ts). */
+  /**
+   * worker → all workers, itself included: everything sent before has arrived. No payload
+   * (ring-barrier.ts).
+   */
   BARRIER: 15,
 } as const;
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];

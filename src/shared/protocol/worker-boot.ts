@@ -1,6 +1,6 @@
 /**
- * What main hands a worker thread at start (`workerData`) and the rare control messages between them (postMessage).
- * Nothing here is on a per-message path.
+ * What main hands a worker thread at start (`workerData`) and the rare control messages between
+ * them (postMessage). Nothing here is on a per-message path.
  */
 
 import type { BrokerConfig } from "../config/config.ts";
@@ -22,7 +22,10 @@ export interface WorkerBoot {
   /** Workers that run already: their routes must be known before this one serves. */
   readonly livePeers: readonly number[];
   readonly config: BrokerConfig;
-  /** Rings by peer thread index; inbound[threadIndex] === outbound[threadIndex] is the loopback ring. */
+  /**
+   * Rings by peer thread index; inbound[threadIndex] === outbound[threadIndex] is the loopback
+   * ring.
+   */
   readonly inbound: readonly SharedArrayBuffer[];
   readonly outbound: readonly SharedArrayBuffer[];
   /** Bells by peer thread index; null at the own index. */
@@ -30,7 +33,9 @@ export interface WorkerBoot {
   readonly counters: SharedArrayBuffer;
   /** Atomic words all threads share; layout in shared/metrics/shared-words.ts. */
   readonly words: SharedArrayBuffer;
-  /** Ports that listeners with `port: 0` got, by listener id, when another worker bound them first. */
+  /**
+   * Ports that listeners with `port: 0` got, by listener id, when another worker bound them first.
+   */
   readonly boundPorts: Readonly<Record<string, number>>;
 }
 

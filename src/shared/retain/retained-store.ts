@@ -118,7 +118,10 @@ export class RetainedStore {
   }
 }
 
-/** The broker's own statistics are no part of what the tenant may retain, nor of what it is told it does. */
+/**
+ * The broker's own statistics are no part of what the tenant may retain, nor of what it is told it
+ * does.
+ */
 function isBrokers(message: Message): boolean {
   return message.publisherId === "";
 }

@@ -1,11 +1,11 @@
 /**
  * Per-tenant settings under the names BifroMQ uses, with our defaults and valid ranges.
  *
- * Where a BifroMQ default would surprise a single-tenant user (ten retained messages per subscription, two hundred
- * publishes per second), ours is off or high; the table says which. 0 means "no limit" where `zeroIsOff` is set.
- * Workers read the settings object of a tenant at each use, so a reload reaches live connections; except for what
- * CONNACK has promised a client (keep alive, session expiry, topic aliases, receive maximum), which holds until it
- * connects again.
+ * Where a BifroMQ default would surprise a single-tenant user (ten retained messages per
+ * subscription, two hundred publishes per second), ours is off or high; the table says which. 0
+ * means "no limit" where `zeroIsOff` is set. Workers read the settings object of a tenant at each
+ * use, so a reload reaches live connections; except for what CONNACK has promised a client (keep
+ * alive, session expiry, topic aliases, receive maximum), which holds until it connects again.
  */
 
 export interface TenantSettings {

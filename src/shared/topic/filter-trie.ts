@@ -1,15 +1,17 @@
 /**
- * The match index: all topic filters of one worker, as a trie of levels. A publish asks it which filters match its
- * topic, and the answer costs the levels of the topic and the filters found, not the filters stored.
+ * The match index: all topic filters of one worker, as a trie of levels. A publish asks it which
+ * filters match its topic, and the answer costs the levels of the topic and the filters found, not
+ * the filters stored.
  *
  *   tenant ── "site" ── "7" ── + ── "temp"        node: parent, symbol of its level, how many plain children,
  *                         └─── #                        its `+` child, its `#` child, whether a filter ends here
  *
- * A node id stands for the filter that ends there. It stays the same until that filter is removed, whatever else comes
- * and goes, so callers keep what they know of a filter in arrays indexed by it.
+ * A node id stands for the filter that ends there. It stays the same until that filter is removed,
+ * whatever else comes and goes, so callers keep what they know of a filter in arrays indexed by it.
  *
- * Flow: publish 4/8 (match), between authorization and fan-out. Thread: worker. Scope: one per worker.
- * Invariant: every node is a root, ends a filter, or has a child; so an empty trie has no nodes and no symbols.
+ * Flow: publish 4/8 (match), between authorization and fan-out. Thread: worker. Scope: one per
+ * worker. Invariant: every node is a root, ends a filter, or has a child; so an empty trie has no
+ * nodes and no symbols.
  */
 
 import { assert } from "../base/assert.ts";
@@ -31,16 +33,22 @@ export const NOT_FOUND = -1;
 
 /** The `+` child of a node, or NO_NODE. */
 const PLUS_CHILD = TRIE_WORD;
-/** The `#` child of a node, or NO_NODE. It always ends a filter, because `#` is the last level [MQTT-4.7.1-1]. */
+/**
+ * The `#` child of a node, or NO_NODE. It always ends a filter, because `#` is the last level
+ * [MQTT-4.7.1-1].
+ */
 const HASH_CHILD = TRIE_WORD + 1;
 /**
- * Flags in the two low bits; above them the id of the only plain child, or with HAS_LISTED how many there are. Most
- * nodes have one child or none: theirs needs neither a bucket nor, in a match, the memory access to look into one.
+ * Flags in the two low bits; above them the id of the only plain child, or with HAS_LISTED how many
+ * there are. Most nodes have one child or none: theirs needs neither a bucket nor, in a match, the
+ * memory access to look into one.
  */
 const STATE = TRIE_WORD + 2;
 /** A filter ends at this node. */
 const IS_FILTER = 1;
-/** The plain children are listed in the node table. Set by the second child, cleared with the last. */
+/**
+ * The plain children are listed in the node table. Set by the second child, cleared with the last.
+ */
 const HAS_LISTED = 2;
 const CHILDREN_SHIFT = 2;
 const ONE_LISTED = 1 << CHILDREN_SHIFT;
@@ -97,14 +105,17 @@ export class FilterTrie {
     return this.#nodes.memoryBytes + this.#symbols.memoryBytes + scratch;
   }
 
-  /** Result of the last `match`: the first `count` entries. Borrowed until the next one; read it anew each time. */
+  /**
+   * Result of the last `match`: the first `count` entries. Borrowed until the next one; read it
+   * anew each time.
+   */
   get matches(): Int32Array {
     return this.#matches;
   }
 
   /**
-   * The tenant's root, made when missing. Use it at once: a root ends with its last filter, and one that never gets a
-   * filter stays.
+   * The tenant's root, made when missing. Use it at once: a root ends with its last filter, and one
+   * that never gets a filter stays.
    */
   tenantRoot(tenantId: string): number {
     return this.#roots.acquire(tenantId);
@@ -117,9 +128,9 @@ export class FilterTrie {
   }
 
   /**
-   * Adds the filter in bytes[offset, offset + length), without share prefix, and returns its node id; the same id when
-   * it is there already. Counting its users is the caller's part. The caller has checked the filter
-   * (`checkTopicFilter`). O(levels).
+   * Adds the filter in bytes[offset, offset + length), without share prefix, and returns its node
+   * id; the same id when it is there already. Counting its users is the caller's part. The caller
+   * has checked the filter (`checkTopicFilter`). O(levels).
    */
   insert(root: number, filter: Uint8Array, offset: number, length: number): number {
     assert(length > 0, "a topic filter has at least one character");
@@ -155,7 +166,10 @@ export class FilterTrie {
     return (this.#nodes.word(node, STATE) & IS_FILTER) === 0 ? NOT_FOUND : node;
   }
 
-  /** Removes the filter of this node id, with every node and symbol that nothing else needs. O(levels). */
+  /**
+   * Removes the filter of this node id, with every node and symbol that nothing else needs.
+   * O(levels).
+   */
   remove(node: number): void {
     const state = this.#nodes.word(node, STATE);
     assert((state & IS_FILTER) !== 0, "a removed node ends a filter");
@@ -165,15 +179,17 @@ export class FilterTrie {
   }
 
   /**
-   * Finds all filters that match the topic name in topic[offset, offset + length): returns how many, their node ids
-   * are in `matches`, each once, in no particular order. `root` may be NOT_FOUND: no filter matches. Visits each node
-   * at most once, and at most 2^level of them at a level. Allocates only when more filters match than ever before.
+   * Finds all filters that match the topic name in topic[offset, offset + length): returns how
+   * many, their node ids are in `matches`, each once, in no particular order. `root` may be
+   * NOT_FOUND: no filter matches. Visits each node at most once, and at most 2^level of them at a
+   * level. Allocates only when more filters match than ever before.
    */
   match(root: number, topic: Uint8Array, offset: number, length: number): number {
     this.#matchCount = 0;
     if (root === NOT_FOUND) return 0;
     const end = offset + length;
-    // Only the root is asked without its wildcard children, and only for a `$` topic [MQTT-4.7.2-1].
+    // Only the root is asked without its wildcard children, and only for a `$` topic
+    // [MQTT-4.7.2-1].
     let allowsWildcard = length === 0 || topic[offset] !== HIDDEN_TOPIC_MARK;
     let count = 1;
     this.#frontier[0] = root;
@@ -188,7 +204,9 @@ export class FilterTrie {
     return this.#matchCount;
   }
 
-  /** The filter of a node id. Allocates: for logs, for the administration, for building commands. */
+  /**
+   * The filter of a node id. Allocates: for logs, for the administration, for building commands.
+   */
   filterOf(node: number): string {
     const levels: number[] = [];
     let size = 0;
@@ -223,7 +241,10 @@ export class FilterTrie {
     return at + this.#symbols.lengthOf(symbol);
   }
 
-  /** Symbol of a filter's level, one of the two wildcard symbols, or NO_SYMBOL when no node uses the level. */
+  /**
+   * Symbol of a filter's level, one of the two wildcard symbols, or NO_SYMBOL when no node uses the
+   * level.
+   */
   #symbolOf(filter: Uint8Array, from: number, to: number): number {
     if (to - from === 1) {
       if (filter[from] === SINGLE_LEVEL_WILDCARD) return PLUS_SYMBOL;
@@ -316,8 +337,9 @@ export class FilterTrie {
   }
 
   /**
-   * One level down: from the `count` nodes of the frontier to their children under `symbol` and their `+` children.
-   * Their `#` children match whatever follows. Returns the size of the new frontier.
+   * One level down: from the `count` nodes of the frontier to their children under `symbol` and
+   * their `+` children. Their `#` children match whatever follows. Returns the size of the new
+   * frontier.
    */
   #advance(count: number, symbol: number, allowsWildcard: boolean): number {
     this.#reserve(count);
@@ -345,7 +367,10 @@ export class FilterTrie {
     return nextCount;
   }
 
-  /** The topic is at its end: filters that end here match, and so do those with `/#` behind (MQTT5 §4.7.1.2). */
+  /**
+   * The topic is at its end: filters that end here match, and so do those with `/#` behind (MQTT5
+   * §4.7.1.2).
+   */
   #collect(count: number): void {
     this.#reserve(count);
     const pages = this.#nodes.pages;
@@ -360,7 +385,10 @@ export class FilterTrie {
     }
   }
 
-  /** Makes room for what `count` nodes can add: two nodes each to the next frontier, two matches each. */
+  /**
+   * Makes room for what `count` nodes can add: two nodes each to the next frontier, two matches
+   * each.
+   */
   #reserve(count: number): void {
     if (this.#nextFrontier.length < 2 * count) {
       this.#nextFrontier = new Int32Array(4 * count);

@@ -1,13 +1,14 @@
 /**
- * A hash table over slots: each bucket is a chain of slots through their LINK word, so the table itself costs one word
- * per slot and removing leaves no tombstone. It grows and shrinks by linear hashing: an insertion splits at most one
- * bucket, a removal joins at most two pairs. No operation rehashes everything, so no publish ever waits for that.
+ * A hash table over slots: each bucket is a chain of slots through their LINK word, so the table
+ * itself costs one word per slot and removing leaves no tombstone. It grows and shrinks by linear
+ * hashing: an insertion splits at most one bucket, a removal joins at most two pairs. No operation
+ * rehashes everything, so no publish ever waits for that.
  *
  *   buckets   0 ......... split ......... half ......... half + split
  *             already split   not yet      second halves of the split ones
  *
- * A hash picks its bucket by its low bits: those of `2 * half` buckets if that bucket exists, else those of `half`.
- * Source: W. Litwin, "Linear hashing" (1980). Thread: worker.
+ * A hash picks its bucket by its low bits: those of `2 * half` buckets if that bucket exists, else
+ * those of `half`. Source: W. Litwin, "Linear hashing" (1980). Thread: worker.
  */
 
 import { assert } from "../base/assert.ts";
@@ -29,7 +30,10 @@ export class HashChains {
   #half = MIN_BUCKETS;
   #count = 0;
 
-  /** `hashOf`: hash of a live slot, a signed 32-bit integer whose low bits are as good as its high ones. */
+  /**
+   * `hashOf`: hash of a live slot, a signed 32-bit integer whose low bits are as good as its high
+   * ones.
+   */
   constructor(slots: SlotPages, hashOf: (id: number) => number) {
     this.#slots = slots;
     this.#hashOf = hashOf;
@@ -43,7 +47,10 @@ export class HashChains {
     return this.#pages.length * BUCKET_PAGE_SIZE * Int32Array.BYTES_PER_ELEMENT;
   }
 
-  /** First slot of the chain that holds every slot with this hash, or NO_SLOT; the next one is in its LINK word. */
+  /**
+   * First slot of the chain that holds every slot with this hash, or NO_SLOT; the next one is in
+   * its LINK word.
+   */
   head(hash: number): number {
     return this.#headOf(this.#bucketOf(hash));
   }
@@ -112,7 +119,8 @@ export class HashChains {
       id = next;
     }
     this.#bucketCount--;
-    // One page more than needed stays, so that a count swinging around a page's edge allocates nothing.
+    // One page more than needed stays, so that a count swinging around a page's edge allocates
+    // nothing.
     const pagesNeeded = (this.#bucketCount >>> BUCKET_PAGE_SHIFT) + 2;
     if (this.#pages.length > pagesNeeded) this.#pages.pop();
   }

@@ -1,9 +1,10 @@
 /**
- * Keyed hash of one topic level: HalfSipHash-1-3. Clients choose the levels, so a fixed hash would let one of them put
- * all of its levels into one bucket and make every lookup of the worker a long walk; with a secret key it cannot.
+ * Keyed hash of one topic level: HalfSipHash-1-3. Clients choose the levels, so a fixed hash would
+ * let one of them put all of its levels into one bucket and make every lookup of the worker a long
+ * walk; with a secret key it cannot.
  *
- * Rejected: FNV-1a, one multiplication per byte, half the cost for short levels, and collisions that anyone can
- * compute. Thread: any.
+ * Rejected: FNV-1a, one multiplication per byte, half the cost for short levels, and collisions
+ * that anyone can compute. Thread: any.
  */
 
 /** Two 32-bit words, drawn at random once per process; a fixed key is for tests. */
@@ -19,8 +20,8 @@ export const FIXED_HASH_KEY: HashKey = Object.freeze({ word0: 0x0302_0100, word1
 const FINAL_ROUNDS = 3;
 
 /**
- * Bytes at..at+3 of bytes[.., end) as one little-endian word; bytes from `end` on count as zero. Levels are hashed,
- * stored and compared in these words.
+ * Bytes at..at+3 of bytes[.., end) as one little-endian word; bytes from `end` on count as zero.
+ * Levels are hashed, stored and compared in these words.
  */
 export function wordAt(bytes: Uint8Array, at: number, end: number): number {
   const left = end - at;
@@ -51,7 +52,8 @@ export function hashLevel(
   const end = offset + length;
   const fullWords = length >>> 2;
   for (let round = 0; round <= fullWords + FINAL_ROUNDS; round++) {
-    // The words, then the tail with the length on top, then rounds without input: xor with 0 changes nothing.
+    // The words, then the tail with the length on top, then rounds without input: xor with 0
+    // changes nothing.
     let word = 0;
     if (round < fullWords) word = wordAt(bytes, offset + round * 4, end);
     else if (round === fullWords) word = wordAt(bytes, offset + round * 4, end) | (length << 24);

@@ -1,7 +1,7 @@
 /**
- * The nodes of a topic trie, all tenants together: one slot per node, children found by hashing (parent, symbol), so a
- * node with a million children costs no more to descend from than one with two. What else a node holds is its trie's
- * affair: three words are left to it.
+ * The nodes of a topic trie, all tenants together: one slot per node, children found by hashing
+ * (parent, symbol), so a node with a million children costs no more to descend from than one with
+ * two. What else a node holds is its trie's affair: three words are left to it.
  *
  *   LINK | PARENT | SYMBOL | three words of the trie        24 bytes, plus 4 for its bucket
  *
@@ -24,7 +24,10 @@ export const SYMBOL = 2;
 export const TRIE_WORD = 3;
 
 export class NodeTable {
-  /** Node page by index; a word of a node is pages[node >>> PAGE_SHIFT][(node & PAGE_MASK) * NODE_WORDS + word]. */
+  /**
+   * Node page by index; a word of a node is pages[node >>> PAGE_SHIFT][(node & PAGE_MASK) *
+   * NODE_WORDS + word].
+   */
   readonly pages: readonly Int32Array[];
   readonly #slots = new SlotPages(NODE_WORDS);
   readonly #chains: HashChains;
@@ -33,7 +36,8 @@ export class NodeTable {
 
   constructor(key: HashKey) {
     this.pages = this.#slots.pages;
-    // Odd, so that they lose no bit; secret, so that nobody can choose levels that collide below a node.
+    // Odd, so that they lose no bit; secret, so that nobody can choose levels that collide below a
+    // node.
     this.#parentFactor = Math.imul(key.word0, 0x9e37_79b1) | 1;
     this.#symbolFactor = Math.imul(key.word1, 0x85eb_ca77) | 1;
     this.#chains = new HashChains(this.#slots, (node) =>
@@ -74,7 +78,10 @@ export class NodeTable {
     return node;
   }
 
-  /** Adds a node that only its trie finds: a tenant's root (parent NO_NODE), a wildcard or an only child. */
+  /**
+   * Adds a node that only its trie finds: a tenant's root (parent NO_NODE), a wildcard or an only
+   * child.
+   */
   addUnlisted(parent: number, symbol: number): number {
     const node = this.#slots.acquire();
     this.setWord(node, PARENT, parent);
@@ -106,7 +113,10 @@ export class NodeTable {
     this.pages[node >>> PAGE_SHIFT]![(node & PAGE_MASK) * NODE_WORDS + word] = value;
   }
 
-  /** Linear in both with secret factors, then mixed downwards, because a bucket is picked by the low bits. */
+  /**
+   * Linear in both with secret factors, then mixed downwards, because a bucket is picked by the low
+   * bits.
+   */
   #hash(parent: number, symbol: number): number {
     let hash = (Math.imul(parent, this.#parentFactor) + Math.imul(symbol, this.#symbolFactor)) | 0;
     hash = Math.imul(hash ^ (hash >>> 16), 0x7feb_352d);

@@ -1,12 +1,13 @@
 /**
- * The nodes behind the retained trie, as its two users share them: `RetainedTrie` walks by topic, `RetainedScan` walks
- * all topics of a filter and may pause in between.
+ * The nodes behind the retained trie, as its two users share them: `RetainedTrie` walks by topic,
+ * `RetainedScan` walks all topics of a filter and may pause in between.
  *
  *   parent ── FIRST_CHILD ──► child ◄─ NEXT / PREVIOUS ─► child ...      every child is also found by its symbol
  *
- * A paused scan pins the nodes it stands on. A pinned node stays in its list of siblings, even without value and
- * children, so the scan goes on from there whatever was removed around it. New children go to the front of the list,
- * behind every scan that is under way, so a scan cannot run after its own tail.
+ * A paused scan pins the nodes it stands on. A pinned node stays in its list of siblings, even
+ * without value and children, so the scan goes on from there whatever was removed around it. New
+ * children go to the front of the list, behind every scan that is under way, so a scan cannot run
+ * after its own tail.
  *
  * Thread: worker. Invariant: every node is pinned, has a value, or has a child.
  */
@@ -31,7 +32,10 @@ export class RetainedNodes<T> {
   readonly symbols: SymbolTable;
   readonly roots: TenantRoots;
   readonly #nodes: NodeTable;
-  /** Value by node id, in pieces, so that growing copies nothing; a piece without values is an empty array. */
+  /**
+   * Value by node id, in pieces, so that growing copies nothing; a piece without values is an empty
+   * array.
+   */
   readonly #values: (T | null)[][] = [];
   readonly #valuesInPiece: number[] = [];
   #pieceCount = 0;
@@ -66,7 +70,9 @@ export class RetainedNodes<T> {
     return previous;
   }
 
-  /** Takes the value away and returns it, or null when there was none; the caller prunes the node. */
+  /**
+   * Takes the value away and returns it, or null when there was none; the caller prunes the node.
+   */
   clearValue(node: number): T | null {
     const previous = this.valueOf(node);
     if (previous === null) return null;

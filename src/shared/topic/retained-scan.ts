@@ -1,14 +1,16 @@
 /**
- * A walk over all topics that a filter matches, in batches: a subscriber to `#` may match a million retained messages,
- * and takes them as fast as its connection does. Between two batches the scan holds its path through the trie and
- * nothing else, so its memory is bounded by the depth of the topics, not by their number.
+ * A walk over all topics that a filter matches, in batches: a subscriber to `#` may match a million
+ * retained messages, and takes them as fast as its connection does. Between two batches the scan
+ * holds its path through the trie and nothing else, so its memory is bounded by the depth of the
+ * topics, not by their number.
  *
  *   path      root ─ "site" ─ "7" ─ "door"      levels that the filter names: looked up
  *   filter           "site" ─  +  ─   #         levels with a wildcard: one sibling after the other
  *                               └ next: "8"
  *
- * What changes between two batches: a topic that has a value all the time is returned exactly once; one that comes or
- * goes meanwhile is returned once or not at all. Depth first, parents before children, otherwise in no order.
+ * What changes between two batches: a topic that has a value all the time is returned exactly once;
+ * one that comes or goes meanwhile is returned once or not at all. Depth first, parents before
+ * children, otherwise in no order.
  *
  * Flow: subscribe, retained messages. Thread: worker. Scope: one per subscription being served.
  */
@@ -23,7 +25,10 @@ import {
   SINGLE_LEVEL_WILDCARD,
 } from "./topic-name.ts";
 
-/** 4,096 nodes, a fraction of a millisecond: a filter that matches little of much must not hold up the worker. */
+/**
+ * 4,096 nodes, a fraction of a millisecond: a filter that matches little of much must not hold up
+ * the worker.
+ */
 const DEFAULT_MAX_VISITS = 4096;
 
 /** In place of a level's symbol: every child qualifies. */
@@ -34,12 +39,18 @@ export class RetainedScan<T> {
   readonly #filter: Uint8Array;
   /** Start of each level in #filter, up to its end or to the `#`. */
   readonly #levelStarts: number[] = [];
-  /** Symbol per level, looked up anew by each `next`: symbols come and go with the topics that use them. */
+  /**
+   * Symbol per level, looked up anew by each `next`: symbols come and go with the topics that use
+   * them.
+   */
   readonly #levelSymbols: number[] = [];
   readonly #endsWithHash: boolean;
   /** `$` topics stay hidden from such a filter. */
   readonly #startsWild: boolean;
-  /** Nodes from the root to the one to visit next; empty when the scan is over. Pinned between two calls. */
+  /**
+   * Nodes from the root to the one to visit next; empty when the scan is over. Pinned between two
+   * calls.
+   */
   #path: number[] = [];
 
   constructor(nodes: RetainedNodes<T>, root: number, filter: Uint8Array) {
@@ -64,8 +75,9 @@ export class RetainedScan<T> {
   }
 
   /**
-   * Appends up to `maxCount` (at least 1) values to `out` and returns true when the scan is over. Looks at no more than
-   * `maxVisits` nodes: it may return false having found nothing, and the caller goes on in a later duty cycle.
+   * Appends up to `maxCount` (at least 1) values to `out` and returns true when the scan is over.
+   * Looks at no more than `maxVisits` nodes: it may return false having found nothing, and the
+   * caller goes on in a later duty cycle.
    */
   next(maxCount: number, out: T[], maxVisits: number = DEFAULT_MAX_VISITS): boolean {
     if (this.isEnded) return true;
@@ -76,13 +88,16 @@ export class RetainedScan<T> {
       this.#visit(out);
       this.#advance();
     }
-    // First the new pins, then the old ones' end: what stays on the path is never unpinned in between.
+    // First the new pins, then the old ones' end: what stays on the path is never unpinned in
+    // between.
     for (const node of this.#path) this.#nodes.pin(node);
     for (const node of pinned) this.#nodes.unpin(node);
     return this.isEnded;
   }
 
-  /** Gives up the rest. Needed unless `next` has returned true; harmless then, and when repeated. */
+  /**
+   * Gives up the rest. Needed unless `next` has returned true; harmless then, and when repeated.
+   */
   close(): void {
     const pinned = this.#path;
     this.#path = [];
@@ -138,13 +153,19 @@ export class RetainedScan<T> {
     return symbol === ANY_SYMBOL ? this.#nodes.firstChild(node) : this.#nodes.child(node, symbol);
   }
 
-  /** What a child of a node at this depth must be: a symbol, ANY_SYMBOL, or NO_SYMBOL when none will do. */
+  /**
+   * What a child of a node at this depth must be: a symbol, ANY_SYMBOL, or NO_SYMBOL when none will
+   * do.
+   */
   #symbolAt(depth: number): number {
     if (depth < this.#levelStarts.length) return this.#levelSymbols[depth]!;
     return this.#endsWithHash ? ANY_SYMBOL : NO_SYMBOL;
   }
 
-  /** Hidden nodes are visited and passed over one by one, so that a million of them count as visits too. */
+  /**
+   * Hidden nodes are visited and passed over one by one, so that a million of them count as visits
+   * too.
+   */
   #isHidden(node: number, depth: number): boolean {
     if (depth !== 1 || !this.#startsWild) return false;
     const symbols = this.#nodes.symbols;

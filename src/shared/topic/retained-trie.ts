@@ -1,7 +1,7 @@
 /**
- * Values by topic name, for one partition of the retained messages, all tenants: set, get and delete one topic, or scan
- * all topics that a filter matches. The mirror image of the match index: there one topic meets many filters, here one
- * filter meets many topics.
+ * Values by topic name, for one partition of the retained messages, all tenants: set, get and
+ * delete one topic, or scan all topics that a filter matches. The mirror image of the match index:
+ * there one topic meets many filters, here one filter meets many topics.
  *
  * Flow: publish 7/8 (retain), subscribe. Thread: worker. Scope: one per worker.
  */
@@ -40,7 +40,10 @@ export class RetainedTrie<T extends object> {
     return this.#nodes.memoryBytes;
   }
 
-  /** Stores `value` under a valid topic name and returns what was there, or null. `topic` is not kept. O(levels). */
+  /**
+   * Stores `value` under a valid topic name and returns what was there, or null. `topic` is not
+   * kept. O(levels).
+   */
   set(tenantId: string, topic: Uint8Array, value: T): T | null {
     assert(topic.length > 0, "a topic name has at least one character");
     let node = this.#nodes.roots.acquire(tenantId);
@@ -73,8 +76,8 @@ export class RetainedTrie<T extends object> {
   }
 
   /**
-   * Starts a scan over the topics of a valid filter without share prefix. The bytes are copied. Whoever does not run
-   * the scan to its end must `close` it.
+   * Starts a scan over the topics of a valid filter without share prefix. The bytes are copied.
+   * Whoever does not run the scan to its end must `close` it.
    */
   scan(tenantId: string, filter: Uint8Array): RetainedScan<T> {
     return new RetainedScan<T>(this.#nodes, this.#nodes.roots.find(tenantId), filter);

@@ -1,6 +1,7 @@
 /**
- * Shared subscriptions: takes `$share/<group>/<filter>` and `$oshare/<group>/<filter>` apart. `$oshare` is the ordered
- * kind, where one publisher's messages stay with one member; both exist for every protocol version.
+ * Shared subscriptions: takes `$share/<group>/<filter>` and `$oshare/<group>/<filter>` apart.
+ * `$oshare` is the ordered kind, where one publisher's messages stay with one member; both exist
+ * for every protocol version.
  *
  * Flow: subscribe, before the filter itself is checked. Thread: any.
  */
@@ -19,8 +20,8 @@ const SHARE_PREFIX = "$share/"; // [MQTT-4.8.2-1]
 const ORDERED_SHARE_PREFIX = "$oshare/";
 
 /**
- * Splits a subscription's topic filter. Null: not shared, the whole string is the filter. INVALID_SHARE: no or an empty
- * group, a wildcard in the group, or no filter after it.
+ * Splits a subscription's topic filter. Null: not shared, the whole string is the filter.
+ * INVALID_SHARE: no or an empty group, a wildcard in the group, or no filter after it.
  */
 export function splitShareFilter(filter: string): ShareFilter | null {
   const ordered = filter.startsWith(ORDERED_SHARE_PREFIX);

@@ -1,12 +1,13 @@
 /**
- * Memory for many small records of equal size: slots of a few 32-bit words, in pages. Growing adds a page and moves
- * nothing, so a slot keeps its id, memory never doubles, and no insertion pays for copying a million others.
+ * Memory for many small records of equal size: slots of a few 32-bit words, in pages. Growing adds
+ * a page and moves nothing, so a slot keeps its id, memory never doubles, and no insertion pays for
+ * copying a million others.
  *
  *   id = page index * SLOTS_PER_PAGE + slot in the page; id 0 (NO_SLOT) is never given out
  *   word 0 (LINK) of a live slot belongs to its owner; of a free one it holds the next free slot of that page
  *
- * Slots are taken from the lowest page that has one, so that after a peak the upper pages empty and are dropped.
- * Thread: worker.
+ * Slots are taken from the lowest page that has one, so that after a peak the upper pages empty and
+ * are dropped. Thread: worker.
  */
 
 import { assert } from "../base/assert.ts";
@@ -21,7 +22,10 @@ export const PAGE_SHIFT = 14;
 export const SLOTS_PER_PAGE = 1 << PAGE_SHIFT;
 export const PAGE_MASK = SLOTS_PER_PAGE - 1;
 
-/** 2^30 slots: ids stay small integers for the engine, and 24 GiB of them do not fit into a worker anyway. */
+/**
+ * 2^30 slots: ids stay small integers for the engine, and 24 GiB of them do not fit into a worker
+ * anyway.
+ */
 const MAX_PAGES = 1 << 16;
 
 const NO_PAGE = new Int32Array(0);
@@ -30,16 +34,24 @@ const NO_PAGE = new Int32Array(0);
 const NO_INDEX = -1;
 
 export class SlotPages {
-  /** Page by index; empty where dropped. Address of a word: pages[id >>> 14][(id & 0x3fff) * slotWords + word]. */
+  /**
+   * Page by index; empty where dropped. Address of a word: pages[id >>> 14][(id & 0x3fff) *
+   * slotWords + word].
+   */
   readonly pages: Int32Array[] = [];
   readonly slotWords: number;
-  /** Per page: head of its free slots, slots ever used (the rest is untouched memory), live slots. */
+  /**
+   * Per page: head of its free slots, slots ever used (the rest is untouched memory), live slots.
+   */
   readonly #freeHead: number[] = [];
   readonly #used: number[] = [];
   readonly #live: number[] = [];
   /** No page below has a free slot. */
   #firstWithRoom = 0;
-  /** The one page kept without a live slot, so that a count swinging around a page's edge allocates nothing. */
+  /**
+   * The one page kept without a live slot, so that a count swinging around a page's edge allocates
+   * nothing.
+   */
   #idlePage = NO_INDEX;
   #allocatedPages = 0;
   #liveSlots = 0;
@@ -66,7 +78,10 @@ export class SlotPages {
     return SLOTS_PER_PAGE * this.slotWords;
   }
 
-  /** A slot with all words zero. O(1), plus one look at each full page when the page in use runs full. */
+  /**
+   * A slot with all words zero. O(1), plus one look at each full page when the page in use runs
+   * full.
+   */
   acquire(): number {
     const index = this.#pageWithRoom();
     if (this.pages[index] === NO_PAGE) this.#allocate(index);
@@ -119,7 +134,10 @@ export class SlotPages {
     this.#allocatedPages++;
   }
 
-  /** Page `index` has no live slot left: it becomes the idle page, or the upper one of the two is dropped. */
+  /**
+   * Page `index` has no live slot left: it becomes the idle page, or the upper one of the two is
+   * dropped.
+   */
   #retire(index: number): void {
     const dropped = Math.max(this.#idlePage, index);
     this.#idlePage = this.#idlePage === NO_INDEX ? index : Math.min(this.#idlePage, index);

@@ -1,9 +1,11 @@
 /**
- * Every distinct topic level once: bytes to symbol, a small number that nodes carry instead of the text. A million
- * topics under `site/` hold those four bytes once, and comparing levels is comparing numbers.
+ * Every distinct topic level once: bytes to symbol, a small number that nodes carry instead of the
+ * text. A million topics under `site/` hold those four bytes once, and comparing levels is
+ * comparing numbers.
  *
- * Symbols are counted by their users and disappear with the last one. Text lives in the slot itself and, where longer,
- * in further slots of the same pages: every piece has one size, so no order of arrivals and removals fragments memory.
+ * Symbols are counted by their users and disappear with the last one. Text lives in the slot itself
+ * and, where longer, in further slots of the same pages: every piece has one size, so no order of
+ * arrivals and removals fragments memory.
  *
  *   slot          LINK | HASH | REFERENCES | LENGTH | TEXT | 3 words of bytes
  *   further slot  LINK (next piece)        | 7 words of bytes
@@ -26,7 +28,10 @@ const REFERENCES = 2;
 const LENGTH = 3;
 /** First further slot, or NO_SLOT when the text ends in this one. */
 const TEXT = 4;
-/** First word of bytes in the symbol's own slot: 12 bytes, enough for most levels and for any number below 10^12. */
+/**
+ * First word of bytes in the symbol's own slot: 12 bytes, enough for most levels and for any number
+ * below 10^12.
+ */
 const OWN_BYTES = 5;
 const FURTHER_BYTES = 1;
 
@@ -59,7 +64,10 @@ export class SymbolTable {
     return this.#findHashed(hash, bytes, offset, length);
   }
 
-  /** Symbol of the level, made when missing; the caller holds one reference more until it calls `release`. */
+  /**
+   * Symbol of the level, made when missing; the caller holds one reference more until it calls
+   * `release`.
+   */
   acquire(bytes: Uint8Array, offset: number, length: number): number {
     const hash = hashLevel(bytes, offset, length, this.#key.word0, this.#key.word1);
     const found = this.#findHashed(hash, bytes, offset, length);
@@ -139,7 +147,9 @@ export class SymbolTable {
     return NO_SYMBOL;
   }
 
-  /** Whether the symbol at page[base] has the text bytes[from, end), which has the symbol's length. */
+  /**
+   * Whether the symbol at page[base] has the text bytes[from, end), which has the symbol's length.
+   */
   #hasText(page: Int32Array, base: number, bytes: Uint8Array, from: number, end: number): boolean {
     let words = page;
     let at = base + OWN_BYTES;
@@ -161,7 +171,8 @@ export class SymbolTable {
   #store(symbol: number, bytes: Uint8Array, from: number, end: number): void {
     let slot = symbol;
     let word = OWN_BYTES;
-    // Where the next piece's id goes: the symbol's TEXT word, then the LINK word of each further slot.
+    // Where the next piece's id goes: the symbol's TEXT word, then the LINK word of each further
+    // slot.
     let linkWord = TEXT;
     for (let index = from; index < end; index += 4, word++) {
       if (word === SLOT_WORDS) {

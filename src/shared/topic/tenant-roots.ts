@@ -1,6 +1,6 @@
 /**
- * The root node of each tenant. Everything below a root belongs to one tenant, so a match that starts there cannot see
- * another tenant's filters or topics.
+ * The root node of each tenant. Everything below a root belongs to one tenant, so a match that
+ * starts there cannot see another tenant's filters or topics.
  *
  * Thread: worker.
  */

@@ -1,7 +1,7 @@
 /**
- * Topic filters: where wildcards may stand, and the matching rule in its plainest form. `matchesFilter` serves
- * single questions (access control) and is the oracle that the tries are tested against; it shares no code with them
- * on purpose.
+ * Topic filters: where wildcards may stand, and the matching rule in its plainest form.
+ * `matchesFilter` serves single questions (access control) and is the oracle that the tries are
+ * tested against; it shares no code with them on purpose.
  *
  * Flow: subscribe. Thread: any.
  */
@@ -21,8 +21,8 @@ export function hasWildcard(filter: string): boolean {
 }
 
 /**
- * Checks a topic filter in bytes[offset, offset + length), without its share prefix: wildcards fill whole levels, and
- * `#` is the last of them. O(length), allocates nothing.
+ * Checks a topic filter in bytes[offset, offset + length), without its share prefix: wildcards fill
+ * whole levels, and `#` is the last of them. O(length), allocates nothing.
  */
 export function checkTopicFilter(bytes: Uint8Array, offset: number, length: number): TopicFault {
   if (length === 0) return TopicFault.EMPTY; // [MQTT-4.7.3-1]
@@ -59,8 +59,8 @@ function isSameLevel(filter: string, from: number, to: number, topic: string, at
 }
 
 /**
- * True when a valid topic filter (without share prefix) matches a valid topic name, character by character, without
- * normalisation [MQTT-4.7.3-4]. O(length), allocates nothing.
+ * True when a valid topic filter (without share prefix) matches a valid topic name, character by
+ * character, without normalisation [MQTT-4.7.3-4]. O(length), allocates nothing.
  */
 export function matchesFilter(filter: string, topic: string): boolean {
   const startsWild = filter.startsWith("+") || filter.startsWith("#");

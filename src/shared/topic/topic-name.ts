@@ -1,12 +1,16 @@
 /**
- * Topic names as bytes: what a PUBLISH may carry, the size limits that names and filters share, and the walk from
- * level to level that every trie uses. Topics are UTF-8, checked by the decoder; the four bytes that mean something
- * here are ASCII, so no byte of a longer character can be mistaken for one of them.
+ * Topic names as bytes: what a PUBLISH may carry, the size limits that names and filters share, and
+ * the walk from level to level that every trie uses. Topics are UTF-8, checked by the decoder; the
+ * four bytes that mean something here are ASCII, so no byte of a longer character can be mistaken
+ * for one of them.
  *
  * Flow: publish 3/8 (rules). Thread: any. Nothing here allocates.
  */
 
-/** `/` separates levels; two in a row enclose an empty level, which counts like any other (MQTT5 §4.7.1.1). */
+/**
+ * `/` separates levels; two in a row enclose an empty level, which counts like any other (MQTT5
+ * §4.7.1.1).
+ */
 export const LEVEL_SEPARATOR = 0x2f;
 /** `+` fills exactly one level. */
 export const SINGLE_LEVEL_WILDCARD = 0x2b;
@@ -37,8 +41,8 @@ export type TopicLimit = (typeof TopicLimit)[keyof typeof TopicLimit];
 export const MAX_TOPIC_SIZE = 0xffff;
 
 /**
- * Index of the separator that ends the level starting at `from`, or `end` when it is the last level. A level that
- * starts at `end` exists too: it is the empty one after a trailing separator.
+ * Index of the separator that ends the level starting at `from`, or `end` when it is the last
+ * level. A level that starts at `end` exists too: it is the empty one after a trailing separator.
  */
 export function levelEnd(bytes: Uint8Array, from: number, end: number): number {
   let at = from;
@@ -46,7 +50,10 @@ export function levelEnd(bytes: Uint8Array, from: number, end: number): number {
   return at;
 }
 
-/** Checks a topic name in bytes[offset, offset + length): no wildcard anywhere [MQTT-4.7.0-1]. O(length). */
+/**
+ * Checks a topic name in bytes[offset, offset + length): no wildcard anywhere [MQTT-4.7.0-1].
+ * O(length).
+ */
 export function checkTopicName(bytes: Uint8Array, offset: number, length: number): TopicFault {
   if (length === 0) return TopicFault.EMPTY; // [MQTT-4.7.3-1]
   if (length > MAX_TOPIC_SIZE) return TopicFault.TOO_LONG; // [MQTT-4.7.3-3]
@@ -71,8 +78,8 @@ export interface TopicLimits {
 }
 
 /**
- * Checks a topic name, or a topic filter without its share prefix, against a tenant's limits. The length is looked at
- * before any byte is, so an oversized topic costs nothing. O(length).
+ * Checks a topic name, or a topic filter without its share prefix, against a tenant's limits. The
+ * length is looked at before any byte is, so an oversized topic costs nothing. O(length).
  */
 export function checkTopicLimits(
   bytes: Uint8Array,

@@ -6,9 +6,9 @@
  *   pattern [read|write|readwrite|deny] FILTER   rules for everybody, wherever they stand; %u and %c are replaced by
  *                                                the user and the client identifier
  *
- * Without an access word a line grants both directions; a FILTER with blanks needs the word. `#` starts a comment only
- * as the first character of a line. NAME is written as in the password file: `TENANT/USER` for users of other tenants.
- * One bad line refuses the whole file.
+ * Without an access word a line grants both directions; a FILTER with blanks needs the word. `#`
+ * starts a comment only as the first character of a line. NAME is written as in the password file:
+ * `TENANT/USER` for users of other tenants. One bad line refuses the whole file.
  */
 
 import { checkTopicFilter } from "../../shared/topic/topic-filter.ts";
@@ -26,7 +26,10 @@ export interface AclRule {
   readonly filter: string;
   /** What every topic or filter that this rule covers starts with. */
   readonly prefix: string;
-  /** The filter cut before and after each placeholder, which stand at odd places; one part when there are none. */
+  /**
+   * The filter cut before and after each placeholder, which stand at odd places; one part when
+   * there are none.
+   */
   readonly parts: readonly string[];
   /** Placeholders to replace; both false in `topic` lines, where %u is two ordinary characters. */
   readonly usesUser: boolean;
@@ -103,7 +106,10 @@ function parseRule(rest: string, line: FileLine, fileName: string, isPattern: bo
   };
 }
 
-/** Up to the first wildcard or placeholder; without a slash at its end, since `a/#` covers `a` as well. */
+/**
+ * Up to the first wildcard or placeholder; without a slash at its end, since `a/#` covers `a` as
+ * well.
+ */
 function literalPrefix(filter: string): string {
   const [literal = ""] = filter.split(/[+#%]/, 1);
   return literal.endsWith("/") ? literal.slice(0, -1) : literal;

@@ -1,9 +1,9 @@
 /**
- * Lets clients in that bring no user name: from loopback, from everywhere, or (then the chain leaves this provider
- * out) not at all. Where credentials are configured, a client with a user name wants to be somebody, and its claim is
- * never turned into "anybody" here. Where none are, nothing could tell whether the claim is true: the name is ignored,
- * as mosquitto does, so that clients with leftover credentials in their settings still work.
- * Thread: worker.
+ * Lets clients in that bring no user name: from loopback, from everywhere, or (then the chain
+ * leaves this provider out) not at all. Where credentials are configured, a client with a user name
+ * wants to be somebody, and its claim is never turned into "anybody" here. Where none are, nothing
+ * could tell whether the claim is true: the name is ignored, as mosquitto does, so that clients
+ * with leftover credentials in their settings still work. Thread: worker.
  */
 
 import { NEXT } from "./auth-outcome.ts";

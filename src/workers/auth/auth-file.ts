@@ -1,7 +1,7 @@
 /**
- * What the three credential and rule files have in common: reading text, walking its lines, and errors that name
- * file, line, problem and remedy. A file is taken into use whole or not at all, so the first error ends its reading.
- * Thread: worker, at start and on reload.
+ * What the three credential and rule files have in common: reading text, walking its lines, and
+ * errors that name file, line, problem and remedy. A file is taken into use whole or not at all, so
+ * the first error ends its reading. Thread: worker, at start and on reload.
  */
 
 import { readFileSync } from "node:fs";
@@ -29,8 +29,9 @@ export interface FileLine {
 }
 
 /**
- * Reads a whole file as UTF-8; a byte order mark is dropped. Synchronous on purpose: parsing blocks as long as reading
- * does, and a reload without a pause in the middle is atomic for every connection of the worker.
+ * Reads a whole file as UTF-8; a byte order mark is dropped. Synchronous on purpose: parsing blocks
+ * as long as reading does, and a reload without a pause in the middle is atomic for every
+ * connection of the worker.
  */
 export function readAuthFile(path: string, purpose: string): string {
   let bytes: Uint8Array;
@@ -47,7 +48,10 @@ export function readAuthFile(path: string, purpose: string): string {
   }
 }
 
-/** Lines that are neither empty nor a comment. `#` starts a comment only as the first character, as in mosquitto. */
+/**
+ * Lines that are neither empty nor a comment. `#` starts a comment only as the first character, as
+ * in mosquitto.
+ */
 export function significantLines(text: string): FileLine[] {
   const lines: FileLine[] = [];
   for (const [index, line] of text.split("\n").entries()) {

@@ -1,6 +1,6 @@
 /**
- * The answers that several providers give, each written once. Reason texts reach the client (MQTT 5 reason string), so
- * they never tell whether a user exists.
+ * The answers that several providers give, each written once. Reason texts reach the client (MQTT 5
+ * reason string), so they never tell whether a user exists.
  */
 
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";

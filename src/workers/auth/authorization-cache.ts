@@ -1,23 +1,30 @@
 /**
- * Remembers a session's publish verdicts, because a publisher keeps to few topics: the check of a repeated topic is a
- * comparison of bytes, without a string and without asking anybody. Subscriptions are checked once each and pass
- * through to the chain.
+ * Remembers a session's publish verdicts, because a publisher keeps to few topics: the check of a
+ * repeated topic is a comparison of bytes, without a string and without asking anybody.
+ * Subscriptions are checked once each and pass through to the chain.
  *
- * Memory grows with need: nothing for a session that never publishes, or when no provider restricts anything; one
- * entry for a single topic; a list of up to MAX_ENTRIES from the second topic on. When it is full, a newcomer's hash
- * says whom it replaces: a client that cycles through more topics than fit then still hits some, where dropping the
- * oldest would always drop the one that is needed next. A reload of the chain voids everything at the next check.
- * Verdicts that came from a failure are not kept, so a provider that is back is asked again.
- * Flow: publish 4/8, authorize. Thread: worker. Scope: one per session.
+ * Memory grows with need: nothing for a session that never publishes, or when no provider restricts
+ * anything; one entry for a single topic; a list of up to MAX_ENTRIES from the second topic on.
+ * When it is full, a newcomer's hash says whom it replaces: a client that cycles through more
+ * topics than fit then still hits some, where dropping the oldest would always drop the one that is
+ * needed next. A reload of the chain voids everything at the next check. Verdicts that came from a
+ * failure are not kept, so a provider that is back is asked again. Flow: publish 4/8, authorize.
+ * Thread: worker. Scope: one per session.
  */
 
 import { assert } from "../../shared/base/assert.ts";
 import type { AuthChain } from "./auth-chain.ts";
 import { AuthAction, type ClientIdentity } from "./auth-provider.ts";
 
-/** A device that cycles through a dozen topics always hits; 16 entries are about 3 KiB. A power of two. */
+/**
+ * A device that cycles through a dozen topics always hits; 16 entries are about 3 KiB. A power of
+ * two.
+ */
 const MAX_ENTRIES = 16;
-/** Longer topics are asked about each time, so that a session cannot pin more than MAX_ENTRIES × this. */
+/**
+ * Longer topics are asked about each time, so that a session cannot pin more than MAX_ENTRIES ×
+ * this.
+ */
 const MAX_CACHED_TOPIC_BYTES = 256;
 /** Bits 0 and 1 of the flags are the QoS. */
 const RETAIN_FLAG = 4;
@@ -64,8 +71,9 @@ export class AuthorizationCache {
   }
 
   /**
-   * Whether the client may publish to the topic name in bytes[offset, offset + length). `flags` from `publishFlags`.
-   * The bytes are borrowed. Allocates nothing for a remembered topic; a promise only if a provider needs time.
+   * Whether the client may publish to the topic name in bytes[offset, offset + length). `flags`
+   * from `publishFlags`. The bytes are borrowed. Allocates nothing for a remembered topic; a
+   * promise only if a provider needs time.
    */
   checkPublish(
     bytes: Uint8Array,

@@ -1,7 +1,7 @@
 /**
- * From configuration to providers, in the order in which they are asked: credentials first, then anybody, then the
- * rules. Composition only; everything that can be wrong with a file is said by its own reader.
- * Thread: worker.
+ * From configuration to providers, in the order in which they are asked: credentials first, then
+ * anybody, then the rules. Composition only; everything that can be wrong with a file is said by
+ * its own reader. Thread: worker.
  */
 
 import type { AuthConfig } from "../../shared/config/config.ts";

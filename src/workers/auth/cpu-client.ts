@@ -1,7 +1,7 @@
 /**
- * A worker's way to the CPU pool: requests travel to main as records and come back as records, in any order. Bounded
- * in number and time, so that neither a login flood nor a stuck pool can pile up connections waiting here.
- * Thread: worker. Scope: one per worker.
+ * A worker's way to the CPU pool: requests travel to main as records and come back as records, in
+ * any order. Bounded in number and time, so that neither a login flood nor a stuck pool can pile up
+ * connections waiting here. Thread: worker. Scope: one per worker.
  */
 
 import {
@@ -13,7 +13,10 @@ import {
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 
-/** "busy": too many checks run or wait. "unavailable": no answer in time, or the check itself failed. */
+/**
+ * "busy": too many checks run or wait. "unavailable": no answer in time, or the check itself
+ * failed.
+ */
 export type PasswordVerdict = "match" | "mismatch" | "busy" | "unavailable";
 
 /** Checks a password against a stored form; never rejects. */
@@ -23,7 +26,10 @@ export interface CpuClientOptions {
   /** Requests of this worker without an answer; the pool bounds those of the whole process. */
   readonly maxOutstanding: number;
   readonly timeoutMs: number;
-  /** Called after a request was queued: the caller may be outside a duty cycle, so somebody must flush the ring. */
+  /**
+   * Called after a request was queued: the caller may be outside a duty cycle, so somebody must
+   * flush the ring.
+   */
   readonly requestFlush: () => void;
 }
 

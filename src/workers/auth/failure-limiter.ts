@@ -1,10 +1,11 @@
 /**
- * Slows down guessing: each failed login takes a token from its remote address, and an address without tokens is
- * refused before anything is hashed. Successes take nothing, so that a thousand honest devices behind one address
- * reconnect at full speed.
+ * Slows down guessing: each failed login takes a token from its remote address, and an address
+ * without tokens is refused before anything is hashed. Successes take nothing, so that a thousand
+ * honest devices behind one address reconnect at full speed.
  *
  * The map is bounded; the address that failed longest ago is forgotten first. Time is an argument.
- * Thread: worker. Scope: one per worker, kept over reloads (a reload must not hand out a fresh budget).
+ * Thread: worker. Scope: one per worker, kept over reloads (a reload must not hand out a fresh
+ * budget).
  */
 
 /** Failures an address may make in a row, and how fast it earns new ones. */
@@ -19,7 +20,10 @@ interface FailureBudget {
 }
 
 export class FailureLimiter {
-  /** Map keeps the order of insertion; a failing address is inserted anew, so the first is the oldest. */
+  /**
+   * Map keeps the order of insertion; a failing address is inserted anew, so the first is the
+   * oldest.
+   */
   readonly #budgets = new Map<string, FailureBudget>();
 
   get size(): number {
@@ -55,14 +59,18 @@ function refill(budget: FailureBudget, nowMs: number): void {
   budget.refilledAtMs = nowMs;
 }
 
-/** IPv4 addresses count one by one, IPv6 by /64: that is what one customer gets, and can change address within. */
+/**
+ * IPv4 addresses count one by one, IPv6 by /64: that is what one customer gets, and can change
+ * address within.
+ */
 function budgetKey(remoteAddress: string): string {
   if (!remoteAddress.includes(":")) return remoteAddress;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remoteAddress);
   if (mapped?.[1] !== undefined) return mapped[1];
   const [head = "", tail] = remoteAddress.toLowerCase().split("::");
   const groups = head === "" ? [] : head.split(":");
-  // `::` stands for at least one group of zeros; only what it pushes out of the first four matters here.
+  // `::` stands for at least one group of zeros; only what it pushes out of the first four matters
+  // here.
   if (tail !== undefined) {
     const tailGroups = tail === "" ? [] : tail.split(":");
     while (groups.length + tailGroups.length < 8) groups.push("0");

@@ -1,12 +1,14 @@
 /**
- * Two questions between topic filters that access rules need. Both take a topic name in place of the second filter as
- * well: a name is a filter that matches only itself. Filters must be valid and without share prefix.
+ * Two questions between topic filters that access rules need. Both take a topic name in place of
+ * the second filter as well: a name is a filter that matches only itself. Filters must be valid and
+ * without share prefix.
  *
  *   covers     every topic that `requested` matches is matched by `rule` too     (an allow rule grants it)
  *   overlaps   some topic is matched by both                                     (a deny rule touches it)
  *
- * Wildcards at the first level match no topic that starts with `$` [MQTT-4.7.2-1], so `#` neither covers nor overlaps
- * `$SYS/…`: what lies there is only reached by a rule that says so. Walks both strings, allocates nothing.
+ * Wildcards at the first level match no topic that starts with `$` [MQTT-4.7.2-1], so `#` neither
+ * covers nor overlaps `$SYS/…`: what lies there is only reached by a rule that says so. Walks both
+ * strings, allocates nothing.
  */
 
 const PLUS = 0x2b;
@@ -24,8 +26,8 @@ export function filterCovers(rule: string, requested: string): boolean {
     if (!ruleEnds && isLevel(rule, at, HASH)) return true; // `a/#` matches `a` as well (MQTT5 §4.7.1.2).
     if (ruleEnds || requestedEnds) return ruleEnds && requestedEnds;
     if (isLevel(requested, from, HASH)) {
-      // Elsewhere `#` also stands for "no further level". At the start it does not, since every topic has a level,
-      // so there it means the same as `+/#`.
+      // Elsewhere `#` also stands for "no further level". At the start it does not, since every
+      // topic has a level, so there it means the same as `+/#`.
       return from === 0 && rule === "+/#";
     }
     if (!isLevel(rule, at, PLUS) && !isSameLevel(rule, at, requested, from)) return false;

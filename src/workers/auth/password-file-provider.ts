@@ -1,10 +1,11 @@
 /**
- * Authenticates user name and password against a password file. The provider is the authority for user names: whoever
- * brings one is accepted or refused here.
+ * Authenticates user name and password against a password file. The provider is the authority for
+ * user names: whoever brings one is accepted or refused here.
  *
- * Cost, in the order of the checks: remembered credentials (a keyed hash), the address's budget of failures, then the
- * password hash in the CPU pool. An unknown user goes the same way as a wrong password, with the same hash to compute.
- * Thread: worker. Scope: one per worker and loaded configuration.
+ * Cost, in the order of the checks: remembered credentials (a keyed hash), the address's budget of
+ * failures, then the password hash in the CPU pool. An unknown user goes the same way as a wrong
+ * password, with the same hash to compute. Thread: worker. Scope: one per worker and loaded
+ * configuration.
  */
 
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
@@ -83,7 +84,8 @@ export class PasswordFileProvider implements AuthProvider {
     if (verdict === "busy") return BUSY;
     // The chain logs the cause and refuses: a check that did not happen is nobody's success.
     if (verdict === "unavailable") throw new Error("the password could not be checked");
-    // The file may have been reloaded meanwhile: the answer only counts while the user's line is still the same.
+    // The file may have been reloaded meanwhile: the answer only counts while the user's line is
+    // still the same.
     const isCurrent = entry !== undefined && this.#table.find(username)?.hash === entry.hash;
     if (verdict === "match" && isCurrent) {
       verified.add(fingerprint);

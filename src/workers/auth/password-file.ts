@@ -1,9 +1,10 @@
 /**
- * Reads mosquitto's password file: one `NAME:HASH` per line, HASH in a form of shared/protocol/password-hash.ts, `#`
- * comments. `TENANT/USER` as NAME puts the user into that tenant (see tenant-user.ts).
+ * Reads mosquitto's password file: one `NAME:HASH` per line, HASH in a form of
+ * shared/protocol/password-hash.ts, `#` comments. `TENANT/USER` as NAME puts the user into that
+ * tenant (see tenant-user.ts).
  *
- * Stricter than mosquitto where a slip would be silent: the same user twice, a password that is not hashed, and any
- * line that cannot be read are errors, and then nothing of the file is used.
+ * Stricter than mosquitto where a slip would be silent: the same user twice, a password that is not
+ * hashed, and any line that cannot be read are errors, and then nothing of the file is used.
  */
 
 import { createHash } from "node:crypto";
@@ -37,8 +38,9 @@ export class PasswordTable {
   }
 
   /**
-   * A stored form to check an unknown user's password against, so that it takes as long as a wrong password: some
-   * entry of the file, always the same one for the same name. Null when the file has no users at all.
+   * A stored form to check an unknown user's password against, so that it takes as long as a wrong
+   * password: some entry of the file, always the same one for the same name. Null when the file has
+   * no users at all.
    */
   decoyHash(name: string): string | null {
     if (this.#hashes.length === 0) return null;

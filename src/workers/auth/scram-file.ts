@@ -1,7 +1,7 @@
 /**
- * Reads the file of SCRAM credentials (line format: platform/scram-credential.ts), whole or not at all, and answers
- * for unknown users: they get a salt and an iteration count as well, always the same, so that the first answer of an
- * exchange does not tell whether a user exists (RFC 5802 §9).
+ * Reads the file of SCRAM credentials (line format: platform/scram-credential.ts), whole or not at
+ * all, and answers for unknown users: they get a salt and an iteration count as well, always the
+ * same, so that the first answer of an exchange does not tell whether a user exists (RFC 5802 §9).
  */
 
 import { createHash, createHmac, randomBytes } from "node:crypto";
@@ -25,7 +25,10 @@ const DEFAULT_SALT_BYTES = 16;
 
 export class ScramTable {
   readonly #entries: ReadonlyMap<string, ScramEntry>;
-  /** Parameters of the first entry: what an attacker sees anyway, and stable while the file grows at its end. */
+  /**
+   * Parameters of the first entry: what an attacker sees anyway, and stable while the file grows at
+   * its end.
+   */
   readonly #decoyIterations: number;
   readonly #decoySaltBytes: number;
   /** From the first entry's secret: equal on every worker and after a restart, unknown outside. */

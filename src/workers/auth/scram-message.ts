@@ -1,5 +1,6 @@
 /**
- * The messages of a SCRAM exchange (RFC 5802 §7) as far as a server without channel binding needs them:
+ * The messages of a SCRAM exchange (RFC 5802 §7) as far as a server without channel binding needs
+ * them:
  *
  *   client-first   n,,n=USER,r=NONCE               gs2 header, then "bare" part
  *   server-first   r=NONCE+MORE,s=SALT,i=ROUNDS
@@ -32,7 +33,9 @@ export interface ClientFinal {
 /** Longest message looked at: a user name and a nonce of some hundred bytes each are plenty. */
 const MAX_MESSAGE_BYTES = 2048;
 
-/** Flag n: no channel binding; y: the client could, but believes the server cannot, which is true. */
+/**
+ * Flag n: no channel binding; y: the client could, but believes the server cannot, which is true.
+ */
 const CLIENT_FIRST =
   /^(([ny]),(?:a=([^,\0]+))?,)(n=([^,\0]+),r=([\x21-\x2b\x2d-\x7e]{1,256})(?:,[A-Za-z]=[^,\0]*)*)$/u;
 const CLIENT_FINAL =

@@ -1,13 +1,15 @@
 /**
- * Extended authentication with SCRAM-SHA-256 (RFC 5802, RFC 7677) over stored credentials; no channel binding.
+ * Extended authentication with SCRAM-SHA-256 (RFC 5802, RFC 7677) over stored credentials; no
+ * channel binding.
  *
  *   CONNECT client-first  →  AUTH 0x18 server-first  →  AUTH client-final  →  CONNACK server-final
  *
- * The same messages in AUTH 0x19 and 0x18 re-authenticate. The state between the two steps is one ScramExchange that
- * the session holds for the provider: nothing is stored here per client, and an exchange works once.
+ * The same messages in AUTH 0x19 and 0x18 re-authenticate. The state between the two steps is one
+ * ScramExchange that the session holds for the provider: nothing is stored here per client, and an
+ * exchange works once.
  *
- * Refusals are 0x87 in every case, the one code that CONNACK and DISCONNECT share for it, and look alike for unknown
- * users and wrong passwords. All comparisons of secrets take constant time.
+ * Refusals are 0x87 in every case, the one code that CONNACK and DISCONNECT share for it, and look
+ * alike for unknown users and wrong passwords. All comparisons of secrets take constant time.
  * Thread: worker. Scope: one per worker and loaded configuration.
  */
 
@@ -125,7 +127,8 @@ export class ScramProvider implements AuthProvider {
     const first = parseClientFirst(data);
     const username = first === null ? null : saslPrep(first.username);
     if (first === null || username === null) return MALFORMED;
-    // Acting as somebody else is not offered; a CONNECT that claims another name would confuse logs and rules.
+    // Acting as somebody else is not offered; a CONNECT that claims another name would confuse logs
+    // and rules.
     if (first.authorizationId !== null && first.authorizationId !== first.username) return REFUSED;
     if (request.username !== null && request.username !== first.username) return OTHER_USER;
     const entry = this.#table.find(username);
@@ -143,7 +146,8 @@ export class ScramProvider implements AuthProvider {
     const { entry } = exchange;
     const signed = `${exchange.signedPrefix},${final.withoutProof}`;
     const isProven = isProofValid(exchange, final, signed);
-    // The file may have been reloaded meanwhile: the proof only counts while the user's line is still the same.
+    // The file may have been reloaded meanwhile: the proof only counts while the user's line is
+    // still the same.
     const isCurrent =
       entry !== undefined && this.#table.find(exchange.username)?.text === entry.text;
     if (!isProven || !isCurrent) {
@@ -156,7 +160,10 @@ export class ScramProvider implements AuthProvider {
   }
 }
 
-/** True when the client has the key whose hash is stored, and both sides saw the same messages (RFC 5802 §3). */
+/**
+ * True when the client has the key whose hash is stored, and both sides saw the same messages (RFC
+ * 5802 §3).
+ */
 function isProofValid(exchange: ScramExchange, final: ClientFinal, signed: string): boolean {
   const { storedKey } = exchange.credential;
   if (final.channelBinding !== exchange.gs2Header) return false;

@@ -1,7 +1,7 @@
 /**
- * How a user name leads to a tenant. In all three files, `TENANT/USER` is a user of that tenant and `USER` one of the
- * default tenant; a client logs in with the name exactly as the file has it. A client cannot choose a tenant: a name
- * that the file does not hold belongs to nobody.
+ * How a user name leads to a tenant. In all three files, `TENANT/USER` is a user of that tenant and
+ * `USER` one of the default tenant; a client logs in with the name exactly as the file has it. A
+ * client cannot choose a tenant: a name that the file does not hold belongs to nobody.
  */
 
 export interface TenantUser {
@@ -10,7 +10,10 @@ export interface TenantUser {
   readonly userId: string;
 }
 
-/** Letters, digits, `_`, `-` and `.`, not starting with a dot: safe in keys, file names, labels and topics. */
+/**
+ * Letters, digits, `_`, `-` and `.`, not starting with a dot: safe in keys, file names, labels and
+ * topics.
+ */
 const TENANT_ID = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$/;
 
 /** Null when the part before the first slash is no tenant id, or the user part is empty. */

@@ -5,8 +5,8 @@ export class TimeLimitError extends Error {
 }
 
 /**
- * Settles like `answer`, or rejects with TimeLimitError after `limitMs`. A late answer is ignored, a late rejection
- * too: it must not surface as an unhandled one.
+ * Settles like `answer`, or rejects with TimeLimitError after `limitMs`. A late answer is ignored,
+ * a late rejection too: it must not surface as an unhandled one.
  */
 export function withTimeLimit<T>(answer: PromiseLike<T>, limitMs: number): Promise<T> {
   return new Promise((resolve, reject) => {

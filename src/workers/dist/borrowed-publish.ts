@@ -1,11 +1,12 @@
 /**
- * One publish on its way through match and fan-out, without owning any memory: the parts lie in a socket chunk, in a
- * ring record, or in a Message. One object per worker, loaded anew for each publish.
+ * One publish on its way through match and fan-out, without owning any memory: the parts lie in a
+ * socket chunk, in a ring record, or in a Message. One object per worker, loaded anew for each
+ * publish.
  *
- * Deliveries are encoded once per (protocol, QoS, RETAIN) into scratch memory and copied from there; often the packet
- * can go on as it came, and nothing is encoded at all. Who needs the message beyond the call (queues, shared groups,
- * inboxes) calls `own()`: one copy, shared by all of them.
- * Borrowed until the next `load…`. Flow: publish 5/8. Thread: worker.
+ * Deliveries are encoded once per (protocol, QoS, RETAIN) into scratch memory and copied from
+ * there; often the packet can go on as it came, and nothing is encoded at all. Who needs the
+ * message beyond the call (queues, shared groups, inboxes) calls `own()`: one copy, shared by all
+ * of them. Borrowed until the next `load…`. Flow: publish 5/8. Thread: worker.
  */
 
 import { copyBytes, NO_BYTES } from "../../shared/bytes/copy-bytes.ts";
@@ -57,7 +58,10 @@ export class BorrowedPublish {
   #scratch = new Uint8Array(FIRST_SCRATCH_SIZE);
   #scratchUsed = 0;
 
-  /** Takes a decoded PUBLISH. `aliasTopic`: the topic that the packet's alias stands for, when it carries none. */
+  /**
+   * Takes a decoded PUBLISH. `aliasTopic`: the topic that the packet's alias stands for, when it
+   * carries none.
+   */
   // biome-ignore lint/complexity/useMaxParams: one call per publish; an object for the arguments would be one too.
   loadView(
     view: PacketView,
@@ -150,8 +154,8 @@ export class BorrowedPublish {
   }
 
   /**
-   * The whole packet, exact length, borrowed like everything here. With QoS 1 and 2 the receiver's packet identifier
-   * goes to `packetIdOffset` of its copy.
+   * The whole packet, exact length, borrowed like everything here. With QoS 1 and 2 the receiver's
+   * packet identifier goes to `packetIdOffset` of its copy.
    */
   packet(isV5: boolean, qos: number, retain: boolean): Uint8Array {
     const variant = variantOf(isV5, qos, retain);
@@ -159,7 +163,10 @@ export class BorrowedPublish {
     return this.#packets[variant]!;
   }
 
-  /** Where the packet identifier stands in `packet` of the same form, which must have been asked for. QoS 1 and 2. */
+  /**
+   * Where the packet identifier stands in `packet` of the same form, which must have been asked
+   * for. QoS 1 and 2.
+   */
   packetIdOffset(isV5: boolean, qos: number, retain: boolean): number {
     return this.#packetIdOffsets[variantOf(isV5, qos, retain)]!;
   }

@@ -1,10 +1,10 @@
 /**
- * Publishes on their way between workers: writes DELIVER records straight into the ring of the target, and loads
- * arriving ones without copying.
+ * Publishes on their way between workers: writes DELIVER records straight into the ring of the
+ * target, and loads arriving ones without copying.
  *
- * Full ring: a QoS 0 publish is dropped and counted; QoS 1 and 2 wait in the sender's queue, and the worker stops
- * reading its publishers until the queue has drained.
- * Flow: publish 6/8. Thread: worker. Scope: one per worker.
+ * Full ring: a QoS 0 publish is dropped and counted; QoS 1 and 2 wait in the sender's queue, and
+ * the worker stops reading its publishers until the queue has drained. Flow: publish 6/8. Thread:
+ * worker. Scope: one per worker.
  */
 
 import { copyBytes } from "../../shared/bytes/copy-bytes.ts";
@@ -17,7 +17,10 @@ import type { ShareMember } from "./share-group.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-/** Tenant and client identifiers in UTF-8; at most 65,535 bytes each on the wire. Callers are synchronous. */
+/**
+ * Tenant and client identifiers in UTF-8; at most 65,535 bytes each on the wire. Callers are
+ * synchronous.
+ */
 const tenantScratch = new Uint8Array(65_535 * 3);
 const publisherScratch = new Uint8Array(65_535 * 3);
 
@@ -44,7 +47,10 @@ export class DeliverLink {
     this.#viewsOut = new Array<DataView>(endpoint.threadCount).fill(NO_VIEW);
   }
 
-  /** Hands the publish to worker `target`; false when it was dropped. `member` null: to all subscribers there. */
+  /**
+   * Hands the publish to worker `target`; false when it was dropped. `member` null: to all
+   * subscribers there.
+   */
   send(target: number, publish: BorrowedPublish, member: ShareMember | null): boolean {
     const type = member === null ? RecordType.DELIVER : RecordType.DELIVER_SHARED;
     const size = this.#prepare(publish, member);
@@ -70,7 +76,9 @@ export class DeliverLink {
     return true;
   }
 
-  /** Loads a record's publish; the header (for slot and generation) is borrowed until the next call. */
+  /**
+   * Loads a record's publish; the header (for slot and generation) is borrowed until the next call.
+   */
   load(bytes: Uint8Array, offset: number, publish: BorrowedPublish, nowMs: number): DeliverHeader {
     const header = this.#header;
     this.#viewIn = viewOf(bytes, this.#viewIn);
@@ -138,7 +146,10 @@ export class DeliverLink {
   }
 }
 
-/** A DataView over the same memory as `bytes`, index for index; `last` while that has stayed the same. */
+/**
+ * A DataView over the same memory as `bytes`, index for index; `last` while that has stayed the
+ * same.
+ */
 function viewOf(bytes: Uint8Array, last: DataView): DataView {
   const isSame = last.buffer === bytes.buffer && last.byteOffset === bytes.byteOffset;
   if (isSame && last.byteLength === bytes.byteLength) return last;

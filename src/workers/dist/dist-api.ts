@@ -1,6 +1,6 @@
 /**
- * The dist service as its callers see it: who wants which topic (routes), and one publish to all of them.
- * Thread: worker. Implemented by dist-client.ts and publisher.ts.
+ * The dist service as its callers see it: who wants which topic (routes), and one publish to all of
+ * them. Thread: worker. Implemented by dist-client.ts and publisher.ts.
  */
 
 import type { Message } from "../../shared/mqtt/message.ts";
@@ -31,11 +31,14 @@ export interface ShareName {
 }
 
 /**
- * The routes of persistent sessions have one writer, the worker that owns the inbox: changes of one route therefore
- * travel on one ring and cannot overtake each other.
+ * The routes of persistent sessions have one writer, the worker that owns the inbox: changes of one
+ * route therefore travel on one ring and cannot overtake each other.
  */
 export interface InboxRoutes {
-  /** Adds or replaces the route (tenant, filter, share) → inbox. `done` after every worker has applied it. */
+  /**
+   * Adds or replaces the route (tenant, filter, share) → inbox. `done` after every worker has
+   * applied it.
+   */
   addInboxRoute(
     tenantId: string,
     filter: string,
@@ -71,8 +74,9 @@ export type PublishOutcome = (typeof PublishOutcome)[keyof typeof PublishOutcome
 
 export interface Publisher {
   /**
-   * Matches and delivers `message`, and stores or clears it as retained when `message.retain`. `done` may be called
-   * before `publish` returns. Order: two calls from one worker reach each subscriber in call order.
+   * Matches and delivers `message`, and stores or clears it as retained when `message.retain`.
+   * `done` may be called before `publish` returns. Order: two calls from one worker reach each
+   * subscriber in call order.
    */
   publish(message: Message, done: ((outcome: PublishOutcome) => void) | null): void;
 }

@@ -113,7 +113,10 @@ export class DistClient implements InboxRoutes {
     return this.#table.findGroup(tenantId, filter, share.group, share.ordered)?.size ?? 0;
   }
 
-  /** A shared subscription has new options: every worker must pick by them. `done` as for `subscribe`. */
+  /**
+   * A shared subscription has new options: every worker must pick by them. `done` as for
+   * `subscribe`.
+   */
   resubscribe(tenantId: string, subscription: Subscription, done: () => void): void {
     const change = this.#memberChange(RouteOp.ADD_MEMBER, tenantId, subscription);
     this.#barrier.wait(this.#change(change, subscription), done);

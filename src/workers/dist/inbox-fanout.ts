@@ -1,6 +1,6 @@
 /**
- * Gathers the inboxes that one publish goes to, one insert command per owning worker, each inbox once.
- * Thread: worker. Scope: one per publisher; reused, never across publishes.
+ * Gathers the inboxes that one publish goes to, one insert command per owning worker, each inbox
+ * once. Thread: worker. Scope: one per publisher; reused, never across publishes.
  */
 
 import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";

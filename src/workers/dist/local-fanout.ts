@@ -1,9 +1,10 @@
 /**
  * One publish to the transient sessions of this worker.
  *
- * A session whose subscriptions overlap gets one copy with the highest granted QoS and all identifiers
- * [MQTT-3.3.4-2] [MQTT-3.3.4-4]. That costs a second pass, so it is done only when several filters matched.
- * Flow: publish 6/8. Thread: worker. Not re-entrant per publish; the scratch array is taken by the outermost call.
+ * A session whose subscriptions overlap gets one copy with the highest granted QoS and all
+ * identifiers [MQTT-3.3.4-2] [MQTT-3.3.4-4]. That costs a second pass, so it is done only when
+ * several filters matched. Flow: publish 6/8. Thread: worker. Not re-entrant per publish; the
+ * scratch array is taken by the outermost call.
  */
 
 import type { BorrowedPublish } from "./borrowed-publish.ts";
@@ -34,7 +35,8 @@ function deliverEntry(publish: BorrowedPublish, entry: FilterEntry): void {
     deliverOne(publish, local);
     return;
   }
-  // Backwards: a session that unsubscribes while it is served swaps the last one, already served, into its place.
+  // Backwards: a session that unsubscribes while it is served swaps the last one, already served,
+  // into its place.
   for (let index = local.length - 1; index >= 0; index -= 1) {
     const subscription = local[index];
     if (subscription !== undefined) deliverOne(publish, subscription);
@@ -107,8 +109,8 @@ function mergeOne(publish: BorrowedPublish, subscription: Subscription, stamp: n
 }
 
 /**
- * [MQTT-3.3.4-3] The list of one subscription is shared, so the merged one is made anew: once, because a
- * client may have thousands of overlapping subscriptions.
+ * [MQTT-3.3.4-3] The list of one subscription is shared, so the merged one is made anew: once,
+ * because a client may have thousands of overlapping subscriptions.
  */
 function addIdentifiers(receiver: LocalReceiver, identifiers: readonly number[]): void {
   const list = receiver.matchIdentifiers;

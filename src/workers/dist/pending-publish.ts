@@ -47,8 +47,8 @@ export class PendingPublish {
 
   /**
    * Everything is sent; `base` is what matching made of it, `isTaken` whether transient subscribers
-   * have it. True: nothing is outstanding, the caller answers with `base` itself and `done` is never
-   * called.
+   * have it. True: nothing is outstanding, the caller answers with `base` itself and `done` is
+   * never called.
    */
   seal(base: PublishOutcome, isTaken: boolean): boolean {
     this.#base = base;

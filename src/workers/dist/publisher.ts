@@ -1,10 +1,10 @@
 /**
- * One publish to everybody who wants it: local sessions directly, other workers one record each, inboxes one command
- * per owning worker, shared groups one member each.
+ * One publish to everybody who wants it: local sessions directly, other workers one record each,
+ * inboxes one command per owning worker, shared groups one member each.
  *
  * Flow: publish 5/8, after match, before session delivery. Thread: worker. Scope: one per worker.
- * Order: everything leaves synchronously, so two publishes of one connection reach every receiver in
- * that order [MQTT-4.6.0-5] [MQTT-4.6.0-6].
+ * Order: everything leaves synchronously, so two publishes of one connection reach every receiver
+ * in that order [MQTT-4.6.0-5] [MQTT-4.6.0-6].
  */
 
 import { assert } from "../../shared/base/assert.ts";

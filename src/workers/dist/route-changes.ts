@@ -17,7 +17,9 @@ export interface SessionRoute {
   readonly clientId: string;
 }
 
-/** Where a member of a shared group stands in its worker's member table, and whether it is there. */
+/**
+ * Where a member of a shared group stands in its worker's member table, and whether it is there.
+ */
 export interface MemberPlace {
   readonly isOnline: boolean;
   readonly slot: number;

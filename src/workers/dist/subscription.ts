@@ -1,6 +1,6 @@
 /**
- * One subscription of a transient session, as the match index holds it.
- * Thread: worker. Owned by the session; the index and shared groups refer to it while it is subscribed.
+ * One subscription of a transient session, as the match index holds it. Thread: worker. Owned by
+ * the session; the index and shared groups refer to it while it is subscribed.
  */
 
 import type { BorrowedPublish } from "./borrowed-publish.ts";
@@ -10,7 +10,8 @@ import type { DeliveryOptions } from "./dist-api.ts";
 export interface LocalReceiver {
   readonly clientId: string;
   /**
-   * Serial of the publish that already counted this session, so that overlapping subscriptions make one delivery.
+   * Serial of the publish that already counted this session, so that overlapping subscriptions make
+   * one delivery.
    */
   matchStamp: number;
   matchQos: number;
@@ -18,7 +19,10 @@ export interface LocalReceiver {
   matchIdentifiers: readonly number[] | null;
   /** The list made for this publish, when several subscriptions have identifiers; may grow. */
   mergedIdentifiers: number[] | null;
-  /** Sends or queues one delivery. `share`: the subscription of a shared group that the message was meant for. */
+  /**
+   * Sends or queues one delivery. `share`: the subscription of a shared group that the message was
+   * meant for.
+   */
   deliver(
     publish: BorrowedPublish,
     qos: number,
@@ -41,7 +45,9 @@ export class Subscription {
   options: DeliveryOptions;
   /** [subscriptionIdentifier], shared by all deliveries; null when there is none. */
   identifiers: readonly number[] | null;
-  /** Index in the filter entry's `local` array, so that removal is O(1) among a million subscribers. */
+  /**
+   * Index in the filter entry's `local` array, so that removal is O(1) among a million subscribers.
+   */
   position = 0;
   /** Shared subscriptions: place in this worker's member table. */
   memberSlot: number = NO_MEMBER_SLOT;

@@ -1,6 +1,6 @@
 /**
- * Who a connection comes from: address texts in one canonical form, whatever the kernel, uWebSockets.js or a proxy
- * wrote. Thread: worker.
+ * Who a connection comes from: address texts in one canonical form, whatever the kernel,
+ * uWebSockets.js or a proxy wrote. Thread: worker.
  */
 
 import { isIP, SocketAddress } from "node:net";
@@ -17,7 +17,10 @@ export interface ConnectionOrigin {
 
 const MAPPED_PREFIX = "::ffff:";
 
-/** The shortest form of an IP address: "::ffff:10.0.0.1" becomes "10.0.0.1". Other texts come back unchanged. */
+/**
+ * The shortest form of an IP address: "::ffff:10.0.0.1" becomes "10.0.0.1". Other texts come back
+ * unchanged.
+ */
 export function canonicalAddress(text: string): string {
   if (isIP(text) !== 6) return text;
   const zone = text.indexOf("%");

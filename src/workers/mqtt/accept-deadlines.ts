@@ -1,7 +1,8 @@
 /**
- * Connections that must get somewhere within a fixed time: through PROXY header, TLS handshake and WebSocket upgrade
- * after accept, or to their end after `close`. All entries wait equally long, so they expire in the order they came,
- * and one timer for the oldest serves all. Thread: worker. Scope: two per listener.
+ * Connections that must get somewhere within a fixed time: through PROXY header, TLS handshake and
+ * WebSocket upgrade after accept, or to their end after `close`. All entries wait equally long, so
+ * they expire in the order they came, and one timer for the oldest serves all. Thread: worker.
+ * Scope: two per listener.
  */
 
 export class DeadlineList<Entry extends object> {
@@ -21,7 +22,10 @@ export class DeadlineList<Entry extends object> {
     return this.#deadlines.size;
   }
 
-  /** For entries added from now on. A shorter time than before takes effect behind the entries that already wait. */
+  /**
+   * For entries added from now on. A shorter time than before takes effect behind the entries that
+   * already wait.
+   */
   setDuration(durationMs: number): void {
     this.#durationMs = durationMs;
   }

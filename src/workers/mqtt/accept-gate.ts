@@ -1,7 +1,7 @@
 /**
- * The limits a connection must pass before a byte of it is read: connections of the process, connections of the
- * listener, and accepts per second. All are words shared by every thread; main refills the accept tokens.
- * Thread: worker. Scope: one per listener and worker.
+ * The limits a connection must pass before a byte of it is read: connections of the process,
+ * connections of the listener, and accepts per second. All are words shared by every thread; main
+ * refills the accept tokens. Thread: worker. Scope: one per listener and worker.
  */
 
 import { assert } from "../../shared/base/assert.ts";
@@ -61,7 +61,10 @@ export class AcceptGate {
     this.#listenerMax = listenerMax;
   }
 
-  /** Counts a connection in and returns null, or counts a refusal and says why. Every entry owes one `leave`. */
+  /**
+   * Counts a connection in and returns null, or counts a refusal and says why. Every entry owes one
+   * `leave`.
+   */
   tryEnter(): Refusal | null {
     const refusal = this.#refusal();
     if (refusal !== null) {
@@ -98,7 +101,8 @@ export class AcceptGate {
     return "accept_rate";
   }
 
-  // Add first, look afterwards: two threads that both pass the check before either adds would break the limit.
+  // Add first, look afterwards: two threads that both pass the check before either adds would break
+  // the limit.
   #take(word: number, maximum: number): boolean {
     const before = Atomics.add(this.#words, word, 1);
     if (maximum === 0 || before < maximum) return true;

@@ -1,6 +1,7 @@
 /**
- * Log lines about connections that anybody on the network can cause, limited to one per event and second: a scan of
- * the port must not fill the disk. The next line says how many were left out. Thread: worker.
+ * Log lines about connections that anybody on the network can cause, limited to one per event and
+ * second: a scan of the port must not fill the disk. The next line says how many were left out.
+ * Thread: worker.
  */
 
 export type LogLevel = "info" | "warn" | "error";
@@ -29,7 +30,10 @@ export class LimitedLog {
     this.#nowMs = nowMs;
   }
 
-  /** Warns about a peer, unless the same event was logged within the last second. `event` must be a constant. */
+  /**
+   * Warns about a peer, unless the same event was logged within the last second. `event` must be a
+   * constant.
+   */
   warn(event: string, fields: Readonly<Record<string, string | number | null>>): void {
     const nowMs = this.#nowMs();
     let repeats = this.#events.get(event);

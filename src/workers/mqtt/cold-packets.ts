@@ -1,7 +1,8 @@
 /**
- * The packets a server sends rarely (CONNACK, SUBACK, UNSUBACK, DISCONNECT, AUTH, and acknowledgements with a reason
- * string) from plain objects, per protocol version. mqtt-packet writes them; here is what it leaves to its caller:
- * order of user properties, MQTT 3.x return codes, what may be left out to fit the client's Maximum Packet Size.
+ * The packets a server sends rarely (CONNACK, SUBACK, UNSUBACK, DISCONNECT, AUTH, and
+ * acknowledgements with a reason string) from plain objects, per protocol version. mqtt-packet
+ * writes them; here is what it leaves to its caller: order of user properties, MQTT 3.x return
+ * codes, what may be left out to fit the client's Maximum Packet Size.
  *
  * Flow: connect, subscribe, end of a connection. Thread: worker. Cold: allocates freely.
  */
@@ -87,10 +88,11 @@ type PropertyValues = Record<string, unknown>;
 const MAX_FIELD_SIZE = 0xffff;
 
 /**
- * The bytes of `packet` for a client of `protocolVersion` whose Maximum Packet Size is `maximumPacketSize` bytes (0 =
- * no limit). Null when the version has no such packet, or when it does not fit even without what may be left out: then
- * nothing is sent [MQTT-3.1.2-24]. `problemInformation`: the client's Request Problem Information; false keeps reason
- * string and user properties out of all packets but CONNACK and DISCONNECT [MQTT-3.1.2-29].
+ * The bytes of `packet` for a client of `protocolVersion` whose Maximum Packet Size is
+ * `maximumPacketSize` bytes (0 = no limit). Null when the version has no such packet, or when it
+ * does not fit even without what may be left out: then nothing is sent [MQTT-3.1.2-24].
+ * `problemInformation`: the client's Request Problem Information; false keeps reason string and
+ * user properties out of all packets but CONNACK and DISCONNECT [MQTT-3.1.2-29].
  */
 export function encodeColdPacket(
   packet: ColdServerPacket,
@@ -107,10 +109,10 @@ export function encodeColdPacket(
 }
 
 /**
- * Leaves out user properties, then the reason string, until the packet fits
- * [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2]
- * [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3] [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2]
- * [MQTT-3.14.2-3] [MQTT-3.14.2-4] [MQTT-3.15.2-2] [MQTT-3.15.2-3].
+ * Leaves out user properties, then the reason string, until the packet fits [MQTT-3.2.2-19]
+ * [MQTT-3.2.2-20] [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2]
+ * [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3] [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1]
+ * [MQTT-3.11.2-2] [MQTT-3.14.2-3] [MQTT-3.14.2-4] [MQTT-3.15.2-2] [MQTT-3.15.2-3].
  */
 function fitToMaximumPacketSize(
   packet: ColdServerPacket,
@@ -217,7 +219,10 @@ function put(
   if (value !== null && value !== undefined) properties[name] = value;
 }
 
-/** Texts come from operators and authentication services too: one that MQTT cannot carry is not sent. */
+/**
+ * Texts come from operators and authentication services too: one that MQTT cannot carry is not
+ * sent.
+ */
 function putText(properties: PropertyValues, name: string, text: string | null | undefined): void {
   if (text !== null && text !== undefined && isWireText(text)) properties[name] = text;
 }
@@ -241,7 +246,9 @@ function isWireProperty({ name, value }: UserProperty): boolean {
   return isWireText(name) && isWireText(value);
 }
 
-/** No client of MQTT 3.x states a Maximum Packet Size; its packets have nothing to leave out either. */
+/**
+ * No client of MQTT 3.x states a Maximum Packet Size; its packets have nothing to leave out either.
+ */
 function encodeV3(packet: ColdServerPacket, protocolVersion: number): Uint8Array | null {
   const options = { protocolVersion };
   switch (packet.type) {
@@ -271,8 +278,8 @@ function encodeV3(packet: ColdServerPacket, protocolVersion: number): Uint8Array
 }
 
 /**
- * MQTT 3.1.1 knows one failure, 0x80. MQTT 3.1 knows none: what a server refuses there it still has to
- * acknowledge as granted (MQTT 3.1 §3.8), and QoS 0 promises least.
+ * MQTT 3.1.1 knows one failure, 0x80. MQTT 3.1 knows none: what a server refuses there it still has
+ * to acknowledge as granted (MQTT 3.1 §3.8), and QoS 0 promises least.
  */
 function subackReturnCode(reasonCode: number, protocolVersion: number): number {
   if (reasonCode < ReasonCode.UNSPECIFIED_ERROR) return reasonCode;

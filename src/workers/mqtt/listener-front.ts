@@ -1,11 +1,12 @@
 /**
- * The accepting end of a listener on Node's own sockets: gate, PROXY header, then the protocol's carrier.
+ * The accepting end of a listener on Node's own sockets: gate, PROXY header, then the protocol's
+ * carrier.
  *
  *     accept ──► gate ──► PROXY header ──► carrier ──► transport ──► acceptor
  *                 │ refused: closed unread    │ mqtt: at once; mqtts, ws, wss: after their handshake
  *
- * From the gate to the transport a connection has the connect time limit; from there on the MQTT layer watches it.
- * Thread: worker. Scope: one per listener.
+ * From the gate to the transport a connection has the connect time limit; from there on the MQTT
+ * layer watches it. Thread: worker. Scope: one per listener.
  */
 
 import { createServer, type Server, type Socket } from "node:net";
@@ -36,8 +37,9 @@ export class ListenerFront {
     this.#gate = gate;
     this.#config = config;
     this.#carrier = newCarrier(lane, config);
-    // Node would otherwise end our direction the moment the client ends its own, with output still waiting. TLS
-    // sockets take the setting over from here, and rely on Node's way to notice a client that leaves mid-handshake.
+    // Node would otherwise end our direction the moment the client ends its own, with output still
+    // waiting. TLS sockets take the setting over from here, and rely on Node's way to notice a
+    // client that leaves mid-handshake.
     const allowHalfOpen = config.tls === null;
     this.#server = createServer({ noDelay: true, allowHalfOpen });
     this.#server.on("connection", (socket) => this.#handleConnection(socket));
@@ -53,7 +55,10 @@ export class ListenerFront {
     return port;
   }
 
-  /** Takes a changed configuration into use for connections to come. Throws, and changes nothing, on a broken one. */
+  /**
+   * Takes a changed configuration into use for connections to come. Throws, and changes nothing, on
+   * a broken one.
+   */
   setConfig(config: ListenerConfig): void {
     this.#carrier = newCarrier(this.#lane, config);
     this.#config = config;

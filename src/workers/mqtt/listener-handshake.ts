@@ -1,5 +1,6 @@
 /**
- * What TLS and WebSocket carriers share on the way from an accepted socket to a transport. Thread: worker.
+ * What TLS and WebSocket carriers share on the way from an accepted socket to a transport. Thread:
+ * worker.
  */
 
 import type { Socket } from "node:net";
@@ -28,7 +29,10 @@ export function giveBack(socket: Socket, rest: Buffer): void {
   socket.unshift(rest);
 }
 
-/** The certificate that identifies the client: its own, or the one that the proxy in front of us verified. */
+/**
+ * The certificate that identifies the client: its own, or the one that the proxy in front of us
+ * verified.
+ */
 export function clientCertificate(
   socket: Socket,
   origin: ConnectionOrigin,

@@ -1,6 +1,6 @@
 /**
- * What all connections of one listener in one worker share: kept in one object, so that a connection pays one pointer
- * for it instead of one field each. Thread: worker.
+ * What all connections of one listener in one worker share: kept in one object, so that a
+ * connection pays one pointer for it instead of one field each. Thread: worker.
  */
 
 import type { Socket } from "node:net";
@@ -37,8 +37,8 @@ export interface ListenerLane {
 }
 
 /**
- * One way to turn an accepted socket into a transport. A reload makes a new carrier for sockets to come; handshakes
- * that are under way end with the old one's certificates and rules.
+ * One way to turn an accepted socket into a transport. A reload makes a new carrier for sockets to
+ * come; handshakes that are under way end with the old one's certificates and rules.
  */
 export interface Carrier {
   /** `rest`: bytes behind a PROXY header, else empty. */

@@ -1,10 +1,10 @@
 /**
  * Bytes on their way to one client, gathered during a duty cycle so that they leave in one write.
  *
- * Contract (the implementation may chain chunks): `reserve(size)` makes room for `size` contiguous bytes and returns
- * the offset to write them at in `bytes`; the space counts as written. `bytes` may change with every `reserve`.
- * Idle connections hold no memory: chunks come from a per-worker pool and go back once written.
- * Flow: publish 8/8, between encoder and transport.
+ * Contract (the implementation may chain chunks): `reserve(size)` makes room for `size` contiguous
+ * bytes and returns the offset to write them at in `bytes`; the space counts as written. `bytes`
+ * may change with every `reserve`. Idle connections hold no memory: chunks come from a per-worker
+ * pool and go back once written. Flow: publish 8/8, between encoder and transport.
  */
 
 import { assert } from "../../shared/base/assert.ts";
@@ -32,11 +32,11 @@ interface FilledChunk {
  *     |   | waiting ................ | new ... |      |
  *         headStart                            tailSize
  *
- * `flush` turns new bytes into waiting ones, whether or not the kernel takes them; only waiting bytes are sent. New
- * bytes go behind waiting ones in the same chunk, so that a slow client with a little output per cycle does not hold a
- * chunk per cycle. Up to 64 KiB there is only a tail: it moves to a larger chunk by copying, so that a flush is a
- * single write. Beyond, full chunks are chained. Empty output holds no chunk.
- * Thread: worker.
+ * `flush` turns new bytes into waiting ones, whether or not the kernel takes them; only waiting
+ * bytes are sent. New bytes go behind waiting ones in the same chunk, so that a slow client with a
+ * little output per cycle does not hold a chunk per cycle. Up to 64 KiB there is only a tail: it
+ * moves to a larger chunk by copying, so that a flush is a single write. Beyond, full chunks are
+ * chained. Empty output holds no chunk. Thread: worker.
  */
 export class ChunkedOutput<Owner> implements OutputBuffer {
   bytes: Buffer = NO_BYTES;
@@ -48,7 +48,10 @@ export class ChunkedOutput<Owner> implements OutputBuffer {
   #tailSize = 0;
   /** Up to where `reserve` is simple. 0 after a flush: the next `reserve` has to report "dirty". */
   #tailLimit = 0;
-  /** Size of the previous flush: its chunk size probably fits the next one, which saves growing by copying. */
+  /**
+   * Size of the previous flush: its chunk size probably fits the next one, which saves growing by
+   * copying.
+   */
   #sizeHint = 0;
   #full: FilledChunk[] | null = null;
   readonly #pool: ChunkPool;
@@ -75,13 +78,19 @@ export class ChunkedOutput<Owner> implements OutputBuffer {
     return this.#tailSize;
   }
 
-  /** True: `reserve(size)` will point into another chunk, at its front, and leave the current one as it is. */
+  /**
+   * True: `reserve(size)` will point into another chunk, at its front, and leave the current one as
+   * it is.
+   */
   startsChunk(size: number): boolean {
     const needed = this.#tailSize + size;
     return this.bytes.length === 0 || (needed > this.bytes.length && needed > CHUNK_SIZE_MAX);
   }
 
-  /** Takes back the last `size` reserved bytes of the chunk; fewer than were reserved since the last flush. */
+  /**
+   * Takes back the last `size` reserved bytes of the chunk; fewer than were reserved since the last
+   * flush.
+   */
   unreserve(size: number): void {
     assert(size < this.size, "waiting bytes stay");
     this.#tailSize -= size;
@@ -115,8 +124,9 @@ export class ChunkedOutput<Owner> implements OutputBuffer {
   }
 
   /**
-   * Hands the chunk with the next `headWaiting` bytes, which count as sent, to the caller, who owes the pool its
-   * `release`. New bytes behind them move to another chunk. Note `headStart` and `headWaiting` before.
+   * Hands the chunk with the next `headWaiting` bytes, which count as sent, to the caller, who owes
+   * the pool its `release`. New bytes behind them move to another chunk. Note `headStart` and
+   * `headWaiting` before.
    */
   takeHead(): Buffer {
     const chunk = this.headBytes;

@@ -1,26 +1,33 @@
 /**
- * Chunks of memory for output on its way to clients, in four sizes, shared by all connections of a worker.
+ * Chunks of memory for output on its way to clients, in four sizes, shared by all connections of a
+ * worker.
  *
- * A connection holds a chunk only from its first byte of a duty cycle until the kernel (or the TLS layer) took it, so
- * ten thousand idle connections hold nothing. Chunks of one size are cut from a 64 KiB slab: an ArrayBuffer of its own
- * per kilobyte would cost a third of that again. A larger request gets a chunk of exactly its size that is not kept.
- * Thread: worker. Scope: one per worker.
+ * A connection holds a chunk only from its first byte of a duty cycle until the kernel (or the TLS
+ * layer) took it, so ten thousand idle connections hold nothing. Chunks of one size are cut from a
+ * 64 KiB slab: an ArrayBuffer of its own per kilobyte would cost a third of that again. A larger
+ * request gets a chunk of exactly its size that is not kept. Thread: worker. Scope: one per worker.
  */
 
 import { assert } from "../../shared/base/assert.ts";
 
-/** Smallest first; each four times its predecessor, so that growing by copying copies at most a third too much. */
+/**
+ * Smallest first; each four times its predecessor, so that growing by copying copies at most a
+ * third too much.
+ */
 export const CHUNK_SIZES = [1024, 4096, 16_384, 65_536] as const;
 
 /** The largest chunk that is kept, and the size of a slab. */
 export const CHUNK_SIZE_MAX = 65_536;
 
-/** Free bytes kept per size: 1024 connections that each flush 16 KiB in one duty cycle find their chunks again. */
+/**
+ * Free bytes kept per size: 1024 connections that each flush 16 KiB in one duty cycle find their
+ * chunks again.
+ */
 const FREE_BYTES_MAX = 1024 * 16_384;
 
 /**
- * Free chunks of one size. A count beside the array instead of `pop`: an array that shrinks and grows with every duty
- * cycle gets new memory every time.
+ * Free chunks of one size. A count beside the array instead of `pop`: an array that shrinks and
+ * grows with every duty cycle gets new memory every time.
  */
 class FreeChunks {
   readonly #chunks: Buffer[] = [];
@@ -71,7 +78,9 @@ export class ChunkPool {
     return this.#free.reduce((sum, chunks) => sum + chunks.bytes, 0);
   }
 
-  /** A chunk of at least `size` bytes with undefined content; the caller owns it until `release`. */
+  /**
+   * A chunk of at least `size` bytes with undefined content; the caller owns it until `release`.
+   */
   acquire(size: number): Buffer {
     assert(size > 0, "a chunk holds at least one byte");
     this.#outstanding += 1;

@@ -1,8 +1,10 @@
 /**
- * Takes the PROXY header off the front of a fresh connection, before TLS, HTTP or MQTT sees a byte of it.
+ * Takes the PROXY header off the front of a fresh connection, before TLS, HTTP or MQTT sees a byte
+ * of it.
  *
- * The address that comes out is the client's. The connection's own peer is the proxy: that it may sit on this machine
- * says nothing about the client, so `isLoopback` never comes from the socket here. Thread: worker.
+ * The address that comes out is the client's. The connection's own peer is the proxy: that it may
+ * sit on this machine says nothing about the client, so `isLoopback` never comes from the socket
+ * here. Thread: worker.
  */
 
 import type { Socket } from "node:net";

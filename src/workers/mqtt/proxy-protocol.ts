@@ -1,6 +1,6 @@
 /**
- * The PROXY protocol header, versions 1 and 2, that a load balancer puts in front of a connection to say whose it is.
- * Pure: bytes in, addresses out. Malformed input is a return value.
+ * The PROXY protocol header, versions 1 and 2, that a load balancer puts in front of a connection
+ * to say whose it is. Pure: bytes in, addresses out. Malformed input is a return value.
  *
  *     v1   "PROXY TCP4 203.0.113.7 198.51.100.1 50123 1883\r\n"     at most 107 bytes
  *
@@ -21,7 +21,10 @@ export const PROXY_MALFORMED = -2;
 /** "Worst case (optional fields set to 0xff)" of version 1, CR LF included (§2.1). */
 const V1_SIZE_MAX = 107;
 const V2_FIXED_SIZE = 16;
-/** The protocol allows 65535. What real proxies send (addresses, host name, certificate names) fits many times. */
+/**
+ * The protocol allows 65535. What real proxies send (addresses, host name, certificate names) fits
+ * many times.
+ */
 const V2_BODY_SIZE_MAX = 4096;
 const V2_SIGNATURE = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
 const V1_PREFIX = Buffer.from("PROXY ", "ascii");
@@ -40,14 +43,20 @@ const UNIX_SIZE = 216;
 
 const TLV_SSL = 0x20;
 const TLV_SSL_COMMON_NAME = 0x22;
-/** Client flags of TLV_SSL: a certificate was presented on this connection, or in an earlier one of its TLS session. */
+/**
+ * Client flags of TLV_SSL: a certificate was presented on this connection, or in an earlier one of
+ * its TLS session.
+ */
 const SSL_CERTIFICATE_FLAGS = 0x02 | 0x04;
 /** Client flags, u32 verify result; then TLVs of its own. */
 const SSL_FIXED_SIZE = 5;
 
 /** What a header said. Valid after `parseProxyHeader` returned a size. */
 export class ProxyHeader {
-  /** Empty: the proxy speaks for itself (health check) or does not know; the socket's own peer is all there is. */
+  /**
+   * Empty: the proxy speaks for itself (health check) or does not know; the socket's own peer is
+   * all there is.
+   */
   address = "";
   port = 0;
   /** Of the client certificate that the proxy verified, else null. */
@@ -55,8 +64,9 @@ export class ProxyHeader {
 }
 
 /**
- * Reads a header from the beginning of `bytes` into `header`. Returns its size in bytes, PROXY_INCOMPLETE when more are
- * needed, or PROXY_MALFORMED. Never asks for more than 16 + 4096 bytes.
+ * Reads a header from the beginning of `bytes` into `header`. Returns its size in bytes,
+ * PROXY_INCOMPLETE when more are needed, or PROXY_MALFORMED. Never asks for more than 16 + 4096
+ * bytes.
  */
 export function parseProxyHeader(bytes: Uint8Array, header: ProxyHeader): number {
   header.address = "";
@@ -114,7 +124,8 @@ function parseV2(bytes: Uint8Array, header: ProxyHeader): number {
   if (bodySize > V2_BODY_SIZE_MAX) return PROXY_MALFORMED;
   const size = V2_FIXED_SIZE + bodySize;
   if (bytes.length < size) return PROXY_INCOMPLETE;
-  // "The receiver must accept this connection as valid and must use the real connection endpoints" (§2.2).
+  // "The receiver must accept this connection as valid and must use the real connection endpoints"
+  // (§2.2).
   if (command === COMMAND_LOCAL) return size;
   const addressSize = addressBlockSize(family);
   if (addressSize < 0 || addressSize > bodySize) return PROXY_MALFORMED;
@@ -146,7 +157,10 @@ function readV2Address(bytes: Uint8Array, family: number, header: ProxyHeader): 
   header.port = (bytes[portOffset]! << 8) | bytes[portOffset + 1]!;
 }
 
-/** Walks the extensions and keeps the verified certificate's name. False: one claims more bytes than there are. */
+/**
+ * Walks the extensions and keeps the verified certificate's name. False: one claims more bytes than
+ * there are.
+ */
 function readTlvs(bytes: Uint8Array, start: number, end: number, header: ProxyHeader): boolean {
   let offset = start;
   while (offset < end) {

@@ -1,12 +1,13 @@
 /**
- * Listening on one port from every worker, so that the kernel spreads connections over them (SO_REUSEPORT).
+ * Listening on one port from every worker, so that the kernel spreads connections over them
+ * (SO_REUSEPORT).
  *
- * Three ways, by platform: "node" = Node's own `reusePort` (22.12, 23.1 and later); "libc" = a socket opened through
- * the C library and handed over as a descriptor (Node 20 on Linux); "none" = nobody shares, worker 1 accepts for all.
- * One shared descriptor on Node 20 is no alternative: it spreads badly (114/42/13/35 of 204), and closes for everybody
- * when its first user does.
- * A connection that waits in the queue of a worker's socket when that worker stops is reset by the kernel; the client
- * connects again. Thread: worker.
+ * Three ways, by platform: "node" = Node's own `reusePort` (22.12, 23.1 and later); "libc" = a
+ * socket opened through the C library and handed over as a descriptor (Node 20 on Linux); "none" =
+ * nobody shares, worker 1 accepts for all. One shared descriptor on Node 20 is no alternative: it
+ * spreads badly (114/42/13/35 of 204), and closes for everybody when its first user does. A
+ * connection that waits in the queue of a worker's socket when that worker stops is reset by the
+ * kernel; the client connects again. Thread: worker.
  */
 
 import { lookup } from "node:dns/promises";
@@ -15,10 +16,14 @@ import { type LibC, loadLibC } from "./tcp-libc.ts";
 
 export type PortSharing = "node" | "libc" | "none";
 
-/** Waiting connections per worker; the kernel lowers it to net.core.somaxconn (4096 on today's Linux). */
+/**
+ * Waiting connections per worker; the kernel lowers it to net.core.somaxconn (4096 on today's
+ * Linux).
+ */
 const BACKLOG = 4096;
 
-// Linux, all architectures that Node runs on but MIPS, which differs in SOL_SOCKET and is not offered.
+// Linux, all architectures that Node runs on but MIPS, which differs in SOL_SOCKET and is not
+// offered.
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_STREAM = 1;
@@ -51,8 +56,9 @@ export interface ListenError extends Error {
 }
 
 /**
- * Listens on `host` and `port` (0 = any free one) and resolves to the bound port. Rejects with an error whose `code` is
- * EADDRINUSE, EACCES and the like. "::" also takes IPv4, and falls back to "0.0.0.0" on a machine without IPv6.
+ * Listens on `host` and `port` (0 = any free one) and resolves to the bound port. Rejects with an
+ * error whose `code` is EADDRINUSE, EACCES and the like. "::" also takes IPv4, and falls back to
+ * "0.0.0.0" on a machine without IPv6.
  */
 export async function listenShared(
   server: Server,

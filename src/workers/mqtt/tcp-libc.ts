@@ -1,12 +1,12 @@
 /**
- * The few C library calls that Node has no word for: opening a socket with SO_REUSEPORT (Node 20), and `send` without
- * the stream machinery around it. The only importer of `koffi`.
+ * The few C library calls that Node has no word for: opening a socket with SO_REUSEPORT (Node 20),
+ * and `send` without the stream machinery around it. The only importer of `koffi`.
  *
- * Why `send`: for a 72-byte write to each of 500 sockets, Node 20 to 26 spend 0.6–0.8 µs of user time and several heap
- * objects in `socket.write`, and 0.2–0.3 µs without an object in this call; the system call itself costs 3.5 µs either
- * way.
- * Linux only, because the constants below are Linux's. Everything that uses this has a path without it.
- * Thread: worker; each thread loads its own copy.
+ * Why `send`: for a 72-byte write to each of 500 sockets, Node 20 to 26 spend 0.6–0.8 µs of user
+ * time and several heap objects in `socket.write`, and 0.2–0.3 µs without an object in this call;
+ * the system call itself costs 3.5 µs either way. Linux only, because the constants below are
+ * Linux's. Everything that uses this has a path without it. Thread: worker; each thread loads its
+ * own copy.
  */
 
 import { createRequire } from "node:module";
@@ -16,8 +16,9 @@ const MSG_NOSIGNAL = 0x4000;
 const SEND_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL;
 
 /**
- * Hands bytes[0, size) of a connected socket to the kernel without waiting. Returns how many it took, or a negative
- * number when it took none, be it full or broken: the caller's stream then finds out which.
+ * Hands bytes[0, size) of a connected socket to the kernel without waiting. Returns how many it
+ * took, or a negative number when it took none, be it full or broken: the caller's stream then
+ * finds out which.
  */
 export type KernelSend = (fd: number, bytes: Uint8Array, size: number) => number;
 
@@ -38,7 +39,9 @@ export interface LibC {
 
 let loaded: LibC | null | undefined;
 
-/** The library, or null where it cannot be used: not Linux, or koffi has no binary for this machine. */
+/**
+ * The library, or null where it cannot be used: not Linux, or koffi has no binary for this machine.
+ */
 export function loadLibC(): LibC | null {
   if (loaded === undefined) loaded = process.platform === "linux" ? tryLoad() : null;
   return loaded;
@@ -48,7 +51,8 @@ function tryLoad(): LibC | null {
   try {
     return bindFunctions(createRequire(import.meta.url)("koffi") as typeof import("koffi"));
   } catch {
-    // Decided here: without koffi the broker runs with socket.write and, on Node 20, with one accepting worker.
+    // Decided here: without koffi the broker runs with socket.write and, on Node 20, with one
+    // accepting worker.
     return null;
   }
 }

@@ -1,15 +1,17 @@
 /**
  * Reading from sockets into one buffer per worker instead of 64 KiB freshly allocated per read.
  *
- * Measured, 72-byte reads: 'data' events cost 2.0–3.0 µs of user time each, this 0.9–1.3 µs (Node 20 to 26). Node has
- * it (`onread`) to sockets that connect, not to accepted ones; the fields it uses are the same in both, so they are
- * looked up by name once, and where a Node version should lack them, 'data' events take over.
- * Thread: worker.
+ * Measured, 72-byte reads: 'data' events cost 2.0–3.0 µs of user time each, this 0.9–1.3 µs (Node
+ * 20 to 26). Node has it (`onread`) to sockets that connect, not to accepted ones; the fields it
+ * uses are the same in both, so they are looked up by name once, and where a Node version should
+ * lack them, 'data' events take over. Thread: worker.
  */
 
 import { Socket } from "node:net";
 
-/** Called with the socket as `this`; `bytes[0, size)` is overwritten by the next read of any socket. */
+/**
+ * Called with the socket as `this`; `bytes[0, size)` is overwritten by the next read of any socket.
+ */
 export type ReadCallback = (this: Socket, size: number, bytes: Uint8Array) => boolean;
 
 /** Large enough for libuv's usual read (64 KiB); one per worker thread. */

@@ -1,9 +1,9 @@
 /**
  * MQTT over TLS: the handshake between an accepted socket and its transport.
  *
- * Node's TLS server does the handshake, but does not listen: sockets that passed the gate are handed to it, so limits
- * and PROXY headers are the same for all protocols, and a reload is a new server for sockets to come.
- * Thread: worker.
+ * Node's TLS server does the handshake, but does not listen: sockets that passed the gate are
+ * handed to it, so limits and PROXY headers are the same for all protocols, and a reload is a new
+ * server for sockets to come. Thread: worker.
  */
 
 import type { Socket } from "node:net";
@@ -15,7 +15,10 @@ import type { Carrier, ListenerLane } from "./listener-lane.ts";
 import { StreamTransport } from "./tcp-transport.ts";
 import { loadTlsOptions } from "./tls-context.ts";
 
-/** The name that MQTT registered for ALPN. A client that offers only others is refused, as RFC 7301 §3.2 demands. */
+/**
+ * The name that MQTT registered for ALPN. A client that offers only others is refused, as RFC 7301
+ * §3.2 demands.
+ */
 const ALPN_MQTT = "mqtt";
 
 export class TlsCarrier implements Carrier {

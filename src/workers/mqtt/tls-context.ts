@@ -1,8 +1,9 @@
 /**
- * Certificates of a TLS listener: read from disk, checked, and chosen by the name that the client asks for (SNI).
+ * Certificates of a TLS listener: read from disk, checked, and chosen by the name that the client
+ * asks for (SNI).
  *
- * Everything is read before anything is used: a reload with one broken file leaves the old certificates in place.
- * Thread: worker.
+ * Everything is read before anything is used: a reload with one broken file leaves the old
+ * certificates in place. Thread: worker.
  */
 
 import { readFileSync } from "node:fs";
@@ -19,7 +20,10 @@ import type { Transport } from "./transport.ts";
 /** Older versions are broken (RFC 8996). */
 const MINIMUM_VERSION = "TLSv1.2";
 
-/** Options for `tls.createServer` and `https.createServer`. Throws an Error that names the file and what is wrong. */
+/**
+ * Options for `tls.createServer` and `https.createServer`. Throws an Error that names the file and
+ * what is wrong.
+ */
 export function loadTlsOptions(config: TlsConfig, protocols: readonly string[]): TlsOptions {
   // Without a bundle Node would accept a certificate of any public authority as a client.
   if (config.clientCertificate !== "none" && config.caFile === null) {
@@ -50,7 +54,10 @@ export function loadTlsOptions(config: TlsConfig, protocols: readonly string[]):
   };
 }
 
-/** The context for a server name: the name itself, then a wildcard for its first label, else the listener's own. */
+/**
+ * The context for a server name: the name itself, then a wildcard for its first label, else the
+ * listener's own.
+ */
 function contextFor(
   contexts: ReadonlyMap<string, SecureContext>,
   serverName: string,
@@ -62,7 +69,10 @@ function contextFor(
   return dot < 0 ? undefined : contexts.get(`*${name.slice(dot)}`);
 }
 
-/** The client's certificate; null when it sent none, "rejected" when it sent one that does not verify. */
+/**
+ * The client's certificate; null when it sent none, "rejected" when it sent one that does not
+ * verify.
+ */
 export function verifiedCertificate(socket: TLSSocket): Transport["certificate"] | "rejected" {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return null;

@@ -1,9 +1,9 @@
 /**
- * One client connection as the MQTT layer sees it, whatever carries it (TCP, TLS, WebSocket): bytes in
- * order, none lost, both ways [MQTT-4.2-1].
+ * One client connection as the MQTT layer sees it, whatever carries it (TCP, TLS, WebSocket): bytes
+ * in order, none lost, both ways [MQTT-4.2-1].
  *
- * Bytes in: `handler.handleBytes`. Bytes out: `output.reserve(n)`, write there, and the event loop calls `flush` once
- * per duty cycle. Thread: worker.
+ * Bytes in: `handler.handleBytes`. Bytes out: `output.reserve(n)`, write there, and the event loop
+ * calls `flush` once per duty cycle. Thread: worker.
  */
 
 import type { OutputBuffer } from "./output-buffer.ts";
@@ -40,5 +40,8 @@ export interface Transport {
   destroy(): void;
 }
 
-/** Called by a listener for each connection that passed its limits; sets `transport.handler` before it returns. */
+/**
+ * Called by a listener for each connection that passed its limits; sets `transport.handler` before
+ * it returns.
+ */
 export type ConnectionAcceptor = (transport: Transport) => void;

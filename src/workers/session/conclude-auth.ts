@@ -1,4 +1,7 @@
-/** From the verdict of authentication to an identity and an open session, or a refusal. Thread: worker. */
+/**
+ * From the verdict of authentication to an identity and an open session, or a refusal. Thread:
+ * worker.
+ */
 
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { ConnectPacket } from "../../shared/mqtt/packet-view.ts";

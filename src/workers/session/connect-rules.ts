@@ -64,8 +64,8 @@ export function isReservedTopic(topic: string): boolean {
 }
 
 /**
- * Seconds a session is kept after its connection. MQTT 3.x: Clean Session 0 means "as long as allowed". Zero stays
- * zero: the session ends with the connection.
+ * Seconds a session is kept after its connection. MQTT 3.x: Clean Session 0 means "as long as
+ * allowed". Zero stays zero: the session ends with the connection.
  */
 export function grantedSessionExpiry(packet: ConnectPacket, settings: TenantSettings): number {
   if (settings.ForceTransient) return 0;
@@ -80,7 +80,9 @@ export function clampSessionExpiry(wantedSeconds: number, settings: TenantSettin
   return Math.min(atLeast, settings.MaxSessionExpirySeconds);
 }
 
-/** Seconds; 0 (off) stays off. What the broker goes by and MQTT 5 clients are told [MQTT-3.2.2-22]. */
+/**
+ * Seconds; 0 (off) stays off. What the broker goes by and MQTT 5 clients are told [MQTT-3.2.2-22].
+ */
 export function grantedKeepAlive(wantedSeconds: number, settings: TenantSettings): number {
   return wantedSeconds === 0 ? 0 : Math.max(wantedSeconds, settings.MinKeepAliveSeconds);
 }

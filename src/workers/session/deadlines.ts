@@ -1,8 +1,7 @@
 /**
- * The one deadline a session has at a time: its connect timeout, then the nearest of keep alive, stalled output and
- * what has to be sent again.
- * Checked lazily: packets only note the time, and who turns out to be alive is put back for later.
- * Thread: worker.
+ * The one deadline a session has at a time: its connect timeout, then the nearest of keep alive,
+ * stalled output and what has to be sent again. Checked lazily: packets only note the time, and who
+ * turns out to be alive is put back for later. Thread: worker.
  */
 
 import { Counter } from "../../shared/metrics/counter-table.ts";
@@ -59,7 +58,10 @@ function stallDeadline(session: Session): number {
   return session.stalledSinceMs + session.context.config.limits.stalledTimeoutMs;
 }
 
-/** The client takes nothing: a DISCONNECT would wait behind everything else, so the connection is dropped. */
+/**
+ * The client takes nothing: a DISCONNECT would wait behind everything else, so the connection is
+ * dropped.
+ */
 function closeStalled(session: Session): void {
   session.context.counters[Counter.STALLED_CLOSED]! += 1;
   session.context.log.warn("client_stalled", {

@@ -1,11 +1,12 @@
 /**
- * Messages to one client: QoS 0 straight into the output, QoS 1 and 2 through the window, what finds no room into the
- * session's queue (transient sessions) or left in the inbox, which keeps the window itself (persistent sessions).
+ * Messages to one client: QoS 0 straight into the output, QoS 1 and 2 through the window, what
+ * finds no room into the session's queue (transient sessions) or left in the inbox, which keeps the
+ * window itself (persistent sessions).
  *
- * A client that does not read: above the connection's, the tenant's or the process's byte budget QoS 0 is dropped and
- * counted, QoS 1 and 2 wait. It is closed when nothing moves for `stalledTimeoutMs` (deadlines.ts).
- * Flow: publish 7/8. Thread: worker. Hot: allocates nothing per QoS 0 delivery, nothing per QoS 1 and 2 delivery that
- * finds room and belongs to no shared group.
+ * A client that does not read: above the connection's, the tenant's or the process's byte budget
+ * QoS 0 is dropped and counted, QoS 1 and 2 wait. It is closed when nothing moves for
+ * `stalledTimeoutMs` (deadlines.ts). Flow: publish 7/8. Thread: worker. Hot: allocates nothing per
+ * QoS 0 delivery, nothing per QoS 1 and 2 delivery that finds room and belongs to no shared group.
  */
 
 import { Counter } from "../../shared/metrics/counter-table.ts";
@@ -30,7 +31,9 @@ import { Phase } from "./session-state.ts";
 import { isTraced, traceDelivery, traceDropped, traceSent } from "./trace.ts";
 import { canWait, pushWaiting, shiftWaiting } from "./waiting-queue.ts";
 
-/** One QoS 1 or 2 message for one session, where more than the window's state must be remembered. */
+/**
+ * One QoS 1 or 2 message for one session, where more than the window's state must be remembered.
+ */
 export interface Delivery {
   readonly message: Message;
   readonly qos: number;
@@ -42,7 +45,10 @@ export interface Delivery {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** A matched publish for a transient session. Called by fan-out; must not end the session (it may be in a loop). */
+/**
+ * A matched publish for a transient session. Called by fan-out; must not end the session (it may be
+ * in a loop).
+ */
 // biome-ignore lint/complexity/useMaxParams: one call per delivery; an object for the arguments would be one too.
 export function deliver(
   session: Session,
@@ -87,7 +93,9 @@ function openWindow(session: Session): OutboundWindow<Delivery | null> | null {
   return session.window.isFull ? null : session.window;
 }
 
-/** QoS 1 and 2 without a copy of the message: nothing of it is needed again. False: it has to wait. */
+/**
+ * QoS 1 and 2 without a copy of the message: nothing of it is needed again. False: it has to wait.
+ */
 function deliverBorrowed(
   session: Session,
   publish: BorrowedPublish,
@@ -146,7 +154,9 @@ export function deliverPush(session: Session, push: InboxPush): void {
   noteSent(session, packetId, delivery);
 }
 
-/** For a session that re-sends: remembers what may have to be sent again. `delivery` null: PUBREL. */
+/**
+ * For a session that re-sends: remembers what may have to be sent again. `delivery` null: PUBREL.
+ */
 export function noteSent(session: Session, packetId: number, delivery: Delivery | null): void {
   const { resends } = session;
   if (resends === null) return;
@@ -154,7 +164,9 @@ export function noteSent(session: Session, packetId: number, delivery: Delivery 
   if (resends.size === 1) session.reviewDeadline();
 }
 
-/** Sends what waits, while the window and the budget have room; then retained messages may go on. */
+/**
+ * Sends what waits, while the window and the budget have room; then retained messages may go on.
+ */
 export function pumpQueue(session: Session): void {
   const { queue, window } = session;
   if (queue !== null && window !== null) {
@@ -224,7 +236,10 @@ function deliverQos0(
   if (isTraced(session)) traceSent(session, publish, 0, retain, 0);
 }
 
-/** Opens an exchange under a fresh identifier and sends, first time, DUP 0 [MQTT-4.3.2-1] [MQTT-4.3.3-1]. */
+/**
+ * Opens an exchange under a fresh identifier and sends, first time, DUP 0 [MQTT-4.3.2-1]
+ * [MQTT-4.3.3-1].
+ */
 function sendNew(
   session: Session,
   window: OutboundWindow<Delivery | null>,

@@ -1,7 +1,6 @@
 /**
- * One decoded packet to the handler of its type. The decoder has refused what no client may send at all; here is what
- * depends on the session's phase.
- * Flow: publish 3/8. Thread: worker.
+ * One decoded packet to the handler of its type. The decoder has refused what no client may send at
+ * all; here is what depends on the session's phase. Flow: publish 3/8. Thread: worker.
  */
 
 import { assert } from "../../shared/base/assert.ts";
@@ -69,7 +68,10 @@ function dispatchActive(session: Session, view: PacketView): void {
   }
 }
 
-/** Before CONNACK: CONNECT first [MQTT-3.1.0-1], then only what an extended authentication needs [MQTT-3.1.2-30]. */
+/**
+ * Before CONNACK: CONNECT first [MQTT-3.1.0-1], then only what an extended authentication needs
+ * [MQTT-3.1.2-30].
+ */
 function dispatchOpening(session: Session, view: PacketView): void {
   if (view.type === PacketType.CONNECT && session.phase === Phase.AWAIT_CONNECT) {
     assert(view.cold !== null, "the decoder fills in CONNECT");

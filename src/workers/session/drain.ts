@@ -1,7 +1,6 @@
 /**
- * Shutdown: every client is told to go [MQTT5 §4.11], at a bounded rate so that they do not all arrive elsewhere at
- * once, and its connection is flushed and closed.
- * Thread: worker.
+ * Shutdown: every client is told to go [MQTT5 §4.11], at a bounded rate so that they do not all
+ * arrive elsewhere at once, and its connection is flushed and closed. Thread: worker.
  */
 
 import type { SessionContext } from "./session-context.ts";
@@ -11,7 +10,10 @@ const STEP_MS = 20;
 /** How long the last connections may take to flush; the supervisor has a limit of its own. */
 const FLUSH_TIMEOUT_MS = 2000;
 
-/** Reads no more packets: what is accepted by now can be delivered, what comes later belongs to another server. */
+/**
+ * Reads no more packets: what is accepted by now can be delivered, what comes later belongs to
+ * another server.
+ */
 export function stopReading(context: SessionContext): void {
   for (const session of context.registry.all()) session.pause(PauseReason.DRAIN);
 }

@@ -1,9 +1,10 @@
 /**
  * Until here a session keeps its state, and a stored one beyond [MQTT-4.1.0-1].
  *
- * What is left to do when a connection ends: the will, the routes of a transient session or the detachment of a stored
- * one, messages of shared groups that this member did not finish, and the claim on the client identifier, last of all.
- * Thread: worker. Called once per session, by Session.end.
+ * What is left to do when a connection ends: the will, the routes of a transient session or the
+ * detachment of a stored one, messages of shared groups that this member did not finish, and the
+ * claim on the client identifier, last of all. Thread: worker. Called once per session, by
+ * Session.end.
  */
 
 import { Counter } from "../../shared/metrics/counter-table.ts";
@@ -31,7 +32,8 @@ export function endSession(session: Session, wasActive: boolean): void {
   }
   if (session.isPersistent) detach(session);
   else if (wasActive) endTransient(session);
-  // An attach may be under way. Ahead of the release, so that no successor meets it; no CONNACK, so no will.
+  // An attach may be under way. Ahead of the release, so that no successor meets it; no CONNACK, so
+  // no will.
   else context.inbox.detach(session, -1, true);
   // Retained messages on their way to this client: told now, they give up.
   const { onRoom } = session;
@@ -76,7 +78,10 @@ function keepsWill(session: Session): boolean {
   );
 }
 
-/** Unfinished messages of shared groups go to other members, but never a QoS 2 message begun [MQTT-4.8.2-5]. */
+/**
+ * Unfinished messages of shared groups go to other members, but never a QoS 2 message begun
+ * [MQTT-4.8.2-5].
+ */
 function handOver(session: Session): void {
   for (const { awaiting, value } of session.window?.entries() ?? []) {
     if (value !== null && awaiting === Awaiting.PUBACK) redispatch(session, value);

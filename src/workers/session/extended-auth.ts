@@ -1,6 +1,6 @@
 /**
- * Extended authentication (MQTT5 §4.12): the AUTH round trips inside CONNECT and re-authentication on an open session.
- * The provider keeps its state in `ExtendedAuthExchange.state` between steps.
+ * Extended authentication (MQTT5 §4.12): the AUTH round trips inside CONNECT and re-authentication
+ * on an open session. The provider keeps its state in `ExtendedAuthExchange.state` between steps.
  * Thread: worker.
  */
 

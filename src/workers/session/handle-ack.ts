@@ -1,8 +1,9 @@
 /**
  * PUBACK, PUBREC, PUBREL, PUBCOMP from the client. Thread: worker.
  *
- * A stored session's inbox learns of each step; PUBREL leaves only when it has stored the PUBREC, so that a resumed
- * session never goes back to PUBLISH [MQTT-4.3.3-6]. No step asks whether the message has expired [MQTT-4.3.3-13].
+ * A stored session's inbox learns of each step; PUBREL leaves only when it has stored the PUBREC,
+ * so that a resumed session never goes back to PUBLISH [MQTT-4.3.3-6]. No step asks whether the
+ * message has expired [MQTT-4.3.3-13].
  */
 
 import { Awaiting } from "../../shared/mqtt/outbound-window.ts";

@@ -1,5 +1,6 @@
 /**
- * AUTH from the client: the next step of an exchange, or the start of a re-authentication. Thread: worker.
+ * AUTH from the client: the next step of an exchange, or the start of a re-authentication. Thread:
+ * worker.
  */
 
 import type { AuthPacket } from "../../shared/mqtt/packet-view.ts";

@@ -4,9 +4,9 @@
  *     own rules → authenticate (AUTH round trips) → tenant rules → authorize connect and will
  *       → claim the client identifier → attach or discard the stored session → CONNACK
  *
- * Every step may wait for another thread; input is paused meanwhile, so nothing is processed before the CONNACK
- * [MQTT-3.1.4-6]. Values above the server's own limits are legal and accepted; the server just uses less.
- * Thread: worker.
+ * Every step may wait for another thread; input is paused meanwhile, so nothing is processed before
+ * the CONNACK [MQTT-3.1.4-6]. Values above the server's own limits are legal and accepted; the
+ * server just uses less. Thread: worker.
  */
 
 import { ProtocolVersion } from "../../shared/mqtt/packet-type.ts";

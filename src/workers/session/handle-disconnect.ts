@@ -1,4 +1,7 @@
-/** DISCONNECT from the client: what becomes of will and session expiry, then the end. Thread: worker. */
+/**
+ * DISCONNECT from the client: what becomes of will and session expiry, then the end. Thread:
+ * worker.
+ */
 
 import type { DisconnectPacket } from "../../shared/mqtt/packet-view.ts";
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";

@@ -1,9 +1,10 @@
 /**
- * An inbound PUBLISH: alias, rules, quota, authorization, then match and fan-out, then its acknowledgement.
+ * An inbound PUBLISH: alias, rules, quota, authorization, then match and fan-out, then its
+ * acknowledgement.
  *
- * QoS 2 uses "method B" of MQTT5 §4.3.3: the publish is distributed at once, its identifier is kept until PUBREL, and
- * a repeat of it only gets PUBREC again [MQTT-4.3.3-10].
- * Flow: publish 4/8. Thread: worker. Hot: allocates nothing at QoS 0.
+ * QoS 2 uses "method B" of MQTT5 §4.3.3: the publish is distributed at once, its identifier is kept
+ * until PUBREL, and a repeat of it only gets PUBREC again [MQTT-4.3.3-10]. Flow: publish 4/8.
+ * Thread: worker. Hot: allocates nothing at QoS 0.
  */
 
 import { Counter } from "../../shared/metrics/counter-table.ts";
@@ -72,8 +73,8 @@ export function handlePublish(session: Session, view: PacketView): void {
 }
 
 /**
- * Fan-out of `context.publish`, then the acknowledgement that its QoS demands [MQTT-3.3.4-1], now or
- * when every inbox that it belongs to has it [MQTT-4.5.0-1].
+ * Fan-out of `context.publish`, then the acknowledgement that its QoS demands [MQTT-3.3.4-1], now
+ * or when every inbox that it belongs to has it [MQTT-4.5.0-1].
  */
 function distribute(session: Session, qos: number, packetId: number): void {
   const { publisher, publish } = session.context;
@@ -102,8 +103,9 @@ function distribute(session: Session, qos: number, packetId: number): void {
 }
 
 /**
- * PUBREC promises that a repeat will be recognised, also after a reconnect. Stored with the fan-out and not after it:
- * the connection may die before any inbox has answered, and then the client sends again what is on its way already.
+ * PUBREC promises that a repeat will be recognised, also after a reconnect. Stored with the fan-out
+ * and not after it: the connection may die before any inbox has answered, and then the client sends
+ * again what is on its way already.
  */
 function keepIdentifier(session: Session, ack: InboundAck): void {
   ack.isKept = false;
@@ -147,7 +149,8 @@ async function publishWhenAllowed(
 function concludePublish(session: Session, ack: InboundAck, outcome: PublishOutcome): void {
   if (session.phase !== Phase.ACTIVE) return;
   if (outcome === PublishOutcome.FAILED && !session.isV5) {
-    // MQTT 3.x cannot say no: without an acknowledgement the client sends again on its next connection.
+    // MQTT 3.x cannot say no: without an acknowledgement the client sends again on its next
+    // connection.
     forgetIdentifier(session, ack);
     session.close(ReasonCode.SERVER_UNAVAILABLE, "a stored session's worker went away");
     return;
@@ -202,7 +205,10 @@ function resolveAlias(session: Session, view: PacketView): Uint8Array | null {
   return null;
 }
 
-/** False: the connection is closed, the client has more in flight than CONNACK allowed [MQTT-3.3.4-7]. */
+/**
+ * False: the connection is closed, the client has more in flight than CONNACK allowed
+ * [MQTT-3.3.4-7].
+ */
 function admitQuota(session: Session, view: PacketView): boolean {
   // QoS 2 counts until PUBREL, QoS 1 until PUBACK.
   const inFlight = (session.inboundAcks?.pubackCount ?? 0) + (session.inboundIds?.size ?? 0);
@@ -218,7 +224,9 @@ function repeatPubrec(session: Session, packetId: number): void {
   sendAck(session, PacketType.PUBREC, packetId, ReasonCode.SUCCESS);
 }
 
-/** MQTT 3.x has no refusal: the publish is acknowledged and dropped, as the specification allows. */
+/**
+ * MQTT 3.x has no refusal: the publish is acknowledged and dropped, as the specification allows.
+ */
 function denyPublish(session: Session, qos: number, packetId: number): void {
   const { counters } = session.context;
   counters[Counter.AUTHORIZATION_DENIED]! += 1;

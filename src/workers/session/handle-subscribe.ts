@@ -1,8 +1,8 @@
 /**
- * SUBSCRIBE: each filter is checked, authorized, made a route on every worker, and only then comes the one SUBACK with
- * a code per filter in their order [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.9.3-1]; so after SUBACK a publish from any
- * connection is delivered. Retained messages follow the SUBACK.
- * Thread: worker.
+ * SUBSCRIBE: each filter is checked, authorized, made a route on every worker, and only then comes
+ * the one SUBACK with a code per filter in their order [MQTT-3.8.4-5] [MQTT-3.8.4-6]
+ * [MQTT-3.9.3-1]; so after SUBACK a publish from any connection is delivered. Retained messages
+ * follow the SUBACK. Thread: worker.
  */
 
 import { Counter } from "../../shared/metrics/counter-table.ts";
@@ -47,7 +47,8 @@ export function handleSubscribe(session: Session, packet: SubscribePacket): void
     );
     return;
   }
-  // Later packets wait for the SUBACK: what the client publishes next finds its own subscription on every worker.
+  // Later packets wait for the SUBACK: what the client publishes next finds its own subscription on
+  // every worker.
   session.pause(PauseReason.ANSWER);
   const verdicts = packet.subscriptions.map((request) => authorize(session, request));
   if (verdicts.every((verdict) => typeof verdict === "boolean")) {

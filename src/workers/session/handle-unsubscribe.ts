@@ -1,7 +1,7 @@
 /**
- * UNSUBSCRIBE: exact comparison of filters [MQTT-3.10.4-1]; new messages stop at once [MQTT-3.10.4-2], those begun are
- * finished [MQTT-3.10.4-3]; one UNSUBACK, also when nothing was subscribed [MQTT-3.10.4-5].
- * Thread: worker.
+ * UNSUBSCRIBE: exact comparison of filters [MQTT-3.10.4-1]; new messages stop at once
+ * [MQTT-3.10.4-2], those begun are finished [MQTT-3.10.4-3]; one UNSUBACK, also when nothing was
+ * subscribed [MQTT-3.10.4-5]. Thread: worker.
  */
 
 import type { UnsubscribePacket } from "../../shared/mqtt/packet-view.ts";

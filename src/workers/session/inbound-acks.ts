@@ -1,6 +1,6 @@
 /**
- * Acknowledgements of QoS 1 and 2 publishes leave in the order the publishes came [MQTT-4.6.0-2] [MQTT-4.6.0-3], also
- * when an inbox on another thread answers the second one first.
+ * Acknowledgements of QoS 1 and 2 publishes leave in the order the publishes came [MQTT-4.6.0-2]
+ * [MQTT-4.6.0-3], also when an inbox on another thread answers the second one first.
  *
  *     head ─► [id 7 PUBACK, waits] [id 8 PUBREC, 0x00] [id 9 PUBACK, 0x10] ◄─ tail      nothing leaves yet
  *

@@ -1,6 +1,7 @@
 /**
- * The second half of CONNECT: the client is who it says; now its tenant's rules, its claim on the client identifier,
- * its stored session, and the CONNACK. Continues handle-connect.ts. Thread: worker.
+ * The second half of CONNECT: the client is who it says; now its tenant's rules, its claim on the
+ * client identifier, its stored session, and the CONNACK. Continues handle-connect.ts. Thread:
+ * worker.
  */
 
 import { Counter } from "../../shared/metrics/counter-table.ts";
@@ -28,7 +29,10 @@ import { inboxWill } from "./will.ts";
 
 type AuthSuccess = Extract<AuthOutcome, { kind: "success" }>;
 
-/** Receive Maximum of MQTT 3.x clients, which cannot say: enough to fill a fast link, small enough to hold. */
+/**
+ * Receive Maximum of MQTT 3.x clients, which cannot say: enough to fill a fast link, small enough
+ * to hold.
+ */
 const V3_RECEIVE_MAXIMUM = 1024;
 
 export function openSession(session: Session, packet: ConnectPacket, auth: AuthSuccess): void {

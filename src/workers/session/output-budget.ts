@@ -1,7 +1,7 @@
 /**
- * Byte budgets of output that clients have not taken: per connection, per tenant, per process (each worker gets its
- * share). A session counts what is left after each flush, so a burst within one duty cycle costs nobody anything.
- * Thread: worker.
+ * Byte budgets of output that clients have not taken: per connection, per tenant, per process (each
+ * worker gets its share). A session counts what is left after each flush, so a burst within one
+ * duty cycle costs nobody anything. Thread: worker.
  */
 
 import type { Session } from "./session.ts";
@@ -11,7 +11,8 @@ export function isOverBudget(session: Session): boolean {
   const { limits, workers } = session.context.config;
   const { transport, tenant } = session;
   if (transport.output.size + transport.bufferedBytes > limits.connectionOutputBytes) {
-    // A burst within one duty cycle is not yet a slow client: first see whether the kernel takes it.
+    // A burst within one duty cycle is not yet a slow client: first see whether the kernel takes
+    // it.
     if (transport.bufferedBytes > 0) return true;
     session.context.flushNow(transport);
     if (transport.output.size + transport.bufferedBytes > limits.connectionOutputBytes) return true;
@@ -22,7 +23,10 @@ export function isOverBudget(session: Session): boolean {
   return tenantBytes * workers > limits.tenantOutputBytes && session.countedBytes > 0;
 }
 
-/** Called after each flush of the session's transport, and with `isGone` when the connection is closed. */
+/**
+ * Called after each flush of the session's transport, and with `isGone` when the connection is
+ * closed.
+ */
 export function countOutput(session: Session, isGone: boolean): void {
   const waiting = isGone ? 0 : session.transport.bufferedBytes;
   const change = waiting - session.countedBytes;

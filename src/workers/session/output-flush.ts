@@ -1,6 +1,6 @@
 /**
- * Flushes connections at the end of a duty cycle, and holds those back that are above OutBoundBandWidth.
- * Thread: worker. Scope: one per worker.
+ * Flushes connections at the end of a duty cycle, and holds those back that are above
+ * OutBoundBandWidth. Thread: worker. Scope: one per worker.
  */
 
 import type { Transport } from "../mqtt/transport.ts";
@@ -26,7 +26,8 @@ export class OutputFlush {
     transport.flush();
     if (session !== null) {
       countOutput(session, false);
-      // What waits for room may go on in the next cycle; a transport that is stuck says so itself, by handleDrain.
+      // What waits for room may go on in the next cycle; a transport that is stuck says so itself,
+      // by handleDrain.
       if (transport.bufferedBytes === 0 && hasWaiting(session))
         this.#later(0, () => pumpQueue(session));
     }

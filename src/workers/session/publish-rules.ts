@@ -1,6 +1,6 @@
 /**
- * What a tenant's settings and MQTT say about one inbound PUBLISH, beyond what the decoder has checked.
- * Thread: worker. Allocates nothing for a legal publish.
+ * What a tenant's settings and MQTT say about one inbound PUBLISH, beyond what the decoder has
+ * checked. Thread: worker. Allocates nothing for a legal publish.
  */
 
 import { isValidUtf8 } from "../../shared/bytes/utf8.ts";
@@ -13,7 +13,10 @@ import { checkTopicLimits, TopicLimit } from "../../shared/topic/topic-name.ts";
 const RESERVED = [0x24, 0x53, 0x59, 0x53] as const;
 const SLASH = 0x2f;
 
-/** Faults that end the connection: a reason code, or 0. `topic`: where the topic name lies, alias resolved. */
+/**
+ * Faults that end the connection: a reason code, or 0. `topic`: where the topic name lies, alias
+ * resolved.
+ */
 export function checkPublish(
   view: PacketView,
   topicBytes: Uint8Array,

@@ -1,7 +1,7 @@
 /**
- * MsgPubPerSec, InBoundBandWidth and OutBoundBandWidth of a tenant, per connection. A client above a rate is read (or
- * written) later, never dropped.
- * Thread: worker. No bucket exists while a limit is off.
+ * MsgPubPerSec, InBoundBandWidth and OutBoundBandWidth of a tenant, per connection. A client above
+ * a rate is read (or written) later, never dropped. Thread: worker. No bucket exists while a limit
+ * is off.
  */
 
 import { TokenBucket } from "../../shared/collections/token-bucket.ts";

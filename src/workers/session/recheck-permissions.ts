@@ -1,8 +1,8 @@
 /**
- * After a reload of users or rules: live subscriptions that are no longer allowed are removed, and wills that are no
- * longer allowed are forgotten. Publishes are checked anyway, each session's remembered verdicts being void. Stored
- * sessions are looked at when their client is back.
- * Thread: worker.
+ * After a reload of users or rules: live subscriptions that are no longer allowed are removed, and
+ * wills that are no longer allowed are forgotten. Publishes are checked anyway, each session's
+ * remembered verdicts being void. Stored sessions are looked at when their client is back. Thread:
+ * worker.
  */
 
 import { Counter } from "../../shared/metrics/counter-table.ts";

@@ -1,4 +1,7 @@
-/** Refused connections: CONNACK with a failure code where the client can read one, then the end. Thread: worker. */
+/**
+ * Refused connections: CONNACK with a failure code where the client can read one, then the end.
+ * Thread: worker.
+ */
 
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import { PacketType, ProtocolVersion } from "../../shared/mqtt/packet-type.ts";
@@ -36,7 +39,10 @@ export function refuse(
   session.close(reasonCode, text);
 }
 
-/** A CONNECT that does not decode: answered in the version the client can read, else closed silently [MQTT-3.1.2-2]. */
+/**
+ * A CONNECT that does not decode: answered in the version the client can read, else closed silently
+ * [MQTT-3.1.2-2].
+ */
 export function refuseConnect(
   session: Session,
   view: PacketView,

@@ -1,7 +1,7 @@
 /**
- * Retained messages for new subscriptions, filter by filter, batch by batch: the next batch is asked for when the
- * client has room for it, so a wildcard over a million retained messages costs one batch of memory.
- * Thread: worker. Scope: one per SUBSCRIBE that wants retained messages.
+ * Retained messages for new subscriptions, filter by filter, batch by batch: the next batch is
+ * asked for when the client has room for it, so a wildcard over a million retained messages costs
+ * one batch of memory. Thread: worker. Scope: one per SUBSCRIBE that wants retained messages.
  */
 
 import type { Message } from "../../shared/mqtt/message.ts";
@@ -21,8 +21,8 @@ export interface RetainedRequest {
 }
 
 /**
- * 64 messages of the usual hundred bytes fill one segment burst; a batch is bounded by bytes too, and by the session's
- * queue, which is to hold all of it.
+ * 64 messages of the usual hundred bytes fill one segment burst; a batch is bounded by bytes too,
+ * and by the session's queue, which is to hold all of it.
  */
 const BATCH = 64;
 /** A stored session takes the next batch while at most this many are not acknowledged. */
@@ -37,7 +37,10 @@ class RetainedReplay {
   readonly #requests: readonly RetainedRequest[];
   #position = 0;
   #scan: RetainScan | null = null;
-  /** Messages handed to the session's inbox since the replay began, and what it had acknowledged then. */
+  /**
+   * Messages handed to the session's inbox since the replay began, and what it had acknowledged
+   * then.
+   */
   #stored = 0;
   readonly #acknowledgedAtStart: number;
 

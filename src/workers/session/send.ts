@@ -1,8 +1,7 @@
 /**
- * Packets from the broker itself to one client: acknowledgements straight into the output, the rare ones through the
- * cold-packet encoder, which leaves out reason strings and user properties that would exceed the client's Maximum
- * Packet Size.
- * Flow: publish 8/8. Thread: worker.
+ * Packets from the broker itself to one client: acknowledgements straight into the output, the rare
+ * ones through the cold-packet encoder, which leaves out reason strings and user properties that
+ * would exceed the client's Maximum Packet Size. Flow: publish 8/8. Thread: worker.
  */
 
 import { Counter } from "../../shared/metrics/counter-table.ts";
@@ -39,7 +38,9 @@ export function sendPingresp(session: Session): void {
   countSent(session, PINGRESP_SIZE);
 }
 
-/** A packet that cannot be made to fit the client's Maximum Packet Size is not sent [MQTT-3.1.2-24]. */
+/**
+ * A packet that cannot be made to fit the client's Maximum Packet Size is not sent [MQTT-3.1.2-24].
+ */
 export function sendCold(session: Session, packet: ColdServerPacket): void {
   const bytes = encodeColdPacket(
     packet,

@@ -1,7 +1,7 @@
 /**
- * Log events of a client's life, one per step and none per message. Names are stable: dashboards and alerts match on
- * them. Where BifroMQ has an event for a step, its name stands here in lower case, as event or as `cause`.
- * Thread: worker.
+ * Log events of a client's life, one per step and none per message. Names are stable: dashboards
+ * and alerts match on them. Where BifroMQ has an event for a step, its name stands here in lower
+ * case, as event or as `cause`. Thread: worker.
  */
 
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";

@@ -1,7 +1,6 @@
 /**
- * The sessions of this worker: by (tenant, client identifier) once their claim is granted, and all connections for
- * shutdown and reload.
- * Thread: worker. Scope: one per worker.
+ * The sessions of this worker: by (tenant, client identifier) once their claim is granted, and all
+ * connections for shutdown and reload. Thread: worker. Scope: one per worker.
  */
 
 import type { Session } from "./session.ts";

@@ -1,13 +1,14 @@
 /**
- * One client connection and the MQTT session on it: state, input loop, output, end. What each packet does stands in
- * the handle-*.ts file of its type; how messages leave, in deliver.ts.
+ * One client connection and the MQTT session on it: state, input loop, output, end. What each
+ * packet does stands in the handle-*.ts file of its type; how messages leave, in deliver.ts.
  *
  *     AWAIT_CONNECT ──CONNECT──► OPENING ──CONNACK 0──► ACTIVE ──► CLOSED
  *                                 (authenticate, claim, attach)      ▲ from everywhere
  *
- * Input is processed packet by packet while nothing pauses it; what is left waits in `input`, and the socket is not
- * read. Invariant: at most one session object is ACTIVE per (tenant, client identifier) on all workers.
- * Flow: publish 3/8. Thread: worker. Scope: one per connection; idle, it holds no buffers.
+ * Input is processed packet by packet while nothing pauses it; what is left waits in `input`, and
+ * the socket is not read. Invariant: at most one session object is ACTIVE per (tenant, client
+ * identifier) on all workers. Flow: publish 3/8. Thread: worker. Scope: one per connection; idle,
+ * it holds no buffers.
  */
 
 import type { RingQueue } from "../../shared/collections/ring-queue.ts";
@@ -47,7 +48,9 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   phase: Phase = Phase.AWAIT_CONNECT;
   #pauses = 0;
   readonly input = new FrameAssembler();
-  /** True while packets are handled: a resume from inside one leaves the rest to the loop that runs. */
+  /**
+   * True while packets are handled: a resume from inside one leaves the rest to the loop that runs.
+   */
   #isHandling = false;
 
   // From CONNECT
@@ -77,7 +80,9 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   requestProblemInformation = true;
 
   // Promised by CONNACK, so it holds whatever a reload brings
-  /** QoS 1 and 2 publishes that the client may have in flight; MQTT 3.x clients, every identifier. */
+  /**
+   * QoS 1 and 2 publishes that the client may have in flight; MQTT 3.x clients, every identifier.
+   */
   inboundReceiveMaximum = 65_535;
   inboundAliasMaximum = 0;
 
@@ -232,8 +237,8 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   }
 
   /**
-   * Tells an MQTT 5 client why [MQTT-4.13.1-1], ends the session, after which nothing is written any
-   * more [MQTT-3.14.4-1], and closes once the output has left [MQTT-3.14.4-2] [MQTT-4.13.2-1].
+   * Tells an MQTT 5 client why [MQTT-4.13.1-1], ends the session, after which nothing is written
+   * any more [MQTT-3.14.4-1], and closes once the output has left [MQTT-3.14.4-2] [MQTT-4.13.2-1].
    */
   close(reasonCode: number, text: string, serverReference: string | null = null): void {
     if (this.phase === Phase.CLOSED) return;

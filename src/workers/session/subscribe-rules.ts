@@ -1,6 +1,6 @@
 /**
- * What a tenant's settings say about one requested subscription, as pure functions; the filter's syntax has been
- * checked by the decoder. Thread: worker.
+ * What a tenant's settings say about one requested subscription, as pure functions; the filter's
+ * syntax has been checked by the decoder. Thread: worker.
  */
 
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";

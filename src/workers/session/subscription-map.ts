@@ -1,6 +1,7 @@
 /**
- * A session's subscriptions by requested filter. Most sessions have one, and a Map with one entry costs 180 bytes, so
- * the Map is made with the second. Thread: worker. Scope: one per session that subscribes.
+ * A session's subscriptions by requested filter. Most sessions have one, and a Map with one entry
+ * costs 180 bytes, so the Map is made with the second. Thread: worker. Scope: one per session that
+ * subscribes.
  */
 
 import type { Subscription } from "../dist/subscription.ts";

@@ -1,8 +1,8 @@
 /**
  * What a worker knows of each tenant: its settings, and its own counters for $SYS.
  *
- * Sessions hold their Tenant and read `tenant.settings` at each use, so a reload reaches live connections.
- * Thread: worker.
+ * Sessions hold their Tenant and read `tenant.settings` at each use, so a reload reaches live
+ * connections. Thread: worker.
  */
 
 import type { BrokerConfig } from "../../shared/config/config.ts";

@@ -1,7 +1,7 @@
 /**
- * Messages that wait in a transient session for room in its window, counted in messages and in memory:
- * per session, per tenant and per worker, so that clients who acknowledge nothing cannot fill it.
- * Thread: worker.
+ * Messages that wait in a transient session for room in its window, counted in messages and in
+ * memory: per session, per tenant and per worker, so that clients who acknowledge nothing cannot
+ * fill it. Thread: worker.
  */
 
 import { RingQueue } from "../../shared/collections/ring-queue.ts";

@@ -11,7 +11,10 @@ export function inboxWill(session: Session, will: WillPacket): InboxWill {
   return { message: willMessage(session, will), delaySeconds: will.delaySeconds };
 }
 
-/** The will as a publish; its expiry starts when it is published. [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.1.3-10] */
+/**
+ * The will as a publish; its expiry starts when it is published. [MQTT-3.1.2-14] [MQTT-3.1.2-15]
+ * [MQTT-3.1.3-10]
+ */
 export function willMessage(session: Session, will: WillPacket): Message {
   return new Message(
     session.tenantId,

@@ -1,6 +1,7 @@
 /**
- * The codec's hot paths allocate nothing: measured by V8's counter of bytes ever allocated, which Node 20 lacks. The
- * gate is 8 bytes per operation: below the smallest object, above the counter's own noise.
+ * The codec's hot paths allocate nothing: measured by V8's counter of bytes ever allocated, which
+ * Node 20 lacks. The gate is 8 bytes per operation: below the smallest object, above the counter's
+ * own noise.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,6 @@
-/** The decoder against bytes nobody planned: it answers, never throws, and stays inside the packet. */
+/**
+ * The decoder against bytes nobody planned: it answers, never throws, and stays inside the packet.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

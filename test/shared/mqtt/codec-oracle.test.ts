@@ -1,6 +1,6 @@
 /**
- * The decoder against mqtt-packet's encoder, where that one is right: whatever it generates from a random legal packet
- * reads back as the same packet.
+ * The decoder against mqtt-packet's encoder, where that one is right: whatever it generates from a
+ * random legal packet reads back as the same packet.
  */
 
 import assert from "node:assert/strict";

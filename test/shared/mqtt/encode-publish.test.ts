@@ -1,4 +1,6 @@
-/** PUBLISH towards subscribers, read back by the independent client-side reader and by mqtt-packet. */
+/**
+ * PUBLISH towards subscribers, read back by the independent client-side reader and by mqtt-packet.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

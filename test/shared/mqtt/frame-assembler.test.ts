@@ -1,4 +1,7 @@
-/** The frame assembler: any cut of a stream gives the same packets, and memory only for what really waits. */
+/**
+ * The frame assembler: any cut of a stream gives the same packets, and memory only for what really
+ * waits.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +21,9 @@ import { bytes, concat, type Level, pingreq, publish } from "../../helpers/packe
 
 const LIMIT = 1_048_576;
 
-/** Decodes as a session would, and keeps what it saw. Pauses after every packet when `pausesAlways`. */
+/**
+ * Decodes as a session would, and keeps what it saw. Pauses after every packet when `pausesAlways`.
+ */
 class RecordingSink implements FrameSink {
   isPaused = false;
   pausesAlways = false;

@@ -1,4 +1,7 @@
-/** The match index against the naive matcher, over random filters, topics, and orders of insertion and removal. */
+/**
+ * The match index against the naive matcher, over random filters, topics, and orders of insertion
+ * and removal.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

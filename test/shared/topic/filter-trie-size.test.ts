@@ -18,7 +18,8 @@ test("filter trie: a hundred thousand five-level filters take at most 150 bytes 
   const index = new FilterIndex();
   for (let n = 0; n < FILTERS; n++) index.insert(deviceFilter(n));
   assert.equal(index.trie.size, FILTERS);
-  // 2 to 4 nodes of 24 bytes and one symbol of 36 per filter; the goal of 250 leaves room for the routes beside them.
+  // 2 to 4 nodes of 24 bytes and one symbol of 36 per filter; the goal of 250 leaves room for the
+  // routes beside them.
   const bytesPerFilter = index.trie.memoryBytes / FILTERS;
   assert.ok(bytesPerFilter <= 150, `${bytesPerFilter} bytes per filter`);
 });

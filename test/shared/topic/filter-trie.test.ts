@@ -1,4 +1,7 @@
-/** The match index, case by case. Random cases: filter-trie-property.test.ts; sizes: filter-trie-size.test.ts. */
+/**
+ * The match index, case by case. Random cases: filter-trie-property.test.ts; sizes:
+ * filter-trie-size.test.ts.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

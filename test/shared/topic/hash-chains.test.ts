@@ -1,4 +1,7 @@
-/** Linear hashing: found after any order of insertions and removals, and no larger than its content asks for. */
+/**
+ * Linear hashing: found after any order of insertions and removals, and no larger than its content
+ * asks for.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -5,7 +5,10 @@ import { test } from "node:test";
 import { FIXED_HASH_KEY, hashLevel, wordAt } from "../../../src/shared/topic/level-hash.ts";
 import { utf8 } from "./topics.ts";
 
-/** HalfSipHash-1-3 of the bytes 0, 1, .. n-1 under the key 0, 1, .. 7 for n = 0..16: the Linux kernel's self-test. */
+/**
+ * HalfSipHash-1-3 of the bytes 0, 1, .. n-1 under the key 0, 1, .. 7 for n = 0..16: the Linux
+ * kernel's self-test.
+ */
 const VECTORS = [
   0x5814c896, 0xe7e864ca, 0xbc4b0e30, 0x01539939, 0x7e059ea6, 0x88e3d89b, 0xa0080b65, 0x9d38d9d6,
   0x577999b1, 0xc839caed, 0xe4fa32cf, 0x959246ee, 0x6b28096c, 0x66dd9cd6, 0x16658a7c, 0xd0257b04,
@@ -38,7 +41,8 @@ test("level hash: 65,536 numbered levels fill 65,536 buckets as chance would", (
     const level = utf8(String(index));
     used.add(hash(level, 0, level.length) & (count - 1));
   }
-  // Chance leaves 1/e of the buckets empty: 41,427 used. 400 is more than three standard deviations (about 80).
+  // Chance leaves 1/e of the buckets empty: 41,427 used. 400 is more than three standard deviations
+  // (about 80).
   assert.ok(Math.abs(used.size - count * (1 - 1 / Math.E)) < 400, `${used.size} buckets used`);
 });
 

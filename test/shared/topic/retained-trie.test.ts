@@ -1,4 +1,7 @@
-/** Retained topics: set, get, delete, and what a scan of a filter returns when nothing changes meanwhile. */
+/**
+ * Retained topics: set, get, delete, and what a scan of a filter returns when nothing changes
+ * meanwhile.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

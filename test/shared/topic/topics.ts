@@ -1,6 +1,7 @@
 /**
- * Topics and filters for the tests of this folder: few letters and few levels, so that random filters meet random
- * topics often; `$`, empty levels and characters of two, three and four bytes included.
+ * Topics and filters for the tests of this folder: few letters and few levels, so that random
+ * filters meet random topics often; `$`, empty levels and characters of two, three and four bytes
+ * included.
  */
 
 import fc from "fast-check";

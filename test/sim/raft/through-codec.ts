@@ -1,7 +1,7 @@
 /**
  * What production does to everything that leaves a core: messages become bytes for the network,
- * appends become records for the disk, and come back as other objects. Worlds that do so find what a
- * codec loses, and what relies on two replicas sharing an object.
+ * appends become records for the disk, and come back as other objects. Worlds that do so find what
+ * a codec loses, and what relies on two replicas sharing an object.
  */
 
 import { RecordWriter } from "../../../src/shared/bytes/record-writer.ts";

@@ -1,4 +1,7 @@
-/** Builders shared by the tests of authentication: requests, identities, files that vanish with their test. */
+/**
+ * Builders shared by the tests of authentication: requests, identities, files that vanish with
+ * their test.
+ */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

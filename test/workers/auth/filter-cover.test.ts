@@ -80,8 +80,9 @@ for (const [left, right, expected] of OVERLAPS) {
 }
 
 /**
- * Every topic of up to four levels; "z" occurs in no filter and stands for all other names. The topic of one empty
- * level counts here, though no client may use it: the filters need not know that.
+ * Every topic of up to four levels; "z" occurs in no filter and stands for all other names. The
+ * topic of one empty level counts here, though no client may use it: the filters need not know
+ * that.
  */
 const TOPICS = (() => {
   const levels = ["", "a", "b", "$s", "z"];

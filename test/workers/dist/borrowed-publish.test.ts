@@ -1,4 +1,6 @@
-/** One publish on its way: sent on as it came where possible, re-encoded where not, owned on demand. */
+/**
+ * One publish on its way: sent on as it came where possible, re-encoded where not, owned on demand.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

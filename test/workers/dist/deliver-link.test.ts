@@ -1,4 +1,6 @@
-/** Publishes between workers: what arrives is what was sent, and the written answer to a full ring. */
+/**
+ * Publishes between workers: what arrives is what was sent, and the written answer to a full ring.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DistWorkers, FakeReceiver, QOS_0, subscriptionOf } from "./dist-workers.ts";
 
-/** Starts `thread` again, synchronizing with all others; counts how often it was told to be done. */
+/**
+ * Starts `thread` again, synchronizing with all others; counts how often it was told to be done.
+ */
 function restart(workers: DistWorkers, thread: number): { done: number } {
   const result = { done: 0 };
   const worker = workers.replace(thread);

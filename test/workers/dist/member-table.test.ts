@@ -1,4 +1,6 @@
-/** Slots of shared-group members: found while they are members, never mistaken for their successor. */
+/**
+ * Slots of shared-group members: found while they are members, never mistaken for their successor.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

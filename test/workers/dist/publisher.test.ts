@@ -1,4 +1,7 @@
-/** A publish from end to end over several workers: who gets it, how often, and what the publisher learns. */
+/**
+ * A publish from end to end over several workers: who gets it, how often, and what the publisher
+ * learns.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

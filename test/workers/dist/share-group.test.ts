@@ -1,4 +1,6 @@
-/** The choice of one member per message: fair, by load, online before offline, sticky when ordered. */
+/**
+ * The choice of one member per message: fair, by load, online before offline, sticky when ordered.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

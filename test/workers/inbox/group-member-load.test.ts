@@ -1,4 +1,6 @@
-/** Share groups learn how much waits for a stored member: at each message and each acknowledgement. */
+/**
+ * Share groups learn how much waits for a stored member: at each message and each acknowledgement.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** CONNACK, SUBACK, UNSUBACK, DISCONNECT, AUTH: what a client reads, per version and Maximum Packet Size. */
+/**
+ * CONNACK, SUBACK, UNSUBACK, DISCONNECT, AUTH: what a client reads, per version and Maximum Packet
+ * Size.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -124,7 +124,10 @@ export class ListenerFixture {
     return this.clients[index]!;
   }
 
-  /** Waits until `condition` holds; looks once per turn of the event loop, and gives up after four seconds. */
+  /**
+   * Waits until `condition` holds; looks once per turn of the event loop, and gives up after four
+   * seconds.
+   */
   async until(condition: () => boolean): Promise<void> {
     const deadlineMs = performance.now() + WAIT_MS;
     while (!condition()) {

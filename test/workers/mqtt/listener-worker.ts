@@ -1,6 +1,6 @@
 /**
- * A worker thread of reuse-port.test.ts: opens one listener, counts connections, answers questions of its parent.
- * workerData: a ListenerWorkerData. Not a test by itself.
+ * A worker thread of reuse-port.test.ts: opens one listener, counts connections, answers questions
+ * of its parent. workerData: a ListenerWorkerData. Not a test by itself.
  */
 
 import { parentPort, workerData } from "node:worker_threads";

@@ -81,7 +81,9 @@ const UPGRADE = [
   "\r\n",
 ].join("\r\n");
 
-/** Opens connections and waits until each is certainly accepted: connected, or its upgrade answered. */
+/**
+ * Opens connections and waits until each is certainly accepted: connected, or its upgrade answered.
+ */
 async function openMany(
   t: TestContext,
   port: number,

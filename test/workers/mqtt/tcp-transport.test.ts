@@ -7,7 +7,10 @@ import { WORD_CONNECTIONS } from "../../../src/shared/metrics/shared-words.ts";
 import type { ListenerDeps } from "../../../src/workers/mqtt/listener.ts";
 import { ListenerFixture } from "./listener-fixture.ts";
 
-/** Every behaviour must hold on the fast paths and on the paths that use nothing but Node's documented streams. */
+/**
+ * Every behaviour must hold on the fast paths and on the paths that use nothing but Node's
+ * documented streams.
+ */
 const PATHS: readonly (readonly [string, Partial<ListenerDeps>])[] = [
   ["fast paths", {}],
   ["streams only", { without: ["kernel-send", "shared-read-buffer"] }],

@@ -263,7 +263,8 @@ test("tls: a PROXY header comes before the handshake, also in one piece with its
   const raw = connectTcp({ port: fixture.port, host: "127.0.0.1", noDelay: true });
   t.after(() => raw.destroy());
   await once(raw, "connect");
-  // Corked: header and client hello leave together, so the bytes behind the header have to be given back.
+  // Corked: header and client hello leave together, so the bytes behind the header have to be given
+  // back.
   raw.cork();
   raw.write(header);
   const socket = connect({ socket: raw, servername: "broker.test", ca: files.authority.cert });

@@ -1,4 +1,6 @@
-/** Log events: one per step of a client's life, with stable names and what an operator looks for. */
+/**
+ * Log events: one per step of a client's life, with stable names and what an operator looks for.
+ */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
