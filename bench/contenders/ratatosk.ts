@@ -79,24 +79,30 @@ function runningBroker(broker: BrokerProcess, transport: TransportName): Running
  */
 async function ownFigures(broker: BrokerProcess): Promise<Record<string, number>> {
   const figures: Record<string, number> = {};
+  let gcSeconds = 0;
+  let cpuSeconds = 0;
   for (const { name, labels, value } of await broker.metrics()) {
     if (name === "ratatosk_mqtt_dropped_total" && value > 0) {
       const key = `dropped, ${labels["reason"]}`;
       figures[key] = (figures[key] ?? 0) + value;
     }
-    const worst = WORST_OF[`${name} ${labels["quantile"] ?? ""}`.trimEnd()];
+    if (name === "ratatosk_mqtt_gc_seconds_total") gcSeconds += value;
+    if (name === "process_cpu_seconds_total") cpuSeconds += value;
+    const worst = WORST_OF[name];
     if (worst === undefined) continue;
     const [key, factor] = worst;
     figures[key] = Math.max(figures[key] ?? 0, value * factor);
   }
+  figures["garbage collection, % of CPU"] = (gcSeconds / cpuSeconds) * 100;
   return figures;
 }
 
 /**
- * Metrics (and quantiles) of which the worst thread counts: what to call them, and their unit in
+ * Metrics of which the worst thread counts: what to call them, and their unit in
  * ours.
  */
 const WORST_OF: Readonly<Record<string, readonly [string, number]>> = {
-  "ratatosk_event_loop_delay_seconds 0.99": ["event loop delay p99, us", 1e6],
-  "ratatosk_event_loop_delay_seconds 1": ["event loop delay max, us", 1e6],
+  ratatosk_mqtt_event_loop_delay_p99_seconds: ["event loop delay p99, us", 1e6],
+  ratatosk_mqtt_event_loop_delay_max_seconds: ["event loop delay max, us", 1e6],
+  ratatosk_mqtt_ring_high_water_records: ["ring high-water mark in records", 1],
 };

@@ -7,11 +7,13 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { createLogger, loggerOptions } from "../platform/log.ts";
 import { assert } from "../shared/base/assert.ts";
+import { counterRow } from "../shared/metrics/counter-table.ts";
 import type {
   ControlFromWorker,
   ControlToWorker,
   WorkerBoot,
 } from "../shared/protocol/worker-boot.ts";
+import { WorkerHealth } from "./worker-health.ts";
 import { WorkerRuntime } from "./worker-runtime.ts";
 
 const port = parentPort;
@@ -20,6 +22,7 @@ const boot = workerData as WorkerBoot;
 const log = createLogger(loggerOptions(boot.config, boot.threadIndex));
 const report = (message: ControlFromWorker) => port.postMessage(message);
 const runtime = new WorkerRuntime(boot, log, report);
+const health = new WorkerHealth(counterRow(boot.counters, boot.threadIndex));
 
 port.on("message", (message: ControlToWorker) => {
   switch (message.type) {
@@ -56,6 +59,7 @@ function die(error: unknown): void {
  * process.
  */
 function end(exitCode: number): void {
+  health.stop();
   void runtime.closeListeners().finally(() => setTimeout(() => process.exit(exitCode), CLOSE_MS));
 }
 

@@ -78,6 +78,10 @@ export const COUNTERS = [
   counter("shared_redispatched", "shared messages handed to another member"),
   counter("loop_cycles", "duty cycles of the worker's event loop"),
   counter("handshake_failures", "connections lost to PROXY header, TLS or WebSocket handshake"),
+  gauge("event_loop_delay_p99_seconds", "delay of a timer of the worker, this minute or the last"),
+  gauge("event_loop_delay_max_seconds", "longest delay of a timer, this minute or the last"),
+  counter("gc_seconds", "time spent collecting garbage, in seconds"),
+  gauge("ring_high_water_records", "most records from other threads that one duty cycle found"),
 ] as const satisfies readonly CounterDefinition[];
 
 /** Column numbers, in the order of COUNTERS. */
@@ -124,6 +128,10 @@ export const Counter = {
   SHARED_REDISPATCHED: 41,
   LOOP_CYCLES: 42,
   HANDSHAKE_FAILURES: 43,
+  EVENT_LOOP_DELAY_P99_SECONDS: 44,
+  EVENT_LOOP_DELAY_MAX_SECONDS: 45,
+  GC_SECONDS: 46,
+  RING_HIGH_WATER_RECORDS: 47,
 } as const;
 
 /** Room for growth, and rows on cache lines of their own: a multiple of 8. */
