@@ -14,7 +14,7 @@ import { countRuns, measurePlan } from "./report/measure-plan.ts";
 import { REPORT_PLANS, type ReportPlan } from "./report/plans.ts";
 import { outcomesText } from "./report/report-text.ts";
 import { judgeTargets } from "./report/targets.ts";
-import { writeIndex, writeReportFolder } from "./report/write-folder.ts";
+import { updateIndex, writeReportFolder } from "./report/write-folder.ts";
 import { UsageError } from "./suite/options.ts";
 import { readResults } from "./suite/results.ts";
 
@@ -41,8 +41,8 @@ async function main(args: readonly string[]): Promise<void> {
     own.from === undefined ? await measurePlan(plan, rest.slice(1)) : readResults(own.from);
   const date = results.environment.time.slice(0, 10);
   const folder = own.out ?? join(ROOT, `${date}-${plan.name}`);
-  writeReportFolder(folder, date, plan, results);
-  if (basename(dirname(folder)) === ROOT) writeIndex(dirname(folder));
+  const entry = writeReportFolder(folder, date, plan, results);
+  if (basename(dirname(folder)) === ROOT) updateIndex(dirname(folder), basename(folder), entry);
   console.log(outcomesText(judgeTargets(plan.targets, results)));
   console.log(`written: ${join(folder, "report.md")}`);
 }

@@ -4,7 +4,7 @@
  * the part that a person wrote.
  */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expandCases } from "../suite/expand-cases.ts";
 import { parseOptions } from "../suite/options.ts";
@@ -12,25 +12,25 @@ import { scenariosNamed } from "../suite/registry.ts";
 import { type BenchResults, type ResultCase, writeResults } from "../suite/results.ts";
 import { drawCharts } from "./charts.ts";
 import type { ReportGroup, ReportPlan } from "./plans.ts";
-import { markdownTable, type ReportSection, writeReport } from "./report-text.ts";
+import { answerOf, type ReportSection, writeReport } from "./report-text.ts";
 import { judgeTargets } from "./targets.ts";
 
 const INDEX_HEAD = `# Performance reports
 
-Every report was written by \`npm run bench:report -- NAME\` and can be made again on any machine; losing experiments
-stay in the list, because they save the next one from being tried. Newest first.
-`;
+| date | question | answer |
+|---|---|---|`;
 
+/** Returns what the index should say of it. */
 export function writeReportFolder(
   folder: string,
   date: string,
   plan: ReportPlan,
   results: BenchResults,
-): void {
+): IndexEntry {
   mkdirSync(folder, { recursive: true });
   const sections = plan.groups.map((group) => writeCharts(folder, group, results));
   const readingFile = join(folder, "reading.md");
-  const report = writeReport({
+  const content = {
     date,
     plan,
     results,
@@ -38,11 +38,12 @@ export function writeReportFolder(
     outcomes: judgeTargets(plan.targets, results),
     reading: existsSync(readingFile) ? readFileSync(readingFile, "utf8") : "",
     rounds: Math.max(0, ...results.samples.map((sample) => sample.round)),
-  });
-  writeFileSync(join(folder, "report.md"), report);
+  };
+  writeFileSync(join(folder, "report.md"), writeReport(content));
   writeResults(join(folder, "results.json"), results);
   const environment = JSON.stringify(results.environment, null, 2);
   writeFileSync(join(folder, "environment.json"), `${environment}\n`);
+  return { date, question: plan.question, answer: answerOf(content) };
 }
 
 function writeCharts(folder: string, group: ReportGroup, results: BenchResults): ReportSection {
@@ -72,30 +73,26 @@ function casesOf(group: ReportGroup, results: BenchResults): ResultCase[] {
   );
 }
 
-/** Rewrites `perf-reports/README.md` from the reports' first lines. */
-export function writeIndex(root: string): void {
-  const rows = readdirSync(root, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(join(root, entry.name, "report.md")))
-    .map((entry) => entry.name)
-    .sort()
-    .reverse()
-    .map((name) => indexRow(name, readFileSync(join(root, name, "report.md"), "utf8")));
-  const table = markdownTable([["date", "report", "question", "answer"], ...rows]);
-  // Text columns: to the left.
-  writeFileSync(join(root, "README.md"), `${INDEX_HEAD}\n${table.replaceAll("---:", "---")}\n`);
+/**
+ * Puts a report's row into `README.md` of the folder above it, newest first. Rows of other reports
+ * stay as they are: people write better answers than programs.
+ */
+export function updateIndex(root: string, folder: string, entry: IndexEntry): void {
+  const file = join(root, "README.md");
+  const known = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
+  const others = known.filter((line) => INDEX_ROW.test(line) && !line.includes(`(${folder}/`));
+  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+  const link = `[${cell(entry.question)}](${folder}/report.md)`;
+  const rows = [...others, `| ${entry.date} | ${link} | ${cell(entry.answer)} |`];
+  rows.sort((left, right) => (left < right ? 1 : -1));
+  writeFileSync(file, `${INDEX_HEAD}\n${rows.join("\n")}\n`);
 }
 
-function indexRow(folder: string, report: string): string[] {
-  const date = /^\d{4}-\d\d-\d\d/.exec(folder)?.[0] ?? "";
-  const name = folder.slice(date.length).replace(/^-/, "");
-  const question = /^\*\*Question\.\*\* (.*)$/m.exec(report)?.[1] ?? firstParagraph(report);
-  const answer = /^\*\*Answer\.\*\* (.*)$/m.exec(report)?.[1] ?? "";
-  const cell = (text: string) => text.replaceAll("|", "\\|");
-  return [date, `[${name}](${folder}/report.md)`, cell(question), cell(answer)];
-}
+/** A row begins with its date. */
+const INDEX_ROW = /^\| \d{4}-\d\d-\d\d \|/;
 
-/** Of reports in another form. */
-function firstParagraph(report: string): string {
-  const paragraphs = report.split(/\n\s*\n/).filter((text) => !text.startsWith("#"));
-  return (paragraphs[0] ?? "").replaceAll("\n", " ").trim();
+export interface IndexEntry {
+  readonly date: string;
+  readonly question: string;
+  readonly answer: string;
 }

@@ -1,6 +1,6 @@
 /** The admin server under autocannon, in a process of its own. */
 
-import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import { SpawnedProcess } from "../../test/helpers/child-process.ts";
 import { NOTHING_TO_CHECK } from "../load/generator-run.ts";
 import { LatencyHistogram } from "../load/latency.ts";
@@ -23,7 +23,7 @@ interface AutocannonResult {
 
 async function measure(run: CaseRun): Promise<LoadResult> {
   const { target, adminPort } = run.server;
-  const file = createRequire(import.meta.url).resolve("autocannon/autocannon.js");
+  const file = fileURLToPath(import.meta.resolve("autocannon"));
   const { pace, subscribers } = run.parameters;
   const rate = pace.kind === "open" ? ["--overallRate", String(pace.publishesPerSecond)] : [];
   const child = new SpawnedProcess(process.execPath, [

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { drawPercentiles } from "../../../bench/report/percentile-chart.ts";
 import { REPORT_PLANS } from "../../../bench/report/plans.ts";
 import { SvgCanvas } from "../../../bench/report/svg.ts";
 import { caseNameOf, judgeTargets } from "../../../bench/report/targets.ts";
-import { writeIndex, writeReportFolder } from "../../../bench/report/write-folder.ts";
+import { updateIndex, writeReportFolder } from "../../../bench/report/write-folder.ts";
 import { madeResults } from "../results-builder.ts";
 
 const OURS = "ratatosk --workers 1";
@@ -142,22 +142,21 @@ test("report folder: report, results, environment, charts; a person's reading su
   });
 });
 
-test("report index: newest first, one row per folder, also for reports of another form", () => {
+test("report index: newest first; a row is replaced, others stay as people wrote them", () => {
   inFolder((root) => {
-    const write = (name: string, text: string) => {
-      mkdirSync(join(root, name));
-      writeFileSync(join(root, name, "report.md"), text);
-    };
-    write("2026-01-02-a", "# a\n\n**Question.** Why?\n\n**Answer.** Because | so.\n");
-    write("2026-02-03-b", "# b\n\nJust a text\nof two lines.\n");
-    mkdirSync(join(root, "empty"));
-    writeIndex(root);
-    const rows = readFileSync(join(root, "README.md"), "utf8")
-      .split("\n")
-      .filter((line) => line.startsWith("| 2026"));
-    assert.deepEqual(rows, [
-      "| 2026-02-03 | [b](2026-02-03-b/report.md) | Just a text of two lines. |  |",
-      "| 2026-01-02 | [a](2026-01-02-a/report.md) | Why? | Because \\| so. |",
+    const file = join(root, "README.md");
+    const rows = () =>
+      readFileSync(file, "utf8")
+        .split("\n")
+        .filter((line) => line.startsWith("| 2026"));
+    updateIndex(root, "2026-01-02-a", { date: "2026-01-02", question: "Why?", answer: "So | so." });
+    const written = readFileSync(file, "utf8").replace("So \\| so.", "By hand.");
+    writeFileSync(file, written);
+    updateIndex(root, "2026-02-03-b", { date: "2026-02-03", question: "How?", answer: "1" });
+    updateIndex(root, "2026-02-03-b", { date: "2026-02-03", question: "How?", answer: "2" });
+    assert.deepEqual(rows(), [
+      "| 2026-02-03 | [How?](2026-02-03-b/report.md) | 2 |",
+      "| 2026-01-02 | [Why?](2026-01-02-a/report.md) | By hand. |",
     ]);
   });
 });
