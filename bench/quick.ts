@@ -42,6 +42,12 @@ const MICROS = (value: number) => value.toFixed(2);
 const RATIO = (value: number) => `${value.toFixed(2)}x`;
 const deliveriesPerSecond: Figure = (result) => result.perSecond;
 
+const USAGE = `npm run bench:quick -- [options]   the loads of the speed table beside mosquitto, in turns
+
+  --rounds N       rounds per load, default 5          --seconds S   measured per run, default 2
+  --warm-up S      before each, default 1              --only TEXT   loads whose name holds TEXT
+  --workers LIST   our worker counts, default 1,2      --out FILE    default .build/bench-quick.json`;
+
 const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
@@ -50,8 +56,14 @@ const { values: options } = parseArgs({
     workers: { type: "string", default: "1,2" },
     only: { type: "string", default: "" },
     out: { type: "string", default: ".build/bench-quick.json" },
+    help: { type: "boolean", default: false },
   },
 });
+
+if (options.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 
 const environment = describeEnvironment();
 const ours = options.workers
