@@ -39,3 +39,22 @@ test("snapshot: changes behind it take effect [raft pitfall 66]", () => {
   core.applyConfChange(leave);
   assert.deepEqual(core.conf, confOf([1, 2, 3]));
 });
+
+test("snapshot: entries that it contradicts are gone, also those on their way to the disk [raft pitfall 12]", () => {
+  const group = new TestGroup(confOf([1, 2, 3]));
+  const old = group.elect(1);
+  const { core } = old;
+  // Ten entries of a leader that nobody hears any more, none of them on its disk.
+  for (let count = 0; count < 10; count++) core.propose([new Uint8Array(1)]);
+  old.takeReady();
+  const end = core.lastIndex;
+  const snapshot = { index: end - 5, term: 7, conf: confOf([1, 2, 3]), data: new Uint8Array(0) };
+  core.step(messageOf(MessageType.SNAPSHOT, 2, 1, { term: 8, snapshot }));
+  assert.equal(core.lastIndex, end - 5);
+  while (core.hasReady || old.appendWork.length > 0) {
+    if (core.hasReady) old.takeReady();
+    const [answer] = old.persist();
+    if (answer?.type === MessageType.APPEND_RESPONSE) assert.equal(answer.index, end - 5);
+  }
+  assert.equal(old.storage.lastIndex(), end - 5);
+});

@@ -121,13 +121,22 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     "if (snapshot.index <= log.committed)",
     "if (false)",
   ),
-  mutant(
-    "a snapshot's configuration is forgotten",
-    66,
-    "follower",
-    "switchConf(state, message.snapshot.conf);",
-    "switchConf(state, conf);",
-  ),
+  {
+    name: "a snapshot's configuration is forgotten",
+    pitfall: 66,
+    edits: [
+      {
+        file: "follower",
+        find: "state.tracker.clear();",
+        replace: "const kept = state.tracker.conf;",
+      },
+      {
+        file: "follower",
+        find: "switchConf(state, message.snapshot.conf);",
+        replace: "switchConf(state, kept);",
+      },
+    ],
+  },
   mutant(
     "a snapshot keeps the entries above it",
     12,
@@ -179,13 +188,19 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     "this.#entries.length = Math.min(this.#entries.length, first.index - this.#offset - 1);\n        for (const entry of append.entries.slice(0, partCount - 1))\n            this.#entries.push(entry);",
     "for (const entry of append.entries.slice(0, partCount - 1))\n            this.#entries[entry.index - this.#offset - 1] = entry;",
   ),
-  mutant(
-    "an entry is durable before its term",
-    3,
-    "host:store-image",
-    "if (append.hardState !== null)",
-    "if (append.hardState !== null && partCount > append.entries.length)",
-  ),
+  {
+    name: "an entry is durable before its term",
+    pitfall: 3,
+    edits: [
+      {
+        file: "host:store-image",
+        find: "if (append.hardState !== null)",
+        replace: "if (append.hardState !== null && partCount > append.entries.length)",
+      },
+      { file: "host:store-image", find: "|| partCount < 2)", replace: ")" },
+      { file: "host:store-image", find: "slice(0, partCount - 1)", replace: "slice(0, partCount)" },
+    ],
+  },
   mutant(
     "the applied index is not stored with the state",
     14,

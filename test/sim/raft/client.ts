@@ -66,6 +66,8 @@ export class SimClient {
   /** Number of the replica that it asks next. */
   target: number;
   doneCount = 0;
+  /** Of these, commands. */
+  commandCount = 0;
 
   constructor(number: number, random: SimRandom, profile: Profile) {
     this.number = number;
@@ -123,6 +125,7 @@ export class SimClient {
     this.operation = null;
     this.#request = 0;
     this.doneCount += 1;
+    if (kind !== "read") this.commandCount += 1;
   }
 
   /** No answer, or a refusal. True: try again; false: give it up. */

@@ -43,10 +43,10 @@ export function demandRecovery(world: World, random: SimRandom): void {
   const core = pickCore(world, random);
   calm(world, core, random);
   world.loop.run(world, world.loop.now + SETTLING_US);
-  const before = world.clients.map(({ doneCount }) => doneCount);
+  const before = world.clients.map(({ commandCount }) => commandCount);
   const hasProgress = () =>
     world.leader() !== null &&
-    world.clients.every(({ doneCount }, number) => doneCount > (before[number] as number));
+    world.clients.every(({ commandCount }, number) => commandCount > (before[number] as number));
   waitFor(world, hasProgress, () => `no progress: ${describe(world)}`);
   const isLeft = () => !world.ledger.conf.autoLeave;
   waitFor(world, isLeft, () => `a joint configuration is never left: ${describe(world)}`);

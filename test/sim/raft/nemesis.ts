@@ -4,7 +4,7 @@
  */
 
 import type { SimRandom } from "../kernel/sim-random.ts";
-import { ASYMMETRIC, cut, TOPOLOGIES } from "../kernel/topology.ts";
+import { ASYMMETRIC, cut, TOPOLOGIES, type Topology } from "../kernel/topology.ts";
 import { changeMembers } from "./member-change.ts";
 import { type Fault, MILLISECOND, SECOND } from "./profile.ts";
 import { SimEvent } from "./sim-event.ts";
@@ -16,6 +16,8 @@ const SLOW_DISK_US = 500 * MILLISECOND;
 const LEADER_SHARE = 0.5;
 /** How often a partition begins in a healed network rather than on top of the others. */
 const HEAL_FIRST_SHARE = 0.7;
+
+const LEADER_TOPOLOGIES: readonly Topology[] = ["isolate", "isolate", "deaf", "mute"];
 
 export class Nemesis {
   readonly #world: World;
@@ -41,6 +43,9 @@ export class Nemesis {
     switch (fault) {
       case "partition":
         this.#partition();
+        return;
+      case "isolate-leader":
+        this.#isolateLeader();
         return;
       case "heal":
         world.network.heal();
@@ -81,6 +86,17 @@ export class Nemesis {
     const leader = random.chance(LEADER_SHARE) ? this.#world.leader() : null;
     const special = leader?.position ?? null;
     cut(network, random, topology, { nodes: nodes.map(({ position }) => position), special });
+  }
+
+  /** Nothing else is cut: the others elect a new one while the old one does not know. */
+  #isolateLeader(): void {
+    const { network, nodes } = this.#world;
+    const topology = this.#random.pick(LEADER_TOPOLOGIES);
+    const leader = this.#world.leader();
+    if (leader === null) return;
+    network.heal();
+    const positions = nodes.map(({ position }) => position);
+    cut(network, this.#random, topology, { nodes: positions, special: leader.position });
   }
 
   #crash(node: SimNode): void {

@@ -15,6 +15,7 @@ export const SECOND = 1000 * MILLISECOND;
 
 export const FAULTS = [
   "partition",
+  "isolate-leader",
   "heal",
   "crash",
   "crash-leader",
@@ -65,6 +66,8 @@ export interface Profile {
   readonly crashPoint: number;
   readonly clientCount: number;
   readonly thinkMaxUs: number;
+  /** How long clients wait for an answer, at most. */
+  readonly patienceMaxUs: number;
   readonly readShare: number;
   /** How often a client asks any node rather than the one that it believes to lead. */
   readonly roamShare: number;
@@ -136,7 +139,7 @@ function drawTiming(random: SimRandom) {
     acknowledgeMaxUs: random.pick([0, 0, 100, 20 * MILLISECOND]),
     tickUs: 20 * MILLISECOND,
     clockDrift,
-    electionTicks: random.pick([6, 10, 10]),
+    electionTicks: random.pick([6, 10, 10, 30]),
     heartbeatTicks: random.pick([1, 2, 2]),
     hasPreVote: random.chance(0.7),
     hasCheckQuorum,
@@ -173,7 +176,7 @@ function drawFaults(random: SimRandom) {
 function drawFaultList(random: SimRandom): readonly Fault[] {
   const list = FAULTS.filter((fault) => fault === "heal" || random.chance(0.5));
   const favourite = random.pick(FAULTS);
-  const times = random.pick([0, 0, 4]);
+  const times = random.pick([0, 0, 4, 8]);
   return [...list, ...Array.from({ length: times }, () => favourite)];
 }
 
@@ -181,6 +184,7 @@ function drawClients(random: SimRandom) {
   return {
     clientCount: random.pick([1, 3, 5, 8]),
     thinkMaxUs: random.pick([5, 20, 50, 200]) * MILLISECOND,
+    patienceMaxUs: random.pick([40, 150, 1000]) * MILLISECOND,
     readShare: random.pick([0.1, 0.3, 0.6, 0.9]),
     roamShare: random.pick([0, 0.2, 0.8]),
     swapShare: random.pick([0, 0.2, 0.5]),

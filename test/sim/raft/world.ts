@@ -20,9 +20,9 @@ import { SimEvent } from "./sim-event.ts";
 import { SimNode } from "./sim-node.ts";
 import type { StoreObserver } from "./store-image.ts";
 
-/** How long a client waits for an answer. */
-const PATIENCE_MIN_US = 100 * MILLISECOND;
-const PATIENCE_MAX_US = 1000 * MILLISECOND;
+const PATIENCE_MIN_US = 20 * MILLISECOND;
+/** Once faults are over a client waits as long as an honest one does. */
+const CALM_PATIENCE_US = 1000 * MILLISECOND;
 const REPLY_MAX_US = 2 * MILLISECOND;
 
 export class World implements SimWorld {
@@ -161,7 +161,8 @@ export class World implements SimWorld {
     this.#requests += 1;
     const request = client.ask(this.#requests);
     this.loop.afterForAny(0, SimEvent.REQUEST, client.target - 1, request);
-    const patience = this.#clientRandom.between(PATIENCE_MIN_US, PATIENCE_MAX_US);
+    const limit = this.isTroubled ? this.profile.patienceMaxUs : CALM_PATIENCE_US;
+    const patience = this.#clientRandom.between(PATIENCE_MIN_US, limit);
     this.loop.afterForAny(patience, SimEvent.TIMEOUT, NO_NODE, request);
   }
 
