@@ -49,6 +49,7 @@ export async function measurePlan(
       cases,
       contenders: chooseContenders(options, "", (text) => console.log(text)),
       options,
+      timeShare: 1,
       onCase: (soFar, finished) => {
         const one = soFar.cases.find(({ name }) => name === finished.name);
         if (one !== undefined) console.log(summarize(soFar, one));

@@ -22,6 +22,8 @@ export interface SuitePlan {
   readonly cases: readonly BenchCase[];
   readonly contenders: readonly Contender[];
   readonly options: SuiteOptions;
+  /** Scenarios measure for this share of their own durations, unless told how long. */
+  readonly timeShare: number;
   /** Called when all rounds of a case are over. */
   readonly onCase: (results: BenchResults, finished: BenchCase) => void;
 }
@@ -48,7 +50,7 @@ export async function runSuite(plan: SuitePlan): Promise<BenchResults> {
     for (let round = 1; round <= options.rounds; round += 1) {
       for (const contender of fields[index]!) {
         progress.begin(one.name, contender.name, round);
-        samples.push(await measureOnce(contender, one, round, options));
+        samples.push(await measureOnce(contender, one, round, plan));
         progress.end();
       }
     }
@@ -70,12 +72,12 @@ async function measureOnce(
   contender: Contender,
   one: BenchCase,
   round: number,
-  options: SuiteOptions,
+  plan: SuitePlan,
 ): Promise<Sample> {
   const at = { caseName: one.name, contender: contender.name, round };
   const scenario = findScenario(one.scenario)!;
   try {
-    const { result, ownFigures } = await measureOn(contender, one, scenario, options);
+    const { result, ownFigures } = await measureOn(contender, one, scenario, plan);
     const { qos } = one.parameters;
     const validity = validityOf(result, checkedQos(scenario, qos), contender.threads);
     return { ...at, result, validity, faults: faultsOf(result.check, 1), ownFigures };
@@ -97,12 +99,12 @@ async function measureOn(
   contender: Contender,
   one: BenchCase,
   scenario: Scenario,
-  options: SuiteOptions,
+  { options, timeShare }: SuitePlan,
 ): Promise<{ result: LoadResult; ownFigures: Record<string, number> }> {
   const server = await contender.start(one.parameters.transport);
   try {
-    const seconds =
-      options.durationSeconds ?? scenario.defaults.duration ?? DEFAULT_DURATION_SECONDS;
+    const ownSeconds = scenario.defaults.duration ?? DEFAULT_DURATION_SECONDS;
+    const seconds = options.durationSeconds ?? ownSeconds * timeShare;
     const result = await scenario.measure({
       parameters: one.parameters,
       server,
