@@ -14,6 +14,7 @@
  * Invariant: every filter in the trie has a worker bit or an entry.
  */
 
+import { copyBytes } from "../../shared/bytes/copy-bytes.ts";
 import { FilterTrie } from "../../shared/topic/filter-trie.ts";
 import type { HashKey } from "../../shared/topic/level-hash.ts";
 import type { DeliveryOptions } from "./dist-api.ts";
@@ -58,6 +59,10 @@ export class FilterEntry {
 /** What `nextFilter` returns after the last one. */
 export const NO_FILTER = -1;
 
+/** Longer topics are matched each time. */
+const LAST_TOPIC_MAX = 256;
+const NO_ROOT = -1;
+
 const encoder = new TextEncoder();
 /**
  * Scratch for filters on their way into the trie; callers are synchronous. 3 bytes per UTF-16 unit,
@@ -66,6 +71,14 @@ const encoder = new TextEncoder();
 const scratch = new Uint8Array(65_535 * 3);
 
 export class MatchIndex {
+  /**
+   * The topic matched last: publishers send several messages to one topic in a row, and the trie
+   * still holds what that found. Any change of filters forgets it.
+   */
+  readonly #lastTopic = new Uint8Array(LAST_TOPIC_MAX);
+  #lastLength = 0;
+  #lastRoot = NO_ROOT;
+  #lastCount = 0;
   readonly #trie: FilterTrie;
   readonly #workersLow = new NodeWords();
   readonly #workersHigh = new NodeWords();
@@ -133,7 +146,25 @@ export class MatchIndex {
    */
   match(tenantId: string, bytes: Uint8Array, offset: number, length: number): number {
     const root = this.#trie.findTenant(tenantId);
-    return root < 0 ? 0 : this.#trie.match(root, bytes, offset, length);
+    if (root < 0) return 0;
+    if (root === this.#lastRoot && this.#isLastTopic(bytes, offset, length)) return this.#lastCount;
+    const count = this.#trie.match(root, bytes, offset, length);
+    this.#lastRoot = length <= LAST_TOPIC_MAX ? root : NO_ROOT;
+    if (this.#lastRoot === NO_ROOT) return count;
+    copyBytes(this.#lastTopic, 0, bytes, offset, length);
+    this.#lastLength = length;
+    this.#lastCount = count;
+    return count;
+  }
+
+  #isLastTopic(bytes: Uint8Array, offset: number, length: number): boolean {
+    if (length !== this.#lastLength) return false;
+    const last = this.#lastTopic;
+    // From the end: topics differ there, and begin alike.
+    for (let at = length - 1; at >= 0; at -= 1) {
+      if (bytes[offset + at] !== last[at]) return false;
+    }
+    return true;
   }
 
   /** Receivers of a matched filter beyond the worker bits; null when there are none. */
@@ -178,6 +209,7 @@ export class MatchIndex {
 
   #insert(tenantId: string, filter: string): number {
     const length = encoder.encodeInto(filter, scratch).written;
+    this.#lastRoot = NO_ROOT;
     return this.#trie.insert(this.#trie.tenantRoot(tenantId), scratch, 0, length);
   }
 
@@ -190,7 +222,9 @@ export class MatchIndex {
 
   #prune(node: number): void {
     if (this.#entries.get(node)?.isEmpty) this.#entries.clear(node);
-    if (!this.#hasReceivers(node)) this.#trie.remove(node);
+    if (this.#hasReceivers(node)) return;
+    this.#lastRoot = NO_ROOT;
+    this.#trie.remove(node);
   }
 
   #hasReceivers(node: number): boolean {
