@@ -14,7 +14,9 @@ import { runSuite } from "./suite/run-suite.ts";
 import { summarize } from "./suite/summary.ts";
 
 const USAGE_EXIT_CODE = 64;
-/** `bench:all` measures two seconds where a single scenario takes five: a quarter of an hour in all. */
+/**
+ * `bench:all` measures two seconds where a single scenario takes five: a quarter of an hour in all.
+ */
 const ALL_TIME_SHARE = 0.4;
 
 try {
