@@ -20,6 +20,16 @@ export function retransmitLimit(multiplier: number, memberCount: number): number
 }
 
 /**
+ * Lower bound on the times that a claim is sent, for small clusters: everybody twice. The logarithm
+ * counts on each hearer passing the claim on; but after a split one member may bring news to its
+ * side that all others have already, and then nobody helps it.
+ */
+export function everybodyTwice(memberCount: number): number {
+  // 12 is what the formula above gives for 100 members with memberlist's multiplier of 4.
+  return Math.min(12, 2 * Math.max(1, memberCount - 1));
+}
+
+/**
  * Shortest time between suspicion and death: long enough for the rumour to reach the suspect and
  * for its refutation to come back, both O(log n) periods (Lifeguard, LHA-Suspicion; memberlist,
  * `suspicionTimeout`).

@@ -1,13 +1,15 @@
 /**
- * Gossip rounds: while claims wait, a few random members get a packet of them each interval (SWIM
- * §4.1, with memberlist's rounds of their own, several per period, so that news travels faster than
- * probes). Nothing is sent when there is nothing to tell.
+ * Gossip rounds: while claims wait, a few members get a packet of them each interval (SWIM §4.1,
+ * with memberlist's rounds of their own, several per period, so that news travels faster than
+ * probes). They take turns in random order, so that no listener is passed over for long. Nothing is
+ * sent when there is nothing to tell.
  */
 
 import type { Prng } from "../base/prng.ts";
 import type { HealingList } from "./healing-list.ts";
+import type { NodeId } from "./member.ts";
+import type { MemberRounds } from "./member-rounds.ts";
 import type { MemberTable } from "./member-table.ts";
-import type { Membership } from "./membership.ts";
 import type { Outbox } from "./outbox.ts";
 import type { SwimParameters } from "./swim-parameters.ts";
 
@@ -16,7 +18,7 @@ export interface GossiperParts {
   readonly prng: Prng;
   readonly table: MemberTable;
   readonly outbox: Outbox;
-  readonly membership: Membership;
+  readonly gossipRounds: MemberRounds;
   readonly healing: HealingList;
 }
 
@@ -47,13 +49,20 @@ export class Gossiper {
     }
   }
 
-  /** Live members; now and then one that failed lately takes a place, so that it can refute. */
+  /**
+   * Live members in their turn; now and then one that failed lately takes a place, so that it can
+   * refute.
+   */
   #listeners(nowMs: number): string[] {
-    const { parameters, prng, table, membership, healing } = this.#parts;
-    const selfId = membership.self.nodeId;
+    const { parameters, prng, table, gossipRounds, healing } = this.#parts;
     const { gossipFanout, gossipToTheDeadMs } = parameters;
-    const live = table.pick(gossipFanout, prng, ({ node }) => node.nodeId !== selfId);
-    const addresses = live.map(({ node }) => node.address);
+    const listeners = new Set<NodeId>();
+    // A turn is lost where one round ends and the next begins with the same member.
+    for (let turn = 0; turn < 2 * gossipFanout && listeners.size < gossipFanout; turn++) {
+      const nodeId = gossipRounds.next((candidate) => table.isLive(candidate));
+      if (nodeId !== null) listeners.add(nodeId);
+    }
+    const addresses = [...listeners].map((nodeId) => table.get(nodeId)!.node.address);
     const failed = healing.recentlyFailed(nowMs, gossipToTheDeadMs);
     if (failed.length === 0) return addresses;
     const pool = table.liveCount - 1 + failed.length;

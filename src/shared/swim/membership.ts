@@ -21,9 +21,9 @@ import {
   type Version,
   versionAbove,
 } from "./member.ts";
+import type { MemberRounds } from "./member-rounds.ts";
 import type { Member, MemberTable } from "./member-table.ts";
 import type { Outbox } from "./outbox.ts";
-import type { ProbeSchedule } from "./probe-schedule.ts";
 import { Suspicion } from "./suspicion.ts";
 import { MessageKind, type Sender, type SyncRow } from "./swim-message.ts";
 import { MemberChange, SelfChange } from "./swim-output.ts";
@@ -33,7 +33,8 @@ export interface MembershipParts {
   readonly parameters: SwimParameters;
   readonly table: MemberTable;
   readonly outbox: Outbox;
-  readonly schedule: ProbeSchedule;
+  /** Whom to probe, and whom to gossip to. */
+  readonly rounds: readonly MemberRounds[];
   readonly awareness: Awareness;
   readonly healing: HealingList;
 }
@@ -104,10 +105,10 @@ export class Membership {
 
   /** A member from before the start: believed and probed, but not told on. */
   remember(node: NodeDescription, nowMs: number): void {
-    const { table, schedule } = this.#parts;
+    const { table } = this.#parts;
     if (table.get(node.nodeId) !== undefined || !this.#hasRoom()) return;
     table.set(node, MemberStatus.ALIVE, node, nowMs);
-    schedule.add(node.nodeId);
+    this.#takeTurns(node.nodeId);
   }
 
   /**
@@ -119,6 +120,18 @@ export class Membership {
     const claim = this.accusation(member);
     this.#parts.outbox.stream(member.node.address, { kind: MessageKind.CLAIM, claim });
     this.#applySuspect(claim, nowMs);
+  }
+
+  /**
+   * The node answered a probe. If it is suspect, that is no refutation, which only itself can give
+   * to all; but this node at least has no reason to bury it for another while. (Lifeguard has no
+   * such rule; at 20 % loss it is what keeps three nodes from burying each other.)
+   */
+  handleAck(nodeId: NodeId, nowMs: number): void {
+    const suspicion = this.#suspicionOf.get(nodeId);
+    if (suspicion === undefined) return;
+    suspicion.restart(nowMs);
+    this.#schedule(suspicion);
   }
 
   /** The claim that `member` is suspect, in this node's name. */
@@ -138,6 +151,18 @@ export class Membership {
     }
     if (member.node.address === sender.address) return null;
     return { status: MemberStatus.ALIVE, node: member.node };
+  }
+
+  /**
+   * What the sender of a claim should know: it accuses this node itself, in a version that was
+   * refuted before, so it cannot have heard. Old accusations that others pass on are not answered;
+   * they die out. Null: nothing.
+   */
+  reminderFor(sender: Sender, claim: Claim): Claim | null {
+    if (claim.status === MemberStatus.ALIVE || this.#isLeaving) return null;
+    const isOwnAccusation = claim.nodeId === this.#self.nodeId && claim.from === sender.nodeId;
+    if (!isOwnAccusation || compareVersions(claim, this.#self) >= 0) return null;
+    return { status: MemberStatus.ALIVE, node: this.#self };
   }
 
   /** Announces this node in its present version, as on start and after an answer to a stranger. */
@@ -185,7 +210,7 @@ export class Membership {
       this.#applyOwnAlive(node, nowMs);
       return;
     }
-    const { table, outbox, schedule, healing } = this.#parts;
+    const { table, outbox, healing } = this.#parts;
     const known = table.get(node.nodeId);
     if (known === undefined && !this.#hasRoom()) return;
     if (known !== undefined && compareVersions(node, known) <= 0) return;
@@ -198,7 +223,7 @@ export class Membership {
     }
     this.#forgetSuspicion(node.nodeId);
     const member = table.set(node, MemberStatus.ALIVE, node, nowMs);
-    schedule.add(node.nodeId);
+    this.#takeTurns(node.nodeId);
     healing.handleAlive(node);
     outbox.broadcast({ status: MemberStatus.ALIVE, node });
     const change = aliveChange(before, node);
@@ -219,7 +244,7 @@ export class Membership {
   }
 
   #applySuspect(claim: StatusClaim, nowMs: number): void {
-    const { table, outbox, schedule, healing } = this.#parts;
+    const { table, outbox, healing } = this.#parts;
     const member = table.get(claim.nodeId);
     if (member === undefined) return;
     const order = compareVersions(claim, member);
@@ -238,7 +263,7 @@ export class Membership {
     outbox.broadcast(claim);
     if (!wasLive) {
       // It came back in this version; that news was overtaken by the accusation.
-      schedule.add(claim.nodeId);
+      this.#takeTurns(claim.nodeId);
       healing.handleAlive(member.node);
       outbox.memberEvent(MemberChange.JOINED, member);
     }
@@ -292,16 +317,19 @@ export class Membership {
 
   #applyToSelf(claim: StatusClaim, nowMs: number): void {
     if (claim.startEpoch > this.#self.startEpoch) this.#becomeDisplaced();
-    else if (compareVersions(claim, this.#self) >= 0) this.#answer(claim, nowMs);
+    else if (compareVersions(claim, this.#self) >= 0) {
+      this.#refute(claim, nowMs);
+      this.#answerAccuser(claim.from);
+    }
   }
 
-  /** Refutes to everybody by gossip, and to the accuser by stream, whose clock runs already. */
-  #answer(accusation: StatusClaim, nowMs: number): void {
-    this.#refute(accusation, nowMs);
-    const accuser = this.#parts.table.get(accusation.from);
-    if (accuser === undefined || this.#isLeaving || accusation.from === this.#self.nodeId) return;
+  /** The accuser hears of a refutation by stream too: its clock runs already. */
+  #answerAccuser(accuserId: NodeId): void {
+    const { table, outbox } = this.#parts;
+    const accuser = table.get(accuserId);
+    if (accuser === undefined || this.#isLeaving || accuserId === this.#self.nodeId) return;
     const claim = { status: MemberStatus.ALIVE, node: this.#self } as const;
-    this.#parts.outbox.stream(accuser.node.address, { kind: MessageKind.CLAIM, claim });
+    outbox.stream(accuser.node.address, { kind: MessageKind.CLAIM, claim });
   }
 
   /** Answers what is said of this node with a higher incarnation (SWIM §4.2). */
@@ -323,6 +351,11 @@ export class Membership {
     if (this.#isDisplaced) return;
     this.#isDisplaced = true;
     this.#parts.outbox.selfEvent(SelfChange.DISPLACED);
+  }
+
+  /** A live member is probed and gossiped to in its turn. */
+  #takeTurns(nodeId: NodeId): void {
+    for (const round of this.#parts.rounds) round.add(nodeId);
   }
 
   #beginSuspicion(claim: StatusClaim, nowMs: number): void {

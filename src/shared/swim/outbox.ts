@@ -5,7 +5,7 @@
 
 import { DisseminationQueue } from "./dissemination-queue.ts";
 import { encodeClaim, encodeHeader, encodeMessage, joinParts } from "./encode-swim.ts";
-import { retransmitLimit } from "./formulas.ts";
+import { everybodyTwice, retransmitLimit } from "./formulas.ts";
 import { type Claim, type NodeId, subjectOf } from "./member.ts";
 import type { Member, MemberTable } from "./member-table.ts";
 import type { Sender, SwimMessage } from "./swim-message.ts";
@@ -106,6 +106,8 @@ export class Outbox {
   }
 
   get #retransmitLimit(): number {
-    return retransmitLimit(this.#parameters.retransmitMultiplier, this.#table.liveCount);
+    const { liveCount } = this.#table;
+    const limit = retransmitLimit(this.#parameters.retransmitMultiplier, liveCount);
+    return Math.max(limit, everybodyTwice(liveCount));
   }
 }

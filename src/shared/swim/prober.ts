@@ -15,10 +15,10 @@
 import type { Prng } from "../base/prng.ts";
 import type { Awareness } from "./awareness.ts";
 import { MemberStatus, type NodeId } from "./member.ts";
+import type { MemberRounds } from "./member-rounds.ts";
 import type { Member, MemberTable } from "./member-table.ts";
 import type { Membership } from "./membership.ts";
 import type { Outbox } from "./outbox.ts";
-import type { ProbeSchedule } from "./probe-schedule.ts";
 import { MessageKind, type SwimMessage } from "./swim-message.ts";
 import type { SwimParameters } from "./swim-parameters.ts";
 
@@ -27,7 +27,7 @@ export interface ProberParts {
   readonly prng: Prng;
   readonly table: MemberTable;
   readonly outbox: Outbox;
-  readonly schedule: ProbeSchedule;
+  readonly probeRounds: MemberRounds;
   readonly awareness: Awareness;
   readonly membership: Membership;
 }
@@ -67,13 +67,14 @@ export class Prober {
     this.#probe = null;
   }
 
-  handleAck(sequence: number): void {
+  handleAck(sequence: number, nowMs: number): void {
     const probe = this.#probe;
     if (probe === null || probe.sequence !== sequence || probe.isAcked) return;
     probe.isAcked = true;
     // Only a prompt direct ack says that this member itself is quick.
     if (probe.timeoutAtMs !== NEVER) this.#parts.awareness.handleAck();
     probe.timeoutAtMs = NEVER;
+    this.#parts.membership.handleAck(probe.target, nowMs);
   }
 
   handleNack(sequence: number): void {
@@ -98,9 +99,8 @@ export class Prober {
   }
 
   #begin(nowMs: number): void {
-    const { parameters, table, schedule, awareness, membership, prng } = this.#parts;
-    const selfId = membership.self.nodeId;
-    const target = schedule.next((nodeId) => nodeId !== selfId && table.isLive(nodeId));
+    const { parameters, table, probeRounds, awareness, prng } = this.#parts;
+    const target = probeRounds.next((nodeId) => table.isLive(nodeId));
     const periodMs = awareness.scale(parameters.probeIntervalMs);
     this.#nextProbeMs = nowMs + periodMs;
     this.#probe = null;

@@ -71,6 +71,11 @@ export class Suspicion implements HeapItem {
     return this.#startMs + waitMs;
   }
 
+  /** The suspect was heard: whoever heard it waits anew, with the accusers that there are. */
+  restart(nowMs: number): void {
+    this.#startMs = nowMs;
+  }
+
   /** This member slept for `stallMs`; the suspect's refutation may lie unread in its sockets. */
   postpone(stallMs: number): void {
     this.#startMs += stallMs;

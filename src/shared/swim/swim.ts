@@ -25,12 +25,12 @@ import { electCleaner } from "./cleaner.ts";
 import { decodePacket } from "./decode-swim.ts";
 import { Gossiper } from "./gossiper.ts";
 import { HealingList } from "./healing-list.ts";
-import type { NodeDescription, NodeId } from "./member.ts";
+import type { Claim, NodeDescription, NodeId } from "./member.ts";
+import { MemberRounds } from "./member-rounds.ts";
 import { type Member, type MemberDigest, MemberTable } from "./member-table.ts";
 import { Membership } from "./membership.ts";
 import { NO_SEAL, Outbox, type PacketSeal } from "./outbox.ts";
 import { type Channel, ProbeAnswers } from "./probe-answers.ts";
-import { ProbeSchedule } from "./probe-schedule.ts";
 import { Prober } from "./prober.ts";
 import { isNodeId, PROTOCOL_VERSION } from "./swim-layout.ts";
 import { MessageKind, PacketFault, type Sender, type SwimMessage } from "./swim-message.ts";
@@ -102,10 +102,12 @@ export class Swim {
     const awareness = new Awareness(parameters.awarenessMax);
     const outbox = new Outbox(parameters, table, seal, clusterName, { nodeId, address });
     const healing = new HealingList(parameters, outbox, prng.split());
-    const schedule = new ProbeSchedule(prng.split());
-    const common = { parameters, table, outbox, schedule, awareness, healing };
-    const membership = new Membership(common, self, nowMs);
-    const parts = { ...common, membership, prng };
+    const probeRounds = new MemberRounds(prng.split());
+    const gossipRounds = new MemberRounds(prng.split());
+    const rounds = [probeRounds, gossipRounds];
+    const common = { parameters, table, outbox, awareness, healing };
+    const membership = new Membership({ ...common, rounds }, self, nowMs);
+    const parts = { ...common, probeRounds, gossipRounds, membership, prng };
     this.#parameters = parameters;
     this.#clusterName = clusterName;
     this.#seal = seal;
@@ -288,7 +290,7 @@ export class Swim {
         this.#answers.handlePingRequest(message, sender, nowMs);
         return;
       case MessageKind.ACK:
-        this.#prober.handleAck(message.sequence);
+        this.#prober.handleAck(message.sequence, nowMs);
         this.#answers.handleAck(message.sequence);
         return;
       case MessageKind.NACK:
@@ -304,8 +306,16 @@ export class Swim {
         this.#synchronizer.handleSync(message, sender, nowMs);
         return;
       case MessageKind.CLAIM:
-        this.#membership.apply(message.claim, nowMs);
+        this.#handleClaim(message.claim, sender, nowMs);
     }
+  }
+
+  #handleClaim(claim: Claim, sender: Sender, nowMs: number): void {
+    const reminder = this.#membership.reminderFor(sender, claim);
+    this.#membership.apply(claim, nowMs);
+    if (reminder === null) return;
+    const message = { kind: MessageKind.CLAIM, claim: reminder };
+    this.#outbox.packet(sender.address, [message], this.self.nodeId);
   }
 
   /**

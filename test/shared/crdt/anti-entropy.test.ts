@@ -198,6 +198,36 @@ test("anti-entropy: what is no message is counted and changes nothing", () => {
   assert.equal(node.map.size, 0);
 });
 
+test("anti-entropy: an answering list of contents is not answered, a delta not sent back", () => {
+  const map = new OrMap("a");
+  const antiEntropy = new AntiEntropy(map, new Prng(1));
+  antiEntropy.handleLiving(new Set(["b", "c"]), 0);
+  const kindsTo = (replica: string) =>
+    antiEntropy.drain().flatMap((output) => {
+      return output.kind === "send" && output.replica === replica ? [output.bytes[3]] : [];
+    });
+  const other = new OrMap("b");
+  const touched = other.put("k", new Uint8Array(1), { physicalMs: 1, counter: 0 });
+  for (const isReplyWanted of [false, true]) {
+    const message = { kind: CrdtMessageKind.SUMMARY, isReplyWanted, ...other.summary() };
+    antiEntropy.handleMessage("b", encodeCrdt(message), 0);
+    assert.deepEqual(kindsTo("b"), isReplyWanted ? [CrdtMessageKind.SUMMARY] : []);
+  }
+  const { delta } = other.deltaOf(touched, 10);
+  const message = { kind: CrdtMessageKind.DELTA, index: 5, delta };
+  antiEntropy.handleMessage("b", encodeCrdt(message), 0);
+  assert.deepEqual(kindsTo("b"), [CrdtMessageKind.ACK]);
+  antiEntropy.handleTimeout(150);
+  const outputs = antiEntropy.drain();
+  const deltas = outputs.filter((output) => {
+    return output.kind === "send" && output.bytes[3] === CrdtMessageKind.DELTA;
+  });
+  assert.deepEqual(
+    deltas.map((output) => output.kind === "send" && output.replica),
+    ["c"],
+  );
+});
+
 test("anti-entropy: two lists of contents never answer each other for ever", () => {
   const network = new CrdtNetwork(2, 2);
   const [a, b] = firstTwo(network);

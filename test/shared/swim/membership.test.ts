@@ -112,6 +112,22 @@ test("membership: an accuser is answered by stream too, others by gossip alone",
   assert.equal(node.swim.self.incarnation, 2);
 });
 
+test("membership: an accuser who missed the refutation is reminded, a mere messenger is not", () => {
+  const node = new TestNode(3);
+  const accusation = claim(SUSPECT, SELF, nodeNumber(1));
+  node.hearClaims(nodeNumber(1), accusation);
+  node.pass(3_000);
+  node.sent();
+  node.hearClaims(nodeNumber(2), accusation);
+  assert.deepEqual(node.sent(), []);
+  node.hearClaims(nodeNumber(1), accusation);
+  const told = { kind: MessageKind.CLAIM, claim: alive({ ...SELF, incarnation: 1 }) };
+  assert.deepEqual(node.sent(), [
+    { channel: "packet", address: nodeNumber(1).address, message: told },
+  ]);
+  assert.equal(node.swim.self.incarnation, 1);
+});
+
 test("membership: claims about an earlier life of this node are ignored", () => {
   const node = new TestNode(3);
   const earlier = { ...SELF, startEpoch: EPOCH - 1, incarnation: 99 };

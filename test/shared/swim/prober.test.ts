@@ -121,6 +121,26 @@ test("prober: a ping to a suspect tells it of the suspicion [Lifeguard, Buddy Sy
   assert.deepEqual(rest, [], "the same news does not stand twice in a packet");
 });
 
+test("prober: a suspect that answers a probe is not buried for another while by who hears it", () => {
+  for (const isHeard of [false, true]) {
+    const node = new TestNode(20, QUIET);
+    const { target, sequence } = firstPing(node).message;
+    const suspect = nodeNumber(numberOf(target));
+    for (const accuser of [31, 32, 33]) {
+      const from = nodeNumber(accuser);
+      node.hearClaims(from, claim(MemberStatus.SUSPECT, suspect, from));
+    }
+    const startMs = node.nowMs;
+    node.pass(300);
+    if (isHeard) node.hear(suspect, [{ kind: MessageKind.ACK, sequence }]);
+    assert.equal(node.statusOf(numberOf(target)), MemberStatus.SUSPECT, "an ack refutes nothing");
+    while (node.statusOf(numberOf(target)) === MemberStatus.SUSPECT) node.pass(50);
+    // Shortest suspicion of 21 members: 4 * log10(21) * 500 ms.
+    const waitedMs = node.nowMs - startMs - (isHeard ? 300 : 0);
+    assert.ok(waitedMs >= 2_644 && waitedMs <= 2_750, `${waitedMs} ms, heard: ${isHeard}`);
+  }
+});
+
 test("prober: late, repeated and foreign acks change nothing", () => {
   const node = new TestNode(6, QUIET);
   const { target, sequence } = firstPing(node).message;
@@ -149,6 +169,24 @@ test("prober: a stall of this node voids the probe and costs it trust in itself"
   node.collect();
   assert.deepEqual(node.events(), [], "nobody is suspected for this node's sleep");
   assert.equal(node.swim.awarenessScore, 1);
+});
+
+test("prober: suspicions wait as long as the node itself was asleep", () => {
+  // The others are silent and unprobed; two more accusers bring the end to 5.2 s.
+  const node = new TestNode(20, { ...QUIET, probeIntervalMs: 1_000 });
+  for (const accuser of [1, 2, 3]) {
+    node.hearClaims(
+      nodeNumber(accuser),
+      claim(MemberStatus.SUSPECT, nodeNumber(9), nodeNumber(accuser)),
+    );
+  }
+  const startMs = node.nowMs;
+  node.nowMs += 6_000;
+  node.swim.handleTimeout(node.nowMs);
+  assert.equal(node.statusOf(9), MemberStatus.SUSPECT, "its refutation may lie unread");
+  while (node.statusOf(9) === MemberStatus.SUSPECT) node.pass(100);
+  const waitedMs = node.nowMs - startMs;
+  assert.ok(waitedMs > 5_200 + 4_900 && waitedMs < 5_200 + 6_200, `${waitedMs}`);
 });
 
 test("prober: packets read before the overdue timer are part of the same stall", () => {

@@ -42,6 +42,15 @@ test("suspicion: in a small cluster a minority waits for half a minute", () => {
   assert.equal(five.deadlineMs(5), 1_000 + 2_000);
 });
 
+test("suspicion: heard from the suspect, the clock starts anew with all its accusers", () => {
+  const suspicion = suspicionIn(100);
+  suspicion.confirm("b");
+  const before = suspicion.deadlineMs(100);
+  suspicion.restart(1_700);
+  assert.equal(suspicion.deadlineMs(100), before + 700);
+  assert.equal(suspicion.accusers, 2);
+});
+
 test("suspicion: a stall of the accuser is not held against the suspect", () => {
   const suspicion = suspicionIn(100);
   const before = suspicion.deadlineMs(100);

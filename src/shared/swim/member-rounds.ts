@@ -1,13 +1,15 @@
 /**
- * Whom to probe next: round robin over a shuffled list, shuffled anew after each round (SWIM §4.3).
- * Plain random choice detects as fast on average, but leaves a member unprobed for as long as
- * chance will have it; here the wait is below two rounds.
+ * Whose turn it is, to be probed or to be gossiped to: round robin over a shuffled list, shuffled
+ * anew after each round (SWIM §4.3).
+ *
+ * Plain random choice is as quick on average, but leaves a member out for as long as chance will
+ * have it; here the wait is below two rounds, and in a small cluster a few turns reach everybody.
  */
 
 import type { Prng } from "../base/prng.ts";
 import type { NodeId } from "./member.ts";
 
-export class ProbeSchedule {
+export class MemberRounds {
   readonly #prng: Prng;
   #order: NodeId[] = [];
   #scheduled = new Set<NodeId>();
