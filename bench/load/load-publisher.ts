@@ -52,6 +52,8 @@ export class LoadPublisher {
   readonly #header: { publisher: number; sequence: number; sentMicros: number };
   #next = 0;
   #oldest = 0;
+  /** Handshakes under way: what the receive maximum limits [MQTT-3.3.4-7]. */
+  #unacknowledged = 0;
   /** Intended times of publishes that wait for the quota, from `#firstWaiting` on. */
   #waiting: number[] = [];
   #firstWaiting = 0;
@@ -109,6 +111,7 @@ export class LoadPublisher {
     const slot = sequence & this.#mask;
     const missing = this.#missing[slot]!;
     if (sequence >= this.#next || (missing & HANDSHAKE_BIT) === 0) return;
+    this.#unacknowledged -= 1;
     this.#missing[slot] = missing & DELIVERIES_MASK;
     if (missing === HANDSHAKE_BIT) this.#complete();
   }
@@ -122,7 +125,7 @@ export class LoadPublisher {
 
   #mayPublish(): boolean {
     if (this.#next - this.#oldest > this.#mask) return false;
-    return this.#options.qos === 0 || this.#next - this.#oldest < this.sendQuota;
+    return this.#unacknowledged < this.sendQuota;
   }
 
   #sendWaiting(): void {
@@ -149,6 +152,7 @@ export class LoadPublisher {
     }
     this.connection.gather(bytes);
     this.#missing[sequence & this.#mask] = receivers | (qos > 0 ? HANDSHAKE_BIT : 0);
+    if (qos > 0) this.#unacknowledged += 1;
     this.#next += 1;
     this.inFlight += 1;
   }

@@ -118,10 +118,12 @@ export class LoadRun implements GeneratorRun {
 
   async finish(): Promise<GeneratorCounts> {
     await this.#windDown();
-    const broken = this.#connections.filter((connection) => connection.isEnded).length;
+    const isFrozen = (index: number) => index === 0 && this.#task.frozen !== null;
+    const closed = this.#connections.filter((one, index) => one.isEnded && !isFrozen(index));
     for (const connection of this.#connections) connection.abort();
     if (this.#refused !== "") throw new Error(this.#refused);
-    return this.#counts(broken);
+    if (closed.length > 0) throw new Error(`the broker closed ${closed.length} connections`);
+    return this.#counts();
   }
 
   /** A delivery has arrived, `age` microseconds after it was meant to be sent. */
@@ -278,7 +280,7 @@ export class LoadRun implements GeneratorRun {
     }
   }
 
-  #counts(brokenConnections: number): GeneratorCounts {
+  #counts(): GeneratorCounts {
     let published = 0;
     let expected = 0;
     for (const publisher of this.#publishers) {
@@ -298,7 +300,6 @@ export class LoadRun implements GeneratorRun {
       latency: this.#latency.histogram().encode(),
       figures: {
         published,
-        "connections lost": brokenConnections,
         ...this.#frozenFigures(published),
       },
     };

@@ -144,11 +144,9 @@ function figureTexts(
       values.set(key, [...(values.get(key) ?? []), value]);
     }
   }
-  const isTold = (key: string, median: number) =>
-    key !== "published" && (key !== "connections lost" || median > 0);
   return [...values]
     .map(([key, list]) => [key, spreadOf(list).median] as const)
-    .filter(([key, median]) => isTold(key, median))
+    .filter(([key]) => key !== "published")
     .map(([key, median]) => showFigure(key, median))
     .join("; ");
 }

@@ -81,7 +81,7 @@ export const COUNTERS = [
   gauge("event_loop_delay_p99_seconds", "delay of a timer of the worker, this minute or the last"),
   gauge("event_loop_delay_max_seconds", "longest delay of a timer, this minute or the last"),
   counter("gc_seconds", "time spent collecting garbage, in seconds"),
-  gauge("ring_high_water_records", "most records from other threads that one duty cycle found"),
+  gauge("ring_high_water_records", "most ring records that one duty cycle found"),
 ] as const satisfies readonly CounterDefinition[];
 
 /** Column numbers, in the order of COUNTERS. */
