@@ -1,0 +1,66 @@
+/**
+ * What a service puts behind a range. One instance per range; it lives on the worker whose store
+ * holds the range.
+ *
+ * The state is in memory as far as it is needed, and in the store. Applying changes memory only and
+ * notes what has changed; `collect` writes the notes, a few times per second, into one transaction
+ * with the applied index. After a crash the log is applied again from that index. So `apply` must
+ * be deterministic: its result may depend on state and command alone. Time, limits and random
+ * choices travel in the command.
+ *
+ * Effects on others (answers, pushes, publishes, routes) go to an output that the service defines.
+ * Answers and pushes are for one life of the process only: they are sent if the proposer, or the
+ * attachment, belongs to this life (`context.isOwnBoot`), else dropped. What must happen although
+ * the process may die (a will, a route, a share group's message for another member) is kept in the
+ * state until it is confirmed by a command of its own: an outbox.
+ */
+
+import type { RecordReader } from "../bytes/record-reader.ts";
+import type { KeyValueWriter } from "./key-value.ts";
+
+/** Of the command batch being applied. One object, refilled: borrowed until `apply` returns. */
+export interface ApplyContext {
+  /** Index of the log entry. */
+  readonly index: number;
+  /** Wall clock of the proposer; never smaller than that of an earlier batch of this range. */
+  readonly nowMs: number;
+  /** The life of the process that proposed it, and the thread: together they name a worker. */
+  readonly boot: number;
+  readonly thread: number;
+  /** Proposed in this life of this process. */
+  readonly isOwnBoot: boolean;
+}
+
+export interface RangeStateMachine {
+  /** Applies all commands of one batch. `commands` is borrowed. */
+  apply(commands: RecordReader, context: ApplyContext): void;
+  /**
+   * Writes everything that has changed since the last call. The next call comes only after
+   * `collected`.
+   */
+  collect(writer: KeyValueWriter): void;
+  /** What the last `collect` wrote is durable and can be read: memory may let go of it. */
+  collected(): void;
+  /** True when `collect` would write something. */
+  readonly isDirty: boolean;
+  /**
+   * Everything that was in the log at start is applied, and commands of this life follow: repeat
+   * what the outbox owes, start timers. Called once.
+   */
+  goLive(): void;
+  /**
+   * Gives away the keys from `at` on: the returned machine holds them, in memory, and has noted
+   * what must be written for them beyond what the store has under these keys already. This machine
+   * has forgotten them.
+   */
+  splitOff(at: Uint8Array): RangeStateMachine;
+  /** Takes over the right-hand neighbour's state; `right` is not used any more. */
+  absorb(right: RangeStateMachine): void;
+  /** Keys held, about; bytes held in memory, about: for the split hinter and metrics. */
+  readonly keyCount: number;
+  readonly memoryBytes: number;
+  /** A key that cuts the state in about two halves, or null when it cannot be cut. */
+  middleKey(): Uint8Array | null;
+  /** The range leaves this worker, or the worker ends. */
+  close(): void;
+}

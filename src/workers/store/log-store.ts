@@ -1,0 +1,94 @@
+/**
+ * Where a worker keeps the ranges of one store folder: Raft logs, range records, state. An
+ * interface, so that another log can take LMDB's place; test/workers/store/log-store-contract.ts is
+ * the contract that every implementation must pass.
+ *
+ * Writes are gathered and become one atomic, durable step with `commit`: everything of it survives
+ * a crash, or nothing. Commits are made durable in the order of their calls.
+ */
+
+import type { KeyValue, KeyValueWriter } from "../../shared/range/key-value.ts";
+import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
+import type { ServiceId } from "../../shared/range/service-id.ts";
+import type { ConfState } from "../../shared/raft/conf-state.ts";
+import type { Entry, ReplicaId } from "../../shared/raft/entry.ts";
+import type { HardState } from "../../shared/raft/hard-state.ts";
+
+/** Everything about a range that is neither log nor state; one record, written as a whole. */
+export interface RangeRecord {
+  readonly descriptor: RangeDescriptor;
+  /** This node's member of the group. */
+  readonly replicaId: ReplicaId;
+  readonly hardState: HardState;
+  /** The members at `appliedIndex`. */
+  readonly conf: ConfState;
+  /** The log begins behind this entry. */
+  readonly compactedIndex: number;
+  readonly compactedTerm: number;
+  /** The state in the store is that after this entry. */
+  readonly appliedIndex: number;
+  /** Time of the last applied batch: batches of a range never go back in time. */
+  readonly appliedMs: number;
+}
+
+/** A run of log entries of one term: `firstIndex` up to the next run's. */
+export interface TermRun {
+  readonly firstIndex: number;
+  readonly term: number;
+}
+
+/** A range as found when the store was opened. */
+export interface OpenedRange {
+  readonly id: RangeId;
+  /** Null only when the record itself cannot be read. */
+  readonly record: RangeRecord | null;
+  readonly lastIndex: number;
+  readonly termRuns: readonly TermRun[];
+  /**
+   * Not null: damaged, and how (which record, which check). It is set aside: nothing of it is
+   * deleted, nothing of it is served.
+   */
+  readonly damage: string | null;
+}
+
+export interface LogStore {
+  /** As found by `open`, sorted by id. */
+  readonly opened: readonly OpenedRange[];
+
+  // Gathering: nothing of it is visible to reads before it is durable.
+
+  /** Replaces the range's record. */
+  putRecord(record: RangeRecord): void;
+  /** Appends; entries of the log at or above the first one's index are removed with them. */
+  append(id: RangeId, entries: readonly Entry[]): void;
+  /** Removes up to `maxEntries` of the log's oldest entries, none above `throughIndex`. */
+  trim(id: RangeId, throughIndex: number, maxEntries: number): void;
+  /** Where the state of ranges of `service` is written. */
+  state(service: ServiceId): KeyValueWriter;
+  /** Removes the range's record and log; the state under its keys stays (another range's now). */
+  forget(id: RangeId): void;
+  readonly gatheredBytes: number;
+
+  /**
+   * Makes everything gathered durable. Resolves when it is; rejects when it failed, and then the
+   * process must end: nobody knows what the disk holds (raft pitfall 11). A second commit may be
+   * called while one is under way; a third may not.
+   */
+  commit(): Promise<void>;
+
+  /** Entries low..high-1 as far as they fit into `maxBytes`, at least one. */
+  readEntries(id: RangeId, low: number, high: number, maxBytes: number): readonly Entry[];
+  /** See KeyValueReader. */
+  get(service: ServiceId, key: Uint8Array): Uint8Array | null;
+  scan(
+    service: ServiceId,
+    start: Uint8Array,
+    end: Uint8Array | null,
+    limits: { readonly maxEntries: number; readonly maxBytes: number },
+  ): readonly KeyValue[];
+
+  /** Bytes on disk, and bytes of it in use, about. */
+  usage(): { readonly fileBytes: number; readonly liveBytes: number };
+  /** Waits for commits under way and closes. */
+  close(): Promise<void>;
+}
