@@ -7,7 +7,7 @@
 import { importsOf, type SourceFile } from "./source-file.ts";
 
 const MQTT = ["shared/base", "shared/bytes", "shared/collections", "shared/topic"];
-const SERVICE_STATE = [...MQTT, "shared/metrics", "shared/mqtt"];
+const SERVICE_STATE = [...MQTT, "shared/metrics", "shared/mqtt", "shared/range"];
 /** A service's interface: other workers' folders may know it, and nothing else of that service. */
 const SERVICE_APIS = [
   "workers/dist/dist-api",
@@ -21,7 +21,9 @@ const RING_HELPERS = [
   "workers/record-batches",
   "workers/request-number",
 ];
-const SERVICE = ["shared", ...RING_HELPERS, ...SERVICE_APIS];
+/** What a service sees of ranges: where its commands go, and where its machines live. */
+const RANGE_APIS = ["workers/ranges/range-client-api", "workers/ranges/range-host-api"];
+const SERVICE = ["shared", ...RING_HELPERS, ...SERVICE_APIS, ...RANGE_APIS];
 
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "shared/base": [],
@@ -35,6 +37,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "shared/swim": ["shared/base", "shared/bytes", "shared/collections"],
   "shared/crdt": ["shared/base", "shared/bytes"],
   "shared/mqtt": MQTT,
+  "shared/range": ["shared/base", "shared/bytes", "shared/collections", "shared/raft"],
   "shared/raft": ["shared/base", "shared/bytes", "shared/collections"],
   "shared/dist": SERVICE_STATE,
   "shared/inbox": SERVICE_STATE,
@@ -52,6 +55,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "workers/retain/retain-api": ["shared"],
   "workers/session-dict/session-dict-api": ["shared"],
   "workers/mqtt": ["shared", "platform"],
+  "workers/store": ["shared", "platform"],
+  "workers/ranges/range-client-api": ["shared"],
+  "workers/ranges/range-host-api": ["shared"],
+  "workers/ranges": ["shared", "platform", "workers/store"],
   "workers/auth": ["shared", "platform", ...RING_HELPERS],
   "workers/dist": SERVICE,
   "workers/inbox": SERVICE,

@@ -39,10 +39,36 @@ export const RecordType = {
    * (ring-barrier.ts).
    */
   BARRIER: 15,
+  /** worker → main: a batch of commands for a range (range/command-batch). */
+  RANGE_PROPOSE: 16,
+  /** main → worker: proposals that were not taken, and why (range/range-record). */
+  RANGE_REFUSED: 17,
+  /** range's worker → proposer: proposals that are applied (range/range-record). */
+  RANGE_DONE: 18,
+  /** range's worker → proposer: proposals that came by an old boundary (range/range-record). */
+  RANGE_MOVED: 19,
+  /** main → range's worker and back: what Raft's log gets, and what of it is durable. */
+  RAFT_APPEND: 20,
+  RAFT_APPENDED: 21,
+  /** main → range's worker and back: up to where the log is to be applied, and is. */
+  RAFT_APPLY: 22,
+  RAFT_APPLIED: 23,
+  /** worker → main: a range that its stores hold, or what became of one (range/range-report). */
+  RANGE_OPENED: 24,
+  /** main → all workers: which range holds which key (range/range-directory). */
+  RANGE_DIRECTORY: 25,
+  /** main → range's worker and back: old entries of its log (range/raft-record). */
+  READ_LOG: 26,
+  READ_LOG_REPLY: 27,
+  /** main → range's worker and back: create, compact, where to cut (range/range-admin). Cold. */
+  RANGE_ADMIN: 28,
+  RANGE_ADMIN_REPLY: 29,
+  /** worker → main: how much each range holds and costs (range/range-report). Once a second. */
+  RANGE_LOAD: 30,
 } as const;
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 
-export const RECORD_TYPE_COUNT = 32;
+export const RECORD_TYPE_COUNT = 64;
 
 export type FullAnswer = "drop" | "queue" | "reply";
 
@@ -63,4 +89,19 @@ export const FULL_ANSWER: Readonly<Record<RecordType, FullAnswer>> = {
   [RecordType.CPU_REPLY]: "reply",
   [RecordType.TENANT_REPORT]: "queue",
   [RecordType.BARRIER]: "queue",
+  [RecordType.RANGE_PROPOSE]: "queue",
+  [RecordType.RANGE_REFUSED]: "reply",
+  [RecordType.RANGE_DONE]: "reply",
+  [RecordType.RANGE_MOVED]: "reply",
+  [RecordType.RAFT_APPEND]: "queue",
+  [RecordType.RAFT_APPENDED]: "reply",
+  [RecordType.RAFT_APPLY]: "queue",
+  [RecordType.RAFT_APPLIED]: "reply",
+  [RecordType.RANGE_OPENED]: "queue",
+  [RecordType.RANGE_DIRECTORY]: "queue",
+  [RecordType.READ_LOG]: "queue",
+  [RecordType.READ_LOG_REPLY]: "reply",
+  [RecordType.RANGE_ADMIN]: "queue",
+  [RecordType.RANGE_ADMIN_REPLY]: "reply",
+  [RecordType.RANGE_LOAD]: "queue",
 };

@@ -8,6 +8,9 @@ import type { ServiceId } from "./service-id.ts";
 /** Positive, never given out twice on a node. */
 export type RangeId = number;
 
+/** Stands for "no range". */
+export const NO_RANGE: RangeId = 0;
+
 export interface RangeDescriptor {
   readonly id: RangeId;
   readonly service: ServiceId;
@@ -22,4 +25,27 @@ export interface RangeDescriptor {
   readonly boundaryVersion: number;
   /** Which store of this node holds it: 1..stores. */
   readonly storeId: number;
+  /**
+   * Not NO_RANGE: sealed, it applies no more commands, because its left-hand neighbour, this one,
+   * is about to take it over.
+   */
+  readonly mergingInto: RangeId;
+  /** The highest id among the ranges that it took over, so that none of them is given out again. */
+  readonly absorbedId: RangeId;
+}
+
+/** Negative, 0, positive as `left` sorts before, with or behind `right`: by bytes, then length. */
+export function compareKeys(left: Uint8Array, right: Uint8Array): number {
+  const common = Math.min(left.length, right.length);
+  for (let i = 0; i < common; i++) {
+    const difference = left[i]! - right[i]!;
+    if (difference !== 0) return difference;
+  }
+  return left.length - right.length;
+}
+
+/** Does `key`, of the range's service, lie within its bounds? */
+export function holdsKey(range: RangeDescriptor, key: Uint8Array): boolean {
+  if (compareKeys(key, range.start) < 0) return false;
+  return range.end === null || compareKeys(key, range.end) < 0;
 }

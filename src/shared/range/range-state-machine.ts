@@ -16,7 +16,7 @@
  */
 
 import type { RecordReader } from "../bytes/record-reader.ts";
-import type { KeyValueWriter } from "./key-value.ts";
+import type { KeyValueReader, KeyValueWriter } from "./key-value.ts";
 
 /** Of the command batch being applied. One object, refilled: borrowed until `apply` returns. */
 export interface ApplyContext {
@@ -51,10 +51,13 @@ export interface RangeStateMachine {
   /**
    * Gives away the keys from `at` on: the returned machine holds them, in memory, and has noted
    * what must be written for them beyond what the store has under these keys already. This machine
-   * has forgotten them.
+   * has forgotten them. `reader` is for the returned one. Never between `collect` and `collected`.
    */
-  splitOff(at: Uint8Array): RangeStateMachine;
-  /** Takes over the right-hand neighbour's state; `right` is not used any more. */
+  splitOff(at: Uint8Array, reader: KeyValueReader): RangeStateMachine;
+  /**
+   * Takes over the right-hand neighbour's state; `right` is not used any more. Neither is between
+   * `collect` and `collected`.
+   */
   absorb(right: RangeStateMachine): void;
   /** Keys held, about; bytes held in memory, about: for the split hinter and metrics. */
   readonly keyCount: number;
