@@ -16,6 +16,7 @@ import type { HashKey } from "./level-hash.ts";
 import { NO_NODE, NodeTable, PARENT, SYMBOL, TRIE_WORD } from "./node-table.ts";
 import { NO_SYMBOL, SymbolTable } from "./symbol-table.ts";
 import { TenantRoots } from "./tenant-roots.ts";
+import { LEVEL_SEPARATOR } from "./topic-name.ts";
 
 const FIRST_CHILD = TRIE_WORD;
 const NEXT = TRIE_WORD + 1;
@@ -97,6 +98,25 @@ export class RetainedNodes<T> {
     this.#values[index] = fresh;
     this.#pieceCount++;
     return fresh;
+  }
+
+  /** The topic name that ends at `node`. O(levels); allocates. */
+  topicOf(node: number): Uint8Array {
+    const nodes = this.#nodes;
+    let size = -1;
+    for (let at = node; nodes.word(at, PARENT) !== NO_NODE; at = nodes.word(at, PARENT)) {
+      size += this.symbols.lengthOf(nodes.word(at, SYMBOL)) + 1;
+    }
+    const topic = new Uint8Array(size);
+    let end = size;
+    for (let at = node; nodes.word(at, PARENT) !== NO_NODE; at = nodes.word(at, PARENT)) {
+      const symbol = nodes.word(at, SYMBOL);
+      end -= this.symbols.lengthOf(symbol);
+      this.symbols.copyTo(symbol, topic, end);
+      end -= 1;
+      if (end >= 0) topic[end] = LEVEL_SEPARATOR;
+    }
+    return topic;
   }
 
   symbolOf(node: number): number {

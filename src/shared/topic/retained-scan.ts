@@ -52,6 +52,8 @@ export class RetainedScan<T> {
    * calls.
    */
   #path: number[] = [];
+  /** Of the values that the last `next` appended, in their order. */
+  readonly #found: number[] = [];
 
   constructor(nodes: RetainedNodes<T>, root: number, filter: Uint8Array) {
     this.#nodes = nodes;
@@ -81,6 +83,7 @@ export class RetainedScan<T> {
    */
   next(maxCount: number, out: T[], maxVisits: number = DEFAULT_MAX_VISITS): boolean {
     if (this.isEnded) return true;
+    this.#found.length = 0;
     this.#lookUpSymbols();
     const pinned = this.#path.slice();
     const end = out.length + maxCount;
@@ -93,6 +96,14 @@ export class RetainedScan<T> {
     for (const node of this.#path) this.#nodes.pin(node);
     for (const node of pinned) this.#nodes.unpin(node);
     return this.isEnded;
+  }
+
+  /**
+   * The topic of the value that the last `next` appended as its `index`-th, counted from 0. Ask
+   * before anything changes in the trie.
+   */
+  topicOf(index: number): Uint8Array {
+    return this.#nodes.topicOf(this.#found[index]!);
   }
 
   /**
@@ -129,7 +140,9 @@ export class RetainedScan<T> {
     // `#` stands for its parent level too (MQTT5 §4.7.1.2), hence >= and not >.
     if (this.#endsWithHash ? depth < named : depth !== named) return;
     const value = this.#nodes.valueOf(this.#path[depth]!);
-    if (value !== null) out.push(value);
+    if (value === null) return;
+    out.push(value);
+    this.#found.push(this.#path[depth]!);
   }
 
   /** Moves the path to the next node in depth-first order, or empties it. */

@@ -1,0 +1,80 @@
+/**
+ * Commands of the retain service that go through a range's log, one after the other in a batch.
+ *
+ * ```
+ *  STORE    u8 1 · u32 request (0 = nobody waits) · u64 topics · u64 bytes · message
+ *  EXPIRE   u8 2 · u64 expires at, ms · text tenant · blob topic
+ * ```
+ *
+ * `topics` and `bytes` are what this range may hold of the tenant: its cap less what the other
+ * ranges hold, as far as the proposer knows. It travels so that every replica decides alike.
+ */
+
+import { assert } from "../base/assert.ts";
+import type { RecordReader } from "../bytes/record-reader.ts";
+import type { RecordWriter } from "../bytes/record-writer.ts";
+import type { Message } from "../mqtt/message.ts";
+import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
+
+const STORE = 1;
+const EXPIRE = 2;
+
+/** What a range may hold of a tenant. */
+export interface RetainAllowance {
+  readonly topics: number;
+  readonly bytes: number;
+}
+
+/** Travels as this number, which no store reaches. */
+export const NO_CAP = Number.MAX_SAFE_INTEGER;
+
+export const UNCAPPED: RetainAllowance = Object.freeze({ topics: NO_CAP, bytes: NO_CAP });
+
+export function writeRetainStore(
+  writer: RecordWriter,
+  request: number,
+  allowance: RetainAllowance,
+  message: Message,
+): void {
+  writer.u8(STORE);
+  writer.u32(request);
+  writer.u64(allowance.topics);
+  writer.u64(allowance.bytes);
+  writeMessage(writer, message);
+}
+
+/** Removes the topic's message if it still is the one that expires then. */
+export function writeRetainExpire(
+  writer: RecordWriter,
+  tenantId: string,
+  topic: Uint8Array,
+  expiresAtMs: number,
+): void {
+  writer.u8(EXPIRE);
+  writer.u64(expiresAtMs);
+  writer.text(tenantId);
+  writer.blob(topic);
+}
+
+export interface RetainLogHandler {
+  storeMessage(request: number, allowance: RetainAllowance, message: Message): void;
+  expire(tenantId: string, topic: Uint8Array, expiresAtMs: number): void;
+}
+
+/** Reads all commands of a batch. */
+export function readRetainLog(reader: RecordReader, handler: RetainLogHandler): void {
+  while (!reader.isAtEnd) {
+    const kind = reader.u8();
+    assert(kind === STORE || kind === EXPIRE, "known retain command");
+    if (kind === STORE) {
+      const request = reader.u32();
+      const topics = reader.u64();
+      const bytes = reader.u64();
+      handler.storeMessage(request, { topics, bytes }, readMessage(reader));
+    } else {
+      const expiresAtMs = reader.u64();
+      const tenantId = reader.text();
+      handler.expire(tenantId, reader.blob(), expiresAtMs);
+    }
+  }
+}

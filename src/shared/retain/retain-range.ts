@@ -1,0 +1,296 @@
+/**
+ * The state machine behind one range of retained messages. It decides and stores; the topics of all
+ * ranges of the worker stand together in one RetainedTopics, so that a scan walks one trie and a
+ * split moves nothing.
+ *
+ * Flow: publish (retain), behind the log. Thread: the worker that stores the range. Scope: one per
+ * range.
+ */
+
+import { assert } from "../base/assert.ts";
+import { RecordReader } from "../bytes/record-reader.ts";
+import { RecordWriter } from "../bytes/record-writer.ts";
+import type { Message } from "../mqtt/message.ts";
+import { messageContentBytes, readMessage, writeMessage } from "../mqtt/message-codec.ts";
+import { behind, nameOf } from "../range/key-bytes.ts";
+import type { KeyValueReader, KeyValueWriter } from "../range/key-value.ts";
+import { compareKeys, type RangeDescriptor } from "../range/range-descriptor.ts";
+import type { ApplyContext, RangeStateMachine } from "../range/range-state-machine.ts";
+import { middleHash } from "../range/stable-hash.ts";
+import { needsNumber, readRetainKey, retainKey, retainRangeKey } from "./retain-key.ts";
+import {
+  type RetainAllowance,
+  type RetainLogHandler,
+  readRetainLog,
+} from "./retain-log-command.ts";
+import { RetainTotals } from "./retain-totals.ts";
+import { RetainStatus } from "./retain-types.ts";
+import { expiresAtMs, type RetainedEntry, type RetainedTopics } from "./retained-topics.ts";
+
+/** A page of the load: 4,096 records of usual size are a megabyte. */
+const PAGE = { entries: 4096, bytes: 1024 * 1024 };
+
+/** Where the answers of a range go. */
+export interface RetainOutput {
+  /** A store that somebody of this life of the process waits for. */
+  stored(thread: number, request: number, status: RetainStatus): void;
+}
+
+export interface RetainRangeOptions {
+  readonly topics: RetainedTopics;
+  readonly reader: KeyValueReader;
+  readonly output: RetainOutput;
+}
+
+/** A topic that is not in the store as it is in memory; null: it is to be deleted. */
+interface Change {
+  readonly key: Uint8Array;
+  readonly entry: RetainedEntry | null;
+}
+
+type Changes = Map<string, Change>;
+
+export class RetainRange implements RangeStateMachine, RetainLogHandler {
+  readonly totals = new RetainTotals();
+  readonly #options: RetainRangeOptions;
+  readonly #topics: RetainedTopics;
+  #start: Uint8Array;
+  #end: Uint8Array | null;
+  #changes: Changes = new Map();
+  /** Collected and not yet durable. */
+  #collecting: Changes = new Map();
+  #lastNumber = 0;
+  #context: ApplyContext | null = null;
+  readonly #writer = new RecordWriter();
+
+  constructor(bounds: Pick<RangeDescriptor, "start" | "end">, options: RetainRangeOptions) {
+    this.#options = options;
+    this.#topics = options.topics;
+    this.#start = bounds.start;
+    this.#end = bounds.end;
+  }
+
+  /** Reads what the store has. */
+  load(): void {
+    this.#eachStored(this.#start, this.#end, (key, value) => this.#loadOne(key, value));
+  }
+
+  apply(commands: RecordReader, context: ApplyContext): void {
+    this.#context = context;
+    readRetainLog(commands, this);
+    this.#context = null;
+  }
+
+  /**
+   * Stores or replaces the topic's message [MQTT-3.3.1-5]; an empty payload clears it
+   * [MQTT-3.3.1-6].
+   */
+  storeMessage(request: number, allowance: RetainAllowance, message: Message): void {
+    const context = this.#context!;
+    const status = this.#store(message, allowance, context.nowMs);
+    if (request !== 0 && context.isOwnBoot) {
+      this.#options.output.stored(context.thread, request, status);
+    }
+  }
+
+  /** [MQTT-3.3.2-5] */
+  expire(tenantId: string, topic: Uint8Array, atMs: number): void {
+    const message = this.#topics.read(tenantId, topic);
+    if (message !== null && expiresAtMs(message) === atMs) this.#remove(message);
+  }
+
+  collect(writer: KeyValueWriter): void {
+    assert(this.#collecting.size === 0, "one collection at a time");
+    this.#collecting = this.#changes;
+    this.#changes = new Map();
+    for (const { key, entry } of this.#collecting.values()) {
+      if (entry === null) {
+        writer.delete(key);
+        continue;
+      }
+      this.#writer.clear();
+      writeMessage(this.#writer, entry.message!);
+      writer.put(key, this.#writer.bytes.subarray(0, this.#writer.size));
+    }
+  }
+
+  collected(): void {
+    const stored = this.#collecting;
+    this.#collecting = new Map();
+    for (const { entry } of stored.values()) {
+      if (entry !== null) this.#topics.noteStored(entry);
+    }
+  }
+
+  get isDirty(): boolean {
+    return this.#changes.size > 0;
+  }
+
+  goLive(): void {}
+
+  splitOff(at: Uint8Array): RetainRange {
+    const right = new RetainRange({ start: at, end: this.#end }, this.#options);
+    this.#recount(at, right);
+    this.#end = at;
+    for (const changes of [this.#collecting, this.#changes]) {
+      for (const [name, change] of changes) {
+        if (compareKeys(change.key, at) < 0) continue;
+        changes.delete(name);
+        // What is being collected is collected once more: the right range must know when it is
+        // there.
+        right.#changes.set(name, change);
+      }
+    }
+    right.#lastNumber = this.#lastNumber;
+    return right;
+  }
+
+  absorb(right: RangeStateMachine): void {
+    assert(right instanceof RetainRange, "a neighbour of the same service");
+    for (const changes of [right.#collecting, right.#changes]) {
+      for (const [name, change] of changes) this.#changes.set(name, change);
+    }
+    this.totals.addAll(right.totals);
+    this.#lastNumber = Math.max(this.#lastNumber, right.#lastNumber);
+    this.#end = right.#end;
+  }
+
+  get keyCount(): number {
+    return this.totals.topics;
+  }
+
+  /** Of the changes alone: what else is in memory belongs to the worker. */
+  get memoryBytes(): number {
+    return this.totals.bytes;
+  }
+
+  middleKey(): Uint8Array | null {
+    return middleHash(this.#start, this.#end);
+  }
+
+  close(): void {
+    this.#eachTopic((message) => {
+      this.#topics.remove(message.tenantId, message.topic, messageContentBytes(message));
+    });
+  }
+
+  /** True for the topics of this range. */
+  holds(tenantId: string, topic: Uint8Array): boolean {
+    const key = retainRangeKey(tenantId, topic);
+    return (
+      compareKeys(key, this.#start) >= 0 && (this.#end === null || compareKeys(key, this.#end) < 0)
+    );
+  }
+
+  /** The message of a topic that is cold. */
+  readCold(tenantId: string, topic: Uint8Array): Message | null {
+    const value = this.#options.reader.get(retainKey(tenantId, topic, 0));
+    return value === null ? null : decode(value);
+  }
+
+  #store(message: Message, allowance: RetainAllowance, nowMs: number): RetainStatus {
+    const { tenantId, topic } = message;
+    const previous = this.#topics.read(tenantId, topic);
+    // [MQTT-3.3.1-7] An expired message replaces as well, but there is nothing to keep of it.
+    if (message.payload.length === 0 || message.isExpired(nowMs)) {
+      if (previous !== null) this.#remove(previous);
+      return RetainStatus.OK;
+    }
+    const topics = previous === null ? 1 : 0;
+    const before = previous === null ? 0 : messageContentBytes(previous);
+    const bytes = messageContentBytes(message) - before;
+    if (!this.totals.allows(tenantId, { topics, bytes }, allowance)) return RetainStatus.QUOTA;
+    const number = this.#numberOf(tenantId, topic);
+    if (previous !== null) this.#topics.remove(tenantId, topic, before);
+    const entry = this.#topics.put(message, number);
+    this.totals.add(tenantId, topics, bytes);
+    this.#note(retainKey(tenantId, topic, number), entry);
+    return RetainStatus.OK;
+  }
+
+  #remove(message: Message): void {
+    const { tenantId, topic } = message;
+    const key = retainKey(tenantId, topic, this.#numberOf(tenantId, topic));
+    const bytes = messageContentBytes(message);
+    this.#topics.remove(tenantId, topic, bytes);
+    this.totals.add(tenantId, -1, -bytes);
+    this.#note(key, null);
+  }
+
+  /** 0 for topics that fit into a key; else the one it has, or a new one. */
+  #numberOf(tenantId: string, topic: Uint8Array): number {
+    if (!needsNumber(topic)) return 0;
+    const entry = this.#topics.find(tenantId, topic);
+    if (entry !== null) return entry.keyNumber;
+    this.#lastNumber += 1;
+    return this.#lastNumber;
+  }
+
+  #note(key: Uint8Array, entry: RetainedEntry | null): void {
+    this.#changes.set(nameOf(key), { key, entry });
+  }
+
+  #loadOne(key: Uint8Array, value: Uint8Array): void {
+    const { tenantId, topic, number } = parse(key);
+    const message = decode(value);
+    const bytes = messageContentBytes(message);
+    this.totals.add(tenantId, 1, bytes);
+    if (topic !== null) {
+      this.#topics.putCold(tenantId, topic, bytes, expiresAtMs(message));
+      return;
+    }
+    this.#lastNumber = Math.max(this.#lastNumber, number);
+    this.#topics.noteStored(this.#topics.put(message, number));
+  }
+
+  /** Moves the totals of what lies at or above `at` to `right`. */
+  #recount(at: Uint8Array, right: RetainRange): void {
+    this.#eachTopic((message, key) => {
+      if (compareKeys(key, at) < 0) return;
+      const bytes = messageContentBytes(message);
+      right.totals.add(message.tenantId, 1, bytes);
+      this.totals.add(message.tenantId, -1, -bytes);
+    });
+  }
+
+  /** Every message of the range as it is now. */
+  #eachTopic(take: (message: Message, key: Uint8Array) => void): void {
+    const changed = new Map([...this.#collecting, ...this.#changes]);
+    this.#eachStored(this.#start, this.#end, (key, value) => {
+      if (!changed.has(nameOf(key))) take(decode(value), key);
+    });
+    for (const { key, entry } of changed.values()) {
+      if (entry !== null) take(entry.message!, key);
+    }
+  }
+
+  #eachStored(
+    start: Uint8Array,
+    end: Uint8Array | null,
+    take: (key: Uint8Array, value: Uint8Array) => void,
+  ): void {
+    let from = start;
+    for (;;) {
+      const page = this.#options.reader.scan(from, end, PAGE.entries, PAGE.bytes);
+      for (const { key, value } of page) take(key, value);
+      const last = page[page.length - 1];
+      if (last === undefined) return;
+      from = behind(last.key);
+    }
+  }
+}
+
+const reader = new RecordReader();
+
+function decode(value: Uint8Array): Message {
+  reader.reset(value, 0, value.length);
+  const message = readMessage(reader);
+  reader.release();
+  return message;
+}
+
+function parse(key: Uint8Array) {
+  const parsed = readRetainKey(key);
+  assert(parsed !== null, "the range holds keys of this service only");
+  return parsed;
+}

@@ -1,0 +1,232 @@
+/**
+ * A range of retained messages: decides, stores, forgets nothing in a crash, and can be cut and
+ * joined.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { NO_BYTES } from "../../../src/shared/bytes/copy-bytes.ts";
+import { RecordReader } from "../../../src/shared/bytes/record-reader.ts";
+import { RecordWriter } from "../../../src/shared/bytes/record-writer.ts";
+import { COUNTER_COLUMNS, Counter } from "../../../src/shared/metrics/counter-table.ts";
+import type { Message } from "../../../src/shared/mqtt/message.ts";
+import type { ApplyContext } from "../../../src/shared/range/range-state-machine.ts";
+import {
+  UNCAPPED,
+  writeRetainExpire,
+  writeRetainStore,
+} from "../../../src/shared/retain/retain-log-command.ts";
+import { RetainRange } from "../../../src/shared/retain/retain-range.ts";
+import { RetainStatus } from "../../../src/shared/retain/retain-types.ts";
+import { type RetainedEntry, RetainedTopics } from "../../../src/shared/retain/retained-topics.ts";
+import { RetainedTrie } from "../../../src/shared/topic/retained-trie.ts";
+import { MapKeyValues } from "../../helpers/map-key-values.ts";
+import { message, payloadOf } from "../../helpers/service-workers.ts";
+
+const WHOLE = { start: NO_BYTES, end: null };
+const NOW = 1_000_000;
+const encoder = new TextEncoder();
+
+type Batch = (writer: RecordWriter) => void;
+
+/** One worker with one range, over a store that can be killed. */
+class Worker {
+  readonly store: MapKeyValues;
+  readonly answers: number[] = [];
+  readonly counters = new Float64Array(COUNTER_COLUMNS);
+  readonly topics: RetainedTopics;
+  readonly ranges: RetainRange[] = [];
+
+  constructor(store: MapKeyValues, hotBytes = 0) {
+    this.store = store;
+    this.topics = new RetainedTopics({
+      trie: new RetainedTrie<RetainedEntry>(),
+      counters: this.counters,
+      hotBytes,
+      readCold: (tenantId, topic) => this.ranges[0]!.readCold(tenantId, topic),
+    });
+    const range = new RetainRange(WHOLE, {
+      topics: this.topics,
+      reader: store,
+      output: { stored: (_thread, _request, status) => this.answers.push(status) },
+    });
+    this.ranges.push(range);
+    range.load();
+  }
+
+  apply(batch: Batch, nowMs = NOW, isOwnBoot = true, range = this.ranges[0]!): void {
+    const writer = new RecordWriter();
+    batch(writer);
+    const reader = new RecordReader();
+    reader.reset(writer.bytes, 0, writer.size);
+    const context: ApplyContext = { index: 1, nowMs, boot: 1, thread: 1, isOwnBoot };
+    range.apply(reader, context);
+    reader.release();
+  }
+
+  collect(): void {
+    for (const range of this.ranges) {
+      range.collect(this.store.writer);
+      this.store.commit();
+      range.collected();
+    }
+  }
+
+  payload(topic: string, nowMs = NOW): string | null {
+    return payloadOf(this.topics.get("t", encoder.encode(topic), nowMs));
+  }
+}
+
+const put = (fields: Parameters<typeof message>[0], allowance = UNCAPPED): Batch => {
+  const stored = message({ receivedAtMs: NOW, ...fields });
+  return (writer) => writeRetainStore(writer, 1, allowance, stored);
+};
+
+test("retain range: keeps the last message, an empty payload clears [MQTT-3.3.1-5] [MQTT-3.3.1-6]", () => {
+  const worker = new Worker(new MapKeyValues());
+  worker.apply(put({ topic: "a", payload: "one" }));
+  worker.apply(put({ topic: "a", payload: "two" }));
+  worker.apply(put({ topic: "b", payload: "x" }));
+  worker.apply(put({ topic: "b", payload: "" }));
+  assert.equal(worker.payload("a"), "two");
+  assert.equal(worker.payload("b"), null);
+  assert.deepEqual(worker.answers, [0, 0, 0, 0]);
+  assert.equal(worker.counters[Counter.RETAINED_MESSAGES], 1);
+  assert.equal(worker.counters[Counter.RETAINED_BYTES], 4);
+});
+
+test("retain range: what is cold is read from the store, replaced and cleared there", () => {
+  const store = new MapKeyValues();
+  const worker = new Worker(store);
+  worker.apply(put({ topic: "a", payload: "one" }));
+  worker.collect();
+  assert.equal(worker.topics.find("t", encoder.encode("a"))!.message, null);
+  assert.equal(worker.payload("a"), "one");
+  worker.apply(put({ topic: "a", payload: "three" }));
+  assert.equal(worker.payload("a"), "three");
+  worker.apply(put({ topic: "a", payload: "" }));
+  worker.collect();
+  assert.equal(store.size, 0);
+  assert.equal(worker.counters[Counter.RETAINED_BYTES], 0);
+});
+
+test("retain range: caps are those of the command; replacing by less is always allowed", () => {
+  const worker = new Worker(new MapKeyValues());
+  const small = { topics: 1, bytes: 10 };
+  worker.apply(put({ topic: "a", payload: "123456789" }, small));
+  worker.apply(put({ topic: "b", payload: "1" }, small));
+  worker.apply(put({ topic: "a", payload: "1234567890" }, small));
+  worker.apply(put({ topic: "a", payload: "12" }, small));
+  const { OK, QUOTA } = RetainStatus;
+  assert.deepEqual(worker.answers, [OK, QUOTA, QUOTA, OK]);
+  assert.equal(worker.payload("a"), "12");
+});
+
+test("retain range: expires by command, and only the message that was meant [MQTT-3.3.2-5]", () => {
+  const worker = new Worker(new MapKeyValues());
+  const topic = encoder.encode("a");
+  worker.apply(put({ topic: "a", payload: "old", expirySeconds: 1 }));
+  worker.collect();
+  const due = worker.topics.pollExpired(NOW + 1000)!;
+  assert.equal(due.expiresAtMs, NOW + 1000);
+  worker.apply(put({ topic: "a", payload: "new", expirySeconds: 9, receivedAtMs: NOW + 5 }));
+  worker.apply((writer) => writeRetainExpire(writer, "t", topic, due.expiresAtMs));
+  assert.equal(worker.payload("a"), "new");
+  worker.apply((writer) => writeRetainExpire(writer, "t", topic, NOW + 9005));
+  assert.equal(worker.payload("a"), null);
+  assert.equal(worker.topics.nextDeadlineMs, Number.POSITIVE_INFINITY);
+});
+
+test("retain range: answers go to this life of the process only", () => {
+  const worker = new Worker(new MapKeyValues());
+  worker.apply(put({ topic: "a" }), NOW, false);
+  assert.deepEqual(worker.answers, []);
+  assert.equal(worker.payload("a"), "payload");
+});
+
+test("retain range: topics that are too long for a key survive a restart and can be replaced", () => {
+  const store = new MapKeyValues();
+  const long = "x".repeat(3000);
+  const worker = new Worker(store);
+  worker.apply(put({ topic: long, payload: "one" }));
+  worker.apply(put({ topic: `${long}y`, payload: "other" }));
+  worker.collect();
+  const next = new Worker(store);
+  assert.equal(next.payload(long), "one");
+  next.apply(put({ topic: long, payload: "two" }));
+  next.apply(put({ topic: `${long}z`, payload: "third" }));
+  next.collect();
+  const last = new Worker(store);
+  assert.deepEqual(
+    ["", "y", "z"].map((end) => last.payload(long + end)),
+    ["two", "other", "third"],
+  );
+});
+
+test("retain range: topics that change often do not pile up in memory", () => {
+  const worker = new Worker(new MapKeyValues(), 1024 * 1024);
+  worker.apply(put({ topic: "a", payload: "0000", expirySeconds: 3600 }));
+  worker.collect();
+  const before = worker.topics.memoryBytes;
+  for (let round = 0; round < 5000; round++) {
+    worker.apply(put({ topic: "a", payload: String(round), expirySeconds: 3600 }));
+    worker.collect();
+  }
+  assert.equal(worker.topics.memoryBytes, before);
+  assert.equal(worker.payload("a"), "4999");
+});
+
+const operation = fc.record({
+  topic: fc.constantFrom("a", "a/b", "b", "c/d/e", "$x"),
+  payload: fc.constantFrom("", "1", "22", "333"),
+  expirySeconds: fc.constantFrom(-1, 5),
+  after: fc.constantFrom("", "", "collect", "crash", "split", "merge"),
+});
+
+test("retain range: a crash, a cut and a merge at any place change nothing", () => {
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 40 }), fc.boolean(), (operations, isHot) => {
+      const store = new MapKeyValues();
+      const model = new Map<string, string>();
+      let worker = new Worker(store, isHot ? 1e6 : 0);
+      let log: Batch[] = [];
+      for (const { after, ...fields } of operations) {
+        const batch = put(fields);
+        const target = rangeOf(worker, fields.topic);
+        worker.apply(batch, NOW, true, target);
+        log.push(batch);
+        if (fields.payload === "") model.delete(fields.topic);
+        else model.set(fields.topic, fields.payload);
+        if (after === "collect") {
+          worker.collect();
+          log = [];
+        } else if (after === "split" && worker.ranges.length === 1) {
+          worker.ranges.push(worker.ranges[0]!.splitOff(worker.ranges[0]!.middleKey()!));
+        } else if (after === "merge" && worker.ranges.length === 2) {
+          worker.ranges[0]!.absorb(worker.ranges.pop()!);
+        } else if (after === "crash") {
+          store.crash();
+          worker = new Worker(store, isHot ? 1e6 : 0);
+          for (const again of log) worker.apply(again);
+        }
+      }
+      const now = new Map<string, string>();
+      for (const topic of ["a", "a/b", "b", "c/d/e", "$x"]) {
+        const payload = worker.payload(topic);
+        if (payload !== null) now.set(topic, payload);
+      }
+      assert.deepEqual(now, new Map([...model].sort()));
+      const keys = worker.ranges.reduce((sum, range) => sum + range.keyCount, 0);
+      assert.equal(keys, model.size);
+      assert.equal(worker.counters[Counter.RETAINED_MESSAGES], model.size);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+/** The range that a topic belongs to. */
+function rangeOf(worker: Worker, topic: string): RetainRange {
+  const probe: Message = message({ topic });
+  return worker.ranges.find((range) => range.holds(probe.tenantId, probe.topic))!;
+}
