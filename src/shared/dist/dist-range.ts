@@ -154,8 +154,8 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
 
   goLive(): void {}
 
-  splitOff(at: Uint8Array): DistRange {
-    const right = new DistRange({ start: at, end: this.#end }, this.#options);
+  splitOff(at: Uint8Array, reader: KeyValueReader): DistRange {
+    const right = new DistRange({ start: at, end: this.#end }, { ...this.#options, reader });
     this.#eachNow((key, record) => {
       if (compareKeys(key, at) < 0) return;
       right.#count += 1;
@@ -163,12 +163,10 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
     });
     this.#count -= right.#count;
     this.#end = at;
-    for (const changes of [this.#collecting, this.#changes]) {
-      for (const [name, change] of changes) {
-        if (compareKeys(change.key, at) < 0) continue;
-        changes.delete(name);
-        right.#changes.set(name, change);
-      }
+    for (const [name, change] of this.#changes) {
+      if (compareKeys(change.key, at) < 0) continue;
+      this.#changes.delete(name);
+      right.#changes.set(name, change);
     }
     for (const name of right.#long.keys()) this.#long.delete(name);
     right.#lastNumber = this.#lastNumber;
@@ -177,9 +175,7 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
 
   absorb(right: RangeStateMachine): void {
     assert(right instanceof DistRange, "a neighbour of the same service");
-    for (const changes of [right.#collecting, right.#changes]) {
-      for (const [name, change] of changes) this.#changes.set(name, change);
-    }
+    for (const [name, change] of right.#changes) this.#changes.set(name, change);
     for (const [name, key] of right.#long) this.#long.set(name, key);
     this.#lastNumber = Math.max(this.#lastNumber, right.#lastNumber);
     this.#count += right.#count;

@@ -1,17 +1,20 @@
 /**
- * Records of the retain service, one entry each.
+ * Records of the retain service that go straight to the worker of a range; what goes through the
+ * log stands in retain-log-command.ts. A command record holds one entry, a reply record one or
+ * more.
  *
  * ```
- *  RETAIN_COMMAND   STORE   u8 1 · u32 request (0 = no reply) · message
+ *  RETAIN_COMMAND   OWN     u8 1 · message
  *                   OPEN    u8 2 · u32 scan · u32 most messages · text tenant · text filter
  *                   NEXT    u8 3 · u32 scan · u32 most messages
  *                   CANCEL  u8 4 · u32 scan
- *                   USAGE   u8 5 · text tenant · u64 topics · u64 bytes
+ *                   USAGE   u8 5 · u32 range · text tenant · u64 topics · u64 bytes
  *  RETAIN_REPLY     STORED  u8 1 · u32 request · u8 RetainStatus
  *                   BATCH   u8 2 · u32 scan · u8 end · u32 n · n × message
  * ```
  *
- * OPEN asks for the first batch too. USAGE goes from one partition to another.
+ * OWN: a statistic of the broker itself, which is retained in memory only. OPEN asks for the first
+ * batch too. USAGE tells the other workers what a range holds of a tenant.
  */
 
 import { assert } from "../base/assert.ts";
@@ -19,10 +22,11 @@ import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
 import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
+import type { RangeId } from "../range/range-descriptor.ts";
 import type { RetainStatus } from "./retain-types.ts";
 import type { Usage } from "./retain-usage.ts";
 
-const STORE = 1;
+const OWN = 1;
 const OPEN = 2;
 const NEXT = 3;
 const CANCEL = 4;
@@ -31,9 +35,8 @@ const USAGE = 5;
 const STORED = 1;
 const BATCH = 2;
 
-export function writeStore(writer: RecordWriter, request: number, message: Message): void {
-  writer.u8(STORE);
-  writer.u32(request);
+export function writeOwn(writer: RecordWriter, message: Message): void {
+  writer.u8(OWN);
   writeMessage(writer, message);
 }
 
@@ -64,31 +67,38 @@ export function writeScanCancel(writer: RecordWriter, scanId: number): void {
   writer.u32(scanId);
 }
 
-export function writeUsage(writer: RecordWriter, tenantId: string, usage: Readonly<Usage>): void {
+/** `range` of the sender holds `usage` of the tenant. */
+export function writeUsage(
+  writer: RecordWriter,
+  range: RangeId,
+  tenantId: string,
+  usage: Readonly<Usage>,
+): void {
   writer.u8(USAGE);
+  writer.u32(range);
   writer.text(tenantId);
   writer.u64(usage.topics);
   writer.u64(usage.bytes);
 }
 
 export interface RetainCommandHandler {
-  storeMessage(request: number, message: Message): void;
+  storeOwn(message: Message): void;
   scanOpen(scan: ScanRequest): void;
   scanNext(scanId: number, maxMessages: number): void;
   scanCancel(scanId: number): void;
-  learnUsage(tenantId: string, usage: Usage): void;
+  learnUsage(range: RangeId, tenantId: string, usage: Usage): void;
 }
 
 export function readRetainCommand(reader: RecordReader, handler: RetainCommandHandler): void {
   const kind = reader.u8();
-  assert(kind >= STORE && kind <= USAGE, "known retain command");
-  if (kind === STORE) {
-    const request = reader.u32();
-    handler.storeMessage(request, readMessage(reader));
+  assert(kind >= OWN && kind <= USAGE, "known retain command");
+  if (kind === OWN) {
+    handler.storeOwn(readMessage(reader));
   } else if (kind === USAGE) {
+    const range = reader.u32();
     const tenantId = reader.text();
     const topics = reader.u64();
-    handler.learnUsage(tenantId, { topics, bytes: reader.u64() });
+    handler.learnUsage(range, tenantId, { topics, bytes: reader.u64() });
   } else {
     const scanId = reader.u32();
     if (kind === CANCEL) {
@@ -139,7 +149,12 @@ export interface RetainReplyHandler {
   handleBatch(scanId: number, messages: readonly Message[], isEnd: boolean): void;
 }
 
-export function readRetainReply(reader: RecordReader, handler: RetainReplyHandler): void {
+/** Reads all entries of one record. */
+export function readRetainReplies(reader: RecordReader, handler: RetainReplyHandler): void {
+  while (!reader.isAtEnd) readRetainReply(reader, handler);
+}
+
+function readRetainReply(reader: RecordReader, handler: RetainReplyHandler): void {
   const kind = reader.u8();
   assert(kind === STORED || kind === BATCH, "known retain reply");
   const number = reader.u32();

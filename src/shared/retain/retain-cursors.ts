@@ -1,18 +1,18 @@
 /**
- * Scans under way in one partition. A subscriber to `#` may match a million messages: it asks for a
+ * Scans under way on one worker. A subscriber to `#` may match a million messages: it asks for a
  * batch at a time, and between two batches the cursor holds its place in the trie and at most a
  * handful of messages.
  *
  * A cursor goes when its scan ends, when its reader cancels or dies, or when nobody has asked for
  * ten minutes: far longer than a connection may stall, so only a lost cancel leaves one behind.
- * Thread: the owner of the partition. Scope: one per partition.
+ * Thread: worker. Scope: one per worker.
  */
 
 import { DeadlineHeap, type HeapItem } from "../collections/deadline-heap.ts";
 import type { Message } from "../mqtt/message.ts";
 import { messageContentBytes } from "../mqtt/message-codec.ts";
 import type { RetainedScan } from "../topic/retained-scan.ts";
-import type { RetainedEntry, RetainedStore } from "./retained-store.ts";
+import type { RetainedEntry, RetainedTopics } from "./retained-topics.ts";
 
 const IDLE_MS = 600_000;
 /**
@@ -31,28 +31,32 @@ export interface ScanReader {
 class Cursor implements HeapItem {
   readonly thread: number;
   readonly scanId: number;
+  readonly tenantId: string;
   readonly scan: RetainedScan<RetainedEntry>;
-  /** Fetched and not handed out yet. */
-  fetched: RetainedEntry[] = [];
+  /** Topics fetched and not handed out yet. */
+  readonly fetched: Uint8Array[] = [];
   fetchedIndex = 0;
   heapIndex = -1;
   heapDeadlineMs = Number.POSITIVE_INFINITY;
 
-  constructor(thread: number, scanId: number, scan: RetainedScan<RetainedEntry>) {
-    this.thread = thread;
-    this.scanId = scanId;
+  constructor(reader: ScanReader, tenantId: string, scan: RetainedScan<RetainedEntry>) {
+    this.thread = reader.thread;
+    this.scanId = reader.scanId;
+    this.tenantId = tenantId;
     this.scan = scan;
   }
 }
 
 export class RetainCursors {
-  readonly #store: RetainedStore;
+  readonly #topics: RetainedTopics;
+  /** What the trie found last; emptied at once. */
+  readonly #found: RetainedEntry[] = [];
   /** By thread, then the reader's number for the scan. */
   readonly #cursors = new Map<number, Map<number, Cursor>>();
   readonly #deadlines = new DeadlineHeap<Cursor>();
 
-  constructor(store: RetainedStore) {
-    this.#store = store;
+  constructor(topics: RetainedTopics) {
+    this.#topics = topics;
   }
 
   get size(): number {
@@ -66,7 +70,7 @@ export class RetainCursors {
 
   open(thread: number, scanId: number, tenantId: string, filter: Uint8Array): void {
     this.close(thread, scanId);
-    const cursor = new Cursor(thread, scanId, this.#store.scan(tenantId, filter));
+    const cursor = new Cursor({ thread, scanId }, tenantId, this.#topics.scan(tenantId, filter));
     let cursors = this.#cursors.get(thread);
     if (cursors === undefined) {
       cursors = new Map();
@@ -132,7 +136,9 @@ export class RetainCursors {
     for (;;) {
       while (cursor.fetchedIndex < cursor.fetched.length) {
         if (count === maxMessages || bytes >= BATCH_BYTES) return false;
-        const message = this.#current(cursor.fetched[cursor.fetchedIndex]!, nowMs);
+        // As it is now: it may have been replaced, cleared or expired since it was fetched.
+        const topic = cursor.fetched[cursor.fetchedIndex]!;
+        const message = this.#topics.get(cursor.tenantId, topic, nowMs);
         cursor.fetchedIndex += 1;
         if (message === null) continue;
         take(message);
@@ -141,20 +147,20 @@ export class RetainCursors {
       }
       if (cursor.scan.isEnded) return true;
       if (count === maxMessages || bytes >= BATCH_BYTES) return false;
-      cursor.fetched.length = 0;
-      cursor.fetchedIndex = 0;
-      const wanted = Math.min(FETCH_COUNT, maxMessages - count);
-      cursor.scan.next(wanted, cursor.fetched);
+      this.#fetch(cursor, Math.min(FETCH_COUNT, maxMessages - count));
       // It looked at its fill of topics and found none: the reader asks again in a later duty
       // cycle.
       if (cursor.fetched.length === 0) return cursor.scan.isEnded;
     }
   }
 
-  /**
-   * What the topic holds now: it may have been replaced, cleared or expired since it was fetched.
-   */
-  #current(entry: RetainedEntry, nowMs: number): Message | null {
-    return this.#store.get(entry.message.tenantId, entry.message.topic, nowMs);
+  #fetch(cursor: Cursor, wanted: number): void {
+    cursor.fetched.length = 0;
+    cursor.fetchedIndex = 0;
+    cursor.scan.next(wanted, this.#found);
+    for (let index = 0; index < this.#found.length; index++) {
+      cursor.fetched.push(this.#found[index]!.message?.topic ?? cursor.scan.topicOf(index));
+    }
+    this.#found.length = 0;
   }
 }

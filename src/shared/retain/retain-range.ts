@@ -60,6 +60,8 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
   /** Collected and not yet durable. */
   #collecting: Changes = new Map();
   #lastNumber = 0;
+  /** Tenants of which the range holds more or less than when last asked. */
+  readonly #changedTenants = new Set<string>();
   #context: ApplyContext | null = null;
   readonly #writer = new RecordWriter();
 
@@ -128,29 +130,26 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
 
   goLive(): void {}
 
-  splitOff(at: Uint8Array): RetainRange {
-    const right = new RetainRange({ start: at, end: this.#end }, this.#options);
+  splitOff(at: Uint8Array, reader: KeyValueReader): RetainRange {
+    const right = new RetainRange({ start: at, end: this.#end }, { ...this.#options, reader });
     this.#recount(at, right);
     this.#end = at;
-    for (const changes of [this.#collecting, this.#changes]) {
-      for (const [name, change] of changes) {
-        if (compareKeys(change.key, at) < 0) continue;
-        changes.delete(name);
-        // What is being collected is collected once more: the right range must know when it is
-        // there.
-        right.#changes.set(name, change);
-      }
+    for (const [name, change] of this.#changes) {
+      if (compareKeys(change.key, at) < 0) continue;
+      this.#changes.delete(name);
+      right.#changes.set(name, change);
     }
     right.#lastNumber = this.#lastNumber;
+    for (const tenantId of right.totals.tenants()) this.#changedTenants.add(tenantId);
+    for (const tenantId of right.totals.tenants()) right.#changedTenants.add(tenantId);
     return right;
   }
 
   absorb(right: RangeStateMachine): void {
     assert(right instanceof RetainRange, "a neighbour of the same service");
-    for (const changes of [right.#collecting, right.#changes]) {
-      for (const [name, change] of changes) this.#changes.set(name, change);
-    }
+    for (const [name, change] of right.#changes) this.#changes.set(name, change);
     this.totals.addAll(right.totals);
+    for (const tenantId of right.totals.tenants()) this.#changedTenants.add(tenantId);
     this.#lastNumber = Math.max(this.#lastNumber, right.#lastNumber);
     this.#end = right.#end;
   }
@@ -172,6 +171,13 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     this.#eachTopic((message) => {
       this.#topics.remove(message.tenantId, message.topic, messageContentBytes(message));
     });
+  }
+
+  /** Hands over each tenant of which the range holds more or less than at the last call. */
+  drainChangedTenants(take: (tenantId: string) => void): void {
+    if (this.#changedTenants.size === 0) return;
+    for (const tenantId of this.#changedTenants) take(tenantId);
+    this.#changedTenants.clear();
   }
 
   /** True for the topics of this range. */
@@ -203,7 +209,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     const number = this.#numberOf(tenantId, topic);
     if (previous !== null) this.#topics.remove(tenantId, topic, before);
     const entry = this.#topics.put(message, number);
-    this.totals.add(tenantId, topics, bytes);
+    this.#add(tenantId, topics, bytes);
     this.#note(retainKey(tenantId, topic, number), entry);
     return RetainStatus.OK;
   }
@@ -213,7 +219,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     const key = retainKey(tenantId, topic, this.#numberOf(tenantId, topic));
     const bytes = messageContentBytes(message);
     this.#topics.remove(tenantId, topic, bytes);
-    this.totals.add(tenantId, -1, -bytes);
+    this.#add(tenantId, -1, -bytes);
     this.#note(key, null);
   }
 
@@ -230,11 +236,16 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     this.#changes.set(nameOf(key), { key, entry });
   }
 
+  #add(tenantId: string, topics: number, bytes: number): void {
+    this.totals.add(tenantId, topics, bytes);
+    this.#changedTenants.add(tenantId);
+  }
+
   #loadOne(key: Uint8Array, value: Uint8Array): void {
     const { tenantId, topic, number } = parse(key);
     const message = decode(value);
     const bytes = messageContentBytes(message);
-    this.totals.add(tenantId, 1, bytes);
+    this.#add(tenantId, 1, bytes);
     if (topic !== null) {
       this.#topics.putCold(tenantId, topic, bytes, expiresAtMs(message));
       return;

@@ -1,14 +1,15 @@
 /**
- * How much each tenant retains, over all partitions: its own part exactly, the others as they last
- * told.
+ * How much of each tenant the other workers' ranges hold, as their workers last told.
  *
- * A tenant's messages are spread over all workers, but its caps are for the whole node. Each
- * partition tells the others what it holds of a capped tenant once per duty cycle; so a cap may be
- * overstepped by what is under way at one moment, and never refuses early because one partition
- * happens to be fuller than another.
- * Thread: the owner of a partition. Scope: one per partition.
+ * A tenant's messages are spread over all ranges, but its caps are for the whole node. Each worker
+ * tells the others once per duty cycle what its ranges hold of a capped tenant; so a cap may be
+ * overstepped by what is under way at one moment, and never refuses early because one range happens
+ * to be fuller than another.
+ * Thread: worker. Scope: one per worker.
  */
 
+import type { RangeId } from "../range/range-descriptor.ts";
+import { NO_CAP, type RetainAllowance, UNCAPPED } from "./retain-log-command.ts";
 import type { RetainLimits } from "./retain-types.ts";
 
 export interface Usage {
@@ -16,96 +17,51 @@ export interface Usage {
   bytes: number;
 }
 
-const NOTHING: Readonly<Usage> = Object.freeze({ topics: 0, bytes: 0 });
-
 export class RetainUsage {
-  readonly #own = new Map<string, Usage>();
-  /** By thread, then tenant. */
-  readonly #peers = new Map<number, Map<string, Usage>>();
-  readonly #changed = new Set<string>();
+  /** By range, then tenant. */
+  readonly #ranges = new Map<RangeId, Map<string, Usage>>();
 
-  /** Tenants that this partition holds messages of. */
-  tenants(): Iterable<string> {
-    return this.#own.keys();
+  /** A worker told what one of its ranges holds. */
+  learn(range: RangeId, tenantId: string, usage: Usage): void {
+    let tenants = this.#ranges.get(range);
+    if (tenants === undefined) {
+      tenants = new Map();
+      this.#ranges.set(range, tenants);
+    }
+    if (usage.topics === 0) tenants.delete(tenantId);
+    else tenants.set(tenantId, usage);
   }
 
-  /** What this partition holds of the tenant. */
-  own(tenantId: string): Readonly<Usage> {
-    return this.#own.get(tenantId) ?? NOTHING;
+  /** Ranges come and go: keeps what was told of those that `isElsewhere` on another worker. */
+  keepOnly(isElsewhere: (range: RangeId) => boolean): void {
+    for (const range of this.#ranges.keys()) {
+      if (!isElsewhere(range)) this.#ranges.delete(range);
+    }
   }
 
-  /** What the node holds of the tenant, as far as this partition knows. */
-  total(tenantId: string): Usage {
-    const total = { ...this.own(tenantId) };
-    for (const tenants of this.#peers.values()) {
-      const usage = tenants.get(tenantId);
+  /** What ranges of other workers hold of the tenant, `except` left out. */
+  elsewhere(tenantId: string, except: RangeId): Usage {
+    const total = { topics: 0, bytes: 0 };
+    for (const [range, tenants] of this.#ranges) {
+      const usage = range === except ? undefined : tenants.get(tenantId);
       if (usage === undefined) continue;
       total.topics += usage.topics;
       total.bytes += usage.bytes;
     }
     return total;
   }
-
-  /** False when adding that much would overstep a cap; taking away is always allowed. */
-  allows(tenantId: string, topics: number, bytes: number, limits: RetainLimits): boolean {
-    const { RetainMaxTopics: maxTopics, RetainMaxBytes: maxBytes } = limits;
-    if (!isCapped(limits)) return true;
-    const total = this.total(tenantId);
-    if (topics > 0 && maxTopics > 0 && total.topics + topics > maxTopics) return false;
-    return !(bytes > 0 && maxBytes > 0 && total.bytes + bytes > maxBytes);
-  }
-
-  /** This partition holds that much more (or, negative, less) of the tenant. */
-  add(tenantId: string, topics: number, bytes: number): void {
-    const usage = this.#own.get(tenantId);
-    this.#changed.add(tenantId);
-    if (usage === undefined) {
-      this.#own.set(tenantId, { topics, bytes });
-      return;
-    }
-    usage.topics += topics;
-    usage.bytes += bytes;
-    if (usage.topics === 0) this.#own.delete(tenantId);
-  }
-
-  /** Another partition told what it holds. */
-  learn(thread: number, tenantId: string, usage: Usage): void {
-    let tenants = this.#peers.get(thread);
-    if (tenants === undefined) {
-      tenants = new Map();
-      this.#peers.set(thread, tenants);
-    }
-    if (usage.topics === 0) tenants.delete(tenantId);
-    else tenants.set(tenantId, usage);
-  }
-
-  /**
-   * Its worker died, and what it kept with it. Its successor knows nobody: everything is told
-   * again.
-   */
-  peerLost(thread: number): void {
-    this.#peers.delete(thread);
-    this.announceAll();
-  }
-
-  /** Tells everything again, e.g. because a tenant has got a cap. */
-  announceAll(): void {
-    for (const tenantId of this.#own.keys()) this.#changed.add(tenantId);
-  }
-
-  /** Hands each capped tenant whose usage has changed since the last call to `announce`. */
-  drainChanged(
-    limitsOf: (tenantId: string) => RetainLimits,
-    announce: (tenantId: string, usage: Readonly<Usage>) => void,
-  ): void {
-    if (this.#changed.size === 0) return;
-    for (const tenantId of this.#changed) {
-      if (isCapped(limitsOf(tenantId))) announce(tenantId, this.own(tenantId));
-    }
-    this.#changed.clear();
-  }
 }
 
-function isCapped(limits: RetainLimits): boolean {
+/** What one range may hold of a tenant, when all the others hold `others`. */
+export function allowanceOf(limits: RetainLimits, others: Readonly<Usage>): RetainAllowance {
+  if (!isCapped(limits)) return UNCAPPED;
+  const { RetainMaxTopics: topics, RetainMaxBytes: bytes } = limits;
+  return {
+    topics: topics === 0 ? NO_CAP : Math.max(0, topics - others.topics),
+    bytes: bytes === 0 ? NO_CAP : Math.max(0, bytes - others.bytes),
+  };
+}
+
+export function isCapped(limits: RetainLimits): boolean {
   return limits.RetainMaxTopics > 0 || limits.RetainMaxBytes > 0;
 }

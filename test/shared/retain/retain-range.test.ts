@@ -202,7 +202,7 @@ test("retain range: a crash, a cut and a merge at any place change nothing", () 
           worker.collect();
           log = [];
         } else if (after === "split" && worker.ranges.length === 1) {
-          worker.ranges.push(worker.ranges[0]!.splitOff(worker.ranges[0]!.middleKey()!));
+          worker.ranges.push(worker.ranges[0]!.splitOff(worker.ranges[0]!.middleKey()!, store));
         } else if (after === "merge" && worker.ranges.length === 2) {
           worker.ranges[0]!.absorb(worker.ranges.pop()!);
         } else if (after === "crash") {
