@@ -6,7 +6,7 @@
  *
  *     record   sequence u64 | change… to the end                            (little endian, unaligned)
  *     change   op u8 | qos u8 | flags u8
- *              subscriptionIdentifier u32 | slot u32 | generation u32
+ *              subscriptionIdentifier u32 | slot u32 | generation u32 | incarnation u64
  *              tenant text | filter text | group text | client text         text = length u32, UTF-8
  *     answer   sequence u64
  */
@@ -18,18 +18,21 @@ export const RouteOp = {
   /** Transient subscribers of `filter` exist on the source worker. */
   ADD_WORKER: 0,
   REMOVE_WORKER: 1,
-  /** A persistent session's inbox, owned by the source worker. */
+  /** A stored session; the source is the worker that has the route's range. */
   ADD_INBOX: 2,
   REMOVE_INBOX: 3,
   /** A transient member of a shared group; `slot` finds it on the source worker. */
   ADD_MEMBER: 4,
   REMOVE_MEMBER: 5,
-  /** A persistent member of a shared group: an inbox of the source worker. */
+  /** A stored session in a shared group; `slot` is for its load, in the source's member table. */
   ADD_INBOX_MEMBER: 6,
   REMOVE_INBOX_MEMBER: 7,
   /** The source has just started: send it all your routes, then SYNC_END. */
   SYNC_REQUEST: 8,
   SYNC_END: 9,
+  /** A stored session of the source worker, member of some shared group, has a connection. */
+  INBOX_ONLINE: 10,
+  INBOX_OFFLINE: 11,
 } as const;
 export type RouteOp = (typeof RouteOp)[keyof typeof RouteOp];
 
@@ -41,8 +44,6 @@ export interface RouteChange {
   /** "" when not shared. */
   readonly group: string;
   readonly isOrdered: boolean;
-  /** Shared members: false for a stored session without a connection. */
-  readonly isOnline: boolean;
   /** "" for ADD_WORKER and REMOVE_WORKER. */
   readonly clientId: string;
   readonly qos: number;
@@ -52,12 +53,13 @@ export interface RouteChange {
   /** Shared members: position and generation in the source's member table. */
   readonly slot: number;
   readonly generation: number;
+  /** Of a stored session, else 0. */
+  readonly incarnation: number;
 }
 
 const FLAG_NO_LOCAL = 1;
 const FLAG_RETAIN_AS_PUBLISHED = 2;
 const FLAG_ORDERED = 4;
-const FLAG_ONLINE = 8;
 
 export interface RouteRecord {
   readonly sequence: number;
@@ -83,12 +85,12 @@ function writeChange(writer: RecordWriter, change: RouteChange): void {
   writer.u8(
     (change.noLocal ? FLAG_NO_LOCAL : 0) |
       (change.retainAsPublished ? FLAG_RETAIN_AS_PUBLISHED : 0) |
-      (change.isOrdered ? FLAG_ORDERED : 0) |
-      (change.isOnline ? FLAG_ONLINE : 0),
+      (change.isOrdered ? FLAG_ORDERED : 0),
   );
   writer.u32(change.subscriptionIdentifier);
   writer.u32(change.slot);
   writer.u32(change.generation);
+  writer.u64(change.incarnation);
   writer.text(change.tenantId);
   writer.text(change.filter);
   writer.text(change.group);
@@ -116,10 +118,10 @@ function readChange(reader: RecordReader): RouteChange {
     noLocal: (flags & FLAG_NO_LOCAL) !== 0,
     retainAsPublished: (flags & FLAG_RETAIN_AS_PUBLISHED) !== 0,
     isOrdered: (flags & FLAG_ORDERED) !== 0,
-    isOnline: (flags & FLAG_ONLINE) !== 0,
     subscriptionIdentifier: reader.u32(),
     slot: reader.u32(),
     generation: reader.u32(),
+    incarnation: reader.u64(),
     tenantId: reader.text(),
     filter: reader.text(),
     group: reader.text(),

@@ -3,6 +3,7 @@
  * them. Thread: worker. Implemented by dist-client.ts and publisher.ts.
  */
 
+import type { StoredRoute } from "../../shared/dist/dist-log-command.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 
 /** How one subscription wants its messages. */
@@ -31,29 +32,23 @@ export interface ShareName {
 }
 
 /**
- * The routes of persistent sessions have one writer, the worker that owns the inbox: changes of one
- * route therefore travel on one ring and cannot overtake each other.
+ * Routes of stored sessions, for the service that stores the sessions: they go through the log of
+ * the route's range, and every worker's match index follows.
  */
 export interface InboxRoutes {
   /**
-   * Adds or replaces the route (tenant, filter, share) → inbox. `done` after every worker has
-   * applied it.
+   * Adds the route or replaces its options. `done(true)` after every worker matches it; or when a
+   * later incarnation has it. `done(false)`: perhaps not; ask again.
    */
   addInboxRoute(
-    tenantId: string,
-    filter: string,
-    share: ShareName | null,
-    clientId: string,
+    route: StoredRoute,
     options: DeliveryOptions,
-    done: () => void,
+    done: (isDone: boolean) => void,
   ): void;
-  removeInboxRoute(
-    tenantId: string,
-    filter: string,
-    share: ShareName | null,
-    clientId: string,
-    done: () => void,
-  ): void;
+  /** `done(true)` when no worker matches it any more, unless a later incarnation has it. */
+  removeInboxRoute(route: StoredRoute, done: (isDone: boolean) => void): void;
+  /** Does this worker match the route, for this incarnation? */
+  hasInboxRoute(route: StoredRoute): boolean;
   /** The session has got, or lost, its connection: share groups prefer members that have one. */
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void;
   /** Messages that wait for or are on their way to the session: for "least in flight". */

@@ -1,6 +1,7 @@
 /**
- * This worker's own routes: the transient subscriptions of its sessions and the inboxes it owns,
- * announced to every worker so that a publish anywhere finds them.
+ * The routes that this worker announces to every worker, so that a publish anywhere finds them: the
+ * transient subscriptions of its sessions, and those of stored sessions whose range it has
+ * (dist-service.ts). Also, for members of shared groups, which stored sessions are connected.
  *
  * Changes of one duty cycle travel in one record per peer with a growing sequence number; each peer
  * answers with the number it has applied. A SUBACK waits until all peers have applied the change it
@@ -15,6 +16,7 @@
 import { assert } from "../../shared/base/assert.ts";
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
+import type { StoredRoute } from "../../shared/dist/dist-log-command.ts";
 import {
   type RouteChange,
   RouteOp,
@@ -24,19 +26,23 @@ import {
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { AppliedBarrier } from "./applied-barrier.ts";
-import type { DeliveryOptions, InboxRoutes, ShareName } from "./dist-api.ts";
-import { InboxMembers } from "./inbox-members.ts";
+import type { DeliveryOptions, ShareName } from "./dist-api.ts";
 import { addLocal, removeLocal } from "./local-subscriptions.ts";
 import { type MatchIndex, NO_FILTER } from "./match-index.ts";
 import type { MemberTable } from "./member-table.ts";
 import {
   controlChange,
   knownMemberChange,
+  type MemberPlace,
   memberChange,
-  sessionChange,
+  presenceChange,
+  storedRouteAdded,
+  storedRouteRemoved,
   workerChange,
 } from "./route-changes.ts";
 import type { RouteTable } from "./route-table.ts";
+import type { ShareMember } from "./share-group.ts";
+import { sessionKey } from "./stored-members.ts";
 import { NO_MEMBER_SLOT, type Subscription } from "./subscription.ts";
 
 /** Changes per record: 512 of 100 bytes are below a quarter of the smallest ring, 64 KiB. */
@@ -44,7 +50,12 @@ const CHANGES_PER_RECORD = 512;
 /** Changes per answer to a worker that synchronizes: some milliseconds of work. */
 const CHANGES_PER_PIECE = 4096;
 
-export class DistClient implements InboxRoutes {
+interface Session {
+  readonly tenantId: string;
+  readonly clientId: string;
+}
+
+export class DistClient {
   readonly #endpoint: RingEndpoint;
   readonly #index: MatchIndex;
   readonly #table: RouteTable;
@@ -53,7 +64,8 @@ export class DistClient implements InboxRoutes {
   readonly #reader = new RecordReader();
   readonly #writer = new RecordWriter();
   readonly #barrier: AppliedBarrier;
-  readonly #inboxMembers: InboxMembers;
+  /** Stored sessions of this worker's ranges that are connected, by `sessionKey`. */
+  readonly #connected = new Map<string, Session>();
   #pending: RouteChange[] = [];
   /** Number of the newest own change; changes are numbered from 1. */
   #sequence = 0;
@@ -69,7 +81,6 @@ export class DistClient implements InboxRoutes {
     this.#members = members;
     this.#self = endpoint.threadIndex;
     this.#barrier = new AppliedBarrier(endpoint.threadCount, this.#self);
-    this.#inboxMembers = new InboxMembers(members);
     endpoint.setHandler(RecordType.ROUTE_CHANGE, (bytes, offset, length, source) => {
       this.#handleChanges(bytes, offset, length, source);
     });
@@ -138,57 +149,70 @@ export class DistClient implements InboxRoutes {
     this.#change(workerChange(RouteOp.REMOVE_WORKER, tenantId, subscription.filter), null);
   }
 
-  // biome-ignore lint/complexity/useMaxParams: the contract of InboxRoutes; a route has that many parts.
-  addInboxRoute(
-    tenantId: string,
-    filter: string,
-    share: ShareName | null,
-    clientId: string,
-    options: DeliveryOptions,
-    done: () => void,
-  ): void {
-    if (share !== null) {
-      this.#inboxMembers.put(tenantId, clientId, filter, share, options);
-      this.#barrier.wait(this.#announceInboxMember(tenantId, filter, share, clientId), done);
-      return;
-    }
-    const route = { tenantId, filter, share, clientId };
-    const change = sessionChange(RouteOp.ADD_INBOX, route, options, null);
-    this.#barrier.wait(this.#change(change, null), done);
+  /**
+   * A stored session's route, of a range of this worker, comes or has new options. `done` after
+   * every worker matches it.
+   */
+  addStored(route: StoredRoute, options: DeliveryOptions, done: () => void): void {
+    const place = route.group === "" ? null : this.#placeOf(route);
+    this.#barrier.wait(this.#change(storedRouteAdded(route, options, place), null), done);
+    this.#announcePresence(route);
   }
 
-  removeInboxRoute(
-    tenantId: string,
-    filter: string,
-    share: ShareName | null,
-    clientId: string,
-    done: () => void,
-  ): void {
-    const op = share === null ? RouteOp.REMOVE_INBOX : RouteOp.REMOVE_INBOX_MEMBER;
-    const change = sessionChange(op, { tenantId, filter, share, clientId }, null, null);
-    const sequence = this.#change(change, null);
-    const member =
-      share === null ? null : this.#inboxMembers.remove(tenantId, clientId, filter, share);
+  /**
+   * As `addStored`, for what a store has been found to hold: peers are told all of it later, piece
+   * by piece (`tellPeers`).
+   */
+  restoreStored(route: StoredRoute, options: DeliveryOptions): void {
+    const place = route.group === "" ? null : this.#placeOf(route);
+    this.#table.apply(storedRouteAdded(route, options, place), this.#self, null);
+  }
+
+  /** `done` when no worker matches it any more. */
+  removeStored(route: StoredRoute, done: () => void): void {
+    const member = this.#storedMember(route);
+    const sequence = this.#change(storedRouteRemoved(route), null);
+    if (member !== null) this.#members.leave(member.slot);
     this.#barrier.wait(sequence, () => {
       if (member !== null) this.#members.release(member.slot);
       done();
     });
   }
 
-  setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void {
-    const memberships = this.#inboxMembers.setOnline(tenantId, clientId, isOnline);
-    for (const { filter, share } of memberships) {
-      this.#announceInboxMember(tenantId, filter, share, clientId);
+  hasStored(route: StoredRoute): boolean {
+    const entry = this.#index.find(route.tenantId, route.filter);
+    if (entry === null) return false;
+    if (route.group === "") {
+      return entry.inboxes?.get(route.clientId)?.incarnation === route.incarnation;
+    }
+    return this.#findStoredMember(route)?.incarnation === route.incarnation;
+  }
+
+  /** A stored session of this worker's ranges has got or lost its connection. */
+  setOnline(tenantId: string, clientId: string, isOnline: boolean): void {
+    const key = sessionKey(tenantId, clientId);
+    if (isOnline) this.#connected.set(key, { tenantId, clientId });
+    else this.#connected.delete(key);
+    if (!this.#table.stored.isMember(tenantId, clientId)) return;
+    this.#change(presenceChange(tenantId, clientId, isOnline), null);
+  }
+
+  /** Messages that wait for or are on their way to a stored session of this worker's ranges. */
+  setLoad(tenantId: string, clientId: string, load: number): void {
+    for (const group of this.#table.stored.groupsOf(tenantId, clientId)) {
+      const member = group.inboxMember(clientId);
+      if (member !== null) this.#members.setLoad(member.loadWord, load);
     }
   }
 
-  setInboxLoad(tenantId: string, clientId: string, load: number): void {
-    for (const { slot } of this.#inboxMembers.of(tenantId, clientId)) {
-      this.#members.setLoad(slot, load);
+  /** Ranges with routes were opened here: tells all routes to everybody who has started. */
+  tellPeers(): void {
+    for (let peer = 1; peer < this.#endpoint.threadCount; peer += 1) {
+      if (this.#barrier.needsChanges(peer)) this.#startTelling(peer);
     }
   }
 
-  /** A peer is gone: nobody waits for it, its routes vanish. */
+  /** A peer is gone: nobody waits for it, the routes of its transient sessions vanish. */
   peerLost(peer: number): void {
     this.#table.forgetWorker(peer);
     this.#members.resetLoads();
@@ -221,17 +245,31 @@ export class DistClient implements InboxRoutes {
     return memberChange(op, tenantId, subscription, generation);
   }
 
-  #announceInboxMember(
-    tenantId: string,
-    filter: string,
-    share: ShareName,
-    clientId: string,
-  ): number {
-    const { options, slot } = this.#inboxMembers.find(tenantId, clientId, filter, share);
-    const isOnline = this.#inboxMembers.isOnline(tenantId, clientId);
-    const place = { isOnline, slot, generation: this.#members.generation(slot) };
-    const route = { tenantId, filter, share, clientId };
-    return this.#change(sessionChange(RouteOp.ADD_INBOX_MEMBER, route, options, place), null);
+  /** The place of a stored member in this worker's member table: the one it has, or a new one. */
+  #placeOf(route: StoredRoute): MemberPlace {
+    const known = this.#storedMember(route);
+    if (known !== null) return known;
+    const slot = this.#members.join(route.tenantId, null);
+    return { slot, generation: this.#members.generation(slot) };
+  }
+
+  /** The member as announced by this very worker in this life; null when it has not been. */
+  #storedMember(route: StoredRoute): ShareMember | null {
+    if (route.group === "") return null;
+    const member = this.#findStoredMember(route);
+    return member !== null && member.thread === this.#self ? member : null;
+  }
+
+  #findStoredMember(route: StoredRoute): ShareMember | null {
+    const { tenantId, filter, group, isOrdered, clientId } = route;
+    return this.#table.findGroup(tenantId, filter, group, isOrdered)?.inboxMember(clientId) ?? null;
+  }
+
+  /** Nobody was told that a session is connected while it was in no shared group. */
+  #announcePresence({ tenantId, clientId, group }: RouteChange | StoredRoute): void {
+    if (group === "" || !this.#connected.has(sessionKey(tenantId, clientId))) return;
+    if (this.#table.stored.isOnline(tenantId, clientId)) return;
+    this.#change(presenceChange(tenantId, clientId, true), null);
   }
 
   #sendTo(peer: number, changes: readonly RouteChange[]): void {
@@ -255,7 +293,7 @@ export class DistClient implements InboxRoutes {
     for (const change of record.changes) {
       if (change.op === RouteOp.SYNC_REQUEST) this.#startTelling(source);
       else if (change.op === RouteOp.SYNC_END) this.#unsynced.delete(source);
-      else this.#table.apply(change, source, null);
+      else this.#applyFrom(source, change);
     }
     this.#reportSynced();
     if (record.sequence > 0) {
@@ -263,6 +301,11 @@ export class DistClient implements InboxRoutes {
       this.#writer.u64(record.sequence);
       this.#send(source, RecordType.ROUTE_APPLIED);
     }
+  }
+
+  #applyFrom(source: number, change: RouteChange): void {
+    this.#table.apply(change, source, null);
+    if (change.op === RouteOp.ADD_INBOX_MEMBER) this.#announcePresence(change);
   }
 
   #handleApplied(source: number, sequence: number): void {
@@ -285,7 +328,9 @@ export class DistClient implements InboxRoutes {
   #tellMore(peer: number): void {
     const index = this.#index;
     const changes: RouteChange[] = [];
-    let node = index.nextFilter(this.#told.get(peer) ?? 0);
+    const from = this.#told.get(peer) ?? 0;
+    if (from === 0) this.#collectPresence(changes);
+    let node = index.nextFilter(from);
     while (node !== NO_FILTER && changes.length < CHANGES_PER_PIECE) {
       this.#collectOwn(node, changes);
       node = index.nextFilter(node + 1);
@@ -307,10 +352,10 @@ export class DistClient implements InboxRoutes {
     const tenantId = index.tenantAt(node);
     const filter = index.filterAt(node);
     if (isSubscribed) into.push(workerChange(RouteOp.ADD_WORKER, tenantId, filter));
-    for (const { thread, clientId, options } of entry?.inboxes?.values() ?? []) {
-      if (thread !== this.#self) continue;
-      const route = { tenantId, filter, share: null, clientId };
-      into.push(sessionChange(RouteOp.ADD_INBOX, route, options, null));
+    for (const { source, clientId, incarnation, options } of entry?.inboxes?.values() ?? []) {
+      if (source !== this.#self) continue;
+      const route = { tenantId, filter, group: "", isOrdered: false, clientId, incarnation };
+      into.push(storedRouteAdded(route, options, null));
     }
     for (const group of entry?.shares?.values() ?? []) {
       const share = { group: group.name, ordered: group.isOrdered };
@@ -318,6 +363,13 @@ export class DistClient implements InboxRoutes {
         if (member.thread !== this.#self) continue;
         into.push(knownMemberChange(tenantId, filter, share, member));
       }
+    }
+  }
+
+  #collectPresence(into: RouteChange[]): void {
+    for (const { tenantId, clientId } of this.#connected.values()) {
+      if (!this.#table.stored.isMember(tenantId, clientId)) continue;
+      into.push(presenceChange(tenantId, clientId, true));
     }
   }
 

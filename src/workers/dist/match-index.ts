@@ -22,10 +22,13 @@ import { NodeEntries, NodeWords } from "./node-columns.ts";
 import type { ShareGroup } from "./share-group.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** A persistent session that wants a filter; its inbox lives on worker `thread`. */
+/** A stored session that wants a filter. */
 export interface InboxRoute {
   readonly clientId: string;
-  readonly thread: number;
+  /** Of the session that subscribed: a later one of that name has not. */
+  readonly incarnation: number;
+  /** Worker that has the route's range. */
+  readonly source: number;
   readonly options: DeliveryOptions;
 }
 

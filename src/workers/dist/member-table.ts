@@ -86,9 +86,9 @@ export class MemberTable {
     if (Atomics.load(this.#loads, word) > 0) Atomics.sub(this.#loads, word, 1);
   }
 
-  /** The owner's own count replaces what pickers have added: stored members only. */
-  setLoad(slot: number, load: number): void {
-    Atomics.store(this.#loads, shareLoadWord(this.#thread, slot), load);
+  /** The owner's own count replaces what pickers have added: stored members of any worker. */
+  setLoad(loadWord: number, load: number): void {
+    Atomics.store(this.#loads, loadWord, load);
   }
 
   /**

@@ -4,24 +4,14 @@
  */
 
 import { assert } from "../../shared/base/assert.ts";
+import type { StoredRoute } from "../../shared/dist/dist-log-command.ts";
 import { type RouteChange, RouteOp } from "../../shared/dist/route-command.ts";
 import type { DeliveryOptions, ShareName } from "./dist-api.ts";
 import type { ShareMember } from "./share-group.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** A route of one session. */
-export interface SessionRoute {
-  readonly tenantId: string;
-  readonly filter: string;
-  readonly share: ShareName | null;
-  readonly clientId: string;
-}
-
-/**
- * Where a member of a shared group stands in its worker's member table, and whether it is there.
- */
+/** Where a member of a shared group stands in its worker's member table. */
 export interface MemberPlace {
-  readonly isOnline: boolean;
   readonly slot: number;
   readonly generation: number;
 }
@@ -32,7 +22,7 @@ const NO_OPTIONS: DeliveryOptions = {
   retainAsPublished: false,
   subscriptionIdentifier: 0,
 };
-const NO_PLACE: MemberPlace = { isOnline: false, slot: 0, generation: 0 };
+const NO_PLACE: MemberPlace = { slot: 0, generation: 0 };
 
 /** SYNC_REQUEST, SYNC_END. */
 export function controlChange(op: RouteOp): RouteChange {
@@ -40,25 +30,24 @@ export function controlChange(op: RouteOp): RouteChange {
 }
 
 export function workerChange(op: RouteOp, tenantId: string, filter: string): RouteChange {
-  return sessionChange(op, { tenantId, filter, share: null, clientId: "" }, null, null);
+  return sessionChange(op, routeOf(tenantId, filter, ""), null, null);
 }
 
 /** `options` null when the route goes; `place` null when it is no member of a shared group. */
-export function sessionChange(
+function sessionChange(
   op: RouteOp,
-  route: SessionRoute,
+  route: StoredRoute,
   options: DeliveryOptions | null,
   place: MemberPlace | null,
 ): RouteChange {
   const { qos, noLocal, retainAsPublished, subscriptionIdentifier } = options ?? NO_OPTIONS;
-  const { isOnline, slot, generation } = place ?? NO_PLACE;
+  const { slot, generation } = place ?? NO_PLACE;
   return {
     op,
     tenantId: route.tenantId,
     filter: route.filter,
-    group: route.share?.group ?? "",
-    isOrdered: route.share?.ordered ?? false,
-    isOnline,
+    group: route.group,
+    isOrdered: route.isOrdered,
     clientId: route.clientId,
     qos,
     noLocal,
@@ -66,7 +55,33 @@ export function sessionChange(
     subscriptionIdentifier,
     slot,
     generation,
+    incarnation: route.incarnation,
   };
+}
+
+/** A stored session's route comes; `place` not null: into a shared group. */
+export function storedRouteAdded(
+  route: StoredRoute,
+  options: DeliveryOptions,
+  place: MemberPlace | null,
+): RouteChange {
+  const op = place === null ? RouteOp.ADD_INBOX : RouteOp.ADD_INBOX_MEMBER;
+  return sessionChange(op, route, options, place);
+}
+
+export function storedRouteRemoved(route: StoredRoute): RouteChange {
+  const op = route.group === "" ? RouteOp.REMOVE_INBOX : RouteOp.REMOVE_INBOX_MEMBER;
+  return sessionChange(op, route, null, null);
+}
+
+/** INBOX_ONLINE, INBOX_OFFLINE. */
+export function presenceChange(
+  tenantId: string,
+  clientId: string,
+  isOnline: boolean,
+): RouteChange {
+  const op = isOnline ? RouteOp.INBOX_ONLINE : RouteOp.INBOX_OFFLINE;
+  return sessionChange(op, routeOf(tenantId, "", clientId), null, null);
 }
 
 /** A transient session in a shared group. */
@@ -78,8 +93,10 @@ export function memberChange(
 ): RouteChange {
   const { filter, share, receiver, options, memberSlot } = subscription;
   assert(share !== null, "a member's subscription is shared");
-  const route = { tenantId, filter, share, clientId: receiver.clientId };
-  return sessionChange(op, route, options, { isOnline: true, slot: memberSlot, generation });
+  const { group, ordered: isOrdered } = share;
+  const { clientId } = receiver;
+  const route = { tenantId, filter, group, isOrdered, clientId, incarnation: 0 };
+  return sessionChange(op, route, options, { slot: memberSlot, generation });
 }
 
 /** What a restarted worker is told of a member. */
@@ -90,6 +107,12 @@ export function knownMemberChange(
   member: ShareMember,
 ): RouteChange {
   const op = member.isInbox ? RouteOp.ADD_INBOX_MEMBER : RouteOp.ADD_MEMBER;
-  const route = { tenantId, filter, share, clientId: member.clientId };
+  const { group, ordered: isOrdered } = share;
+  const { clientId, incarnation } = member;
+  const route = { tenantId, filter, group, isOrdered, clientId, incarnation };
   return sessionChange(op, route, member.options, member);
+}
+
+function routeOf(tenantId: string, filter: string, clientId: string): StoredRoute {
+  return { tenantId, filter, group: "", isOrdered: false, clientId, incarnation: 0 };
 }

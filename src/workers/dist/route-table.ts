@@ -8,9 +8,11 @@ import { shareLoadWord } from "../../shared/metrics/shared-words.ts";
 import { optionsOf } from "./dist-api.ts";
 import { type FilterEntry, type MatchIndex, NO_FILTER } from "./match-index.ts";
 import { ShareGroup } from "./share-group.ts";
+import { StoredMembers } from "./stored-members.ts";
 import type { Subscription } from "./subscription.ts";
 
 export class RouteTable {
+  readonly stored = new StoredMembers();
   readonly #index: MatchIndex;
 
   constructor(index: MatchIndex) {
@@ -30,7 +32,7 @@ export class RouteTable {
         this.#addInbox(change, source);
         break;
       case RouteOp.REMOVE_INBOX:
-        this.#update(change, (entry) => removeInbox(entry, change.clientId, source));
+        this.#update(change, (entry) => removeInbox(entry, change));
         break;
       case RouteOp.ADD_MEMBER:
       case RouteOp.ADD_INBOX_MEMBER:
@@ -38,7 +40,16 @@ export class RouteTable {
         break;
       case RouteOp.REMOVE_MEMBER:
       case RouteOp.REMOVE_INBOX_MEMBER:
-        this.#update(change, (entry) => removeMember(entry, change, source));
+        this.#update(change, (entry) => this.#removeMember(entry, change, source));
+        break;
+      case RouteOp.INBOX_ONLINE:
+      case RouteOp.INBOX_OFFLINE:
+        this.stored.setOnline(
+          change.tenantId,
+          change.clientId,
+          source,
+          change.op === RouteOp.INBOX_ONLINE,
+        );
         break;
       case RouteOp.SYNC_REQUEST:
       case RouteOp.SYNC_END:
@@ -46,12 +57,16 @@ export class RouteTable {
     }
   }
 
-  /** Forgets everything that lives on a worker that is gone. O(filters). */
+  /**
+   * Forgets the transient sessions of a worker that is gone, and who was online there. Stored
+   * sessions outlive it, and so do their routes. O(filters).
+   */
   forgetWorker(thread: number): void {
     const index = this.#index;
+    this.stored.forgetWorker(thread);
     for (let node = index.nextFilter(0); node !== NO_FILTER; node = index.nextFilter(node + 1)) {
       const entry = index.entryAt(node);
-      if (entry !== null) forgetRoutes(entry, thread);
+      if (entry !== null) forgetMembers(entry, thread);
       index.removeWorkerAt(node, thread);
     }
   }
@@ -75,13 +90,10 @@ export class RouteTable {
   }
 
   #addInbox(change: RouteChange, source: number): void {
+    const { clientId, incarnation } = change;
     const entry = this.#index.ensure(change.tenantId, change.filter);
     entry.inboxes ??= new Map();
-    entry.inboxes.set(change.clientId, {
-      clientId: change.clientId,
-      thread: source,
-      options: optionsOf(change),
-    });
+    entry.inboxes.set(clientId, { clientId, incarnation, source, options: optionsOf(change) });
   }
 
   #addMember(change: RouteChange, source: number, subscription: Subscription | null): void {
@@ -93,17 +105,34 @@ export class RouteTable {
       group = new ShareGroup(change.group, change.isOrdered, change.filter);
       entry.shares.set(key, group);
     }
-    group.add({
-      clientId: change.clientId,
-      thread: source,
-      isInbox: change.op === RouteOp.ADD_INBOX_MEMBER,
-      isOnline: change.isOnline,
-      options: optionsOf(change),
-      loadWord: shareLoadWord(source, change.slot),
-      slot: change.slot,
-      generation: change.generation,
-      subscription,
-    });
+    const { tenantId, clientId, slot, generation, incarnation } = change;
+    const isInbox = change.op === RouteOp.ADD_INBOX_MEMBER;
+    const loadWord = shareLoadWord(source, slot);
+    const options = optionsOf(change);
+    group.add(
+      {
+        clientId,
+        thread: source,
+        isInbox,
+        incarnation,
+        options,
+        loadWord,
+        slot,
+        generation,
+        subscription,
+      },
+      !isInbox || this.stored.isOnline(tenantId, clientId),
+    );
+    if (isInbox) this.stored.add(tenantId, clientId, group);
+  }
+
+  #removeMember(entry: FilterEntry, change: RouteChange, source: number): void {
+    const isInbox = change.op === RouteOp.REMOVE_INBOX_MEMBER;
+    const group = findShare(entry, change.group, change.isOrdered);
+    if (group === null) return;
+    group.remove(change.clientId, source, isInbox);
+    if (isInbox) this.stored.remove(change.tenantId, change.clientId, group);
+    dropEmptyGroup(entry, group);
   }
 }
 
@@ -115,27 +144,17 @@ function findShare(entry: FilterEntry, group: string, isOrdered: boolean): Share
   return entry.shares?.get(shareKey(group, isOrdered)) ?? null;
 }
 
-function removeInbox(entry: FilterEntry, clientId: string, source: number): void {
-  if (entry.inboxes?.get(clientId)?.thread !== source) return;
-  entry.inboxes.delete(clientId);
-  if (entry.inboxes.size === 0) entry.inboxes = null;
+function removeInbox(entry: FilterEntry, change: RouteChange): void {
+  entry.inboxes?.delete(change.clientId);
+  if (entry.inboxes?.size === 0) entry.inboxes = null;
 }
 
-function removeMember(entry: FilterEntry, change: RouteChange, source: number): void {
-  const isInbox = change.op === RouteOp.REMOVE_INBOX_MEMBER;
-  const group = findShare(entry, change.group, change.isOrdered);
-  if (group === null) return;
-  group.remove(change.clientId, source, isInbox);
-  dropEmptyGroup(entry, group);
-}
-
-function forgetRoutes(entry: FilterEntry, thread: number): void {
-  for (const route of entry.inboxes?.values() ?? []) {
-    if (route.thread === thread) removeInbox(entry, route.clientId, thread);
-  }
+function forgetMembers(entry: FilterEntry, thread: number): void {
   for (const group of entry.shares?.values() ?? []) {
-    const gone = [...group.members()].filter((member) => member.thread === thread);
-    for (const member of gone) group.remove(member.clientId, thread, member.isInbox);
+    const gone = [...group.members()].filter(
+      (member) => !member.isInbox && member.thread === thread,
+    );
+    for (const member of gone) group.remove(member.clientId, thread, false);
     dropEmptyGroup(entry, group);
   }
 }

@@ -17,11 +17,11 @@ export type ShareStrategy = "least_inflight" | "round_robin" | "random";
 
 export interface ShareMember {
   readonly clientId: string;
-  /** Worker of the session, or of its inbox. */
+  /** Worker that announced it: the session's, or for a stored one that of its route's range. */
   readonly thread: number;
   readonly isInbox: boolean;
-  /** False for a stored session without a connection. */
-  readonly isOnline: boolean;
+  /** Of a stored session, else 0. */
+  readonly incarnation: number;
   readonly options: DeliveryOptions;
   /** Word of its load in the shared words. */
   readonly loadWord: number;
@@ -91,11 +91,14 @@ export class ShareGroup {
     for (const { member } of this.#places.values()) yield member;
   }
 
-  /** Adds a member, or replaces what is known of it. O(1). */
-  add(member: ShareMember): void {
+  /**
+   * Adds a member, or replaces what is known of it. `isOnline`: false for a stored session without
+   * a connection. O(1).
+   */
+  add(member: ShareMember, isOnline: boolean): void {
     this.#sticky.clear();
     const key = keyOf(member.clientId, member.thread, member.isInbox);
-    const list = member.isOnline ? this.#online : this.#offline;
+    const list = isOnline ? this.#online : this.#offline;
     const known = this.#places.get(key);
     if (known?.list === list) {
       known.member = member;
@@ -105,6 +108,17 @@ export class ShareGroup {
     const place = new Place(member, list, this.#turns);
     list.push(place);
     this.#places.set(key, place);
+  }
+
+  /** A stored session has got or lost its connection. */
+  setOnline(clientId: string, isOnline: boolean): void {
+    const member = this.inboxMember(clientId);
+    if (member !== null) this.add(member, isOnline);
+  }
+
+  /** The stored member of that name; null when there is none. */
+  inboxMember(clientId: string): ShareMember | null {
+    return this.#places.get(keyOf(clientId, 0, true))?.member ?? null;
   }
 
   /** Removes a member however often it was announced; false when unknown. O(1). */
@@ -200,7 +214,7 @@ function takeOut(place: Place): void {
 
 /** Of one client there may be several: it came back on another worker, or as a stored session. */
 function keyOf(clientId: string, thread: number, isInbox: boolean): string {
-  return `${isInbox ? -thread : thread} ${clientId}`;
+  return `${isInbox ? 0 : thread} ${clientId}`;
 }
 
 /** FNV-1a over UTF-16 units. */

@@ -1,5 +1,6 @@
 /**
- * The retain service for the publishes and subscriptions of this worker: commands out, answers in.
+ * The retain service for the publishes and subscriptions of this worker: stores go through the log
+ * of the topic's range, scans straight to the workers that hold ranges.
  * Thread: worker. Scope: one per worker.
  */
 
@@ -7,74 +8,107 @@ import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
+import type { RangeId } from "../../shared/range/range-descriptor.ts";
+import { RefusalReason } from "../../shared/range/refusal-reason.ts";
+import { ServiceId } from "../../shared/range/service-id.ts";
 import {
   type RetainReplyHandler,
-  readRetainReply,
+  readRetainReplies,
+  writeOwn,
   writeScanCancel,
   writeScanNext,
   writeScanOpen,
-  writeStore,
 } from "../../shared/retain/retain-command.ts";
-import { retainPartition } from "../../shared/retain/retain-partition.ts";
+import { retainRangeKey } from "../../shared/retain/retain-key.ts";
+import {
+  type RetainAllowance,
+  readRetainLog,
+  writeRetainExpire,
+  writeRetainStore,
+} from "../../shared/retain/retain-log-command.ts";
+import type { RetainLimits } from "../../shared/retain/retain-types.ts";
+import { allowanceOf, type RetainUsage, type Usage } from "../../shared/retain/retain-usage.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
-import { PendingRequests } from "../pending-requests.ts";
+import type { CommandOwner, RangeClient } from "../ranges/range-client-api.ts";
 import { nextRequest } from "../request-number.ts";
 import { type RetainClient, type RetainScan, RetainStatus } from "./retain-api.ts";
 import { RingRetainScan, type ScanRequester } from "./ring-retain-scan.ts";
 
-interface Storing {
-  readonly owner: number;
-  readonly done: (status: RetainStatus) => void;
-}
-
 const encoder = new TextEncoder();
 
+export interface RetainClientOptions {
+  readonly endpoint: RingEndpoint;
+  readonly ranges: RangeClient;
+  readonly settings: (tenantId: string) => RetainLimits;
+  /** What other workers' ranges hold. */
+  readonly elsewhere: RetainUsage;
+  /** What this worker's ranges hold of a tenant, one left out. */
+  readonly here: (tenantId: string, except: RangeId) => Usage;
+}
+
 export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanRequester {
-  readonly #endpoint: RingEndpoint;
-  readonly #workerCount: number;
+  readonly #options: RetainClientOptions;
   readonly #reader = new RecordReader();
   readonly #writer = new RecordWriter();
-  readonly #storing = new PendingRequests<Storing>();
+  /** Stores under way, by request number. */
+  readonly #storing = new Map<number, (status: RetainStatus) => void>();
+  #lastRequest = 0;
   readonly #scans = new Map<number, RingRetainScan>();
   #lastScanId = 0;
 
-  constructor(endpoint: RingEndpoint) {
-    this.#endpoint = endpoint;
-    this.#workerCount = endpoint.threadCount - 1;
+  constructor(options: RetainClientOptions) {
+    this.#options = options;
+    const { endpoint, ranges } = options;
+    ranges.register(ServiceId.RETAIN, this.#commandOwner());
+    ranges.onDirectory(() => this.#forgetMergedRanges());
     endpoint.setHandler(RecordType.RETAIN_REPLY, (bytes, offset, length) => {
       this.#reader.reset(bytes, offset, length);
-      readRetainReply(this.#reader, this);
+      readRetainReplies(this.#reader, this);
       this.#reader.release();
     });
   }
 
   store(message: Message, done: ((status: RetainStatus) => void) | null): void {
-    const owner = retainPartition(message.tenantId, message.topic, this.#workerCount);
-    const request = done === null ? 0 : this.#storing.add({ owner, done });
-    writeStore(this.#writer, request, message);
-    this.#send(owner);
+    if (message.publisherId === "") {
+      this.#storeOwn(message);
+      done?.(RetainStatus.OK);
+      return;
+    }
+    const { ranges } = this.#options;
+    const key = retainRangeKey(message.tenantId, message.topic);
+    const range = ranges.find(ServiceId.RETAIN, key);
+    if (range === null) {
+      done?.(RetainStatus.UNAVAILABLE);
+    } else if (ranges.isDiskFull && message.payload.length > 0) {
+      done?.(RetainStatus.QUOTA);
+    } else {
+      const allowance = this.#allowance(message.tenantId, range.id);
+      const request = done === null ? 0 : this.#await(done);
+      writeRetainStore(ranges.writer(ServiceId.RETAIN, key), request, allowance, message);
+    }
   }
 
   scan(tenantId: string, filter: string, limit: number): RetainScan {
     this.#lastScanId = nextRequest(this.#lastScanId, this.#scans);
     const isOneTopic = !filter.includes("+") && !filter.includes("#");
-    const home = retainPartition(tenantId, encoder.encode(filter), this.#workerCount);
-    const firstThread = isOneTopic ? home : 1;
-    const lastThread = isOneTopic ? home : this.#workerCount;
-    const plan = { scanId: this.#lastScanId, tenantId, filter, limit, firstThread, lastThread };
-    const scan = new RingRetainScan(plan, this);
-    this.#scans.set(plan.scanId, scan);
+    const threads = isOneTopic ? this.#threadOf(tenantId, filter) : this.#threads();
+    const scan = new RingRetainScan(
+      { scanId: this.#lastScanId, tenantId, filter, limit, threads },
+      this,
+    );
+    this.#scans.set(this.#lastScanId, scan);
     return scan;
   }
 
-  /** `thread` died with its partition, and its rings are replaced. */
+  /** `thread` died, and its rings are replaced. */
   peerLost(thread: number): void {
-    for (const { done } of this.#storing.takeOwner(thread)) done(RetainStatus.UNAVAILABLE);
     for (const scan of [...this.#scans.values()]) scan.peerLost(thread);
   }
 
   handleStored(request: number, status: RetainStatus): void {
-    this.#storing.take(request)?.done(status);
+    const done = this.#storing.get(request);
+    this.#storing.delete(request);
+    done?.(status);
   }
 
   handleBatch(scanId: number, messages: readonly Message[], isEnd: boolean): void {
@@ -100,9 +134,83 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     this.#send(thread);
   }
 
+  #commandOwner(): CommandOwner {
+    const writerFor = (tenantId: string, topic: Uint8Array) =>
+      this.#options.ranges.writer(ServiceId.RETAIN, retainRangeKey(tenantId, topic));
+    return {
+      reroute: (commands) => {
+        readRetainLog(commands, {
+          storeMessage: (request, allowance, message) => {
+            const writer = writerFor(message.tenantId, message.topic);
+            writeRetainStore(writer, request, allowance, message);
+          },
+          expire: (tenantId, topic, atMs) => {
+            writeRetainExpire(writerFor(tenantId, topic), tenantId, topic, atMs);
+          },
+        });
+      },
+      refused: (commands, reason) => {
+        const status =
+          reason === RefusalReason.TOO_LARGE ? RetainStatus.QUOTA : RetainStatus.UNAVAILABLE;
+        readRetainLog(commands, {
+          storeMessage: (request) => this.handleStored(request, status),
+          // The service asks again by itself.
+          expire: () => {},
+        });
+      },
+    };
+  }
+
+  #await(done: (status: RetainStatus) => void): number {
+    this.#lastRequest = nextRequest(this.#lastRequest, this.#storing);
+    this.#storing.set(this.#lastRequest, done);
+    return this.#lastRequest;
+  }
+
+  #storeOwn(message: Message): void {
+    const key = retainRangeKey(message.tenantId, message.topic);
+    const owner = this.#options.ranges.ownerThread(ServiceId.RETAIN, key);
+    if (owner === 0) return;
+    writeOwn(this.#writer, message);
+    this.#send(owner);
+  }
+
+  #allowance(tenantId: string, range: RangeId): RetainAllowance {
+    const { elsewhere, here, settings } = this.#options;
+    const others = elsewhere.elsewhere(tenantId, range);
+    const own = here(tenantId, range);
+    const topics = others.topics + own.topics;
+    return allowanceOf(settings(tenantId), { topics, bytes: others.bytes + own.bytes });
+  }
+
+  #threadOf(tenantId: string, topic: string): number[] {
+    const key = retainRangeKey(tenantId, encoder.encode(topic));
+    const thread = this.#options.ranges.ownerThread(ServiceId.RETAIN, key);
+    return thread === 0 ? [] : [thread];
+  }
+
+  /** Workers that have ranges, each once. */
+  #threads(): number[] {
+    const { ranges } = this.#options;
+    return [
+      ...new Set(ranges.rangesOf(ServiceId.RETAIN).map((range) => ranges.threadOf(range))),
+    ].filter((thread) => thread !== 0);
+  }
+
+  #forgetMergedRanges(): void {
+    const { elsewhere, endpoint, ranges } = this.#options;
+    const threads = new Map(
+      ranges.rangesOf(ServiceId.RETAIN).map((range) => [range.id, ranges.threadOf(range)]),
+    );
+    elsewhere.keepOnly((range) => {
+      const thread = threads.get(range);
+      return thread !== undefined && thread !== endpoint.threadIndex;
+    });
+  }
+
   #send(owner: number): void {
     const { bytes, size } = this.#writer;
-    this.#endpoint.enqueue(owner, RecordType.RETAIN_COMMAND, bytes, 0, size);
+    this.#options.endpoint.enqueue(owner, RecordType.RETAIN_COMMAND, bytes, 0, size);
     this.#writer.clear();
   }
 }

@@ -1,19 +1,56 @@
 /**
- * The owner's side of the retain service: command records in, state machine, answers out.
- * Thread: worker. Scope: one per worker; it keeps the topics whose `retainPartition` is this
- * worker.
+ * The retained messages of this worker's ranges: gives the ranges their state machines, serves
+ * scans, proposes that what has expired be removed, and tells the other workers how much it holds
+ * of capped tenants.
+ * Thread: worker. Scope: one per worker.
  */
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
+import type { Message } from "../../shared/mqtt/message.ts";
+import { messageContentBytes, writeMessage } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
-import { writeUsage } from "../../shared/retain/retain-command.ts";
-import { RetainStateMachine } from "../../shared/retain/retain-state-machine.ts";
-import type { RetainLimits } from "../../shared/retain/retain-types.ts";
-import type { Usage } from "../../shared/retain/retain-usage.ts";
-import type { RetainedEntry } from "../../shared/retain/retained-store.ts";
+import type { KeyValueReader } from "../../shared/range/key-value.ts";
+import { NO_RANGE, type RangeDescriptor, type RangeId } from "../../shared/range/range-descriptor.ts";
+import { ServiceId } from "../../shared/range/service-id.ts";
+import {
+  beginBatch,
+  finishBatch,
+  type RetainCommandHandler,
+  readRetainCommand,
+  type ScanRequest,
+  writeStored,
+  writeUsage,
+} from "../../shared/retain/retain-command.ts";
+import { RetainCursors } from "../../shared/retain/retain-cursors.ts";
+import { retainRangeKey } from "../../shared/retain/retain-key.ts";
+import { writeRetainExpire } from "../../shared/retain/retain-log-command.ts";
+import { type RetainOutput, RetainRange } from "../../shared/retain/retain-range.ts";
+import type { RetainLimits, RetainStatus } from "../../shared/retain/retain-types.ts";
+import { isCapped, type RetainUsage, type Usage } from "../../shared/retain/retain-usage.ts";
+import {
+  expiresAtMs,
+  type ExpiringTopic,
+  type RetainedEntry,
+  RetainedTopics,
+} from "../../shared/retain/retained-topics.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { RetainedTrie } from "../../shared/topic/retained-trie.ts";
+import type { RangeClient } from "../ranges/range-client-api.ts";
+import type { RangeHost, RangeService } from "../ranges/range-host-api.ts";
+import { RecordBatches } from "../record-batches.ts";
+
+/** Expired messages that one call takes out, at about a microsecond each. */
+const SWEEP_COUNT = 10_000;
+/** A removal that could not be proposed is tried again then. */
+const RETRY_MS = 10_000;
+/**
+ * Stored messages that stay in memory, bytes per worker: enough for the topics that everybody
+ * subscribes to, little beside what connections take.
+ */
+const HOT_BYTES = 64 * 1024 * 1024;
+
+const encoder = new TextEncoder();
 
 /** The part of InboxHost that this service needs too. */
 export interface RetainHost {
@@ -26,87 +63,197 @@ export interface RetainServiceOptions {
   readonly counters: Float64Array;
   readonly host: RetainHost;
   readonly trie: RetainedTrie<RetainedEntry>;
+  readonly ranges: RangeHost;
+  readonly client: RangeClient;
+  /** Shared with this worker's RingRetainClient. */
+  readonly elsewhere: RetainUsage;
 }
 
-export class RetainService {
-  readonly #endpoint: RingEndpoint;
-  readonly #limitsOf: (tenantId: string) => RetainLimits;
-  readonly #machine: RetainStateMachine;
+export class RetainService implements RangeService, RetainOutput, RetainCommandHandler {
+  readonly #options: RetainServiceOptions;
+  readonly #topics: RetainedTopics;
+  readonly #cursors: RetainCursors;
+  readonly #replies: RecordBatches;
   readonly #reader = new RecordReader();
   readonly #writer = new RecordWriter();
+  readonly #machines = new Set<RetainRange>();
+  /** Of the record being handled. */
+  #source = 0;
+  #mustTellAll = false;
 
   constructor(options: RetainServiceOptions) {
-    const { endpoint, counters, host, trie } = options;
-    this.#endpoint = endpoint;
-    this.#limitsOf = (tenantId) => host.settings(tenantId);
-    this.#machine = new RetainStateMachine(
-      { trie, counters, limitsOf: this.#limitsOf },
-      this.#writer,
-    );
+    this.#options = options;
+    const { endpoint, counters, trie } = options;
+    const readCold = (tenantId: string, topic: Uint8Array) => this.#readCold(tenantId, topic);
+    this.#topics = new RetainedTopics({ trie, counters, hotBytes: HOT_BYTES, readCold });
+    this.#cursors = new RetainCursors(this.#topics);
+    this.#replies = new RecordBatches(endpoint, RecordType.RETAIN_REPLY);
+    options.ranges.register(ServiceId.RETAIN, this);
     endpoint.setHandler(RecordType.RETAIN_COMMAND, (bytes, offset, length, source) => {
       this.#reader.reset(bytes, offset, length);
-      this.#machine.apply(this.#reader, source, host.nowMs());
+      this.#source = source;
+      readRetainCommand(this.#reader, this);
       this.#reader.release();
-      if (this.#writer.size > 0) this.#send(source, RecordType.RETAIN_REPLY);
     });
+  }
+
+  open(range: RangeDescriptor, reader: KeyValueReader): RetainRange {
+    const machine = new RetainRange(range, { topics: this.#topics, reader, output: this });
+    this.#machines.add(machine);
+    machine.load();
+    return machine;
+  }
+
+  /** Ranges were cut, joined, or moved: whoever keeps count of them must hear of it. */
+  rangesChanged(): void {
+    this.#machines.clear();
+    for (const { machine } of this.#options.ranges.ownedBy(ServiceId.RETAIN)) {
+      this.#machines.add(machine as RetainRange);
+    }
+    this.#mustTellAll = true;
   }
 
   /** Wall clock; Infinity when nothing is due. */
   get nextDeadlineMs(): number {
-    return this.#machine.nextDeadlineMs;
+    return Math.min(this.#topics.nextDeadlineMs, this.#cursors.nextDeadlineMs);
   }
 
-  /** Retained messages of this partition. */
+  /** Retained messages on this worker. */
   get size(): number {
-    return this.#machine.store.size;
+    return this.#topics.size;
   }
 
-  /** Scans under way in this partition. */
+  /** Scans under way on this worker. */
   get cursorCount(): number {
-    return this.#machine.cursors.size;
+    return this.#cursors.size;
   }
 
+  /** Proposes that what has expired be removed [MQTT-3.3.2-5], so much at a time. */
   handleTimeout(nowMs: number): void {
-    this.#machine.handleTimeout(nowMs);
+    this.#cursors.handleTimeout(nowMs);
+    for (let left = SWEEP_COUNT; left > 0; left--) {
+      const expiring = this.#topics.pollExpired(nowMs);
+      if (expiring === null) return;
+      this.#handleExpired(expiring, nowMs);
+    }
   }
 
-  /** End of a duty cycle: tells the other partitions what has changed for capped tenants. */
+  /** End of a duty cycle: answers, and tells the other workers what has changed for capped tenants. */
   flush(): void {
-    this.#machine.usage.drainChanged(this.#limitsOf, (tenantId, usage) => {
-      for (let thread = 1; thread < this.#endpoint.threadCount; thread++) {
-        if (thread === this.#endpoint.threadIndex) continue;
-        writeUsage(this.#writer, tenantId, usage);
-        this.#send(thread, RecordType.RETAIN_COMMAND);
-      }
-    });
+    this.#replies.flush();
+    const mustTellAll = this.#mustTellAll;
+    this.#mustTellAll = false;
+    for (const { descriptor, machine } of this.#options.ranges.ownedBy(ServiceId.RETAIN)) {
+      const range = machine as RetainRange;
+      const tell = (tenantId: string) => this.#tellUsage(descriptor.id, range, tenantId);
+      range.drainChangedTenants(tell);
+      if (mustTellAll) for (const tenantId of range.totals.tenants()) tell(tenantId);
+    }
   }
 
-  /** Tenants that this partition holds messages of. */
-  tenants(): Iterable<string> {
-    return this.#machine.usage.tenants();
+  /** Tenants that this worker holds messages of. */
+  *tenants(): Iterable<string> {
+    for (const machine of this.#machines) yield* machine.totals.tenants();
   }
 
-  /** What this partition holds of a tenant. */
-  usage(tenantId: string): Readonly<Usage> {
-    return this.#machine.usage.own(tenantId);
+  /** What this worker's ranges hold of a tenant, `except` left out. */
+  usage(tenantId: string, except: RangeId = NO_RANGE): Usage {
+    const total = { topics: 0, bytes: 0 };
+    for (const { descriptor, machine } of this.#options.ranges.ownedBy(ServiceId.RETAIN)) {
+      if (descriptor.id === except) continue;
+      const usage = (machine as RetainRange).totals.of(tenantId);
+      total.topics += usage.topics;
+      total.bytes += usage.bytes;
+    }
+    return total;
   }
 
-  /**
-   * Settings were reloaded: a tenant may have got a cap that the other partitions must know its
-   * usage for.
-   */
+  /** Settings were reloaded: a tenant may have got a cap that the others must know its usage for. */
   settingsChanged(): void {
-    this.#machine.usage.announceAll();
+    this.#mustTellAll = true;
   }
 
   /** `thread` died, and its rings are replaced. */
   peerLost(thread: number): void {
-    this.#machine.peerLost(thread);
+    this.#cursors.peerLost(thread);
+    this.#replies.drop(thread);
+    // Its successor knows nobody.
+    this.#mustTellAll = true;
   }
 
-  #send(thread: number, type: RecordType): void {
-    const { bytes, size } = this.#writer;
-    this.#endpoint.enqueue(thread, type, bytes, 0, size);
-    this.#writer.clear();
+  stored(thread: number, request: number, status: RetainStatus): void {
+    writeStored(this.#replies.writer(thread), request, status);
+    if (this.#replies.isFull(thread)) this.#replies.flushTarget(thread);
+  }
+
+  /** A statistic of the broker itself: kept in memory only, and no part of what the tenant retains. */
+  storeOwn(message: Message): void {
+    const { tenantId, topic } = message;
+    const previous = this.#topics.read(tenantId, topic);
+    if (previous !== null) this.#topics.remove(tenantId, topic, messageContentBytes(previous));
+    if (message.payload.length > 0) this.#topics.put(message, 0);
+  }
+
+  scanOpen(scan: ScanRequest): void {
+    this.#cursors.open(this.#source, scan.scanId, scan.tenantId, encoder.encode(scan.filter));
+    this.scanNext(scan.scanId, scan.maxMessages);
+  }
+
+  scanNext(scanId: number, maxMessages: number): void {
+    const thread = this.#source;
+    const answer = this.#replies.writer(thread);
+    const place = beginBatch(answer, scanId);
+    let count = 0;
+    const take = (message: Message) => {
+      writeMessage(answer, message);
+      count += 1;
+    };
+    const nowMs = this.#options.host.nowMs();
+    const isEnd = this.#cursors.next({ thread, scanId }, maxMessages, nowMs, take);
+    finishBatch(answer, place, count, isEnd);
+    if (this.#replies.isFull(thread)) this.#replies.flushTarget(thread);
+  }
+
+  scanCancel(scanId: number): void {
+    this.#cursors.close(this.#source, scanId);
+  }
+
+  learnUsage(range: RangeId, tenantId: string, usage: Usage): void {
+    this.#options.elsewhere.learn(range, tenantId, usage);
+  }
+
+  #handleExpired(expiring: ExpiringTopic, nowMs: number): void {
+    const { tenantId, topic } = expiring;
+    const message = this.#topics.read(tenantId, topic);
+    // Replaced by one that lives longer.
+    if (message === null || expiresAtMs(message) !== expiring.expiresAtMs) return;
+    if (message.publisherId === "") {
+      this.#topics.remove(tenantId, topic, messageContentBytes(message));
+      return;
+    }
+    const key = retainRangeKey(tenantId, topic);
+    const writer = this.#options.client.writer(ServiceId.RETAIN, key);
+    writeRetainExpire(writer, tenantId, topic, expiring.expiresAtMs);
+    // Until the command is applied it is not handed out; should the command get lost, again.
+    this.#topics.expectAgain(expiring, nowMs + RETRY_MS);
+  }
+
+  #tellUsage(range: RangeId, machine: RetainRange, tenantId: string): void {
+    const { endpoint, host } = this.#options;
+    if (!isCapped(host.settings(tenantId))) return;
+    for (let thread = 1; thread < endpoint.threadCount; thread++) {
+      if (thread === endpoint.threadIndex) continue;
+      writeUsage(this.#writer, range, tenantId, machine.totals.of(tenantId));
+      const { bytes, size } = this.#writer;
+      endpoint.enqueue(thread, RecordType.RETAIN_COMMAND, bytes, 0, size);
+      this.#writer.clear();
+    }
+  }
+
+  #readCold(tenantId: string, topic: Uint8Array): Message | null {
+    for (const machine of this.#machines) {
+      if (machine.holds(tenantId, topic)) return machine.readCold(tenantId, topic);
+    }
+    return null;
   }
 }

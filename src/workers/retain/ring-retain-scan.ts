@@ -1,10 +1,10 @@
 /**
- * One scan as its reader holds it: which partition it is at, and how many messages it may still
- * hand out.
+ * One scan as its reader holds it: which worker it is at, and how many messages it may still hand
+ * out.
  *
- * A filter without wildcards has one partition; any other visits them all, one after the other, so
- * that at most one batch is under way. A partition whose worker dies has lost its messages: the
- * scan goes on with the next.
+ * A filter without wildcards concerns one worker; any other visits all that hold ranges, one after
+ * the other, so that at most one batch is under way. When a worker dies the scan goes on with the
+ * next: what lay there comes with the next subscription.
  * Thread: worker. Scope: one per subscription being served.
  */
 
@@ -14,9 +14,9 @@ import type { RetainScan } from "./retain-api.ts";
 
 type BatchHandler = (messages: readonly Message[], isEnd: boolean) => void;
 
-/** How a scan reaches the partitions; implemented by the client. */
+/** How a scan reaches the workers; implemented by the client. */
 export interface ScanRequester {
-  /** Opens the scan at a partition and asks for its first batch. */
+  /** Opens the scan at a worker and asks for its first batch. */
   open(scan: RingRetainScan, thread: number, maxMessages: number): void;
   /** Asks for another batch of the scan opened there. */
   more(scan: RingRetainScan, thread: number, maxMessages: number): void;
@@ -30,9 +30,8 @@ export interface ScanPlan {
   readonly filter: string;
   /** Messages to hand out at most; 0 = all. */
   readonly limit: number;
-  /** First and last thread to ask. */
-  readonly firstThread: number;
-  readonly lastThread: number;
+  /** Whom to ask, in this order. */
+  readonly threads: readonly number[];
 }
 
 const NO_MESSAGES: readonly Message[] = Object.freeze([]);
@@ -40,7 +39,8 @@ const NO_MESSAGES: readonly Message[] = Object.freeze([]);
 export class RingRetainScan implements RetainScan {
   readonly plan: ScanPlan;
   readonly #requester: ScanRequester;
-  #thread: number;
+  /** Position in `plan.threads`. */
+  #at = 0;
   #isOpenThere = false;
   #isOver = false;
   #left: number;
@@ -50,12 +50,12 @@ export class RingRetainScan implements RetainScan {
   constructor(plan: ScanPlan, requester: ScanRequester) {
     this.plan = plan;
     this.#requester = requester;
-    this.#thread = plan.firstThread;
     this.#left = plan.limit === 0 ? Number.POSITIVE_INFINITY : plan.limit;
   }
 
   next(maxMessages: number, done: BatchHandler): void {
     assert(maxMessages >= 1 && this.#done === null, "one batch of at least one message at a time");
+    if (this.plan.threads.length === 0) this.#end();
     if (this.#isOver) {
       done(NO_MESSAGES, true);
       return;
@@ -70,10 +70,10 @@ export class RingRetainScan implements RetainScan {
     this.#end();
   }
 
-  handleBatch(messages: readonly Message[], isPartitionEnd: boolean): void {
+  handleBatch(messages: readonly Message[], isEndThere: boolean): void {
     if (this.#isOver) return;
     this.#left -= messages.length;
-    if (isPartitionEnd) this.#leavePartition();
+    if (isEndThere) this.#leaveThread();
     if (this.#left === 0) this.#end();
     // Nothing found yet: the walk there is limited per call, or that partition has nothing.
     if (messages.length === 0 && !this.#isOver) this.#ask();
@@ -83,10 +83,14 @@ export class RingRetainScan implements RetainScan {
   /** A worker died. */
   peerLost(thread: number): void {
     if (this.#isOver || thread !== this.#thread || !this.#isOpenThere) return;
-    this.#leavePartition();
+    this.#leaveThread();
     if (this.#done === null) return;
     if (this.#isOver) this.#answer(NO_MESSAGES);
     else this.#ask();
+  }
+
+  get #thread(): number {
+    return this.plan.threads[this.#at] ?? 0;
   }
 
   #ask(): void {
@@ -98,10 +102,10 @@ export class RingRetainScan implements RetainScan {
     this.#requester.open(this, this.#thread, this.#wanted);
   }
 
-  #leavePartition(): void {
+  #leaveThread(): void {
     this.#isOpenThere = false;
-    if (this.#thread === this.plan.lastThread) this.#end();
-    else this.#thread += 1;
+    if (this.#at === this.plan.threads.length - 1) this.#end();
+    else this.#at += 1;
   }
 
   #end(): void {
