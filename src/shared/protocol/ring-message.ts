@@ -65,6 +65,8 @@ export const RecordType = {
   RANGE_ADMIN_REPLY: 29,
   /** worker → main: how much each range holds and costs (range/range-report). Once a second. */
   RANGE_LOAD: 30,
+  /** dist worker → inbox worker: every worker has followed these route commands. Request numbers. */
+  DIST_REPLY: 31,
 } as const;
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 
@@ -104,4 +106,5 @@ export const FULL_ANSWER: Readonly<Record<RecordType, FullAnswer>> = {
   [RecordType.RANGE_ADMIN]: "queue",
   [RecordType.RANGE_ADMIN_REPLY]: "reply",
   [RecordType.RANGE_LOAD]: "queue",
+  [RecordType.DIST_REPLY]: "reply",
 };

@@ -75,11 +75,7 @@ export function storedRouteRemoved(route: StoredRoute): RouteChange {
 }
 
 /** INBOX_ONLINE, INBOX_OFFLINE. */
-export function presenceChange(
-  tenantId: string,
-  clientId: string,
-  isOnline: boolean,
-): RouteChange {
+export function presenceChange(tenantId: string, clientId: string, isOnline: boolean): RouteChange {
   const op = isOnline ? RouteOp.INBOX_ONLINE : RouteOp.INBOX_OFFLINE;
   return sessionChange(op, routeOf(tenantId, "", clientId), null, null);
 }

@@ -11,7 +11,11 @@ import type { Message } from "../../shared/mqtt/message.ts";
 import { messageContentBytes, writeMessage } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { KeyValueReader } from "../../shared/range/key-value.ts";
-import { NO_RANGE, type RangeDescriptor, type RangeId } from "../../shared/range/range-descriptor.ts";
+import {
+  NO_RANGE,
+  type RangeDescriptor,
+  type RangeId,
+} from "../../shared/range/range-descriptor.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import {
   beginBatch,
@@ -29,8 +33,8 @@ import { type RetainOutput, RetainRange } from "../../shared/retain/retain-range
 import type { RetainLimits, RetainStatus } from "../../shared/retain/retain-types.ts";
 import { isCapped, type RetainUsage, type Usage } from "../../shared/retain/retain-usage.ts";
 import {
-  expiresAtMs,
   type ExpiringTopic,
+  expiresAtMs,
   type RetainedEntry,
   RetainedTopics,
 } from "../../shared/retain/retained-topics.ts";
@@ -138,7 +142,9 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     }
   }
 
-  /** End of a duty cycle: answers, and tells the other workers what has changed for capped tenants. */
+  /**
+   * End of a duty cycle: answers, and tells the other workers what has changed for capped tenants.
+   */
   flush(): void {
     this.#replies.flush();
     const mustTellAll = this.#mustTellAll;
@@ -168,7 +174,9 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     return total;
   }
 
-  /** Settings were reloaded: a tenant may have got a cap that the others must know its usage for. */
+  /**
+   * Settings were reloaded: a tenant may have got a cap that the others must know its usage for.
+   */
   settingsChanged(): void {
     this.#mustTellAll = true;
   }
@@ -186,7 +194,9 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     if (this.#replies.isFull(thread)) this.#replies.flushTarget(thread);
   }
 
-  /** A statistic of the broker itself: kept in memory only, and no part of what the tenant retains. */
+  /**
+   * A statistic of the broker itself: kept in memory only, and no part of what the tenant retains.
+   */
   storeOwn(message: Message): void {
     const { tenantId, topic } = message;
     const previous = this.#topics.read(tenantId, topic);

@@ -19,7 +19,6 @@ const anyChange = fc.record(
     filter: text,
     group: text,
     isOrdered: fc.boolean(),
-    isOnline: fc.boolean(),
     clientId: text,
     qos: fc.nat(2),
     noLocal: fc.boolean(),
@@ -27,6 +26,7 @@ const anyChange = fc.record(
     subscriptionIdentifier: fc.nat(268_435_455),
     slot: fc.nat(0xffff_ffff),
     generation: fc.nat(0xffff_ffff),
+    incarnation: fc.nat(Number.MAX_SAFE_INTEGER),
   },
   { noNullPrototype: true },
 );

@@ -46,7 +46,7 @@ const MEMBER: ShareMember = {
   clientId: "c",
   thread: 3,
   isInbox: false,
-  isOnline: true,
+  incarnation: 0,
   options: QOS_0,
   loadWord: 0,
   slot: 0xffff_fffe,

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Subscription } from "../../../src/workers/dist/subscription.ts";
-import { DistWorkers, FakeReceiver, QOS_0, subscriptionOf } from "./dist-workers.ts";
+import { DistWorkers, FakeReceiver, QOS_0, storedRoute, subscriptionOf } from "./dist-workers.ts";
 
 const WORKERS = 3;
 const FILTERS = ["a", "b", "$share/g/a", "$share/g/b", "$oshare/g/a"] as const;
@@ -71,7 +71,7 @@ class Scenario {
     else if (step.name === "deliver") workers.mesh.deliver(step.source, step.target);
     else if (step.name === "restart") this.#restart(step.thread);
     else {
-      workers.worker(step.thread).client.setInboxOnline("t", `i${step.thread}`, step.isOnline);
+      workers.worker(step.thread).client.setOnline("t", `i${step.thread}`, step.isOnline);
     }
   }
 
@@ -109,10 +109,10 @@ class Scenario {
   #inbox(on: number, shared: boolean, added: boolean): void {
     if (this.starting.has(on)) return;
     const { client } = this.workers.worker(on);
-    const share = shared ? { group: "g", ordered: false } : null;
+    const route = storedRoute("a", `i${on}`, { group: shared ? "g" : "" });
     const key = `${on} ${shared}`;
-    if (added) client.addInboxRoute("t", "a", share, `i${on}`, QOS_0, () => {});
-    else if (this.inboxes.has(key)) client.removeInboxRoute("t", "a", share, `i${on}`, () => {});
+    if (added) client.addStored(route, QOS_0, () => {});
+    else if (this.inboxes.has(key)) client.removeStored(route, () => {});
     if (added) this.inboxes.add(key);
     else this.inboxes.delete(key);
   }
@@ -120,8 +120,13 @@ class Scenario {
   #restart(on: number): void {
     const kept = this.live.filter((one) => one.thread !== on);
     this.live.splice(0, this.live.length, ...kept);
-    for (const shared of [true, false]) this.inboxes.delete(`${on} ${shared}`);
     const worker = this.workers.replace(on);
+    // What its ranges hold is restored from the store, and told to everybody.
+    for (const shared of [true, false]) {
+      if (!this.inboxes.has(`${on} ${shared}`)) continue;
+      worker.client.restoreStored(storedRoute("a", `i${on}`, { group: shared ? "g" : "" }), QOS_0);
+    }
+    worker.client.tellPeers();
     this.starting.add(on);
     worker.client.synchronize(this.workers.peersOf(on), () => this.starting.delete(on));
   }

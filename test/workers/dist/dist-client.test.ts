@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { shareLoadWord } from "../../../src/shared/metrics/shared-words.ts";
-import { DistWorkers, FakeReceiver, QOS_0, subscriptionOf } from "./dist-workers.ts";
+import { DistWorkers, FakeReceiver, QOS_0, storedRoute, subscriptionOf } from "./dist-workers.ts";
 
 /** How often each callback ran, by name. */
 class Calls {
@@ -132,11 +132,11 @@ test("dist: very many changes travel in several records and are confirmed with t
   assert.equal(workers.worker(2).index.filterCount, count);
 });
 
-test("dist: a dead peer holds nobody up, and its routes vanish", () => {
+test("dist: a dead peer holds nobody up; its transient sessions vanish, stored ones stay", () => {
   const workers = new DistWorkers(3);
   workers.subscribe(3, "a");
   workers.subscribe(3, "$share/g/a");
-  workers.worker(3).client.addInboxRoute("t", "a", null, "stored", QOS_0, () => {});
+  workers.worker(3).client.addStored(storedRoute("a", "stored"), QOS_0, () => {});
   workers.subscribe(2, "a");
   workers.run();
   assert.equal(workers.matches(1, "a").length, 4);
@@ -149,7 +149,7 @@ test("dist: a dead peer holds nobody up, and its routes vanish", () => {
   assert.equal(calls.count("subscribed"), 0);
   workers.worker(1).client.peerLost(3);
   assert.equal(calls.count("subscribed"), 1);
-  assert.deepEqual(workers.matches(1, "a"), ["worker 2"]);
+  assert.deepEqual(workers.matches(1, "a"), ["inbox stored", "worker 2"]);
   assert.equal(workers.worker(1).index.filterCount, 2);
 });
 
@@ -213,44 +213,59 @@ test("dist: an acknowledgement after the member has left does not count for its 
   assert.equal(workers.load(shareLoadWord(1, slot)), 1);
 });
 
-test("dist: stored members are online while their session is, also for those who come later", () => {
-  const workers = new DistWorkers(2);
+test("dist: stored members are online while their session is, whatever is heard first", () => {
+  const workers = new DistWorkers(3);
+  // Worker 1 has the routes, worker 3 the sessions.
   const { client } = workers.worker(1);
-  const share = { group: "g", ordered: false };
-  const isOnline = (thread: number) => {
-    const group = workers.worker(thread).table.findGroup("t", "a", "g", false);
-    return [...group!.members()].map((member) => member.isOnline);
-  };
-  client.addInboxRoute("t", "a", share, "stored", QOS_0, () => {});
+  const sessions = workers.worker(3).client;
+  const chosen = () => [1, 2, 3].map((thread) => workers.membersOf(thread, "a", "g").join(" "));
+  const route = (clientId: string) => storedRoute("a", clientId, { group: "g" });
+  client.addStored(route("one"), QOS_0, () => {});
+  client.addStored(route("two"), QOS_0, () => {});
   workers.run();
-  assert.deepEqual([isOnline(1), isOnline(2)], [[false], [false]]);
-  client.setInboxOnline("t", "stored", true);
-  client.setInboxOnline("t", "other", true);
+  assert.deepEqual(chosen(), ["one two", "one two", "one two"]);
+  sessions.setOnline("t", "one", true);
+  sessions.setOnline("t", "late", true);
   workers.run();
-  assert.deepEqual([isOnline(1), isOnline(2)], [[true], [true]]);
-  client.addInboxRoute("t", "a", share, "stored", { ...QOS_0, qos: 1 }, () => {});
-  client.addInboxRoute("t", "a", share, "other", QOS_0, () => {});
+  assert.deepEqual(chosen(), ["one", "one", "one"]);
+  client.addStored(route("one"), { ...QOS_0, qos: 1 }, () => {});
+  client.addStored(route("late"), QOS_0, () => {});
   workers.run();
-  assert.deepEqual(isOnline(2), [true, true]);
-  client.setInboxOnline("t", "stored", false);
+  assert.deepEqual(chosen(), ["late one", "late one", "late one"]);
+  sessions.setOnline("t", "one", false);
   workers.run();
-  assert.deepEqual(isOnline(2).sort(), [false, true]);
-  client.removeInboxRoute("t", "a", share, "other", () => {});
+  assert.deepEqual(chosen(), ["late", "late", "late"]);
+  client.removeStored(route("late"), () => {});
   workers.run();
-  assert.deepEqual(isOnline(2), [false]);
+  assert.deepEqual(chosen(), ["one two", "one two", "one two"]);
+});
+
+test("dist: nobody is online on a worker that is gone", () => {
+  const workers = new DistWorkers(3);
+  const { client } = workers.worker(1);
+  for (const name of ["one", "two"]) {
+    client.addStored(storedRoute("a", name, { group: "g" }), QOS_0, () => {});
+  }
+  workers.run();
+  workers.worker(3).client.setOnline("t", "one", true);
+  workers.run();
+  assert.deepEqual(workers.membersOf(2, "a", "g"), ["one"]);
+  workers.replace(3);
+  assert.deepEqual(workers.membersOf(2, "a", "g"), ["one", "two"]);
 });
 
 test("dist: a stored member keeps its slot while it is one, and gives it back", () => {
   const workers = new DistWorkers(2);
   const { client, members } = workers.worker(1);
-  const share = { group: "g", ordered: true };
+  const route = (filter: string) => storedRoute(filter, "stored", { group: "g", isOrdered: true });
   for (let round = 0; round < 10; round += 1) {
-    client.addInboxRoute("t", "a", share, "stored", QOS_0, () => {});
-    client.addInboxRoute("t", "b", share, "stored", QOS_0, () => {});
-    client.setInboxOnline("t", "stored", round % 2 === 0);
-    client.removeInboxRoute("t", "a", share, "stored", () => {});
-    client.removeInboxRoute("t", "b", share, "stored", () => {});
-    client.removeInboxRoute("t", "b", share, "stored", () => {});
+    client.addStored(route("a"), QOS_0, () => {});
+    client.addStored(route("a"), { ...QOS_0, qos: 1 }, () => {});
+    client.addStored(route("b"), QOS_0, () => {});
+    client.setOnline("t", "stored", round % 2 === 0);
+    client.removeStored(route("a"), () => {});
+    client.removeStored(route("b"), () => {});
+    client.removeStored(route("b"), () => {});
     workers.run();
   }
   assert.equal(members.size, 2);
@@ -261,14 +276,29 @@ test("dist: removing a stored route is confirmed when every worker has removed i
   const workers = new DistWorkers(2);
   const { client } = workers.worker(1);
   const calls = new Calls();
-  client.addInboxRoute("t", "a", null, "stored", QOS_0, calls.of("added"));
+  client.addStored(storedRoute("a", "stored"), QOS_0, calls.of("added"));
   workers.run();
-  client.removeInboxRoute("t", "a", null, "stored", calls.of("removed"));
+  client.removeStored(storedRoute("a", "stored"), calls.of("removed"));
   assert.equal(calls.count("removed"), 0);
   assert.deepEqual(workers.matches(2, "a"), ["inbox stored"]);
   workers.run();
   assert.deepEqual([...calls.counts.values()], [1, 1]);
   assert.deepEqual(workers.matches(2, "a"), []);
+});
+
+test("dist: restored routes are known at once, and told to whoever has started", () => {
+  const workers = new DistWorkers(2);
+  const { client } = workers.worker(1);
+  client.restoreStored(storedRoute("a", "stored"), QOS_0);
+  client.restoreStored(storedRoute("a", "member", { group: "g" }), QOS_0);
+  assert.ok(client.hasStored(storedRoute("a", "stored")));
+  assert.ok(!client.hasStored(storedRoute("a", "stored", { incarnation: 2 })));
+  assert.ok(client.hasStored(storedRoute("a", "member", { group: "g" })));
+  workers.run();
+  assert.deepEqual(workers.matches(2, "a"), []);
+  client.tellPeers();
+  workers.run();
+  assert.deepEqual(workers.matches(2, "a"), ["$share/g/a: member", "inbox stored"]);
 });
 
 test("dist: tenants with the same filters and clients do not see each other", () => {

@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import type { StoredRoute } from "../../../src/shared/dist/dist-log-command.ts";
 import { COUNTER_COLUMNS, counterRow } from "../../../src/shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../../../src/shared/metrics/shared-words.ts";
 import type { Message } from "../../../src/shared/mqtt/message.ts";
@@ -40,6 +41,12 @@ export const QOS_0: DeliveryOptions = {
 
 export function options(fields: Partial<DeliveryOptions>): DeliveryOptions {
   return { ...QOS_0, ...fields };
+}
+
+/** A stored session's route; `group` "" = not shared. */
+export function storedRoute(filter: string, clientId: string, fields: Partial<StoredRoute> = {}) {
+  const route = { tenantId: "t", filter, group: "", isOrdered: false, clientId, incarnation: 1 };
+  return { ...route, ...fields };
 }
 
 /** One delivery as a session saw it. */
@@ -264,6 +271,16 @@ export class DistWorkers {
       }
     }
     return found.sort();
+  }
+
+  /** Members of a shared group that `thread` would choose among now: the online ones, if any. */
+  membersOf(thread: number, filter: string, group: string, isOrdered = false): string[] {
+    const found = this.worker(thread).table.findGroup("t", filter, group, isOrdered);
+    const picked = new Set<string>();
+    for (let round = 0; round < 2 * (found?.size ?? 0); round += 1) {
+      picked.add(found!.pick("round_robin", this.loads, "p", 0)!.clientId);
+    }
+    return [...picked].sort();
   }
 
   #start(thread: number): DistWorker {

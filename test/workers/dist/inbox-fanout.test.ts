@@ -42,7 +42,7 @@ function settings(fields: Partial<TenantSettings>): TenantSettings {
 }
 
 function route(clientId: string, fields: Partial<DeliveryOptions> = {}, thread = 1) {
-  return { clientId, thread, options: options({ qos: 1, ...fields }) };
+  return { clientId, incarnation: 1, source: thread, options: options({ qos: 1, ...fields }) };
 }
 
 const pending = () => new PendingPublish(() => {});
@@ -149,7 +149,7 @@ test("inbox fan-out: a group's member gets its copy beside its own subscription"
   const member = {
     ...route("a", { subscriptionIdentifier: 9 }),
     isInbox: true,
-    isOnline: false,
+    thread: 1,
     loadWord: 0,
     slot: 0,
     generation: 0,

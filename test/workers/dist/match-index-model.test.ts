@@ -11,7 +11,7 @@ import { type RouteChange, RouteOp } from "../../../src/shared/dist/route-comman
 import { FIXED_HASH_KEY } from "../../../src/shared/topic/level-hash.ts";
 import { matchesFilter } from "../../../src/shared/topic/topic-filter.ts";
 import { MatchIndex, NO_FILTER } from "../../../src/workers/dist/match-index.ts";
-import { sessionChange } from "../../../src/workers/dist/route-changes.ts";
+import { controlChange } from "../../../src/workers/dist/route-changes.ts";
 import { RouteTable } from "../../../src/workers/dist/route-table.ts";
 import { anyFilter, anyTopic } from "../../shared/topic/topics.ts";
 
@@ -42,19 +42,21 @@ interface Route {
 
 const WORKER = 0;
 const INBOX = 1;
+const MEMBER = 2;
 
-/** What tells a route from others; an inbox route of another worker replaces the former one's. */
+/** What tells a route from others; those of stored sessions are the same whoever announces them. */
 function keyOf(route: Route): string {
   const { kind, tenantId, filter, group, ordered, clientId, source } = route;
   if (kind === WORKER) return [kind, tenantId, filter, source].join("|");
   if (kind === INBOX) return [kind, tenantId, filter, clientId].join("|");
-  return [kind, tenantId, filter, group, ordered, clientId, source].join("|");
+  const announcer = kind === MEMBER ? source : "anybody";
+  return [kind, tenantId, filter, group, ordered, clientId, announcer].join("|");
 }
 
 function changeOf(route: Route, op: RouteOp): RouteChange {
   const { kind, tenantId, filter, group, ordered, clientId } = route;
-  const share = kind > INBOX ? { group, ordered } : null;
-  return sessionChange(op, { tenantId, filter, share, clientId }, null, null);
+  const share = kind > INBOX ? { group, isOrdered: ordered } : { group: "", isOrdered: false };
+  return { ...controlChange(op), tenantId, filter, clientId, ...share };
 }
 
 /** The routes that should exist. */
@@ -66,12 +68,14 @@ class Model {
   }
 
   remove(route: Route): void {
-    const known = this.routes.get(keyOf(route));
-    if (known?.source === route.source) this.routes.delete(keyOf(route));
+    this.routes.delete(keyOf(route));
   }
 
   forget(source: number): void {
-    for (const [key, route] of this.routes) if (route.source === source) this.routes.delete(key);
+    for (const [key, route] of this.routes) {
+      const isTransient = route.kind === WORKER || route.kind === MEMBER;
+      if (isTransient && route.source === source) this.routes.delete(key);
+    }
   }
 
   match(tenantId: string, topic: string): string[] {
@@ -105,8 +109,8 @@ function matchOf(index: MatchIndex, tenantId: string, topic: string): string[] {
   for (let at = 0; at < count; at += 1) {
     for (const worker of workersOf(index, at)) found.push(`worker ${worker}`);
     const entry = index.matched(at);
-    for (const { clientId, thread } of entry?.inboxes?.values() ?? []) {
-      found.push(`inbox ${clientId} on ${thread}`);
+    for (const { clientId, source } of entry?.inboxes?.values() ?? []) {
+      found.push(`inbox ${clientId} on ${source}`);
     }
     for (const group of entry?.shares?.values() ?? []) {
       for (const { clientId, thread, isInbox } of group.members()) {

@@ -105,7 +105,7 @@ test("member table: a stored member's load is what its inbox says", () => {
   const { loads, table } = makeTable();
   const slot = table.join("t", null);
   Atomics.add(loads, shareLoadWord(THREAD, slot), 2);
-  table.setLoad(slot, 7);
+  table.setLoad(shareLoadWord(THREAD, slot), 7);
   assert.equal(Atomics.load(loads, shareLoadWord(THREAD, slot)), 7);
 });
 

@@ -12,7 +12,7 @@ import { PublishOutcome } from "../../../src/workers/dist/dist-api.ts";
 import { InsertStatus } from "../../../src/workers/inbox/inbox-api.ts";
 import { RetainStatus } from "../../../src/workers/retain/retain-api.ts";
 import { message } from "../../helpers/service-workers.ts";
-import { DistWorkers, FakeReceiver, QOS_0, subscriptionOf } from "./dist-workers.ts";
+import { DistWorkers, FakeReceiver, QOS_0, storedRoute, subscriptionOf } from "./dist-workers.ts";
 
 /** Publishes on `thread`; the outcomes that `done` was called with. */
 function publish(workers: DistWorkers, thread: number, fields: Parameters<typeof message>[0] = {}) {
@@ -25,8 +25,8 @@ function publish(workers: DistWorkers, thread: number, fields: Parameters<typeof
 const QOS_1 = { ...QOS_0, qos: 1 };
 
 function addInbox(workers: DistWorkers, thread: number, clientId: string, group = ""): void {
-  const share = group === "" ? null : { group, ordered: false };
-  workers.worker(thread).client.addInboxRoute("t", "a", share, clientId, QOS_1, () => {});
+  const route = storedRoute("a", clientId, { group });
+  workers.worker(thread).client.addStored(route, QOS_1, () => {});
 }
 
 test("publisher: every subscriber on every worker gets one copy", () => {
@@ -214,7 +214,7 @@ test("publisher: least in flight counts what waits in the inboxes of stored memb
   const workers = new DistWorkers(2);
   for (const name of ["slow", "fast"]) {
     addInbox(workers, 2, name, "g");
-    workers.worker(2).client.setInboxOnline("t", name, true);
+    workers.worker(2).client.setOnline("t", name, true);
   }
   workers.run();
   const { inbox } = workers.worker(1);
@@ -227,7 +227,7 @@ test("publisher: least in flight counts what waits in the inboxes of stored memb
     const clientId = inbox.inserts.pop()?.receivers[0]?.clientId ?? "";
     // The slow one never acknowledges, the fast one at once.
     if (clientId === "slow") waiting.set("slow", (waiting.get("slow") ?? 0) + 1);
-    workers.worker(2).client.setInboxLoad("t", clientId, waiting.get(clientId) ?? 0);
+    workers.worker(2).client.setLoad("t", clientId, waiting.get(clientId) ?? 0);
   }
   assert.equal(waiting.get("slow"), 1);
 });
