@@ -1,0 +1,165 @@
+/**
+ * LMDB behind the table engine: one environment per store folder, one transaction and one flush per
+ * commit. The only importer of `lmdb`.
+ *
+ * What this file knows about lmdb 3.5.6, so that nobody else has to:
+ *   - a put keeps a pointer to the value, not a copy, until its transaction is written: the batch is
+ *     borrowed; keys are copied at once;
+ *   - `batch` puts all of its writes into one transaction, whatever is in progress;
+ *   - only `flushed` means durable, and it never settles when a commit fails: then `batch`'s own
+ *     promise rejects; when a transaction cannot even begin, neither settles: hence the watchdog;
+ *   - the read transaction behind gets and scans is renewed each event turn and after each commit; a
+ *     suspended iterator would keep it, and with it every page freed since: scans here run to their
+ *     end;
+ *   - what `getBinary` and iterators return are copies.
+ *
+ * Thread: worker. Writing happens on a thread of the libuv pool, one per commit under way.
+ */
+
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { type Database, open, type RootDatabase } from "lmdb";
+import { CommitWatchdog } from "./commit-watchdog.ts";
+import { type KeyBounds, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
+import type { WriteBatch } from "./write-batch.ts";
+
+export interface LmdbOptions {
+  /** Made if it is not there. */
+  readonly folder: string;
+  /** Upper limit of the file. Address space only: the file has the size that its pages need. */
+  readonly mapBytes?: number;
+  /** A commit that takes longer has failed: the disk does not answer. */
+  readonly commitTimeoutMs?: number;
+}
+
+/** Far above what a store should hold, far below the 128 TiB that a process can address. */
+const DEFAULT_MAP_BYTES = 64 * 1024 ** 3;
+/** Disks and their controllers retry for up to half a minute before they report an error. */
+const DEFAULT_COMMIT_TIMEOUT_MS = 60_000;
+
+type Table = Database<Uint8Array, Uint8Array>;
+type Root = RootDatabase<Uint8Array, Uint8Array>;
+
+const BINARY = { keyEncoding: "binary", encoding: "binary" } as const;
+const TABLE_NAMES: Readonly<Record<StoreTable, string>> = {
+  [StoreTable.RECORDS]: "hs",
+  [StoreTable.LOG]: "log",
+  [StoreTable.PARTS]: "parts",
+  [StoreTable.STATE]: "sm",
+};
+const TABLES = Object.values(StoreTable);
+
+/** What `getStats` returns; lmdb's types do not say. */
+interface TreeStats {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+export class LmdbEngine implements StoreEngine {
+  readonly #file: string;
+  readonly #root: Root;
+  readonly #tables: readonly Table[];
+  readonly #watchdog: CommitWatchdog;
+
+  constructor(options: LmdbOptions) {
+    this.#file = join(options.folder, "data.mdb");
+    this.#root = open({
+      ...BINARY,
+      path: options.folder,
+      mapSize: options.mapBytes ?? DEFAULT_MAP_BYTES,
+      maxDbs: TABLES.length,
+      // A batch is a transaction; that of an event turn would only wait for the turn's end.
+      eventTurnBatching: false,
+    });
+    this.#tables = TABLES.map((table) => this.#root.openDB(TABLE_NAMES[table], BINARY));
+    this.#watchdog = new CommitWatchdog(options.commitTimeoutMs ?? DEFAULT_COMMIT_TIMEOUT_MS);
+  }
+
+  commit(batch: WriteBatch): Promise<void> {
+    const committed = this.#root.batch(() => this.#write(batch));
+    // Asked for at once, `flushed` is this batch's; later it might be a later one's.
+    const flushed = new Promise((resolve, reject) => this.#root.flushed.then(resolve, reject));
+    return this.#watchdog.watch(Promise.all([committed, flushed]).then(noResult, rethrowCause));
+  }
+
+  get(table: StoreTable, key: Uint8Array): Uint8Array | null {
+    const value = this.#tables[table]!.getBinary(key);
+    return value === undefined ? null : plain(value);
+  }
+
+  scan(
+    table: StoreTable,
+    bounds: KeyBounds,
+    visit: (key: Uint8Array, value: Uint8Array) => boolean,
+  ): void {
+    for (const { key, value } of this.#tables[table]!.getRange(rangeOptions(bounds))) {
+      if (!visit(plain(key), plain(value))) return;
+    }
+  }
+
+  scanKeys(table: StoreTable, bounds: KeyBounds, visit: (key: Uint8Array) => boolean): void {
+    for (const key of this.#tables[table]!.getKeys(rangeOptions(bounds))) {
+      if (!visit(plain(key))) return;
+    }
+  }
+
+  lastKey(table: StoreTable, bounds: KeyBounds): Uint8Array | null {
+    // Backwards, lmdb begins below `start` and ends at `end`, both the other way round.
+    const { start, end } = bounds;
+    const backwards = { ...(end === null ? {} : { start: end }), reverse: true, limit: 2 };
+    for (const key of this.#tables[table]!.getKeys(backwards)) {
+      if (end !== null && Buffer.compare(key, end) >= 0) continue;
+      return Buffer.compare(key, start) >= 0 ? plain(key) : null;
+    }
+    return null;
+  }
+
+  count(table: StoreTable, bounds: KeyBounds): number {
+    return this.#tables[table]!.getKeysCount(rangeOptions(bounds));
+  }
+
+  usage(): StoreUsage {
+    let liveBytes = 0;
+    for (const table of this.#tables) {
+      const stats = table.getStats() as TreeStats;
+      const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
+      liveBytes += pages * stats.pageSize;
+    }
+    return { fileBytes: statSync(this.#file).size, liveBytes };
+  }
+
+  async close(): Promise<void> {
+    this.#watchdog.stop();
+    await this.#root.close();
+  }
+
+  #write(batch: WriteBatch): void {
+    for (let at = 0; at < batch.count; at++) {
+      const table = this.#tables[batch.table(at)]!;
+      const value = batch.value(at);
+      // Their promises are the batch's own.
+      if (value === null) void table.remove(batch.key(at));
+      else void table.put(batch.key(at), value);
+    }
+  }
+}
+
+function noResult(): void {}
+
+/** lmdb says only "Commit failed" and hides the reason behind another promise. */
+async function rethrowCause(error: unknown): Promise<never> {
+  const hidden = (error as { readonly commitError?: Promise<never> }).commitError;
+  if (hidden === undefined) throw error;
+  return await hidden;
+}
+
+function rangeOptions({ start, end }: KeyBounds): { start: Uint8Array; end?: Uint8Array } {
+  return end === null ? { start } : { start, end };
+}
+
+/** lmdb's copies are Buffers, some with properties of their own; the same bytes without them. */
+function plain(copy: Uint8Array): Uint8Array {
+  return new Uint8Array(copy.buffer, copy.byteOffset, copy.byteLength);
+}
