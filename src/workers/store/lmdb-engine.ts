@@ -21,19 +21,25 @@ import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { CommitWatchdog } from "./commit-watchdog.ts";
 import { type KeyBounds, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
+import { VisibleCommits } from "./visible-commits.ts";
 import type { WriteBatch } from "./write-batch.ts";
 
 export interface LmdbOptions {
   /** Made if it is not there. */
   readonly folder: string;
-  /** Upper limit of the file. Address space only: the file has the size that its pages need. */
-  readonly mapBytes?: number;
+  readonly durability?: Durability;
   /** A commit that takes longer has failed: the disk does not answer. */
   readonly commitTimeoutMs?: number;
 }
 
-/** Far above what a store should hold, far below the 128 TiB that a process can address. */
-const DEFAULT_MAP_BYTES = 64 * 1024 ** 3;
+/** A commit is done when it is on the disk, or when it survives the process. */
+export type Durability = "fsync" | "os";
+
+/**
+ * Address space, not memory, and no limit of the file: beyond it lmdb maps again, but keeps the old
+ * map too. Far above what a store should hold, far below the 128 TiB that a process can address.
+ */
+const MAP_BYTES = 64 * 1024 ** 3;
 /** Disks and their controllers retry for up to half a minute before they report an error. */
 const DEFAULT_COMMIT_TIMEOUT_MS = 60_000;
 
@@ -62,26 +68,30 @@ export class LmdbEngine implements StoreEngine {
   readonly #root: Root;
   readonly #tables: readonly Table[];
   readonly #watchdog: CommitWatchdog;
+  readonly #visible: VisibleCommits | null;
+  /** Resolves when the last commit has ended, well or not. */
+  #lastCommit: Promise<void> = Promise.resolve();
 
   constructor(options: LmdbOptions) {
     this.#file = join(options.folder, "data.mdb");
     this.#root = open({
       ...BINARY,
       path: options.folder,
-      mapSize: options.mapBytes ?? DEFAULT_MAP_BYTES,
-      maxDbs: TABLES.length,
+      mapSize: MAP_BYTES,
+      maxDbs: TABLES.length + 1,
       // A batch is a transaction; that of an event turn would only wait for the turn's end.
       eventTurnBatching: false,
     });
     this.#tables = TABLES.map((table) => this.#root.openDB(TABLE_NAMES[table], BINARY));
     this.#watchdog = new CommitWatchdog(options.commitTimeoutMs ?? DEFAULT_COMMIT_TIMEOUT_MS);
+    this.#visible = options.durability === "os" ? this.#makeVisible() : null;
   }
 
   commit(batch: WriteBatch): Promise<void> {
-    const committed = this.#root.batch(() => this.#write(batch));
-    // Asked for at once, `flushed` is this batch's; later it might be a later one's.
-    const flushed = new Promise((resolve, reject) => this.#root.flushed.then(resolve, reject));
-    return this.#watchdog.watch(Promise.all([committed, flushed]).then(noResult, rethrowCause));
+    const begin = () => this.#begin(batch);
+    const done = this.#watchdog.watch(this.#visible?.commit(begin) ?? begin());
+    this.#lastCommit = done.catch(() => {});
+    return done;
   }
 
   get(table: StoreTable, key: Uint8Array): Uint8Array | null {
@@ -131,11 +141,24 @@ export class LmdbEngine implements StoreEngine {
   }
 
   async close(): Promise<void> {
+    await this.#lastCommit;
     this.#watchdog.stop();
     await this.#root.close();
   }
 
-  #write(batch: WriteBatch): void {
+  /** Resolves when the batch is flushed. */
+  #begin(batch: WriteBatch): Promise<void> {
+    const committed = this.#root.batch(() => this.#put(batch));
+    // Asked for at once, `flushed` is this batch's; later it might be a later one's.
+    const flushed = new Promise((resolve, reject) => this.#root.flushed.then(resolve, reject));
+    return Promise.all([committed, flushed]).then(noResult, rethrowCause);
+  }
+
+  #makeVisible(): VisibleCommits {
+    return new VisibleCommits(this.#root, this.#root.openDB("visible", BINARY));
+  }
+
+  #put(batch: WriteBatch): void {
     for (let at = 0; at < batch.count; at++) {
       const table = this.#tables[batch.table(at)]!;
       const value = batch.value(at);
@@ -143,6 +166,7 @@ export class LmdbEngine implements StoreEngine {
       if (value === null) void table.remove(batch.key(at));
       else void table.put(batch.key(at), value);
     }
+    this.#visible?.putNumber();
   }
 }
 

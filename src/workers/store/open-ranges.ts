@@ -27,6 +27,7 @@ import {
   isRecordKey,
   logTail,
   partOfKey,
+  RANGE_ID_MAX,
   rangeBounds,
   rangeOfKey,
 } from "./store-schema.ts";
@@ -96,6 +97,7 @@ function rangesWithEntries(engine: StoreEngine): RangeId[] {
     });
     if (found < 0) return ids;
     ids.push(found);
+    if (found === RANGE_ID_MAX) return ids;
     from = found + 1;
   }
 }

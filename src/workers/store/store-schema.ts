@@ -99,22 +99,26 @@ export function rangeBounds(id: RangeId): KeyBounds {
   return { start: recordKey(id).slice(), end: nextRange(id) };
 }
 
+/** The highest number that fits into the keys. */
+export const RANGE_ID_MAX: RangeId = TWO_POW_32 - 1;
+
 /** All keys from the range's on: for walking from range to range. */
 export function boundsFrom(id: RangeId): KeyBounds {
   return { start: recordKey(id).slice(), end: null };
 }
 
+// Of keys as found, which may be anything: what is missing counts as zero.
+
 export function rangeOfKey(key: Uint8Array): RangeId {
-  return viewOf(key).getUint32(0);
+  return u32At(key, 0);
 }
 
 export function indexOfKey(key: Uint8Array): number {
-  const view = viewOf(key);
-  return view.getUint32(4) * TWO_POW_32 + view.getUint32(8);
+  return u32At(key, 4) * TWO_POW_32 + u32At(key, 8);
 }
 
 export function partOfKey(key: Uint8Array): number {
-  return viewOf(key).getUint16(LOG_KEY_BYTES);
+  return u32At(key, LOG_KEY_BYTES - 2) % 0x1_0000;
 }
 
 export function isRecordKey(key: Uint8Array): boolean {
@@ -137,13 +141,14 @@ function writeLogKey(target: DataView, id: RangeId, index: number): void {
 
 /** Null: there is none. */
 function nextRange(id: RangeId): Uint8Array | null {
-  return id === TWO_POW_32 - 1 ? null : recordKey(id + 1).slice();
+  return id === RANGE_ID_MAX ? null : recordKey(id + 1).slice();
 }
 
 function bytesOf(view: DataView): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+function u32At(key: Uint8Array, at: number): number {
+  const high = ((key[at] ?? 0) << 24) | ((key[at + 1] ?? 0) << 16);
+  return (high | ((key[at + 2] ?? 0) << 8) | (key[at + 3] ?? 0)) >>> 0;
 }

@@ -13,3 +13,8 @@ testLogStoreContract("lmdb store", (t) => {
   const folder = scratchFolder(t);
   return { open: () => new EngineLogStore(new LmdbEngine({ folder })) };
 });
+
+testLogStoreContract("lmdb store, os", (t) => {
+  const folder = scratchFolder(t);
+  return { open: () => new EngineLogStore(new LmdbEngine({ folder, durability: "os" })) };
+});
