@@ -18,7 +18,7 @@ import { LogShape } from "./log-shape.ts";
 import type { LogStore, OpenedRange, RangeRecord } from "./log-store.ts";
 import { LogSweeper } from "./log-sweeper.ts";
 import { openRanges } from "./open-ranges.ts";
-import { TOMBSTONE, writeRangeRecord } from "./range-record-codec.ts";
+import { decodeRangeRecord, TOMBSTONE, writeRangeRecord } from "./range-record-codec.ts";
 import { type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
 import { logKey, PART_BYTES, partKey, recordKey, stateBounds, stateKey } from "./store-schema.ts";
 import { WriteBatch } from "./write-batch.ts";
@@ -32,6 +32,8 @@ export class EngineLogStore implements LogStore {
   readonly #shapes: Map<RangeId, LogShape>;
   readonly #damaged: Set<RangeId>;
   readonly #sweeper: LogSweeper;
+  /** Names of snapshot files, by range. */
+  readonly #installing = new Map<RangeId, string>();
   readonly #writers = new Map<ServiceId, KeyValueWriter>();
   readonly #spare: WriteBatch[] = [new WriteBatch(), new WriteBatch()];
   #gathering = new WriteBatch();
@@ -45,6 +47,9 @@ export class EngineLogStore implements LogStore {
     this.#shapes = new Map(shapes);
     this.#damaged = new Set(ranges.filter(({ damage }) => damage !== null).map(({ id }) => id));
     this.#sweeper = new LogSweeper(engine, forgotten);
+    for (const { id, installing } of ranges) {
+      if (installing !== null) this.#installing.set(id, installing);
+    }
   }
 
   get gatheredBytes(): number {
@@ -60,7 +65,7 @@ export class EngineLogStore implements LogStore {
     else shape.compacted = record.compactedIndex;
     const batch = this.#gathering;
     const at = batch.writer.size;
-    writeRangeRecord(batch.writer, record);
+    writeRangeRecord(batch.writer, { record, installing: this.#installing.get(id) ?? null });
     batch.putWritten(StoreTable.RECORDS, recordKey(id), at, batch.writer.size - at);
   }
 
@@ -109,6 +114,16 @@ export class EngineLogStore implements LogStore {
     this.#sweeper.add(id);
   }
 
+  beginInstall(record: RangeRecord, snapshotName: string): void {
+    this.#installing.set(record.descriptor.id, snapshotName);
+    this.putRecord(record);
+  }
+
+  endInstall(record: RangeRecord): void {
+    this.#installing.delete(record.descriptor.id);
+    this.putRecord(record);
+  }
+
   commit(): Promise<void> {
     assert(this.#commitsUnderWay < COMMITS_MAX, "at most two commits at a time");
     const batch = this.#gathering;
@@ -143,6 +158,11 @@ export class EngineLogStore implements LogStore {
     });
     if (damage !== null && entries.length === 0) throw new Error(`range ${id}: ${damage}`);
     return entries;
+  }
+
+  readRecord(id: RangeId): RangeRecord | null {
+    const bytes = this.#engine.get(StoreTable.RECORDS, recordKey(id));
+    return bytes === null ? null : (decodeRangeRecord(bytes)?.record ?? null);
   }
 
   get(service: ServiceId, key: Uint8Array): Uint8Array | null {

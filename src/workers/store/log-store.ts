@@ -45,6 +45,11 @@ export interface OpenedRange {
   readonly lastIndex: number;
   readonly termRuns: readonly TermRun[];
   /**
+   * Not null: the file of a snapshot that was being installed; the state is neither the old nor the
+   * new one. The range cannot be served before `installSnapshot` has been through.
+   */
+  readonly installing: string | null;
+  /**
    * Not null: damaged, and how (which record, which check). It is set aside: nothing of it is
    * deleted, nothing of it is served.
    */
@@ -85,6 +90,15 @@ export interface LogStore {
    */
   commit(): Promise<void>;
 
+  /**
+   * From here to `endInstall` the range's state is being replaced by that of a snapshot file: noted
+   * with the record, which is put again, so that a crash in between is seen. See
+   * snapshot-install.ts.
+   */
+  beginInstall(record: RangeRecord, snapshotName: string): void;
+  /** The state is whole again: that after `record.appliedIndex`. */
+  endInstall(record: RangeRecord): void;
+
   // Reading: every durable commit is seen; one under way is seen whole or not at all.
 
   /**
@@ -92,6 +106,8 @@ export interface LogStore {
    * one if there is one. Throws when the first of them is damaged.
    */
   readEntries(id: RangeId, low: number, high: number, maxBytes: number): readonly Entry[];
+  /** The record as it is stored; null when there is none, or it is damaged. */
+  readRecord(id: RangeId): RangeRecord | null;
   /** See KeyValueReader. */
   get(service: ServiceId, key: Uint8Array): Uint8Array | null;
   scan(

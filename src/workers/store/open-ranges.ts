@@ -18,7 +18,7 @@ import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import { damageOf, readEntry, visitEntries } from "./entry-reader.ts";
 import { LogShape } from "./log-shape.ts";
 import type { OpenedRange, RangeRecord, TermRun } from "./log-store.ts";
-import { decodeRangeRecord, isTombstone } from "./range-record-codec.ts";
+import { decodeRangeRecord, isTombstone, type StoredRange } from "./range-record-codec.ts";
 import { type StoreEngine, StoreTable } from "./store-engine.ts";
 import {
   boundsFrom,
@@ -55,12 +55,12 @@ export function openRanges(engine: StoreEngine): OpenedStore {
       forgotten.push(id);
       continue;
     }
-    const record = isRecordKey(key) ? decodeRangeRecord(value) : null;
-    if (record === null || record.descriptor.id !== id) {
+    const stored = isRecordKey(key) ? decodeRangeRecord(value) : null;
+    if (stored === null || stored.record.descriptor.id !== id) {
       ranges.push(setAside(id, null, "range record: its checksum or its fields are wrong"));
       continue;
     }
-    const { range, shape } = checkRange(engine, record);
+    const { range, shape } = checkRange(engine, stored);
     ranges.push(range);
     if (shape !== null) shapes.set(id, shape);
   }
@@ -73,7 +73,8 @@ export function openRanges(engine: StoreEngine): OpenedStore {
 }
 
 function setAside(id: RangeId, record: RangeRecord | null, damage: string): OpenedRange {
-  return { id, record, lastIndex: record?.compactedIndex ?? 0, termRuns: [], damage };
+  const lastIndex = record?.compactedIndex ?? 0;
+  return { id, record, lastIndex, termRuns: [], installing: null, damage };
 }
 
 function readRecords(engine: StoreEngine): [Uint8Array, Uint8Array][] {
@@ -104,7 +105,7 @@ function rangesWithEntries(engine: StoreEngine): RangeId[] {
 
 function checkRange(
   engine: StoreEngine,
-  record: RangeRecord,
+  { record, installing }: StoredRange,
 ): { readonly range: OpenedRange; readonly shape: LogShape | null } {
   const { id } = record.descriptor;
   try {
@@ -112,7 +113,8 @@ function checkRange(
     checkPointers(record, shape.last);
     const termRuns = readTermRuns(engine, record, shape.last);
     checkTerms(record, termRuns);
-    return { range: { id, record, lastIndex: shape.last, termRuns, damage: null }, shape };
+    const lastIndex = shape.last;
+    return { range: { id, record, lastIndex, termRuns, installing, damage: null }, shape };
   } catch (error) {
     if (!(error instanceof Damage)) throw error;
     return { range: setAside(id, record, error.message), shape: null };

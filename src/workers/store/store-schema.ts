@@ -33,7 +33,7 @@ const RECORD_KEY_BYTES = 4;
 const LOG_KEY_BYTES = 12;
 const PART_KEY_BYTES = 14;
 /** What a database may compare: LMDB's limit with 4 KiB pages is 1,978. */
-const STATE_KEY_MAX_BYTES = 1900;
+export const STATE_KEY_MAX_BYTES = 1900;
 
 // Filled before each use, copied from right after it; synchronous, one per thread.
 const recordScratch = new DataView(new ArrayBuffer(RECORD_KEY_BYTES));
