@@ -18,7 +18,7 @@
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { type Database, open, type RootDatabase } from "lmdb";
+import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
 import { CommitWatchdog } from "./commit-watchdog.ts";
 import { type KeyBounds, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
 import { VisibleCommits } from "./visible-commits.ts";
@@ -63,6 +63,14 @@ interface TreeStats {
   readonly overflowPages: number;
 }
 
+interface EnvironmentStats {
+  /** Seconds. */
+  readonly timeSync: number;
+}
+
+/** `trackMetrics` reads the clock a few times per transaction; lmdb's types do not know it. */
+type OpenOptions = RootDatabaseOptionsWithPath & { readonly trackMetrics: true };
+
 export class LmdbEngine implements StoreEngine {
   readonly #file: string;
   readonly #root: Root;
@@ -74,14 +82,16 @@ export class LmdbEngine implements StoreEngine {
 
   constructor(options: LmdbOptions) {
     this.#file = join(options.folder, "data.mdb");
-    this.#root = open({
+    const openOptions: OpenOptions = {
       ...BINARY,
       path: options.folder,
       mapSize: MAP_BYTES,
       maxDbs: TABLES.length + 1,
+      trackMetrics: true,
       // A batch is a transaction; that of an event turn would only wait for the turn's end.
       eventTurnBatching: false,
-    });
+    };
+    this.#root = open(openOptions);
     this.#tables = TABLES.map((table) => this.#root.openDB(TABLE_NAMES[table], BINARY));
     this.#watchdog = new CommitWatchdog(options.commitTimeoutMs ?? DEFAULT_COMMIT_TIMEOUT_MS);
     this.#visible = options.durability === "os" ? this.#makeVisible() : null;
@@ -137,7 +147,8 @@ export class LmdbEngine implements StoreEngine {
       const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
       liveBytes += pages * stats.pageSize;
     }
-    return { fileBytes: statSync(this.#file).size, liveBytes };
+    const { timeSync } = this.#root.getStats() as EnvironmentStats;
+    return { fileBytes: statSync(this.#file).size, liveBytes, flushMs: timeSync * 1000 };
   }
 
   async close(): Promise<void> {

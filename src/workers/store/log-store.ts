@@ -13,6 +13,7 @@ import type { HardState } from "../../shared/raft/hard-state.ts";
 import type { KeyValue, KeyValueWriter } from "../../shared/range/key-value.ts";
 import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
 import type { ServiceId } from "../../shared/range/service-id.ts";
+import type { StoreUsage } from "./store-engine.ts";
 
 /** Everything about a range that is neither log nor state; one record, written as a whole. */
 export interface RangeRecord {
@@ -117,8 +118,8 @@ export interface LogStore {
     limits: { readonly maxEntries: number; readonly maxBytes: number },
   ): readonly KeyValue[];
 
-  /** Bytes on disk, and bytes of it in use, about. */
-  usage(): { readonly fileBytes: number; readonly liveBytes: number };
+  /** What it costs so far; a few microseconds. */
+  usage(): StoreUsage;
   /** Waits for commits under way and closes. */
   close(): Promise<void>;
 }

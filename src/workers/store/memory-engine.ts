@@ -85,7 +85,7 @@ export class MemoryEngine implements StoreEngine {
 
   usage(): StoreUsage {
     const bytes = this.#disk.tables.reduce((sum, table) => sum + table.bytes, 0);
-    return { fileBytes: bytes, liveBytes: bytes };
+    return { fileBytes: bytes, liveBytes: bytes, flushMs: 0 };
   }
 
   async close(): Promise<void> {

@@ -29,6 +29,8 @@ export interface StoreUsage {
   readonly fileBytes: number;
   /** Pages of it that hold something now. */
   readonly liveBytes: number;
+  /** Spent waiting for the disk to flush since the store was opened. */
+  readonly flushMs: number;
 }
 
 export interface StoreEngine {
