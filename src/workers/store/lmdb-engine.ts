@@ -28,6 +28,13 @@ export interface LmdbOptions {
   /** Made if it is not there. */
   readonly folder: string;
   readonly durability?: Durability;
+  /**
+   * With durability "os": so many commits may be reported while the disk still flushes the first of
+   * them. Each keeps a thread of the libuv pool waiting, and all stores of the process share that:
+   * make it at least stores * flushThreads + 4 threads (UV_THREADPOOL_SIZE). Flushing goes on
+   * behind all of them together.
+   */
+  readonly flushThreads?: number;
   /** A commit that takes longer has failed: the disk does not answer. */
   readonly commitTimeoutMs?: number;
 }
@@ -42,6 +49,8 @@ export type Durability = "fsync" | "os";
 const MAP_BYTES = 64 * 1024 ** 3;
 /** Disks and their controllers retry for up to half a minute before they report an error. */
 const DEFAULT_COMMIT_TIMEOUT_MS = 60_000;
+/** The pool that Node makes by itself has four threads. */
+const DEFAULT_FLUSH_THREADS = 2;
 
 type Table = Database<Uint8Array, Uint8Array>;
 type Root = RootDatabase<Uint8Array, Uint8Array>;
@@ -94,7 +103,8 @@ export class LmdbEngine implements StoreEngine {
     this.#root = open(openOptions);
     this.#tables = TABLES.map((table) => this.#root.openDB(TABLE_NAMES[table], BINARY));
     this.#watchdog = new CommitWatchdog(options.commitTimeoutMs ?? DEFAULT_COMMIT_TIMEOUT_MS);
-    this.#visible = options.durability === "os" ? this.#makeVisible() : null;
+    const flushThreads = options.flushThreads ?? DEFAULT_FLUSH_THREADS;
+    this.#visible = options.durability === "os" ? this.#makeVisible(flushThreads) : null;
   }
 
   commit(batch: WriteBatch): Promise<void> {
@@ -165,8 +175,8 @@ export class LmdbEngine implements StoreEngine {
     return Promise.all([committed, flushed]).then(noResult, rethrowCause);
   }
 
-  #makeVisible(): VisibleCommits {
-    return new VisibleCommits(this.#root, this.#root.openDB("visible", BINARY));
+  #makeVisible(flushThreads: number): VisibleCommits {
+    return new VisibleCommits(this.#root, this.#root.openDB("visible", BINARY), flushThreads);
   }
 
   #put(batch: WriteBatch): void {

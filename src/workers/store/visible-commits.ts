@@ -26,23 +26,28 @@ interface Environment {
   startWriting(address: number, callback: (status: number) => unknown): unknown;
 }
 
-/** Each occupies a thread of the libuv pool, which all workers share. */
-const FLUSHES_MAX = 2;
 const VISIBLE = 1;
 const NUMBER_KEY = new Uint8Array([1]);
 
 export class VisibleCommits {
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
   readonly #table: Database<Uint8Array, Uint8Array>;
+  readonly #flushesMax: number;
   readonly #waiting: Waiting[] = [];
   readonly #flushes: Promise<void>[] = [];
   #started: Promise<void> = Promise.resolve();
   #failure: Error | null = null;
   #number: number;
 
-  constructor(root: RootDatabase<Uint8Array, Uint8Array>, table: Database<Uint8Array, Uint8Array>) {
+  /** `flushesMax`: see LmdbOptions.flushThreads. */
+  constructor(
+    root: RootDatabase<Uint8Array, Uint8Array>,
+    table: Database<Uint8Array, Uint8Array>,
+    flushesMax: number,
+  ) {
     this.#root = root;
     this.#table = table;
+    this.#flushesMax = flushesMax;
     this.#number = this.#visibleNumber();
     const { env } = root as unknown as { readonly env: Environment };
     const original = env.startWriting.bind(env);
@@ -78,7 +83,7 @@ export class VisibleCommits {
 
   /** The promise is wrapped, or waiting for the start would mean to wait for the end. */
   async #start(begin: () => Promise<void>): Promise<{ readonly visible: Promise<void> }> {
-    while (this.#flushes.length >= FLUSHES_MAX) await this.#flushes[0];
+    while (this.#flushes.length >= this.#flushesMax) await this.#flushes[0];
     if (this.#failure !== null) throw this.#failure;
     const flush = begin();
     this.#flushes.push(flush);

@@ -17,7 +17,7 @@ function batchOf(count: number, valueBytes: number): WriteBatch {
 
 test("lmdb engine: durability os reports commits before they are flushed, and flushes them", async (t) => {
   const folder = scratchFolder(t);
-  const engine = new LmdbEngine({ folder, durability: "os" });
+  const engine = new LmdbEngine({ folder, durability: "os", flushThreads: 3 });
   for (let round = 0; round < 50; round++) {
     await engine.commit(batchOf(round + 1, 500));
     assert.equal(engine.count(StoreTable.LOG, boundsFrom(0)), round + 1);
