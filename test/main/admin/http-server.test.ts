@@ -18,7 +18,12 @@ async function startAdmin(t: TestContext) {
   };
   const table = new SharedArrayBuffer(counterTableSize(2));
   const metrics = new BrokerMetrics(table, workers, 'node"1');
-  const server = new AdminServer({ phase: () => state.phase, workers: counts, metrics });
+  const server = new AdminServer({
+    phase: () => state.phase,
+    workers: counts,
+    metrics,
+    ranges: () => null,
+  });
   const port = await server.listen("127.0.0.1", 0);
   t.after(async () => {
     metrics.close();
