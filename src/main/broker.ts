@@ -173,6 +173,7 @@ export class Broker {
       log: this.#log,
       storeCount: stores,
       processNumber: this.#processNumber,
+      splitLimits: this.#config.storage.split,
       random: (bound) => randomInt(bound),
       nowMs: () => Date.now(),
       schedule: () => this.#port.schedule(),

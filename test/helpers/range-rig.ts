@@ -10,6 +10,7 @@ import type { Log } from "../../src/platform/log.ts";
 import type { Prng } from "../../src/shared/base/prng.ts";
 import type { RecordReader } from "../../src/shared/bytes/record-reader.ts";
 import { ServiceId } from "../../src/shared/range/service-id.ts";
+import type { SplitLimits } from "../../src/shared/range/split-hinter.ts";
 import { storesOfThread } from "../../src/shared/range/store-placement.ts";
 import { workerBoot } from "../../src/shared/range/worker-life.ts";
 import { DEFAULT_COLLECT_LIMITS } from "../../src/workers/ranges/collector.ts";
@@ -36,6 +37,7 @@ export interface RigOptions {
   readonly stores: number;
   /** Commits wait until `completeCommit`. */
   readonly holdsCommits?: boolean;
+  readonly splitLimits?: SplitLimits;
 }
 
 /** Small, so that short runs collect, compact and trim. */
@@ -74,6 +76,7 @@ export class RangeRig {
       log: SILENT_LOG,
       storeCount: this.#options.stores,
       processNumber: this.#process,
+      splitLimits: this.#options.splitLimits ?? { keys: 0, bytes: 0, busyPercent: 0 },
       random: () => 0,
       nowMs: () => this.nowMs,
       schedule: () => {},

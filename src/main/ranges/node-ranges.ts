@@ -5,17 +5,21 @@
 
 import type { Log } from "../../platform/log.ts";
 import type { RandomSource } from "../../shared/raft/options.ts";
+import type { SplitLimits } from "../../shared/range/split-hinter.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { bootstrapRanges } from "./bootstrap.ts";
 import { RangeGroups } from "./range-groups.ts";
 import { RangeLifeCycle } from "./range-life-cycle.ts";
 import { RangeRequests } from "./range-requests.ts";
+import { RangeSplitter } from "./range-splitter.ts";
 
 export interface NodeRangesOptions {
   readonly endpoint: RingEndpoint;
   readonly log: Log;
   readonly storeCount: number;
   readonly processNumber: number;
+  /** When ranges are cut without being told to. */
+  readonly splitLimits: SplitLimits;
   readonly random: RandomSource;
   /** Wall clock. */
   readonly nowMs: () => number;
@@ -40,6 +44,13 @@ export class NodeRanges {
       groups: this.groups,
       requests: this.#requests,
       processNumber,
+      nowMs,
+    });
+    new RangeSplitter({
+      groups: this.groups,
+      lifeCycle: this.lifeCycle,
+      limits: options.splitLimits,
+      log,
       nowMs,
     });
     this.groups.addListener({ allReported: () => this.#bootstrap() });

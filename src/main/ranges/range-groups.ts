@@ -35,6 +35,7 @@ import {
   writeRefusal,
 } from "../../shared/range/range-record.ts";
 import {
+  type RangeLoad,
   type RangeReport,
   ReportKind,
   readLoads,
@@ -72,6 +73,10 @@ export interface RangeListener {
   workerLost?(thread: number): void;
   /** A new directory went out. */
   published?(): void;
+  /** A range has reported its load, once a second. */
+  loaded?(load: RangeLoad): void;
+  /** A range was taken over by its neighbour. */
+  closed?(id: RangeId): void;
 }
 
 export class RangeGroups {
@@ -215,7 +220,9 @@ export class RangeGroups {
     endpoint.setHandler(RecordType.RANGE_LOAD, (bytes, offset, length) => {
       readLoads(new WireReader(bytes, offset, offset + length), (load) => {
         const group = this.groups.get(load.id);
-        if (group !== undefined) group.load = load;
+        if (group === undefined) return;
+        group.load = load;
+        for (const listener of this.#listeners) listener.loaded?.(load);
       });
     });
     endpoint.setHandler(RecordType.RANGE_OPENED, (bytes, offset, length, source) => {
@@ -302,6 +309,7 @@ export class RangeGroups {
         group?.pump();
         if (group !== undefined) this.#pumped.delete(group);
         this.groups.delete(report.id);
+        for (const listener of this.#listeners) listener.closed?.(report.id);
         break;
       }
       case ReportKind.COMPLETE:
