@@ -19,12 +19,9 @@ import type { LogStore, OpenedRange, RangeRecord } from "./log-store.ts";
 import { LogSweeper } from "./log-sweeper.ts";
 import { openRanges } from "./open-ranges.ts";
 import { decodeRangeRecord, TOMBSTONE, writeRangeRecord } from "./range-record-codec.ts";
-import { type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
+import { COMMITS_MAX, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
 import { logKey, PART_BYTES, partKey, recordKey, stateBounds, stateKey } from "./store-schema.ts";
 import { WriteBatch } from "./write-batch.ts";
-
-/** One is written while the next is gathered and waits. */
-const COMMITS_MAX = 2;
 
 export class EngineLogStore implements LogStore {
   readonly opened: readonly OpenedRange[];

@@ -19,9 +19,15 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
+import { CommitPipeline } from "./commit-pipeline.ts";
 import { CommitWatchdog } from "./commit-watchdog.ts";
-import { type KeyBounds, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
-import { VisibleCommits } from "./visible-commits.ts";
+import {
+  COMMITS_MAX,
+  type KeyBounds,
+  type StoreEngine,
+  StoreTable,
+  type StoreUsage,
+} from "./store-engine.ts";
 import type { WriteBatch } from "./write-batch.ts";
 
 export interface LmdbOptions {
@@ -85,7 +91,7 @@ export class LmdbEngine implements StoreEngine {
   readonly #root: Root;
   readonly #tables: readonly Table[];
   readonly #watchdog: CommitWatchdog;
-  readonly #visible: VisibleCommits | null;
+  readonly #pipeline: CommitPipeline;
   /** Resolves when the last commit has ended, well or not. */
   #lastCommit: Promise<void> = Promise.resolve();
 
@@ -103,13 +109,18 @@ export class LmdbEngine implements StoreEngine {
     this.#root = open(openOptions);
     this.#tables = TABLES.map((table) => this.#root.openDB(TABLE_NAMES[table], BINARY));
     this.#watchdog = new CommitWatchdog(options.commitTimeoutMs ?? DEFAULT_COMMIT_TIMEOUT_MS);
-    const flushThreads = options.flushThreads ?? DEFAULT_FLUSH_THREADS;
-    this.#visible = options.durability === "os" ? this.#makeVisible(flushThreads) : null;
+    const isFlushed = options.durability !== "os";
+    this.#pipeline = new CommitPipeline({
+      root: this.#root,
+      table: this.#root.openDB("visible", BINARY),
+      isDoneWhen: isFlushed ? "flushed" : "visible",
+      flushesMax: isFlushed ? COMMITS_MAX : (options.flushThreads ?? DEFAULT_FLUSH_THREADS),
+    });
   }
 
   commit(batch: WriteBatch): Promise<void> {
     const begin = () => this.#begin(batch);
-    const done = this.#watchdog.watch(this.#visible?.commit(begin) ?? begin());
+    const done = this.#watchdog.watch(this.#pipeline.commit(begin));
     this.#lastCommit = done.catch(() => {});
     return done;
   }
@@ -175,10 +186,6 @@ export class LmdbEngine implements StoreEngine {
     return Promise.all([committed, flushed]).then(noResult, rethrowCause);
   }
 
-  #makeVisible(flushThreads: number): VisibleCommits {
-    return new VisibleCommits(this.#root, this.#root.openDB("visible", BINARY), flushThreads);
-  }
-
   #put(batch: WriteBatch): void {
     for (let at = 0; at < batch.count; at++) {
       const table = this.#tables[batch.table(at)]!;
@@ -187,7 +194,7 @@ export class LmdbEngine implements StoreEngine {
       if (value === null) void table.remove(batch.key(at));
       else void table.put(batch.key(at), value);
     }
-    this.#visible?.putNumber();
+    this.#pipeline.putNumber();
   }
 }
 

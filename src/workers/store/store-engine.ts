@@ -18,6 +18,9 @@ export const StoreTable = {
 } as const;
 export type StoreTable = (typeof StoreTable)[keyof typeof StoreTable];
 
+/** Commits that may be under way at the same time: one is flushed while the next is written. */
+export const COMMITS_MAX = 2;
+
 /** Keys from `start` up to, not including, `end`, compared as unsigned bytes; null: to the end. */
 export interface KeyBounds {
   readonly start: Uint8Array;
@@ -37,7 +40,7 @@ export interface StoreEngine {
   /**
    * Makes the batch durable, all of it or nothing. Commits become durable in the order of the
    * calls. Borrows the batch until the promise is settled. Rejects when the commit failed, or when
-   * nobody knows whether it did; the engine is not to be used after that.
+   * nobody knows whether it did; then every later commit rejects too, and none of them is written.
    */
   commit(batch: WriteBatch): Promise<void>;
   get(table: StoreTable, key: Uint8Array): Uint8Array | null;
