@@ -38,6 +38,7 @@ export interface RigOptions {
   /** Commits wait until `completeCommit`. */
   readonly holdsCommits?: boolean;
   readonly splitLimits?: SplitLimits;
+  readonly unsettledBytes?: number;
 }
 
 /** Small, so that short runs collect, compact and trim. */
@@ -219,7 +220,7 @@ export class RangeRig {
 
   #startWorker(thread: number): void {
     const endpoint = this.mesh.endpoint(thread);
-    const { workers, stores } = this.#options;
+    const { workers, stores, unsettledBytes } = this.#options;
     const mine = storesOfThread(thread, workers, stores).map((storeId) => {
       return [storeId, this.#openStore(storeId)] as const;
     });
@@ -237,6 +238,7 @@ export class RangeRig {
       endpoint,
       boot: workerBoot(this.#process, this.#incarnations[thread]!),
       nowMs: () => this.nowMs,
+      ...(unsettledBytes === undefined ? {} : { unsettledBytes }),
       requestFlush: () => {},
     });
     for (const service of Object.values(ServiceId)) {

@@ -54,6 +54,8 @@ export interface RangeClientOptions {
   readonly endpoint: RingEndpoint;
   readonly boot: number;
   readonly nowMs: () => number;
+  /** Bytes that may be unsettled before `isCongested`; left out: this worker's share. */
+  readonly unsettledBytes?: number;
   /** Makes sure that a duty cycle follows. */
   readonly requestFlush: () => void;
 }
@@ -108,7 +110,8 @@ export class RingRangeClient implements RangeClient {
     this.boot = boot;
     this.thread = endpoint.threadIndex;
     this.#workerCount = endpoint.threadCount - 1;
-    this.#limitBytes = Math.min(MAX_WORKER_BYTES, ALL_WORKERS_BYTES / this.#workerCount);
+    const share = Math.min(MAX_WORKER_BYTES, ALL_WORKERS_BYTES / this.#workerCount);
+    this.#limitBytes = options.unsettledBytes ?? share;
     this.#pool = new BatchPool(this);
     endpoint.setHandler(RecordType.RANGE_DIRECTORY, (bytes, offset, length) => {
       const directory = readDirectory(new WireReader(bytes, offset, offset + length));
