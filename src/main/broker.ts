@@ -1,20 +1,31 @@
 /**
  * Composition root of the process: everything of the control plane is made here and nowhere else.
  *
- *   start:  data folder -> addresses probed -> admin server (not ready) -> workers -> ready
+ *   start:  data folder taken -> addresses probed -> admin server (not ready)
+ *           -> workers open their stores -> ranges served -> listening -> ready
  *   drain:  not ready -> workers say good-bye to clients -> everything closed
  *   reload: whole new configuration or none -> workers take it -> log says what changed and what needs a restart
  *
  * Thread: main. Scope: one per process.
  */
 
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { randomInt } from "node:crypto";
 import { extname } from "node:path";
 import { performance } from "node:perf_hooks";
+import {
+  type DataFolder,
+  DataFolderError,
+  DataFolderFault,
+  openDataFolder,
+} from "../platform/data-folder.ts";
+import { DiskSpaceWatch } from "../platform/disk-space.ts";
 import type { Log } from "../platform/log.ts";
+import { assert } from "../shared/base/assert.ts";
 import type { BrokerConfig } from "../shared/config/config.ts";
 import { counterTableSize } from "../shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../shared/metrics/shared-words.ts";
+import type { StorageBoot } from "../shared/protocol/worker-boot.ts";
+import { PROCESS_NUMBER_BOUND } from "../shared/range/worker-life.ts";
 import { AcceptTokens } from "./accept-tokens.ts";
 import { BrokerMetrics } from "./admin/broker-metrics.ts";
 import { AdminServer, type BrokerPhase } from "./admin/http-server.ts";
@@ -22,10 +33,12 @@ import { compareConfigs, keepFixed } from "./config/config-change.ts";
 import type { LoadedConfig } from "./config/load-config.ts";
 import { ConfigError } from "./config/problem.ts";
 import { type CpuPool, createCpuPool } from "./cpu-pool.ts";
+import { CpuRequests } from "./cpu-requests.ts";
 import { ExitCode, ExitError } from "./exit-code.ts";
 import { MainPort } from "./main-port.ts";
 import { listenFailure, probeListeners } from "./probe-listeners.ts";
-import { createRingMesh, type RingMesh } from "./ring-mesh.ts";
+import { NodeRanges } from "./ranges/node-ranges.ts";
+import { createRingMesh, type PeerReplacement, type RingMesh } from "./ring-mesh.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
 export interface BrokerOptions {
@@ -41,6 +54,8 @@ export interface BrokerOptions {
 
 /** MQTT5 §3.14.2.1: Server shutting down. */
 const SERVER_SHUTTING_DOWN = 0x8b;
+/** RaftOptions counts in these. */
+const RAFT_TICK_MS = 100;
 
 export class Broker {
   readonly #options: BrokerOptions;
@@ -48,10 +63,16 @@ export class Broker {
   readonly #mesh: RingMesh;
   readonly #port: MainPort;
   readonly #cpuPool: CpuPool;
+  readonly #cpuRequests: CpuRequests;
+  readonly #processNumber = randomInt(PROCESS_NUMBER_BOUND);
   readonly #workers: WorkerPool;
   readonly #acceptTokens: AcceptTokens;
   readonly #metrics: BrokerMetrics;
   readonly #admin: AdminServer;
+  #dataFolder: DataFolder | null = null;
+  #ranges: NodeRanges | null = null;
+  #diskSpace: DiskSpaceWatch | null = null;
+  #raftTicks: NodeJS.Timeout | null = null;
   #loaded: LoadedConfig;
   #config: BrokerConfig;
   #phase: BrokerPhase = "starting";
@@ -68,7 +89,8 @@ export class Broker {
     const words = new SharedArrayBuffer(sharedWordsSize(config.workers));
     this.#mesh = createRingMesh(config.workers);
     this.#cpuPool = createCpuPool(config);
-    this.#port = new MainPort(this.#mesh.endpoint(0), (json) => this.#cpuPool.handleRequest(json));
+    this.#port = new MainPort(this.#mesh.endpoint(0));
+    this.#cpuRequests = new CpuRequests(this.#port, (json) => this.#cpuPool.handleRequest(json));
     this.#acceptTokens = new AcceptTokens(words, config.limits, performance.now());
     this.#workers = new WorkerPool({
       entry: options.workerEntry ?? workerEntry(),
@@ -77,7 +99,8 @@ export class Broker {
       mesh: this.#mesh,
       counters,
       words,
-      onPeerReplaced: (replacement) => this.#port.replacePeer(replacement),
+      onPeerReplaced: (replacement) => this.#replacePeer(replacement),
+      storage: () => this.#storageBoot(),
       onFatal: options.onFatal,
       nowMs: () => performance.now(),
     });
@@ -86,6 +109,7 @@ export class Broker {
       phase: () => this.#phase,
       workers: () => this.#workers.counts,
       metrics: this.#metrics,
+      ranges: () => this.#ranges,
     });
   }
 
@@ -101,7 +125,7 @@ export class Broker {
 
   /** Resolves when clients can connect; rejects with ExitError. */
   async start(): Promise<void> {
-    makeDataDir(this.#config.dataDir);
+    this.#openStorage();
     await probeListeners(this.#config.listeners);
     if (this.#config.admin.enabled) await this.#listenAdmin();
     this.#acceptTokens.start(() => performance.now());
@@ -126,13 +150,59 @@ export class Broker {
   /** Ends all threads and servers. */
   async close(): Promise<void> {
     this.#phase = "draining";
+    this.#diskSpace?.stop();
     this.#acceptTokens.stop();
     this.#metrics.close();
     if (this.#adminPort >= 0) await this.#admin.close();
     await this.#workers.close();
+    if (this.#raftTicks !== null) clearInterval(this.#raftTicks);
     this.#port.close();
     this.#mesh.close();
     await this.#cpuPool.close();
+    this.#dataFolder?.release();
+  }
+
+  /** Takes the data folder, and gets ready to run the ranges that workers will find in it. */
+  #openStorage(): void {
+    const { dataDir, workers } = this.#config;
+    this.#dataFolder = takeDataFolder(dataDir, workers);
+    const { stores, nodeId } = this.#dataFolder.manifest;
+    this.#log.info("data_folder", { path: dataDir, node_id: nodeId, stores });
+    const ranges = new NodeRanges({
+      endpoint: this.#port.endpoint,
+      log: this.#log,
+      storeCount: stores,
+      processNumber: this.#processNumber,
+      splitLimits: this.#config.storage.split,
+      random: (bound) => randomInt(bound),
+      nowMs: () => Date.now(),
+      schedule: () => this.#port.schedule(),
+    });
+    this.#ranges = ranges;
+    this.#port.addTurn(() => ranges.flush());
+    this.#raftTicks = setInterval(() => ranges.tick(performance.now()), RAFT_TICK_MS);
+    this.#raftTicks.unref();
+    this.#diskSpace = new DiskSpaceWatch({
+      path: dataDir,
+      reserveBytes: this.#config.storage.diskReserveBytes,
+      changed: (isFull, freeBytes) => {
+        const event = isFull ? "disk_full" : "disk_has_space";
+        this.#log.warn(event, { path: dataDir, free_bytes: freeBytes });
+        ranges.groups.setDiskFull(isFull);
+      },
+    });
+  }
+
+  #storageBoot(): StorageBoot {
+    assert(this.#dataFolder !== null, "the data folder is open before workers start");
+    const { path, manifest } = this.#dataFolder;
+    return { path, storeCount: manifest.stores, processNumber: this.#processNumber };
+  }
+
+  #replacePeer(replacement: PeerReplacement): void {
+    this.#port.replacePeer(replacement);
+    this.#cpuRequests.workerLost(replacement.peer);
+    this.#ranges?.workerLost(replacement.peer);
   }
 
   async #listenAdmin(): Promise<void> {
@@ -176,14 +246,15 @@ export class Broker {
   }
 }
 
-function makeDataDir(path: string): void {
+function takeDataFolder(path: string, workers: number): DataFolder {
   try {
-    mkdirSync(path, { recursive: true });
-    accessSync(path, constants.W_OK);
+    return openDataFolder(path, workers);
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
-    const text = `cannot use the data folder ${path} (${reason}); set data_dir or --data to one that is writable`;
-    throw new ExitError(ExitCode.CONFIG, text, { cause: error });
+    if (!(error instanceof DataFolderError)) throw error;
+    const isTaken = error.fault === DataFolderFault.IN_USE;
+    const exitCode = isTaken ? ExitCode.UNAVAILABLE : ExitCode.CONFIG;
+    const text = `${error.message} (data_dir or --data names another)`;
+    throw new ExitError(exitCode, text, { cause: error });
   }
 }
 

@@ -13,6 +13,7 @@ import {
 } from "./cli/command-line.ts";
 import { CONFIG_COMMAND, runConfig } from "./cli/config-command.ts";
 import { PASSWD_COMMAND, runPasswd } from "./cli/passwd-command.ts";
+import { RANGES_COMMAND, runRanges } from "./cli/ranges-command.ts";
 import { runStart, START_COMMAND } from "./cli/start-command.ts";
 import { didYouMean } from "./config/did-you-mean.ts";
 import { ExitError } from "./exit-code.ts";
@@ -26,6 +27,7 @@ const COMMANDS: readonly Command[] = [
   { definition: START_COMMAND, run: runStart },
   { definition: PASSWD_COMMAND, run: runPasswd },
   { definition: CONFIG_COMMAND, run: runConfig },
+  { definition: RANGES_COMMAND, run: runRanges },
 ];
 
 /**

@@ -1,61 +1,64 @@
 /**
- * Main's end of the ring mesh: takes requests for the CPU pool from workers and sends the answers
- * back.
+ * Main's end of the ring mesh: an endpoint for whatever main does with workers, and the turns in
+ * which it does it.
  *
- * Main has no duty cycle of its own: a bell or an answer makes it drain, flush and sleep again.
+ * Main has no duty cycle of its own: a bell, an answer or a tick makes it run a turn and sleep
+ * again. A turn is: drain the rings, let everybody act on what came in (`addTurn`), send, ring.
  * Thread: main. Scope: one per process.
  */
 
 import type { MessagePort } from "node:worker_threads";
-import { RecordType } from "../shared/protocol/ring-message.ts";
+import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
 import { RingPort } from "../shared/ring/ring-port.ts";
 import type { MeshEndpoint, PeerReplacement } from "./ring-mesh.ts";
-
-/** Takes one request as JSON, resolves to the answer as JSON, never rejects. */
-export type CpuRequestHandler = (json: string) => Promise<string>;
 
 /** Records per source and turn: main shares its event loop with the admin server. */
 const DRAIN_LIMIT = 256;
 
-const decoder = new TextDecoder();
-const encoder = new TextEncoder();
-
 export class MainPort {
   readonly #port: RingPort;
   readonly #bells: (MessagePort | null)[];
-  readonly #handleRequest: CpuRequestHandler;
-  /** Raised when a worker is replaced: an answer to its predecessor's request must not reach it. */
-  readonly #generations: number[];
+  readonly #turns: (() => void)[] = [];
   #isScheduled = false;
   #isClosed = false;
 
-  constructor(endpoint: MeshEndpoint, handleRequest: CpuRequestHandler) {
-    this.#handleRequest = handleRequest;
+  constructor(endpoint: MeshEndpoint) {
     this.#bells = [...endpoint.bells];
-    this.#generations = endpoint.bells.map(() => 0);
     this.#port = new RingPort({
       threadIndex: 0,
       inbound: endpoint.inbound,
       outbound: endpoint.outbound,
       ringBell: (target) => this.#ring(target),
     });
-    this.#port.setHandler(RecordType.CPU_REQUEST, (bytes, offset, length, source) => {
-      const json = decoder.decode(bytes.slice(offset, offset + length));
-      void this.#answer(json, source);
-    });
     for (const bell of this.#bells) this.#listen(bell);
-    this.#schedule();
+    this.schedule();
+  }
+
+  /** After sending outside of a turn: `schedule`. */
+  get endpoint(): RingEndpoint {
+    return this.#port;
+  }
+
+  /** `act` runs in each turn, between draining and sending. */
+  addTurn(act: () => void): void {
+    this.#turns.push(act);
+  }
+
+  /** Makes sure that a turn follows. */
+  schedule(): void {
+    if (this.#isScheduled || this.#isClosed) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#run());
   }
 
   /** A worker was restarted: fresh rings and bell. */
   replacePeer(replacement: PeerReplacement): void {
     const { peer } = replacement;
-    this.#generations[peer]! += 1;
     this.#bells[peer]?.close();
     this.#bells[peer] = replacement.bell;
     this.#listen(replacement.bell);
     this.#port.replacePeer(peer, replacement.inbound, replacement.outbound);
-    this.#schedule();
+    this.schedule();
   }
 
   close(): void {
@@ -64,36 +67,23 @@ export class MainPort {
   }
 
   #listen(bell: MessagePort | null): void {
-    bell?.on("message", () => this.#schedule());
-    // Waiting for requests is no reason to keep a process alive that has nothing else to do.
+    bell?.on("message", () => this.schedule());
+    // Waiting for workers is no reason to keep a process alive that has nothing else to do.
     bell?.unref();
   }
 
   #ring(target: number): void {
-    if (target === this.#port.threadIndex) this.#schedule();
+    if (target === this.#port.threadIndex) this.schedule();
     else this.#bells[target]?.postMessage(0);
   }
 
-  #schedule(): void {
-    if (this.#isScheduled || this.#isClosed) return;
-    this.#isScheduled = true;
-    setImmediate(() => this.#cycle());
-  }
-
-  #cycle(): void {
+  #run(): void {
     this.#isScheduled = false;
     if (this.#isClosed) return;
     this.#port.unpark();
     this.#port.drain(DRAIN_LIMIT);
+    for (const act of this.#turns) act();
     this.#port.flush();
-    if (!this.#port.tryPark()) this.#schedule();
-  }
-
-  async #answer(json: string, source: number): Promise<void> {
-    const generation = this.#generations[source];
-    const reply = encoder.encode(await this.#handleRequest(json));
-    if (this.#isClosed || generation !== this.#generations[source]) return;
-    this.#port.enqueue(source, RecordType.CPU_REPLY, reply, 0, reply.length);
-    this.#schedule();
+    if (!this.#port.tryPark()) this.schedule();
   }
 }

@@ -13,7 +13,11 @@
 import type { Log } from "../platform/log.ts";
 import { assert } from "../shared/base/assert.ts";
 import type { BrokerConfig } from "../shared/config/config.ts";
-import type { ControlFromWorker, ControlToWorker } from "../shared/protocol/worker-boot.ts";
+import type {
+  ControlFromWorker,
+  ControlToWorker,
+  StorageBoot,
+} from "../shared/protocol/worker-boot.ts";
 import { clearDeadWorker } from "./dead-worker.ts";
 import { ExitCode, ExitError } from "./exit-code.ts";
 import { listenerName, listenFailure } from "./probe-listeners.ts";
@@ -31,6 +35,8 @@ export interface WorkerPoolOptions {
   readonly words: SharedArrayBuffer;
   /** Main's own rings to a worker that died were replaced. */
   readonly onPeerReplaced: (replacement: PeerReplacement) => void;
+  /** Asked at each start of a worker. */
+  readonly storage: () => StorageBoot;
   /** The pool cannot go on: workers die faster than restarting helps. */
   readonly onFatal: (error: ExitError) => void;
   readonly nowMs: () => number;
@@ -113,10 +119,19 @@ export class WorkerPool {
     assert(first !== undefined, "worker pool: no workers");
     // Ports left to the kernel: one worker takes them, the others then share them.
     const hasFreePort = this.#config.listeners.some((listener) => listener.port === 0);
-    const rounds = hasFreePort ? [[first], others] : [this.#slots];
     try {
-      for (const round of rounds) await this.#startAll(round);
-      // One of the first round may have ended while the second started.
+      // All at once, because none serves before all have opened their stores.
+      const taker = this.#spawn(first, false);
+      const sharers = others.map((slot) => this.#spawn(slot, hasFreePort));
+      if (hasFreePort) {
+        await this.#allReady([taker], sharers);
+        const { boundPorts } = this;
+        for (const thread of sharers) thread.send({ type: "listen", boundPorts });
+        await this.#allReady(sharers, [taker]);
+      } else {
+        await this.#allReady([taker, ...sharers], []);
+      }
+      // One may have ended in between.
       if (this.counts.ready < this.counts.total) throw new ExitError(ExitCode.RUNTIME, DIED_EARLY);
     } catch (error) {
       await this.close();
@@ -172,12 +187,15 @@ export class WorkerPool {
     }
   }
 
-  async #startAll(slots: readonly Slot[]): Promise<void> {
+  /** Rejects when one of `threads` cannot start, or one of `others` ends meanwhile. */
+  async #allReady(
+    threads: readonly WorkerThread[],
+    others: readonly WorkerThread[],
+  ): Promise<void> {
     let failure: ExitError | null = null;
-    const threads = slots.map((slot) => this.#spawn(slot));
-    // One of an earlier round that ends is waited for in vain: nobody restarts it yet.
+    // Nobody restarts it yet, and those that wait for it would wait in vain.
     const watcher: Waiter = (thread, message) => {
-      if (!("exitCode" in message) || threads.includes(thread)) return;
+      if (!("exitCode" in message) || !others.includes(thread)) return;
       failure ??= endedWhileStarting(thread, message);
       for (const starting of threads) void starting.terminate();
     };
@@ -196,8 +214,8 @@ export class WorkerPool {
     if (failure !== null) throw failure;
   }
 
-  #spawn(slot: Slot): WorkerThread {
-    const { entry, counters, words, mesh, nowMs } = this.#options;
+  #spawn(slot: Slot, waitsToListen = false): WorkerThread {
+    const { entry, counters, words, mesh, nowMs, storage } = this.#options;
     const endpoint = slot.nextEndpoint;
     assert(endpoint !== null, "worker pool: a start without rings");
     const boot = {
@@ -207,6 +225,8 @@ export class WorkerPool {
       // Those still starting, too: what they announced to this worker's predecessor is lost.
       livePeers: this.#liveThreads().map((thread) => thread.threadIndex),
       config: this.#config,
+      storage: storage(),
+      waitsToListen,
       counters,
       words,
       boundPorts: this.boundPorts,
@@ -228,6 +248,7 @@ export class WorkerPool {
     const worker = thread.threadIndex;
     if (message.type === "listening") this.#recordPort(message.listenerId, message.port);
     else if (message.type === "ready") log.info("worker_ready", { worker });
+    else if (message.type === "store_failed") this.#storeFailed(message);
     else if (message.type === "listen_failed" && this.#isSupervising) {
       const { listenerId, error } = message;
       log.error("listen_failed", { worker, listener: listenerId, reason: error });
@@ -235,6 +256,12 @@ export class WorkerPool {
       void thread.terminate();
     }
     for (const waiter of [...this.#waiters]) waiter(thread, message);
+  }
+
+  #storeFailed({ storeId, error }: ControlFromWorker & { type: "store_failed" }): void {
+    this.#stopSupervising();
+    const text = `store ${storeId} could not be written, and what it holds is not known: ${error}`;
+    this.#options.onFatal(new ExitError(ExitCode.RUNTIME, text));
   }
 
   /** Every worker reports every listener; the operator wants to hear of each once. */
@@ -272,7 +299,7 @@ export class WorkerPool {
     }
     const replacement = mesh.replace(worker);
     slot.nextEndpoint = mutable(replacement.endpoint);
-    for (const peer of replacement.peers) this.#replacePeer(peer);
+    for (const peer of replacement.peers) this.#replacePeer(peer, thread.incarnation);
     log.warn("worker_restarting", { worker, delay_ms: delayMs });
     slot.restarts++;
     this.#respawnAfter(slot, delayMs);
@@ -292,7 +319,7 @@ export class WorkerPool {
     }, delayMs);
   }
 
-  #replacePeer(replacement: PeerReplacement): void {
+  #replacePeer(replacement: PeerReplacement, incarnation: number): void {
     const { thread: target, peer, inbound, outbound, bell } = replacement;
     if (target === 0) {
       this.#options.onPeerReplaced(replacement);
@@ -300,7 +327,7 @@ export class WorkerPool {
     }
     const slot = this.#slots[target - 1];
     if (slot?.thread !== null) {
-      slot?.thread.send({ type: "replace_peer", peer, inbound, outbound, bell });
+      slot?.thread.send({ type: "replace_peer", peer, incarnation, inbound, outbound, bell });
     } else if (slot.nextEndpoint !== null) {
       // That worker is dead too and has not started again: it shall begin with the fresh rings.
       slot.nextEndpoint.inbound[peer] = inbound;

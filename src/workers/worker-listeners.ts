@@ -31,14 +31,15 @@ export class WorkerListeners {
   }
 
   /**
+   * `boundPorts`: by listener id, ports of the configuration's free ones that are taken already.
    * False when one could not be opened; that has been reported, and the thread is about to be
    * ended.
    */
-  async open(): Promise<boolean> {
+  async open(boundPorts: Readonly<Record<string, number>>): Promise<boolean> {
     const { boot, report } = this.#options;
     for (const [listenerIndex, config] of boot.config.listeners.entries()) {
       try {
-        const port = boot.boundPorts[config.id] ?? config.port;
+        const port = boundPorts[config.id] ?? config.port;
         const listener = await this.#open({ ...config, port }, listenerIndex);
         this.#listeners.set(config.id, listener);
         report({ type: "listening", listenerId: config.id, port: listener.port });

@@ -9,7 +9,12 @@ import { DeadlineWheel } from "../shared/collections/deadline-wheel.ts";
 import type { BrokerConfig } from "../shared/config/config.ts";
 import { counterRow } from "../shared/metrics/counter-table.ts";
 import { PacketView } from "../shared/mqtt/packet-view.ts";
-import type { BellPort, ControlFromWorker, WorkerBoot } from "../shared/protocol/worker-boot.ts";
+import type {
+  BellPort,
+  ControlFromWorker,
+  ControlToWorker,
+  WorkerBoot,
+} from "../shared/protocol/worker-boot.ts";
 import { RingPort } from "../shared/ring/ring-port.ts";
 import type { HashKey } from "../shared/topic/level-hash.ts";
 import { RetainedTrie } from "../shared/topic/retained-trie.ts";
@@ -37,6 +42,7 @@ import { PauseReason } from "./session/session-state.ts";
 import { TenantTable } from "./session/tenant.ts";
 import { SysTopics } from "./sys-topics.ts";
 import { WorkerListeners } from "./worker-listeners.ts";
+import { WorkerRanges } from "./worker-ranges.ts";
 
 /** Deadlines and expiry are seconds; a quarter of one is close enough. */
 const TICK_MS = 250;
@@ -46,8 +52,12 @@ const CLIENT_ID_BYTES = 12;
 const BARRIER_ROUNDS = 3;
 /** Rings drain in microseconds; a worker that died meanwhile must not hold the others up. */
 const BARRIER_TIMEOUT_MS = 1000;
+/** A few commits; what is not settled then is of unknown outcome, as after a crash. */
+const SETTLE_TIMEOUT_MS = 1000;
 /** Timers take no more (2^31 - 1); who is woken early finds its debt unpaid and waits again. */
 const MAX_DELAY_MS = 0x7fff_ffff;
+
+type PeerReplaced = Extract<ControlToWorker, { type: "replace_peer" }>;
 
 export class WorkerRuntime {
   readonly #boot: WorkerBoot;
@@ -62,6 +72,7 @@ export class WorkerRuntime {
   readonly #outputs: OutputFlush;
   readonly #bells: (BellPort | null)[];
   readonly #dist: DistClient;
+  readonly #ranges: WorkerRanges;
   readonly #services: Services;
   readonly #publisher: DistPublisher;
   readonly #auth: AuthChain;
@@ -71,9 +82,17 @@ export class WorkerRuntime {
   /** Sessions whose input waits for the rings to drain. */
   readonly #congested = new Set<Session>();
   #tickTimer: NodeJS.Timeout | null = null;
+  #resolvePorts: (boundPorts: Readonly<Record<string, number>>) => void = () => {};
+  /** By listener id, as far as other workers have taken them. */
+  readonly #boundPorts: Promise<Readonly<Record<string, number>>>;
 
   constructor(boot: WorkerBoot, log: Log, report: (message: ControlFromWorker) => void) {
     this.#boot = boot;
+    this.#boundPorts = boot.waitsToListen
+      ? new Promise((resolve) => {
+          this.#resolvePorts = resolve;
+        })
+      : Promise.resolve(boot.boundPorts);
     this.#log = log;
     this.#report = report;
     this.#bells = [...boot.bells];
@@ -88,11 +107,15 @@ export class WorkerRuntime {
     });
     this.#barrier = new RingBarrier(this.#port);
     this.#port.onRelief = () => this.#resumeCongested();
+    this.#ranges = this.#createRanges();
+    this.#ranges.client.onRelief = () => this.#resumeCongested();
     this.#outputs = new OutputFlush((delayMs, act) => this.#later(delayMs, act));
     this.#loop = new EventLoop(this.#port, this.#counters, {
       flushServices: () => {
+        this.#ranges.hostTurn();
         this.#services.flush();
         this.#dist.flush();
+        this.#ranges.clientTurn();
       },
       flushTransport: (transport) => this.#outputs.flush(transport),
     });
@@ -132,7 +155,9 @@ export class WorkerRuntime {
       this.#dist.synchronize(this.#boot.livePeers, resolve);
       this.#loop.schedule();
     });
-    if (await this.#listeners.open()) {
+    await this.#ranges.start();
+    const boundPorts = await this.#boundPorts;
+    if (await this.#listeners.open(boundPorts)) {
       this.#sysTopics.start();
       this.#report({ type: "ready" });
     }
@@ -167,9 +192,15 @@ export class WorkerRuntime {
     await this.#barrier.pass(BARRIER_ROUNDS, BARRIER_TIMEOUT_MS, () => this.#loop.wake());
     await disconnectAll(this.#context, reasonCode, this.#boot.threadCount - 1);
     this.#loop.wake();
+    await this.#ranges.settle(SETTLE_TIMEOUT_MS);
     await this.#listeners.close();
     if (this.#tickTimer !== null) clearInterval(this.#tickTimer);
     this.#report({ type: "drained" });
+  }
+
+  /** The ports that another worker has taken: for who waits to listen. */
+  listen(boundPorts: Readonly<Record<string, number>>): void {
+    this.#resolvePorts(boundPorts);
   }
 
   /** Last act of a dying worker: what must not outlive it. */
@@ -177,23 +208,35 @@ export class WorkerRuntime {
     return this.#listeners.close();
   }
 
+  /** Last act of a worker that ends as it should, after the others have said what they had to. */
+  closeStores(): Promise<void> {
+    return this.#ranges.close();
+  }
+
   /**
    * A peer was restarted: what was owed to and by its predecessor is settled, its rings are fresh.
    */
-  replacePeer(
-    peer: number,
-    inbound: SharedArrayBuffer,
-    outbound: SharedArrayBuffer,
-    bell: BellPort,
-  ): void {
+  replacePeer({ peer, incarnation, inbound, outbound, bell }: PeerReplaced): void {
     this.#loop.wake();
     this.#bells[peer]?.close();
     this.#bells[peer] = bell;
     this.#listen(bell);
     this.#port.replacePeer(peer, inbound, outbound);
+    this.#ranges.peerLost(peer, incarnation);
     this.#dist.peerLost(peer);
     this.#services.peerLost(peer);
     this.#log.info("peer_replaced", { peer });
+  }
+
+  #createRanges(): WorkerRanges {
+    return new WorkerRanges({
+      endpoint: this.#port,
+      boot: this.#boot,
+      log: this.#log,
+      nowMs: () => this.#loop.nowMs,
+      wake: () => this.#loop.wake(),
+      onStoreFailure: (storeId, error) => this.#report({ type: "store_failed", storeId, error }),
+    });
   }
 
   #createServices(): Services {
@@ -271,7 +314,7 @@ export class WorkerRuntime {
       wake: () => this.#loop.wake(),
       flushNow: (transport) => this.#outputs.flush(transport),
       noteCongested: (session) => this.#congested.add(session),
-      isCongested: () => this.#port.isCongested,
+      isCongested: () => this.#port.isCongested || this.#ranges.client.isCongested,
       resumeLater: (session, reason, delayMs) => this.#later(delayMs, () => session.resume(reason)),
       pendingOutputBytes: 0,
       queueBytes: 0,
@@ -296,6 +339,7 @@ export class WorkerRuntime {
   }
 
   #resumeCongested(): void {
+    if (this.#context.isCongested()) return;
     const sessions = [...this.#congested];
     this.#congested.clear();
     for (const session of sessions) session.resume(PauseReason.CONGESTION);

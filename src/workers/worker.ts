@@ -33,10 +33,13 @@ port.on("message", (message: ControlToWorker) => {
       void runtime.drain(message.reasonCode);
       break;
     case "end":
-      end(0);
+      void runtime.closeStores().finally(() => end(0));
       break;
     case "replace_peer":
-      runtime.replacePeer(message.peer, message.inbound, message.outbound, message.bell);
+      runtime.replacePeer(message);
+      break;
+    case "listen":
+      runtime.listen(message.boundPorts);
       break;
   }
 });

@@ -1,10 +1,14 @@
 /** A range's stored state in a map: what state machines are tested with. */
 
 import type { KeyValue, KeyValueReader, KeyValueWriter } from "../../src/shared/range/key-value.ts";
-import { compareKeys } from "../../src/shared/range/range-descriptor.ts";
+
+/** By key, one unit per byte: strings sort as the bytes do. */
+type Values = Map<string, KeyValue>;
 
 export class MapKeyValues implements KeyValueReader {
-  readonly #values = new Map<string, KeyValue>();
+  readonly #values: Values = new Map();
+  /** Names of `#values` in order; null while they are not known. */
+  #sorted: string[] | null = null;
   /** Gathered by `writer`, visible after `commit`. */
   #gathered: { key: Uint8Array; value: Uint8Array | null }[] = [];
 
@@ -25,8 +29,9 @@ export class MapKeyValues implements KeyValueReader {
   commit(): number {
     const gathered = this.#gathered;
     this.#gathered = [];
+    this.#sorted = null;
     for (const { key, value } of gathered) {
-      const name = Buffer.from(key).toString("latin1");
+      const name = nameOf(key);
       if (value === null) this.#values.delete(name);
       else this.#values.set(name, { key, value });
     }
@@ -39,7 +44,7 @@ export class MapKeyValues implements KeyValueReader {
   }
 
   get(key: Uint8Array): Uint8Array | null {
-    return this.#values.get(Buffer.from(key).toString("latin1"))?.value.slice() ?? null;
+    return this.#values.get(nameOf(key))?.value.slice() ?? null;
   }
 
   scan(
@@ -48,17 +53,35 @@ export class MapKeyValues implements KeyValueReader {
     maxEntries: number,
     maxBytes: number,
   ): readonly KeyValue[] {
-    const inside = [...this.#values.values()]
-      .filter(({ key }) => compareKeys(key, start) >= 0)
-      .filter(({ key }) => end === null || compareKeys(key, end) < 0)
-      .sort((left, right) => compareKeys(left.key, right.key));
+    this.#sorted ??= [...this.#values.keys()].sort();
+    const names = this.#sorted;
+    const last = end === null ? null : nameOf(end);
     const page: KeyValue[] = [];
     let bytes = 0;
-    for (const pair of inside) {
+    for (let at = firstFrom(names, nameOf(start)); at < names.length; at++) {
+      const name = names[at]!;
+      if (last !== null && name >= last) break;
       if (page.length === maxEntries || (bytes >= maxBytes && page.length > 0)) break;
-      page.push({ key: pair.key.slice(), value: pair.value.slice() });
-      bytes += pair.value.length;
+      const { key, value } = this.#values.get(name)!;
+      page.push({ key: key.slice(), value: value.slice() });
+      bytes += value.length;
     }
     return page;
   }
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key).toString("latin1");
+}
+
+/** Index of the first name that is not before `name`. */
+function firstFrom(names: readonly string[], name: string): number {
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (names[middle]! < name) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -32,7 +32,7 @@ export interface FakeWorkerReport {
 const boot = workerData as WorkerBoot;
 const port = parentPort!;
 const replacedPeers: number[] = [];
-let { config } = boot;
+let { config, boundPorts: knownPorts } = boot;
 
 function send(message: ControlFromWorker): void {
   port.postMessage(message);
@@ -52,6 +52,10 @@ port.on("message", (message: ControlToWorker) => {
     config = message.config;
     send({ type: "reloaded", error: behaves("reload-fails") ? "no good" : null });
   }
+  if (message.type === "listen") {
+    knownPorts = message.boundPorts;
+    listen(knownPorts);
+  }
   if (message.type === "replace_peer") replacedPeers.push(message.peer);
 });
 
@@ -67,7 +71,7 @@ channel.onmessage = (event) => {
       incarnation: boot.incarnation,
       replacedPeers,
       maxConnections: config.limits.maxConnections,
-      boundPorts: boot.boundPorts,
+      boundPorts: knownPorts,
     };
     channel.postMessage(report);
   }
@@ -77,15 +81,19 @@ function explode(): never {
   throw new Error(`bang in worker ${boot.threadIndex}`);
 }
 
+function listen(boundPorts: Readonly<Record<string, number>>): void {
+  for (const [index, { id, port: wanted }] of boot.config.listeners.entries()) {
+    const bound = wanted === 0 ? (boundPorts[id] ?? 40_000 + index) : wanted;
+    send({ type: "listening", listenerId: id, port: bound });
+  }
+  send({ type: "ready" });
+}
+
 if (behaves("throws-at-start")) explode();
 if (behaves("exits-at-start")) process.exit(3);
 if (behaves("listen-fails")) {
   const [listener] = boot.config.listeners;
   send({ type: "listen_failed", listenerId: listener!.id, error: "bind: EADDRINUSE" });
-} else if (!behaves("never-ready")) {
-  for (const [index, { id, port: wanted }] of boot.config.listeners.entries()) {
-    const bound = wanted === 0 ? (boot.boundPorts[id] ?? 40_000 + index) : wanted;
-    send({ type: "listening", listenerId: id, port: bound });
-  }
-  send({ type: "ready" });
+} else if (!behaves("never-ready") && !boot.waitsToListen) {
+  listen(boot.boundPorts);
 }

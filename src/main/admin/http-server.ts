@@ -1,19 +1,25 @@
 /**
- * The admin server: /livez, /readyz and /metrics over plain HTTP, on loopback unless configured
- * otherwise.
+ * The admin server: plain HTTP, on loopback unless configured otherwise.
  *
- *   /livez    200 while this thread's event loop turns
- *   /readyz   200 when workers serve, 503 while starting or draining; the JSON body says what is missing
- *   /metrics  Prometheus text
+ *   /livez      200 while this thread's event loop turns
+ *   /readyz     200 when workers serve, 503 while starting or draining; the JSON body says what is
+ *               missing, also when some stored data is damaged and the rest is served
+ *   /metrics    Prometheus text
+ *   /v1/ranges  range-routes.ts
  *
- * Thread: main. It answers from memory and never waits for a worker.
+ * What changes something refuses browsers: a page that somebody visits must not steer a broker on
+ * the same machine. Thread: main. Probes are answered from memory and never wait for a worker.
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import type { NodeRanges } from "../ranges/node-ranges.ts";
 import type { WorkerCounts } from "../worker-pool.ts";
+import { type Answer, errorAnswer, jsonAnswer } from "./answer.ts";
 import type { BrokerMetrics } from "./broker-metrics.ts";
 import { formatMetrics, METRICS_CONTENT_TYPE } from "./metrics-text.ts";
+import { answerRangeRequest, RANGE_ROUTES } from "./range-routes.ts";
+import { readBody } from "./read-body.ts";
 
 export type BrokerPhase = "starting" | "serving" | "draining";
 
@@ -21,12 +27,8 @@ export interface AdminSources {
   readonly phase: () => BrokerPhase;
   readonly workers: () => WorkerCounts;
   readonly metrics: BrokerMetrics;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
+  /** Null until the data folder is open. */
+  readonly ranges: () => NodeRanges | null;
 }
 
 /**
@@ -34,7 +36,6 @@ interface Answer {
  */
 const MAX_CONNECTIONS = 64;
 const REQUEST_TIMEOUT_MS = 10_000;
-const JSON_TYPE = "application/json; charset=utf-8";
 
 export class AdminServer {
   readonly #server: Server;
@@ -70,25 +71,25 @@ export class AdminServer {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
+    const path = (request.url ?? "").split("?", 1)[0] ?? "";
+    if (path === RANGE_ROUTES || path.startsWith(`${RANGE_ROUTES}/`)) {
+      void this.#answerRanges(request, path).then((answer) => send(request, response, answer));
+      return;
+    }
     // A body is never wanted; reading it to its end keeps the connection usable.
     request.resume();
-    const answer = this.#answer(request);
-    response.writeHead(answer.status, {
-      "content-type": answer.type,
-      "content-length": Buffer.byteLength(answer.body),
-      "cache-control": "no-store",
-      "x-content-type-options": "nosniff",
-      ...(answer.status === 405 ? { allow: "GET, HEAD" } : {}),
-    });
-    response.end(request.method === "HEAD" ? "" : answer.body);
+    send(request, response, this.#answer(request, path));
   }
 
-  #answer(request: IncomingMessage): Answer {
-    const path = (request.url ?? "").split("?", 1)[0] ?? "";
+  #answer(request: IncomingMessage, path: string): Answer {
     const produce = this.#routes[path];
     if (produce === undefined || !Object.hasOwn(this.#routes, path)) {
       const known = Object.keys(this.#routes).join(" ");
-      return { status: 404, type: "text/plain", body: `not found; there is ${known}\n` };
+      return {
+        status: 404,
+        type: "text/plain",
+        body: `not found; there is ${known} ${RANGE_ROUTES}\n`,
+      };
     }
     if (request.method !== "GET" && request.method !== "HEAD") {
       return { status: 405, type: "text/plain", body: "only GET and HEAD\n" };
@@ -96,8 +97,23 @@ export class AdminServer {
     return produce();
   }
 
+  async #answerRanges(request: IncomingMessage, path: string): Promise<Answer> {
+    const { method = "GET" } = request;
+    // Browsers say where a POST comes from; nobody else has a reason to.
+    if (method !== "GET" && method !== "HEAD" && request.headers.origin !== undefined) {
+      request.resume();
+      return errorAnswer(403, "forbidden", "not for browsers");
+    }
+    const body = await readBody(request).catch(() => null);
+    if (body === null) return errorAnswer(413, "too_large", "the body is too long");
+    const ranges = this.#sources.ranges();
+    if (ranges === null) return errorAnswer(503, "starting", "ranges are not open yet");
+    const answer = await answerRangeRequest(ranges, { method, path, body });
+    return answer ?? errorAnswer(404, "not_found", `see ${RANGE_ROUTES}`);
+  }
+
   readonly #routes: Readonly<Record<string, () => Answer>> = {
-    "/livez": () => json(200, { status: "alive" }),
+    "/livez": () => jsonAnswer(200, { status: "alive" }),
     "/readyz": () => this.#readiness(),
     "/metrics": () => ({
       status: 200,
@@ -108,19 +124,35 @@ export class AdminServer {
 
   /**
    * Ready as long as one worker serves: taking a node out because of one crashed thread would
-   * double the damage.
+   * double the damage. So would it for damaged data: the body says "degraded", and what else the
+   * node has is served.
    */
   #readiness(): Answer {
     const phase = this.#sources.phase();
     const workers = this.#sources.workers();
+    const damaged = [...(this.#sources.ranges()?.groups.damaged.keys() ?? [])];
     const isReady = phase === "serving" && workers.ready > 0;
+    if (isReady && damaged.length > 0) {
+      return jsonAnswer(200, { status: "degraded", workers, damaged_ranges: damaged });
+    }
     const status = phase === "serving" && !isReady ? "no_worker" : phase;
-    return json(isReady ? 200 : 503, { status, workers });
+    return jsonAnswer(isReady ? 200 : 503, { status, workers });
   }
 }
 
-function json(status: number, value: unknown): Answer {
-  return { status, type: JSON_TYPE, body: `${JSON.stringify(value)}\n` };
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, type, body }: Answer,
+): void {
+  response.writeHead(status, {
+    "content-type": type,
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...(status === 405 && type === "text/plain" ? { allow: "GET, HEAD" } : {}),
+  });
+  response.end(request.method === "HEAD" ? "" : body);
 }
 
 /** What is no HTTP gets a short answer and the end of the connection. */

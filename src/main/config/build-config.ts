@@ -150,6 +150,16 @@ export function buildConfig(tree: CompleteTree): BrokerConfig {
   return deepFreeze({
     workers: tree.workers,
     dataDir: tree.data_dir,
+    storage: {
+      durability: tree.durability,
+      collectIntervalMs: tree.storage.collect_interval_ms,
+      diskReserveBytes: tree.storage.disk_reserve_bytes,
+      split: {
+        keys: tree.storage.split_keys,
+        bytes: tree.storage.split_bytes,
+        busyPercent: tree.storage.split_busy_percent,
+      },
+    },
     nodeName: tree.node_name,
     log: { level: tree.log.level, format: tree.log.format ?? "json" },
     admin: tree.admin,

@@ -19,6 +19,8 @@ const FIXED_KEYS: readonly RegExp[] = [
   /^workers$/,
   /^node_name$/,
   /^data_dir$/,
+  /^durability$/,
+  /^storage\./,
   /^log\./,
   /^admin\./,
   /^listeners\[\d+\]$/,
@@ -33,12 +35,12 @@ export function compareConfigs(before: CompleteTree, after: CompleteTree): Confi
 
 /** The configuration to run on with: `after`, but fixed keys as they are. */
 export function keepFixed(before: BrokerConfig, after: BrokerConfig): BrokerConfig {
-  const { workers, nodeName, dataDir, log, admin } = before;
+  const { workers, nodeName, dataDir, storage, log, admin } = before;
   const listeners = before.listeners.map((listener) => {
     const changed = after.listeners.find(({ id }) => id === listener.id);
     return changed === undefined ? listener : keepFixedOfListener(listener, changed);
   });
-  return { ...after, workers, nodeName, dataDir, log, admin, listeners };
+  return { ...after, workers, nodeName, dataDir, storage, log, admin, listeners };
 }
 
 function keepFixedOfListener(before: ListenerConfig, after: ListenerConfig): ListenerConfig {

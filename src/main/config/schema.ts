@@ -169,6 +169,37 @@ export const configSchema = Type.Object(
       description: "folder for what must survive a restart; created when missing",
       "x-path": true,
     }),
+    durability: choice(
+      ["fsync", "os"],
+      "fsync: acknowledged when it is on the disk; os: when it survives the process, not the machine",
+    ),
+    storage: block("how state is stored", {
+      collect_interval_ms: count(
+        100,
+        { minimum: 10, maximum: 10 * SECOND_MS },
+        "milliseconds between two writes of changed state; until then the log has it",
+      ),
+      disk_reserve_bytes: byteCount(
+        64 * MIB,
+        { minimum: MIB, maximum: 65_536 * MIB },
+        "free space of the disk below which messages that need more of it are refused",
+      ),
+      split_keys: count(
+        10_000_000,
+        { minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+        "keys from which a range is split in two; 0 = never",
+      ),
+      split_bytes: byteCount(
+        1024 * MIB,
+        { minimum: 0, maximum: 65_536 * MIB },
+        "memory of a range's state from which it is split in two; 0 = never",
+      ),
+      split_busy_percent: count(
+        0,
+        { minimum: 0, maximum: 100 },
+        "share of one core that a range may take before it is split in two; 0 = never",
+      ),
+    }),
     log: block("the log, on standard output", {
       level: choice(["info", "debug", "warn", "error", "silent"], "least important level written"),
       format: Type.Optional(

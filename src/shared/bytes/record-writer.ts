@@ -82,6 +82,13 @@ export class RecordWriter {
     this.#putU32(at, value);
   }
 
+  /** Overwrites eight bytes written earlier. */
+  patchU64(at: number, value: number): void {
+    assert(Number.isSafeInteger(value) && value >= 0, "u64 takes non-negative safe integers");
+    this.patchU32(at, value % TWO_POW_32);
+    this.patchU32(at + 4, Math.floor(value / TWO_POW_32));
+  }
+
   /**
    * Length (u32), then UTF-8. One pass while the text is ASCII, which client identifiers and
    * filters mostly are.

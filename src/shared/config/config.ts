@@ -85,9 +85,25 @@ export interface LimitsConfig {
   readonly processQueueBytes: number;
 }
 
+export interface StorageConfig {
+  /** "fsync": a commit is done when it is on the disk; "os": when it survives the process. */
+  readonly durability: "fsync" | "os";
+  /** Milliseconds between two writes of a range's changed state. */
+  readonly collectIntervalMs: number;
+  /** Free bytes of the data folder's disk below which stored messages are refused. */
+  readonly diskReserveBytes: number;
+  /** When a range is split; 0 = never for this reason. */
+  readonly split: {
+    readonly keys: number;
+    readonly bytes: number;
+    readonly busyPercent: number;
+  };
+}
+
 export interface BrokerConfig {
   readonly workers: number;
   readonly dataDir: string;
+  readonly storage: StorageConfig;
   /** Node name in logs and $SYS. */
   readonly nodeName: string;
   readonly log: { readonly level: string; readonly format: "json" | "pretty" };

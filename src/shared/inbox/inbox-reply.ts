@@ -26,7 +26,6 @@ import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
 import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
-import type { Delivery } from "./delivery.ts";
 import { readIdentifiers, readOptions, writeIdentifiers, writeOptions } from "./inbox-fields.ts";
 import type {
   AttachReply,
@@ -145,6 +144,16 @@ function readAttached(reader: RecordReader): AttachReply {
   return { status, sessionPresent, subscriptions, inboundPacketIds };
 }
 
+/** A delivery as far as a push tells of it. */
+export interface PushedDelivery {
+  /** Null: send PUBREL. */
+  readonly stored: { readonly message: Message | null } | null;
+  readonly packetId: number;
+  readonly qos: number;
+  readonly retain: boolean;
+  readonly subscriptionIdentifiers: readonly number[];
+}
+
 /**
  * Appends a push. `previous`: the message of the entry before it in the same record, null at its
  * start. Returns the message to pass as `previous` next time.
@@ -152,7 +161,7 @@ function readAttached(reader: RecordReader): AttachReply {
 export function writePush(
   writer: RecordWriter,
   token: number,
-  delivery: Delivery,
+  delivery: PushedDelivery,
   dup: boolean,
   previous: Message | null,
 ): Message | null {

@@ -41,6 +41,16 @@ export interface AttachRequest {
   readonly will: InboxWill | null;
 }
 
+/** What decides whether a QoS 1 or 2 message may wait; it travels with the message. */
+export interface InsertLimits {
+  /** Messages waiting in one session. */
+  readonly sessionInboxSize: number;
+  /** Bytes of messages waiting in one session; of a tenant, and of all tenants, in this range. */
+  readonly sessionBytes: number;
+  readonly tenantBytes: number;
+  readonly rangeBytes: number;
+}
+
 /** Session expiry that never comes. */
 export const NEVER_EXPIRES = 0xffff_ffff;
 
@@ -60,12 +70,47 @@ export interface StoredSubscription {
   readonly options: SubscriptionOptions;
 }
 
+/** Why a stored session did not get a message. The numbers are stored: never change one. */
+export const DropReason = {
+  /** SessionInboxSize messages waited. */
+  QUEUE_FULL: 0,
+  /** The messages that waited for the session took too many bytes. */
+  SESSION_BYTES: 1,
+  TENANT_BYTES: 2,
+  /** All waiting messages of the process took too many. */
+  PROCESS_BYTES: 3,
+  /** Its lifetime ended while it waited. */
+  EXPIRED: 4,
+} as const;
+export type DropReason = (typeof DropReason)[keyof typeof DropReason];
+
+/**
+ * Messages that a session has missed for one reason. Positions number the messages of its queue;
+ * times are wall clock.
+ */
+export interface DropReport {
+  readonly reason: DropReason;
+  readonly count: number;
+  readonly firstPosition: number;
+  readonly firstMs: number;
+  readonly lastPosition: number;
+  readonly lastMs: number;
+}
+
 export interface AttachReply {
   readonly status: AttachStatus;
   readonly sessionPresent: boolean;
   readonly subscriptions: readonly StoredSubscription[];
   /** Packet identifiers of received QoS 2 publishes not yet released. */
   readonly inboundPacketIds: readonly number[];
+}
+
+/** What a session learns when it attaches. */
+export interface ResumeReply extends AttachReply {
+  /** Of the inbox; 0 when there is none. */
+  readonly incarnation: number;
+  /** What it has missed since it was attached last. */
+  readonly drops: readonly DropReport[];
 }
 
 export const InboxOp = {
@@ -114,6 +159,15 @@ export interface InboxReceiver {
    * Not null: a share group's message, handed to another member when this inbox ends with it
    * undelivered.
    */
+  readonly shareFilter: string | null;
+}
+
+/** The same for a command: the inbox by its incarnation. */
+export interface InsertReceiver {
+  readonly incarnation: number;
+  readonly qos: number;
+  readonly retain: boolean;
+  readonly subscriptionIdentifiers: readonly number[];
   readonly shareFilter: string | null;
 }
 

@@ -56,8 +56,13 @@ export class OutboundWindow<T> {
    * somebody else's message.
    */
   take(value: T, awaiting: Awaiting): number {
+    return this.takeAfter(this.#lastId, value, awaiting);
+  }
+
+  /** The same onward from `lastId`, for an owner who keeps that number with other state. */
+  takeAfter(lastId: number, value: T, awaiting: Awaiting): number {
     if (this.isFull) return NO_PACKET_ID;
-    let packetId = this.#lastId;
+    let packetId = lastId;
     do {
       packetId = packetId === PACKET_ID_MAX ? 1 : packetId + 1;
     } while (this.awaiting(packetId) !== Awaiting.NOTHING);

@@ -13,6 +13,16 @@ export interface BellPort {
   close(): void;
 }
 
+/** Where stored state lies, and how a worker writes it. */
+export interface StorageBoot {
+  /** The data folder. */
+  readonly path: string;
+  /** Of the node; which of them a worker serves follows from its index (store-placement.ts). */
+  readonly storeCount: number;
+  /** Random, one per start of the process (worker-life.ts). */
+  readonly processNumber: number;
+}
+
 export interface WorkerBoot {
   /** 1..N; thread 0 is main. */
   readonly threadIndex: number;
@@ -22,6 +32,12 @@ export interface WorkerBoot {
   /** Workers that run already: their routes must be known before this one serves. */
   readonly livePeers: readonly number[];
   readonly config: BrokerConfig;
+  readonly storage: StorageBoot;
+  /**
+   * Another worker takes the free ports first: do everything but listening, until main says
+   * "listen".
+   */
+  readonly waitsToListen: boolean;
   /**
    * Rings by peer thread index; inbound[threadIndex] === outbound[threadIndex] is the loopback
    * ring.
@@ -41,13 +57,17 @@ export interface WorkerBoot {
 
 export type ControlToWorker =
   | { readonly type: "reload"; readonly config: BrokerConfig }
-  /** Close the listeners and end the thread, without a word to anybody. */
+  /** For who `waitsToListen`, once: the ports that are taken now. */
+  | { readonly type: "listen"; readonly boundPorts: Readonly<Record<string, number>> }
+  /** Write everything, close the listeners and end the thread, without a word to anybody. */
   | { readonly type: "end" }
   /** Stop accepting, send DISCONNECT, close, then report "drained". */
   | { readonly type: "drain"; readonly reasonCode: number }
   | {
       readonly type: "replace_peer";
       readonly peer: number;
+      /** Of the one that died. */
+      readonly incarnation: number;
       readonly inbound: SharedArrayBuffer;
       readonly outbound: SharedArrayBuffer;
       readonly bell: BellPort;
@@ -58,5 +78,7 @@ export type ControlFromWorker =
   /** All listeners are bound; the worker serves. */
   | { readonly type: "ready" }
   | { readonly type: "listen_failed"; readonly listenerId: string; readonly error: string }
+  /** Nobody knows what the disk holds: the process must end. */
+  | { readonly type: "store_failed"; readonly storeId: number; readonly error: string }
   | { readonly type: "reloaded"; readonly error: string | null }
   | { readonly type: "drained" };

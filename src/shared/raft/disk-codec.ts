@@ -32,19 +32,18 @@ export function encodeEntryRecord(entry: Entry): Uint8Array {
   return sealed(ENTRY_VERSION, (writer) => writeEntry(writer, entry));
 }
 
+/** The same bytes, behind what `target` holds. */
+export function writeEntryRecord(target: RecordWriter, entry: Entry): void {
+  writeSealed(target, ENTRY_VERSION, (writer) => writeEntry(writer, entry));
+}
+
 /** Null unless these are the bytes of an entry. */
 export function decodeEntryRecord(bytes: Uint8Array): Entry | null {
   return readSealed(bytes, 0, bytes.length, ENTRY_VERSION, readEntry);
 }
 
 export function encodeHardState(hardState: HardState): Uint8Array {
-  return sealed(HARD_STATE_VERSION, (writer) => {
-    writer.u64(hardState.term);
-    writer.u64(hardState.vote);
-    writer.u64(hardState.commit);
-    writer.u64(hardState.epoch);
-    writer.u64(hardState.epochIndex);
-  });
+  return sealed(HARD_STATE_VERSION, (writer) => writeHardState(writer, hardState));
 }
 
 /** Null unless these are the bytes of a hard state. */
@@ -70,7 +69,16 @@ export function decodeConfRecord(bytes: Uint8Array): ConfState | null {
   return readSealed(bytes, 0, bytes.length, CONF_VERSION, readConf);
 }
 
-function readHardState(reader: WireReader): HardState {
+/** The fields alone, for records that hold more than a hard state. */
+export function writeHardState(writer: RecordWriter, hardState: HardState): void {
+  writer.u64(hardState.term);
+  writer.u64(hardState.vote);
+  writer.u64(hardState.commit);
+  writer.u64(hardState.epoch);
+  writer.u64(hardState.epochIndex);
+}
+
+export function readHardState(reader: WireReader): HardState {
   return {
     term: reader.u64(),
     vote: reader.u64(),

@@ -4,10 +4,10 @@
  * are about the range itself, what range-change.ts writes. Little-endian; stored, so a new form
  * needs a new version.
  *
- *   0         1      2          10                     14         22          23               27
- *   +---------+------+----------+----------------------+----------+-----------+----------------+--
- *   | version | kind | nowMs    | boundaryVersion u32  | boot u64 | thread u8 | proposal u32   | ..
- *   +---------+------+----------+----------------------+----------+-----------+----------------+--
+ *   0         1      2           10                    14         22          23             31
+ *   +---------+------+-----------+---------------------+----------+-----------+--------------+--
+ *   | version | kind | nowMs u64 | boundaryVersion u32 | boot u64 | thread u8 | proposal u64 | ..
+ *   +---------+------+-----------+---------------------+----------+-----------+--------------+--
  *
  * `boot` names one life of one worker (worker-life.ts); `proposal` grows with every batch that this
  * life proposes to this range.
@@ -19,7 +19,7 @@ import type { RecordWriter } from "../bytes/record-writer.ts";
 
 const VERSION = 1;
 
-export const BATCH_HEADER_BYTES = 27;
+export const BATCH_HEADER_BYTES = 31;
 const BOUNDARY_VERSION_AT = 10;
 const PROPOSAL_AT = 23;
 
@@ -53,7 +53,7 @@ export function writeBatchHeader(writer: RecordWriter, header: BatchHeader): voi
   writer.u32(header.boundaryVersion);
   writer.u64(header.boot);
   writer.u8(header.thread);
-  writer.u32(header.proposal);
+  writer.u64(header.proposal);
 }
 
 /** For a batch that begins at `start` of `writer`: what is known only when it leaves. */
@@ -64,7 +64,7 @@ export function patchBatchHeader(
   proposal: number,
 ): void {
   writer.patchU32(start + BOUNDARY_VERSION_AT, boundaryVersion);
-  writer.patchU32(start + PROPOSAL_AT, proposal);
+  writer.patchU64(start + PROPOSAL_AT, proposal);
 }
 
 /**
@@ -80,6 +80,6 @@ export function readBatchHeader(reader: RecordReader, header: BatchHeader): bool
   header.boundaryVersion = reader.u32();
   header.boot = reader.u64();
   header.thread = reader.u8();
-  header.proposal = reader.u32();
+  header.proposal = reader.u64();
   return true;
 }

@@ -51,7 +51,8 @@ export interface RangeStateMachine {
   /**
    * Gives away the keys from `at` on: the returned machine holds them, in memory, and has noted
    * what must be written for them beyond what the store has under these keys already. This machine
-   * has forgotten them. `reader` is for the returned one. Never between `collect` and `collected`.
+   * has forgotten them. `reader` is for the returned one, which is live if this one is. Never
+   * between `collect` and `collected`.
    */
   splitOff(at: Uint8Array, reader: KeyValueReader): RangeStateMachine;
   /**

@@ -1,6 +1,6 @@
 /**
  * The few C library calls that Node has no word for: opening a socket with SO_REUSEPORT (Node 20),
- * and `send` without the stream machinery around it. The only importer of `koffi`.
+ * and `send` without the stream machinery around it.
  *
  * Why `send`: for a 72-byte write to each of 500 sockets, Node 20 to 26 spend 0.6–0.8 µs of user
  * time and several heap objects in `socket.write`, and 0.2–0.3 µs without an object in this call;
@@ -9,7 +9,7 @@
  * own copy.
  */
 
-import { createRequire } from "node:module";
+import { type CLibrary, loadCLibrary } from "../../platform/c-library.ts";
 
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
@@ -40,36 +40,27 @@ export interface LibC {
 let loaded: LibC | null | undefined;
 
 /**
- * The library, or null where it cannot be used: not Linux, or koffi has no binary for this machine.
+ * The calls, or null where they cannot be had: then the broker runs with socket.write and, on Node
+ * 20, with one accepting worker.
  */
 export function loadLibC(): LibC | null {
-  if (loaded === undefined) loaded = process.platform === "linux" ? tryLoad() : null;
+  if (loaded === undefined) {
+    const library = process.platform === "linux" ? loadCLibrary() : null;
+    loaded = library === null ? null : bindFunctions(library);
+  }
   return loaded;
 }
 
-function tryLoad(): LibC | null {
-  try {
-    return bindFunctions(createRequire(import.meta.url)("koffi") as typeof import("koffi"));
-  } catch {
-    // Decided here: without koffi the broker runs with socket.write and, on Node 20, with one
-    // accepting worker.
-    return null;
-  }
-}
-
-function bindFunctions(koffi: typeof import("koffi")): LibC {
-  // The process itself: Node is linked with the C library of the machine, be it glibc or musl.
-  const program = koffi.load(null);
-  const send = program.func("int64_t send(int fd, const void *bytes, size_t size, int flags)");
-  const socket = program.func("int socket(int family, int type, int protocol)");
-  const close = program.func("int close(int fd)");
-  const bind = program.func("int bind(int fd, const void *address, uint32_t size)");
-  const setOption = program.func(
+function bindFunctions(library: CLibrary): LibC {
+  const send = library.bind("int64_t send(int fd, const void *bytes, size_t size, int flags)");
+  const socket = library.bind("int socket(int family, int type, int protocol)");
+  const close = library.bind("int close(int fd)");
+  const bind = library.bind("int bind(int fd, const void *address, uint32_t size)");
+  const setOption = library.bind(
     "int setsockopt(int fd, int level, int option, const void *value, uint32_t size)",
   );
-  const parseAddress = program.func("int inet_pton(int family, const char *text, void *target)");
-  const interfaceIndex = program.func("uint32_t if_nametoindex(const char *name)");
-  const errorNames = new Map(Object.entries(koffi.os.errno).map(([name, code]) => [code, name]));
+  const parseAddress = library.bind("int inet_pton(int family, const char *text, void *target)");
+  const interfaceIndex = library.bind("uint32_t if_nametoindex(const char *name)");
   return {
     send: (fd, bytes, size) => send(fd, bytes, size, SEND_FLAGS) as number,
     socket: (family, type, protocol) => socket(family, type, protocol) as number,
@@ -79,6 +70,6 @@ function bindFunctions(koffi: typeof import("koffi")): LibC {
     close: (fd) => close(fd) as number,
     parseAddress: (family, text, target) => parseAddress(family, text, target) as number,
     interfaceIndex: (name) => interfaceIndex(name) as number,
-    errorCode: () => errorNames.get(koffi.errno()) ?? `errno ${koffi.errno()}`,
+    errorCode: () => library.errorCode(),
   };
 }

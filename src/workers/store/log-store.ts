@@ -7,12 +7,13 @@
  * a crash, or nothing. Commits are made durable in the order of their calls.
  */
 
-import type { KeyValue, KeyValueWriter } from "../../shared/range/key-value.ts";
-import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
-import type { ServiceId } from "../../shared/range/service-id.ts";
 import type { ConfState } from "../../shared/raft/conf-state.ts";
 import type { Entry, ReplicaId } from "../../shared/raft/entry.ts";
 import type { HardState } from "../../shared/raft/hard-state.ts";
+import type { KeyValue, KeyValueWriter } from "../../shared/range/key-value.ts";
+import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
+import type { ServiceId } from "../../shared/range/service-id.ts";
+import type { StoreUsage } from "./store-engine.ts";
 
 /** Everything about a range that is neither log nor state; one record, written as a whole. */
 export interface RangeRecord {
@@ -45,6 +46,11 @@ export interface OpenedRange {
   readonly lastIndex: number;
   readonly termRuns: readonly TermRun[];
   /**
+   * Not null: the file of a snapshot that was being installed; the state is neither the old nor the
+   * new one. The range cannot be served before `installSnapshot` has been through.
+   */
+  readonly installing: string | null;
+  /**
    * Not null: damaged, and how (which record, which check). It is set aside: nothing of it is
    * deleted, nothing of it is served.
    */
@@ -55,29 +61,54 @@ export interface LogStore {
   /** As found by `open`, sorted by id. */
   readonly opened: readonly OpenedRange[];
 
-  // Gathering: nothing of it is visible to reads before it is durable.
+  // Gathering: no read sees anything of it before its commit.
 
-  /** Replaces the range's record. */
+  /** Replaces the range's record; the first one of a range comes before its first entry. */
   putRecord(record: RangeRecord): void;
   /** Appends; entries of the log at or above the first one's index are removed with them. */
   append(id: RangeId, entries: readonly Entry[]): void;
-  /** Removes up to `maxEntries` of the log's oldest entries, none above `throughIndex`. */
+  /** Removes entry `fromIndex` and everything behind it: a snapshot does not match the log. */
+  truncate(id: RangeId, fromIndex: number): void;
+  /**
+   * Removes up to `maxEntries` of the log's oldest entries, none above `throughIndex`, which is at
+   * most the `compactedIndex` of the record put last.
+   */
   trim(id: RangeId, throughIndex: number, maxEntries: number): void;
   /** Where the state of ranges of `service` is written. */
   state(service: ServiceId): KeyValueWriter;
-  /** Removes the range's record and log; the state under its keys stays (another range's now). */
+  /**
+   * Removes the range's record and, by and by, its log; the state under its keys stays (another
+   * range's now). Its id cannot be used again.
+   */
   forget(id: RangeId): void;
   readonly gatheredBytes: number;
 
   /**
    * Makes everything gathered durable. Resolves when it is; rejects when it failed, and then the
    * process must end: nobody knows what the disk holds (raft pitfall 11). A second commit may be
-   * called while one is under way; a third may not.
+   * called while one is under way; a third may not. With nothing gathered it resolves when the
+   * earlier ones are durable.
    */
   commit(): Promise<void>;
 
-  /** Entries low..high-1 as far as they fit into `maxBytes`, at least one. */
+  /**
+   * From here to `endInstall` the range's state is being replaced by that of a snapshot file: noted
+   * with the record, which is put again, so that a crash in between is seen. See
+   * snapshot-install.ts.
+   */
+  beginInstall(record: RangeRecord, snapshotName: string): void;
+  /** The state is whole again: that after `record.appliedIndex`. */
+  endInstall(record: RangeRecord): void;
+
+  // Reading: every durable commit is seen; one under way is seen whole or not at all.
+
+  /**
+   * Entries low..high-1 as far as they are there without a gap and fit into `maxBytes`, at least
+   * one if there is one. Throws when the first of them is damaged.
+   */
   readEntries(id: RangeId, low: number, high: number, maxBytes: number): readonly Entry[];
+  /** The record as it is stored; null when there is none, or it is damaged. */
+  readRecord(id: RangeId): RangeRecord | null;
   /** See KeyValueReader. */
   get(service: ServiceId, key: Uint8Array): Uint8Array | null;
   scan(
@@ -87,8 +118,8 @@ export interface LogStore {
     limits: { readonly maxEntries: number; readonly maxBytes: number },
   ): readonly KeyValue[];
 
-  /** Bytes on disk, and bytes of it in use, about. */
-  usage(): { readonly fileBytes: number; readonly liveBytes: number };
+  /** What it costs so far; a few microseconds. */
+  usage(): StoreUsage;
   /** Waits for commits under way and closes. */
   close(): Promise<void>;
 }

@@ -5,10 +5,11 @@ import { connect } from "node:net";
 import test, { type TestContext } from "node:test";
 import { BrokerMetrics } from "../../../src/main/admin/broker-metrics.ts";
 import { AdminServer, type BrokerPhase } from "../../../src/main/admin/http-server.ts";
+import type { NodeRanges } from "../../../src/main/ranges/node-ranges.ts";
 import { counterTableSize } from "../../../src/shared/metrics/counter-table.ts";
 
 async function startAdmin(t: TestContext) {
-  const state = { phase: "serving" as BrokerPhase, ready: 2 };
+  const state = { phase: "serving" as BrokerPhase, ready: 2, damaged: [] as number[] };
   const counts = () => ({ ready: state.ready, total: 2 });
   const workers = {
     get counts() {
@@ -18,7 +19,16 @@ async function startAdmin(t: TestContext) {
   };
   const table = new SharedArrayBuffer(counterTableSize(2));
   const metrics = new BrokerMetrics(table, workers, 'node"1');
-  const server = new AdminServer({ phase: () => state.phase, workers: counts, metrics });
+  const server = new AdminServer({
+    phase: () => state.phase,
+    workers: counts,
+    metrics,
+    // Of all that ranges are, /readyz looks at the damaged ones only.
+    ranges: () => {
+      const damaged = new Map(state.damaged.map((id) => [id, {}]));
+      return { groups: { damaged } } as unknown as NodeRanges;
+    },
+  });
   const port = await server.listen("127.0.0.1", 0);
   t.after(async () => {
     metrics.close();
@@ -64,6 +74,20 @@ test("admin: /readyz is 200 only while workers serve, and says why not", async (
     assert.equal(response.status, status, phase);
     assert.deepEqual(await response.json(), { status: text, workers: { ready, total: 2 } });
   }
+});
+
+test("admin: /readyz names damaged ranges, and is ready with the rest", async (t) => {
+  const { state, get } = await startAdmin(t);
+  state.damaged = [3, 7];
+  const degraded = await get("/readyz");
+  assert.equal(degraded.status, 200);
+  assert.deepEqual(await degraded.json(), {
+    status: "degraded",
+    workers: { ready: 2, total: 2 },
+    damaged_ranges: [3, 7],
+  });
+  state.phase = "draining";
+  assert.equal((await get("/readyz")).status, 503);
 });
 
 test("admin: /metrics has counters, workers, process and build, with escaped labels", async (t) => {

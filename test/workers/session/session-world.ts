@@ -198,6 +198,12 @@ function configOf(options: WorldOptions, workers: number): BrokerConfig {
   return {
     workers,
     dataDir: "",
+    storage: {
+      durability: "os",
+      collectIntervalMs: 100,
+      diskReserveBytes: 0,
+      split: { keys: 0, bytes: 0, busyPercent: 0 },
+    },
     nodeName: "node",
     log: { level: "debug", format: "json" },
     admin: { enabled: false, host: "", port: 0 },

@@ -1,0 +1,86 @@
+/**
+ * `npm run soak:store`: the gate that LMDB must pass to stay the log's store.
+ *
+ *   npm run soak:store                              30 minutes, 4 workers, 20,000 appends/s
+ *   npm run soak:store -- --minutes 2
+ *   npm run soak:store -- --workers 2 --rate 5000 --durability os
+ *   npm run soak:store -- --life 20                 seconds between kills, default 60
+ *   npm run soak:store -- --folder DIR              keeps the data there; default: temporary
+ *   npm run soak:store -- --chart FILE.svg --json
+ *
+ * Ends with 1 if anything that was durable is missing or damaged, if the process ends by itself, if
+ * the files grow beyond four times their live bytes, or if the disk's flushing takes more than half
+ * of the time of commits. The last is a question about the disk as much as about the store: read
+ * the share beside what a bare write and flush take there.
+ */
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { drawSoak } from "./soak/soak-chart.ts";
+import { runSoak } from "./soak/soak-run.ts";
+import { judgeSoak, type SoakReport } from "./soak/soak-totals.ts";
+import { formatTable, shortNumber, showMicros } from "./statistics.ts";
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "30" },
+    workers: { type: "string", default: "4" },
+    rate: { type: "string", default: "20000" },
+    life: { type: "string", default: "60" },
+    durability: { type: "string", default: "fsync" },
+    folder: { type: "string" },
+    chart: { type: "string" },
+    json: { type: "boolean", default: false },
+  },
+});
+
+const folder = values.folder ?? mkdtempSync(join(tmpdir(), "ratatosk-soak-"));
+const task = {
+  folder,
+  durability: values.durability === "os" ? ("os" as const) : ("fsync" as const),
+  workers: Number(values.workers),
+  appendsPerSecond: Number(values.rate),
+};
+const report = await runSoak(task, {
+  seconds: Math.round(Number(values.minutes) * 60),
+  secondsPerLife: Number(values.life),
+  progress: showProgress,
+});
+if (values.folder === undefined) rmSync(folder, { recursive: true, force: true });
+if (values.chart !== undefined) writeFileSync(values.chart, drawSoak(report.points));
+
+const faults = judgeSoak(report);
+if (values.json) console.log(JSON.stringify({ task, faults, ...report }));
+else show(report);
+if (faults.length > 0) process.exitCode = 1;
+
+function showProgress(second: number, soFar: SoakReport): void {
+  if (values.json || second % 10 !== 0) return;
+  const rate = shortNumber(soFar.appendsPerSecond);
+  const ratio = soFar.lastRatio.toFixed(2);
+  console.error(
+    `${second} s: ${rate} appends/s, file ${ratio} x live, ${soFar.errors.length} errors`,
+  );
+}
+
+function show({ commits, ...rest }: SoakReport): void {
+  const rows = [
+    ["", "found"],
+    ["appends per second", shortNumber(rest.appendsPerSecond)],
+    ["commits", shortNumber(commits.count)],
+    ["commit, median", showMicros(commits.p50)],
+    ["commit, 99 %", showMicros(commits.p99)],
+    ["commit, longest", showMicros(commits.max)],
+    ["flushing, share of commits", `${(rest.flushShare * 100).toFixed(0)} %`],
+    ["file over live bytes, highest", rest.highestRatio.toFixed(2)],
+    ["kills", String(rest.kills)],
+    ["slowest open", showMicros(rest.slowestOpenMs * 1000)],
+    ["snapshots", String(rest.snapshots)],
+    ["errors", String(rest.errors.length)],
+  ];
+  console.log(formatTable(rows));
+  for (const error of rest.errors.slice(0, 20)) console.log(error);
+  console.log(faults.length === 0 ? "passed" : `not passed: ${faults.join("; ")}`);
+}

@@ -1,0 +1,113 @@
+/**
+ * `ratatosk ranges list | split | merge | compact`: asks a running broker over its admin server.
+ */
+
+import { ExitCode, ExitError } from "../exit-code.ts";
+import type { RangeListing } from "../ranges/list-ranges.ts";
+import { type CommandDefinition, HELP_OPTION, type ParsedCommand, usage } from "./command-line.ts";
+import { formatTable } from "./format-table.ts";
+
+const DEFAULT_URL = "http://127.0.0.1:8091";
+const TIMEOUT_MS = 60_000;
+/** Of a key, enough to tell ranges apart; --json has all of it. */
+const SHOWN_KEY_DIGITS = 16;
+
+export const RANGES_COMMAND: CommandDefinition = {
+  name: "ranges",
+  operands: "list|split ID|merge ID|compact ID",
+  maxOperands: 2,
+  summary: "Lists, cuts, joins and compacts the ranges of a running broker.",
+  options: [
+    { name: "url", value: "URL", help: `the broker's admin server (default: ${DEFAULT_URL})` },
+    { name: "key", value: "HEX", help: "split: the first key of the new range (default: half)" },
+    { name: "json", help: "the API's answer in place of a table" },
+    HELP_OPTION,
+  ],
+  notes: `list      all ranges of the node, with their bounds, load and state
+split     cuts range ID in two, in one store; nothing is copied
+merge     makes range ID take over its right-hand neighbour in the same store
+compact   writes the state of range ID and drops the log before it
+
+Exit code 0 when it is done, 1 when the broker refused or cannot be reached.`,
+};
+
+/** Throws ExitError 64 for what makes no sense and 1 for what the broker refuses. */
+export async function runRanges(parsed: ParsedCommand): Promise<void> {
+  const [action, id] = parsed.operands;
+  const key = parsed.values.get("key")?.[0];
+  checkOperands(action, id, key);
+  const base = (parsed.values.get("url")?.[0] ?? DEFAULT_URL).replace(/\/+$/, "");
+  const path = action === "list" ? "" : `/${id}/${action}`;
+  const body = JSON.stringify(key === undefined ? {} : { key });
+  const answer = await ask(`${base}/v1/ranges${path}`, action === "list" ? null : body);
+  const isJson = parsed.flags.has("json");
+  process.stdout.write(isJson ? `${JSON.stringify(answer, null, 2)}\n` : table(answer.ranges));
+}
+
+function checkOperands(
+  action: string | undefined,
+  id: string | undefined,
+  key: string | undefined,
+): void {
+  switch (action) {
+    case "list":
+      if (id !== undefined) throw usage(`unexpected "${id}"`, RANGES_COMMAND);
+      break;
+    case "split":
+    case "merge":
+    case "compact":
+      if (id === undefined) throw usage(`${action} needs a range: its id`, RANGES_COMMAND);
+      if (!/^[1-9]\d{0,9}$/.test(id)) throw usage(`"${id}" is no range id`, RANGES_COMMAND);
+      break;
+    case undefined:
+      throw usage("ranges needs an action: list, split, merge or compact", RANGES_COMMAND);
+    default:
+      throw usage(`unknown action "${action}"`, RANGES_COMMAND);
+  }
+  if (key !== undefined && action !== "split") throw usage("--key is for split", RANGES_COMMAND);
+}
+
+interface RangesAnswer {
+  readonly ranges: readonly RangeListing[];
+}
+
+async function ask(url: string, body: string | null): Promise<RangesAnswer> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const init =
+    body === null
+      ? { signal }
+      : { signal, method: "POST", body, headers: { "content-type": "application/json" } };
+  const response = await fetch(url, init).catch((error: unknown) => {
+    const { cause } = error as { cause?: { code?: string } };
+    const reason = cause?.code ?? (error instanceof Error ? error.message : String(error));
+    const text = `no answer from ${url} (${reason}); is the broker running, and is --url its admin server?`;
+    throw new ExitError(ExitCode.RUNTIME, text, { cause: error });
+  });
+  const answer: unknown = await response.json().catch(() => null);
+  if (response.ok && typeof answer === "object" && answer !== null) return answer as RangesAnswer;
+  const message =
+    typeof answer === "object" && answer !== null ? Reflect.get(answer, "message") : "";
+  const text = typeof message === "string" && message !== "" ? message : `HTTP ${response.status}`;
+  throw new ExitError(ExitCode.RUNTIME, text);
+}
+
+function table(ranges: readonly RangeListing[]): string {
+  const head = ["ID", "SERVICE", "START", "END", "STORE", "WORKER", "STATE", "KEYS", "LOG"];
+  const rows = ranges.map((range) => [
+    String(range.id),
+    range.service ?? "?",
+    bound(range.start, "-inf"),
+    bound(range.end, "+inf"),
+    String(range.store),
+    String(range.worker),
+    range.damage === null ? range.state : `${range.state}: ${range.damage}`,
+    String(range.keys ?? "-"),
+    String(range.log_entries ?? "-"),
+  ]);
+  return formatTable([head, ...rows]);
+}
+
+function bound(key: string | null, none: string): string {
+  if (key === null || key === "") return none;
+  return key.length > SHOWN_KEY_DIGITS ? `${key.slice(0, SHOWN_KEY_DIGITS)}..` : key;
+}

@@ -1,0 +1,89 @@
+/**
+ * Everything about ranges on main, put together: groups, the first ranges, changes. Thread: main.
+ * Scope: one per process.
+ */
+
+import type { Log } from "../../platform/log.ts";
+import type { RandomSource } from "../../shared/raft/options.ts";
+import type { SplitLimits } from "../../shared/range/split-hinter.ts";
+import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
+import { bootstrapRanges } from "./bootstrap.ts";
+import { RangeGroups } from "./range-groups.ts";
+import { RangeLifeCycle } from "./range-life-cycle.ts";
+import { RangeRequests } from "./range-requests.ts";
+import { RangeSplitter } from "./range-splitter.ts";
+
+export interface NodeRangesOptions {
+  readonly endpoint: RingEndpoint;
+  readonly log: Log;
+  readonly storeCount: number;
+  readonly processNumber: number;
+  /** When ranges are cut without being told to. */
+  readonly splitLimits: SplitLimits;
+  readonly random: RandomSource;
+  /** Wall clock. */
+  readonly nowMs: () => number;
+  /** Makes sure that a turn follows. */
+  readonly schedule: () => void;
+}
+
+export class NodeRanges {
+  readonly groups: RangeGroups;
+  readonly lifeCycle: RangeLifeCycle;
+  readonly #options: NodeRangesOptions;
+  readonly #requests: RangeRequests;
+  #isBootstrapping = false;
+
+  constructor(options: NodeRangesOptions) {
+    const { endpoint, log, random, schedule, processNumber, nowMs } = options;
+    this.#options = options;
+    this.groups = new RangeGroups({ endpoint, log, random, schedule });
+    this.#requests = new RangeRequests(endpoint, schedule);
+    this.lifeCycle = new RangeLifeCycle({
+      endpoint,
+      groups: this.groups,
+      requests: this.#requests,
+      processNumber,
+      nowMs,
+    });
+    new RangeSplitter({
+      groups: this.groups,
+      lifeCycle: this.lifeCycle,
+      limits: options.splitLimits,
+      log,
+      nowMs,
+    });
+    this.groups.addListener({ allReported: () => this.#bootstrap() });
+  }
+
+  /** End of a turn of main's. */
+  flush(): void {
+    this.groups.flush();
+  }
+
+  /** Every 100 ms, on a monotonic clock. */
+  tick(clockMs: number): void {
+    this.groups.tick(clockMs);
+    this.lifeCycle.tick();
+  }
+
+  /** A worker died; its rings are replaced. */
+  workerLost(thread: number): void {
+    this.#requests.workerLost(thread);
+    this.groups.workerLost(thread);
+  }
+
+  #bootstrap(): void {
+    if (this.groups.isComplete || this.#isBootstrapping) return;
+    this.#isBootstrapping = true;
+    void bootstrapRanges(this.groups, this.#requests, this.#options.storeCount).then((created) => {
+      this.#isBootstrapping = false;
+      if (created === null) {
+        if (this.groups.hasAllReports) this.#bootstrap();
+        return;
+      }
+      if (created > 0) this.#options.log.info("ranges_created", { ranges: created });
+      this.groups.complete();
+    });
+  }
+}

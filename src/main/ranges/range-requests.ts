@@ -1,0 +1,90 @@
+/**
+ * Main's questions to the workers of ranges, and their answers (range-admin.ts). Cold. Thread:
+ * main. Scope: one per process.
+ */
+
+import { NO_BYTES } from "../../shared/bytes/copy-bytes.ts";
+import { RecordWriter } from "../../shared/bytes/record-writer.ts";
+import { WireReader } from "../../shared/bytes/wire-reader.ts";
+import { RecordType } from "../../shared/protocol/ring-message.ts";
+import {
+  AdminKind,
+  type AdminReply,
+  type AdminRequest,
+  readAdminReply,
+  writeAdminRequest,
+} from "../../shared/range/range-admin.ts";
+import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
+import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
+
+interface Waiting {
+  readonly thread: number;
+  readonly resolve: (reply: AdminReply) => void;
+}
+
+export class RangeRequests {
+  readonly #endpoint: RingEndpoint;
+  readonly #schedule: () => void;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #writer = new RecordWriter();
+  #lastRequest = 0;
+
+  /** `schedule` makes sure that a turn follows. */
+  constructor(endpoint: RingEndpoint, schedule: () => void) {
+    this.#endpoint = endpoint;
+    this.#schedule = schedule;
+    endpoint.setHandler(RecordType.RANGE_ADMIN_REPLY, (bytes, offset, length) => {
+      const reply = readAdminReply(new WireReader(bytes, offset, offset + length));
+      const waiting = this.#waiting.get(reply.request);
+      this.#waiting.delete(reply.request);
+      waiting?.resolve(reply);
+    });
+  }
+
+  /** Resolves with whether it was made: durable, and reported. */
+  async create(thread: number, descriptor: RangeDescriptor): Promise<boolean> {
+    const request = this.#nextRequest();
+    const reply = await this.#ask(thread, { request, kind: AdminKind.CREATE, descriptor });
+    return reply.isDone;
+  }
+
+  /** Resolves with null when the range cannot be cut. */
+  async middleKey(thread: number, range: RangeId): Promise<Uint8Array | null> {
+    const request = this.#nextRequest();
+    const reply = await this.#ask(thread, { request, kind: AdminKind.MIDDLE_KEY, range });
+    return reply.isDone ? reply.key : null;
+  }
+
+  /** Resolves when everything that was applied is out of the log; false: there is no such range. */
+  async compact(thread: number, range: RangeId): Promise<boolean> {
+    const request = this.#nextRequest();
+    const reply = await this.#ask(thread, { request, kind: AdminKind.COMPACT, range });
+    return reply.isDone;
+  }
+
+  /** What the dead worker was asked remains undone. */
+  workerLost(thread: number): void {
+    for (const [request, waiting] of this.#waiting) {
+      if (waiting.thread !== thread) continue;
+      this.#waiting.delete(request);
+      waiting.resolve({ request, isDone: false, key: NO_BYTES });
+    }
+  }
+
+  #nextRequest(): number {
+    // Wraps after four billion: nothing waits that long.
+    this.#lastRequest = (this.#lastRequest + 1) >>> 0;
+    return this.#lastRequest;
+  }
+
+  #ask(thread: number, request: AdminRequest): Promise<AdminReply> {
+    return new Promise((resolve) => {
+      this.#waiting.set(request.request, { thread, resolve });
+      const writer = this.#writer;
+      writeAdminRequest(writer, request);
+      this.#endpoint.enqueue(thread, RecordType.RANGE_ADMIN, writer.bytes, 0, writer.size);
+      writer.clear();
+      this.#schedule();
+    });
+  }
+}

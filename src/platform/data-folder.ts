@@ -1,0 +1,157 @@
+/**
+ * The broker's data folder: one process, one identity, one format.
+ *
+ *   DATA/ratatosk.json   format version, node id, number of stores
+ *   DATA/lock            held while a process uses the folder
+ *   DATA/store/1 ..      one database per store
+ *
+ * The number of stores is fixed when the folder is made: a range lies in one of them, whatever
+ * number of workers serves them. Thread: main; workers get the paths.
+ */
+
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { replaceFile } from "./durable-file.ts";
+import { kernelLock, lockFile, type TryLock } from "./folder-lock.ts";
+
+/** Grows when an older version could not read what this one writes. */
+const FORMAT = 1;
+const STORES_MAX = 1024;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export interface DataManifest {
+  readonly format: typeof FORMAT;
+  /** Who this node is, whatever its addresses are. */
+  readonly nodeId: string;
+  readonly stores: number;
+  /** ISO 8601. */
+  readonly created: string;
+}
+
+/** Why the folder cannot be used; the message says what to do. */
+export const DataFolderFault = {
+  /** Another process uses it. */
+  IN_USE: "in use",
+  /** A newer version wrote it, or it is not what it should be. */
+  UNREADABLE: "unreadable",
+  /** The system does not let us. */
+  SYSTEM: "system",
+} as const;
+export type DataFolderFault = (typeof DataFolderFault)[keyof typeof DataFolderFault];
+
+export class DataFolderError extends Error {
+  override readonly name = "DataFolderError";
+  readonly fault: DataFolderFault;
+
+  constructor(fault: DataFolderFault, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.fault = fault;
+  }
+}
+
+export interface DataFolder {
+  readonly path: string;
+  readonly manifest: DataManifest;
+  /** It was made just now. */
+  readonly isNew: boolean;
+  /** Lets other processes have it. The end of the process does the same. */
+  release(): void;
+}
+
+/** Folder of a store, 1..stores. */
+export function storeFolder(dataPath: string, storeId: number): string {
+  return join(dataPath, "store", String(storeId));
+}
+
+/**
+ * Takes the folder for this process, and makes it if it is not there, with `stores` stores. Throws
+ * DataFolderError.
+ */
+export function openDataFolder(
+  path: string,
+  stores: number,
+  tryLock: TryLock | null = kernelLock(),
+): DataFolder {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const release = lock(path, tryLock);
+    try {
+      return { path, release, ...readOrMake(path, stores) };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  } catch (error) {
+    if (error instanceof DataFolderError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const text = `cannot use the data folder ${path}: ${reason}`;
+    throw new DataFolderError(DataFolderFault.SYSTEM, text, { cause: error });
+  }
+}
+
+function lock(path: string, tryLock: TryLock | null): () => void {
+  const file = join(path, "lock");
+  const outcome = lockFile(file, tryLock);
+  if ("release" in outcome) return outcome.release;
+  const holder = outcome.holder === 0 ? "another process" : `process ${outcome.holder}`;
+  const remedy =
+    tryLock === null
+      ? `; if that is no Ratatosk, delete ${file}`
+      : "; stop it or choose another folder";
+  throw new DataFolderError(
+    DataFolderFault.IN_USE,
+    `the data folder ${path} is in use by ${holder}${remedy}`,
+  );
+}
+
+function readOrMake(path: string, stores: number): { manifest: DataManifest; isNew: boolean } {
+  const file = join(path, "ratatosk.json");
+  if (existsSync(file)) return { manifest: parse(file), isNew: false };
+  if (existsSync(join(path, "store"))) {
+    throw unreadable(`${path} holds stores, but ${file} is missing; restore it from a backup`);
+  }
+  const created = new Date().toISOString();
+  const manifest: DataManifest = { format: FORMAT, nodeId: randomUUID(), stores, created };
+  replaceFile(file, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
+  return { manifest, isNew: true };
+}
+
+function parse(file: string): DataManifest {
+  let found: unknown;
+  try {
+    found = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw unreadable(`${file} is damaged (${error.message}); restore it from a backup`);
+  }
+  const { format, nodeId, stores, created } = asObject(found);
+  if (typeof format === "number" && Number.isSafeInteger(format) && format > FORMAT) {
+    throw unreadable(
+      `${file} says format ${format}, and this version knows ${FORMAT}: ` +
+        "start the version that wrote it, or a newer one",
+    );
+  }
+  const isValid = format === FORMAT && isNodeId(nodeId) && isStoreCount(stores);
+  if (!isValid || typeof created !== "string") {
+    throw unreadable(`${file} is damaged (a field is missing or wrong); restore it from a backup`);
+  }
+  return { format, nodeId, stores, created };
+}
+
+function asObject(value: unknown): Record<"format" | "nodeId" | "stores" | "created", unknown> {
+  const object = typeof value === "object" && value !== null ? value : {};
+  return { format: null, nodeId: null, stores: null, created: null, ...object };
+}
+
+function isNodeId(value: unknown): value is string {
+  return typeof value === "string" && UUID.test(value);
+}
+
+function isStoreCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= STORES_MAX;
+}
+
+function unreadable(text: string): DataFolderError {
+  return new DataFolderError(DataFolderFault.UNREADABLE, text);
+}

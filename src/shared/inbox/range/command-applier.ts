@@ -1,0 +1,192 @@
+/**
+ * The commands of a batch, one after the other, done to the state of their range.
+ *
+ * An answer leaves if the proposer belongs to this life of the process and still waits, which it
+ * does not when the log is applied again at start.
+ */
+
+import type { Message } from "../../mqtt/message.ts";
+import { messageContentBytes } from "../../mqtt/message-codec.ts";
+import type { ApplyContext } from "../../range/range-state-machine.ts";
+import {
+  type AttachRequest,
+  InboxOp,
+  InboxSubscribeStatus,
+  type InsertLimits,
+  type InsertReceiver,
+  InsertStatus,
+  type StoredSubscription,
+} from "../inbox-types.ts";
+import type { Attached, Detaching, LogCommandHandler } from "../log-command.ts";
+import { Delivery, type StoredMessage, storedMessage } from "./delivery.ts";
+import { Changed, type Inbox } from "./inbox.ts";
+import type { Requester } from "./inbox-output.ts";
+import { wake } from "./inbox-parts.ts";
+import { acknowledge, offer, receive } from "./outbound.ts";
+import type { RangeState } from "./range-state.ts";
+import { attach, detach, loseWorker, runDue } from "./session-life.ts";
+import { subscribe, unsubscribe } from "./subscriptions.ts";
+
+/**
+ * A message is stored once for all inboxes of a command when that saves more bytes than this: the
+ * key, count and reference of a message of its own, and the reads that they cost later.
+ */
+const SHARING_SAVES_BYTES = 512;
+/** Stored with a message beside its content, about. */
+const MESSAGE_FRAME_BYTES = 40;
+
+const NO_LIMITS: InsertLimits = Object.freeze({
+  sessionInboxSize: 0,
+  sessionBytes: 0,
+  tenantBytes: 0,
+  rangeBytes: 0,
+});
+
+export class CommandApplier implements LogCommandHandler {
+  readonly #state: RangeState;
+  // Of the batch being applied.
+  #nowMs = 0;
+  #boot = 0;
+  #thread = 0;
+  #isAnswered = false;
+  // Of the insert being applied.
+  #insertRequest = 0;
+  #limits: InsertLimits = NO_LIMITS;
+  #inserting: StoredMessage | null = null;
+  #statuses = new Uint8Array(64);
+  #statusCount = 0;
+  #pending = 0;
+
+  constructor(state: RangeState) {
+    this.#state = state;
+  }
+
+  begin(context: ApplyContext): void {
+    this.#nowMs = context.nowMs;
+    this.#boot = context.boot;
+    this.#thread = context.thread;
+    this.#isAnswered = this.#state.isLive && context.isOwnBoot;
+  }
+
+  attach(token: number, request: AttachRequest, windowBytes: number): void {
+    const sender = { boot: this.#boot, thread: this.#thread, token };
+    const attaching = { request, windowBytes, isAnswered: this.#isAnswered, ...sender };
+    attach(this.#state, attaching, this.#nowMs);
+  }
+
+  detach({ token }: Attached, request: number, detaching: Detaching): void {
+    const inbox = this.#state.attached(this.#boot, token);
+    if (inbox !== null) {
+      const { sessionExpirySeconds, discardWill } = detaching;
+      detach(this.#state, inbox, sessionExpirySeconds, discardWill, this.#nowMs);
+    }
+    const requester = this.#requester(request);
+    if (requester !== null) this.#state.output.detached(requester);
+  }
+
+  subscribe(
+    { token }: Attached,
+    request: number,
+    limit: number,
+    subscription: StoredSubscription,
+  ): void {
+    const requester = this.#requester(request);
+    const inbox = this.#awake(token);
+    if (inbox !== null) subscribe(this.#state, inbox, subscription, limit, requester);
+    else if (requester !== null) {
+      this.#state.output.subscribeRefused(requester, InboxSubscribeStatus.UNAVAILABLE);
+    }
+  }
+
+  unsubscribe({ token }: Attached, request: number, filter: string): void {
+    const requester = this.#requester(request);
+    const inbox = this.#awake(token);
+    if (inbox !== null) unsubscribe(this.#state, inbox, filter, requester);
+    else if (requester !== null) this.#state.output.unsubscribeMissed(requester);
+  }
+
+  commit({ token }: Attached, request: number, op: InboxOp, packetId: number): void {
+    const state = this.#state;
+    const inbox = this.#awake(token);
+    if (inbox !== null) {
+      if (op === InboxOp.ACKNOWLEDGED) acknowledge(state, inbox, packetId, this.#nowMs);
+      else if (op === InboxOp.RECEIVED) receive(state, inbox, packetId, this.#nowMs);
+      else this.#changeInbound(inbox, op, packetId);
+      if (inbox.isGroupMember) state.output.loadChanged(inbox);
+    }
+    const requester = this.#requester(request);
+    if (requester !== null) state.output.committed(requester, inbox === null);
+  }
+
+  insertHeader(request: number, limits: InsertLimits): void {
+    this.#insertRequest = request;
+    this.#limits = limits;
+  }
+
+  insertBegin(message: Message, count: number): void {
+    const bytes = messageContentBytes(message) + MESSAGE_FRAME_BYTES;
+    const isShared = bytes * (count - 1) > SHARING_SAVES_BYTES;
+    this.#inserting = storedMessage(message, isShared);
+    this.#statusCount = 0;
+    this.#pending = 0;
+    if (this.#statuses.length < count) this.#statuses = new Uint8Array(count * 2);
+  }
+
+  insertReceiver(receiver: InsertReceiver): void {
+    const state = this.#state;
+    const inbox = state.inboxes.get(receiver.incarnation);
+    let status: InsertStatus = InsertStatus.NO_INBOX;
+    if (inbox !== undefined && !inbox.isEnded) {
+      const delivery = new Delivery(this.#inserting, receiver);
+      status = offer(state, inbox, delivery, this.#limits, this.#nowMs);
+      if (receiver.shareFilter !== null) inbox.isGroupMember = true;
+      if (inbox.isGroupMember && state.isLive) state.output.loadChanged(inbox);
+      const waiting = inbox.waitingCount;
+      if (waiting > this.#pending) this.#pending = waiting;
+    }
+    this.#statuses[this.#statusCount] = status;
+    this.#statusCount += 1;
+  }
+
+  insertEnd(): void {
+    this.#inserting = null;
+    const requester = this.#requester(this.#insertRequest);
+    if (requester === null) return;
+    const statuses = this.#statuses;
+    this.#state.output.inserted(requester, statuses, this.#statusCount, this.#pending);
+  }
+
+  lost(_bucket: number, boot: number, lastToken: number): void {
+    loseWorker(this.#state, boot, lastToken, this.#nowMs);
+  }
+
+  due(incarnation: number): void {
+    const inbox = this.#state.inboxes.get(incarnation);
+    if (inbox !== undefined) runDue(this.#state, inbox, this.#nowMs);
+  }
+
+  outboxDone(record: number): void {
+    this.#state.outbox.finish(record);
+  }
+
+  #changeInbound(inbox: Inbox, op: InboxOp, packetId: number): void {
+    inbox.inbound ??= new Set();
+    if (op === InboxOp.INBOUND_ADD) inbox.inbound.add(packetId);
+    else inbox.inbound.delete(packetId);
+    inbox.inboundCount = inbox.inbound.size;
+    this.#state.change(inbox, Changed.INBOUND);
+  }
+
+  /** The inbox of an attachment of the proposer, with all its parts; null when that is over. */
+  #awake(token: number): Inbox | null {
+    const inbox = this.#state.attached(this.#boot, token);
+    if (inbox !== null) wake(this.#state, inbox);
+    return inbox;
+  }
+
+  /** Null: nobody waits. */
+  #requester(request: number): Requester | null {
+    if (request === 0 || !this.#isAnswered) return null;
+    return { thread: this.#thread, request };
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * The state machine behind one inbox range: batches of commands in, changes of the sessions and
+ * outputs out.
+ *
+ * Besides the commands of the log it takes what does not go through it, from its worker alone: QoS
+ * 0, credit for it, what timers are due.
+ * Flow: publish to a stored session, behind the log, before the session's worker. Thread: the
+ * worker that stores the range. Scope: one per range.
+ */
+
+import { assert } from "../../base/assert.ts";
+import type { RecordReader } from "../../bytes/record-reader.ts";
+import type { KeyValueReader, KeyValueWriter } from "../../range/key-value.ts";
+import type { RangeDescriptor } from "../../range/range-descriptor.ts";
+import type { ApplyContext, RangeStateMachine } from "../../range/range-state-machine.ts";
+import { readLogCommands } from "../log-command.ts";
+import { CommandApplier } from "./command-applier.ts";
+import type { DeliveryForm, StoredMessage } from "./delivery.ts";
+import type { Inbox } from "./inbox.ts";
+import { InboxGauges } from "./inbox-gauges.ts";
+import { endBucket, firstBucket } from "./inbox-key.ts";
+import type { InboxOutput } from "./inbox-output.ts";
+import { type QosZeroLimits, QosZeroQueue } from "./qos-zero-queue.ts";
+import { RangeCollector } from "./range-collector.ts";
+import { absorbRange, middleCut, splitRange } from "./range-cut.ts";
+import { loadRange } from "./range-loader.ts";
+import { RangeState } from "./range-state.ts";
+import { resumeTransmit } from "./transmit.ts";
+
+/**
+ * Sessions that one call of `pollDue` names: a command for each costs some 10 µs, so the wills of a
+ * cut cable hold the worker up for 40 ms at a time. The event loop calls four times per second.
+ */
+const DUE_PER_CALL = 4000;
+/** What is due and was proposed is proposed again after this time, should the command get lost. */
+const DUE_AGAIN_MS = 10_000;
+/** Objects and strings of a sleeping session, about. */
+const SESSION_MEMORY_BYTES = 800;
+
+/** The last token that an attachment can have. */
+export const LAST_TOKEN = 0xffff_ffff;
+
+export interface InboxRangeOptions {
+  readonly output: InboxOutput;
+  /** This thread's row of the counter table. */
+  readonly counters: Float64Array;
+}
+
+export class InboxRange implements RangeStateMachine {
+  readonly #options: InboxRangeOptions;
+  readonly #state: RangeState;
+  readonly #applier: CommandApplier;
+  readonly #collector: RangeCollector;
+
+  /** Empty; see `load`. */
+  constructor(
+    bounds: Pick<RangeDescriptor, "start" | "end">,
+    reader: KeyValueReader,
+    options: InboxRangeOptions,
+  ) {
+    const { output, counters } = options;
+    const buckets = { first: firstBucket(bounds.start), end: endBucket(bounds.end) };
+    this.#options = options;
+    this.#state = new RangeState(reader, buckets, output, new InboxGauges(counters));
+    this.#applier = new CommandApplier(this.#state);
+    this.#collector = new RangeCollector(this.#state);
+  }
+
+  /** For tests, and for what services tell of their sessions. */
+  get state(): RangeState {
+    return this.#state;
+  }
+
+  /** Reads what the store has. */
+  load(): void {
+    loadRange(this.#state);
+  }
+
+  apply(commands: RecordReader, context: ApplyContext): void {
+    this.#applier.begin(context);
+    readLogCommands(commands, this.#applier);
+  }
+
+  get isDirty(): boolean {
+    return this.#collector.isDirty;
+  }
+
+  collect(writer: KeyValueWriter): void {
+    this.#collector.collect(writer);
+  }
+
+  collected(): void {
+    this.#collector.collected();
+  }
+
+  /**
+   * Whoever was attached in an earlier life, of the process or of this worker, is attached no more;
+   * and what is owed is done once more.
+   */
+  goLive(): void {
+    const state = this.#state;
+    state.isLive = true;
+    for (const [boot, attachments] of state.attachments) {
+      let lastToken = 0;
+      for (const token of attachments.keys()) lastToken = Math.max(lastToken, token);
+      state.output.lost(boot, lastToken, state.buckets.first);
+    }
+    for (const record of state.outbox.records()) state.output.owe(record);
+  }
+
+  /** `isGone` says which workers' lives are over: their attachments are to be given up. */
+  loseWorkers(isGone: (boot: number, thread: number) => boolean): void {
+    for (const [boot, attachments] of this.#state.attachments) {
+      for (const { thread } of attachments.values()) {
+        if (isGone(boot, thread)) {
+          this.#state.output.lost(boot, LAST_TOKEN, this.#state.buckets.first);
+        }
+        // All of one life are of one thread.
+        break;
+      }
+    }
+  }
+
+  /** Wall clock; Infinity when nothing is due. */
+  get nextDeadlineMs(): number {
+    return this.#state.deadlines.nextDeadlineMs;
+  }
+
+  /**
+   * Names the sessions for which something is due, so many at a time; `propose` is to propose DUE
+   * for each.
+   */
+  pollDue(nowMs: number, propose: (incarnation: number) => void): void {
+    const { deadlines } = this.#state;
+    for (let left = DUE_PER_CALL; left > 0; left--) {
+      const inbox = deadlines.pollDue(nowMs);
+      if (inbox === null) return;
+      deadlines.schedule(inbox, nowMs + DUE_AGAIN_MS);
+      propose(inbox.id);
+    }
+  }
+
+  /** A QoS 0 message: pushed if the session is attached, else gone. */
+  insertQosZero(
+    incarnation: number,
+    stored: StoredMessage,
+    form: DeliveryForm,
+    limits: QosZeroLimits,
+    nowMs: number,
+  ): void {
+    const inbox = this.#state.inboxes.get(incarnation);
+    if (inbox === undefined || inbox.isEnded) return;
+    if (form.shareFilter !== null) {
+      inbox.isGroupMember = true;
+      this.#state.output.loadChanged(inbox);
+    }
+    // A detached session stores no QoS 0: MQTT5 §4.1 leaves that to the server.
+    if (!inbox.isReachable) return;
+    inbox.qosZero ??= new QosZeroQueue(this.#state, inbox);
+    inbox.qosZero.offer(stored, form, limits, nowMs);
+  }
+
+  /** The session has taken `bytes` of QoS 0. */
+  credit(boot: number, token: number, bytes: number, nowMs: number): void {
+    this.#state.attached(boot, token)?.qosZero?.credit(bytes, nowMs);
+  }
+
+  /** The way to `thread` is free again: what stopped for it goes on. */
+  resume(thread: number, nowMs: number): void {
+    for (const attachments of this.#state.attachments.values()) {
+      for (const inbox of attachments.values()) {
+        if (inbox.thread !== thread) break;
+        inbox.qosZero?.pump(nowMs);
+        resumeTransmit(this.#state, inbox);
+      }
+    }
+  }
+
+  /** Of a session that lives; null when there is none. */
+  find(tenantId: string, clientId: string): Inbox | null {
+    return this.#state.find(tenantId, clientId);
+  }
+
+  splitOff(at: Uint8Array, reader: KeyValueReader): InboxRange {
+    assert(!this.#collector.isCollecting, "no split during a collection");
+    const right = new InboxRange({ start: at, end: null }, reader, this.#options);
+    splitRange(this.#state, right.#state);
+    return right;
+  }
+
+  absorb(right: RangeStateMachine): void {
+    assert(right instanceof InboxRange, "ranges of one service are merged");
+    assert(!this.#collector.isCollecting, "no merge during a collection");
+    absorbRange(this.#state, right.#state);
+    right.close();
+  }
+
+  get keyCount(): number {
+    let messages = 0;
+    for (const { inline, shared } of this.#state.tenants.values()) {
+      messages += inline.count + shared.count;
+    }
+    return this.#state.inboxes.size + this.#state.outbox.size + messages;
+  }
+
+  get memoryBytes(): number {
+    return this.#state.inboxes.size * SESSION_MEMORY_BYTES;
+  }
+
+  middleKey(): Uint8Array | null {
+    return middleCut(this.#state);
+  }
+
+  close(): void {
+    this.#state.gauges.close();
+  }
+}

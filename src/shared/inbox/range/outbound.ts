@@ -1,0 +1,287 @@
+/**
+ * The messages of one inbox on their way out: queue, window, packet identifiers, repetition after a
+ * reconnect.
+ *
+ * ```
+ *  offer ─▶ waiting ──window has room──▶ in flight ──PUBREC──▶ past PUBREC ──PUBCOMP──▶ gone
+ *           (may expire)                 │  └──PUBACK, PUBREC >= 0x80──────────────────▶ gone
+ *                                        │ reconnect
+ *                                        └─▶ repeat: same identifier, DUP=1, before anything new
+ * ```
+ *
+ * Room in the window is counted in exchanges (the client's receive maximum [MQTT-3.3.4-9]) and in
+ * bytes, so that large messages to one slow client cannot fill the memory of its worker; one
+ * exchange is always allowed. Whether the way to that worker is free plays no part: identifiers
+ * follow from state and commands alone, and what cannot leave yet waits (transmit.ts). So the log,
+ * applied again, gives the same identifiers to the same messages.
+ */
+
+import { assert } from "../../base/assert.ts";
+import { Awaiting, OutboundWindow } from "../../mqtt/outbound-window.ts";
+import { DropReason, type InsertLimits, InsertStatus } from "../inbox-types.ts";
+import type { Delivery, StoredMessage } from "./delivery.ts";
+import { Changed, type Inbox } from "./inbox.ts";
+import { findRepeats, isRepeatDue, wake } from "./inbox-parts.ts";
+import type { RangeState } from "./range-state.ts";
+import { transmit } from "./transmit.ts";
+import { WaitingQueue } from "./waiting-queue.ts";
+
+const PACKET_ID_MAX = 65_535;
+/** A full queue is searched for expired messages at most this often. */
+const SWEEP_PAUSE_MS = 1000;
+/** Longer queues are cleared of expired messages from the front only, and again after this time. */
+const SWEEP_MAX = 65_536;
+const SWEEP_AGAIN_MS = 60_000;
+
+const FITS = -1;
+
+/** Takes a QoS 1 or 2 message for this inbox and sends it when there is room. */
+export function offer(
+  state: RangeState,
+  inbox: Inbox,
+  delivery: Delivery,
+  limits: InsertLimits,
+  nowMs: number,
+): InsertStatus {
+  const stored = delivery.stored!;
+  let refusal = refusalOf(state, inbox, stored, limits);
+  if (refusal !== FITS && maySweep(inbox, nowMs)) {
+    sweep(state, inbox, nowMs);
+    refusal = refusalOf(state, inbox, stored, limits);
+  }
+  if (refusal !== FITS) {
+    state.drop(inbox, refusal as DropReason, inbox.nextSequence, nowMs);
+    return InsertStatus.QUOTA;
+  }
+  state.acquire(inbox, stored);
+  inbox.queue ??= new WaitingQueue(inbox);
+  inbox.queue.push(inbox, delivery);
+  inbox.waitingBytes += stored.footprint;
+  state.change(inbox, Changed.HEAD);
+  if (inbox.isAttached) pump(state, inbox, nowMs);
+  if (stored.expiresAtMs < inbox.earliestExpiryMs && inbox.waitingCount > 0) {
+    inbox.earliestExpiryMs = stored.expiresAtMs;
+    state.schedule(inbox);
+  }
+  return InsertStatus.STORED;
+}
+
+/**
+ * A session has attached: everything in flight goes out again under its identifier [MQTT-4.4.0-1],
+ * PUBRELs first in the order of their PUBRECs, then messages in the order they were first sent
+ * (MQTT5 §4.6), also those that came by a shared group [MQTT-4.8.2-4], then what waits. The inbox
+ * is awake.
+ */
+export function beginWindow(state: RangeState, inbox: Inbox, nowMs: number): void {
+  const exchanges = exchangesOf(inbox);
+  inbox.outstandingBytes = 0;
+  inbox.repeatedOrder = 0;
+  inbox.repeatEndOrder = inbox.lastOrder;
+  inbox.repeatsLeft = 0;
+  for (const delivery of exchanges) {
+    if (delivery.stored === null) transmit(state, inbox, delivery);
+    else inbox.repeatsLeft += 1;
+  }
+  findRepeats(inbox, exchanges);
+  pump(state, inbox, nowMs);
+}
+
+/** The connection is gone; what is in flight stays, the next window starts empty. */
+export function endWindow(inbox: Inbox): void {
+  inbox.outstandingBytes = 0;
+  inbox.repeatsLeft = 0;
+  inbox.repeats = null;
+  inbox.unsent = null;
+}
+
+/** PUBACK, PUBCOMP, or PUBREC >= 0x80: the exchange is over. Unknown identifiers are ignored. */
+export function acknowledge(
+  state: RangeState,
+  inbox: Inbox,
+  packetId: number,
+  nowMs: number,
+): void {
+  const delivery = inbox.window?.value(packetId) ?? null;
+  if (delivery === null) return;
+  if (isRepeatDue(inbox, delivery)) inbox.repeatsLeft -= 1;
+  else if (delivery.stored !== null) inbox.outstandingBytes -= delivery.stored.footprint;
+  endExchange(state, inbox, delivery);
+  pump(state, inbox, nowMs);
+}
+
+/**
+ * PUBREC < 0x80: the client owns the message, only the identifier is kept until PUBCOMP
+ * [MQTT-4.3.3-4].
+ */
+export function receive(state: RangeState, inbox: Inbox, packetId: number, nowMs: number): void {
+  const { window } = inbox;
+  if (window?.awaiting(packetId) !== Awaiting.PUBREC) return;
+  const delivery = window.value(packetId)!;
+  // One that was not sent again yet takes its place in the window with its PUBREL.
+  if (isRepeatDue(inbox, delivery)) inbox.repeatsLeft -= 1;
+  else inbox.outstandingBytes -= delivery.stored!.footprint;
+  window.put(packetId, delivery, Awaiting.PUBCOMP);
+  inbox.lastOrder += 1;
+  delivery.order = inbox.lastOrder;
+  state.release(inbox, delivery);
+  changeExchange(state, inbox, delivery);
+  pump(state, inbox, nowMs);
+}
+
+/** Sends while the window has room: repetitions first, then waiting messages. */
+export function pump(state: RangeState, inbox: Inbox, nowMs: number): void {
+  if (!inbox.isAttached) return;
+  wake(state, inbox);
+  // Nothing new overtakes a repetition: there is no room while one still waits for some.
+  while (inbox.repeats !== null && inbox.repeats.size > 0 && hasRoom(inbox)) {
+    repeatNext(state, inbox);
+  }
+  while (inbox.waitingCount > 0 && hasRoom(inbox)) sendFirst(state, inbox, nowMs);
+  if (inbox.waitingCount === 0 && inbox.earliestExpiryMs !== Number.POSITIVE_INFINITY) {
+    inbox.earliestExpiryMs = Number.POSITIVE_INFINITY;
+    state.schedule(inbox);
+  }
+}
+
+/**
+ * Drops waiting messages that have expired; what was sent once never expires [MQTT-4.3.3-7].
+ * O(waiting).
+ */
+export function sweep(state: RangeState, inbox: Inbox, nowMs: number): void {
+  inbox.sweptMs = nowMs;
+  state.change(inbox, Changed.HEAD);
+  dropExpiredFront(state, inbox, nowMs);
+  let earliestMs = Number.POSITIVE_INFINITY;
+  if (inbox.waitingCount > SWEEP_MAX) {
+    earliestMs = nowMs + SWEEP_AGAIN_MS;
+  } else if (inbox.waitingCount > 0) {
+    inbox.queue!.rewrite(inbox, state, (delivery) => {
+      const { expiresAtMs } = delivery.stored!;
+      if (expiresAtMs <= nowMs) {
+        inbox.waitingBytes -= delivery.stored!.footprint;
+        dropExpired(state, inbox, delivery, nowMs);
+        return false;
+      }
+      earliestMs = Math.min(earliestMs, expiresAtMs);
+      return true;
+    });
+  }
+  inbox.earliestExpiryMs = earliestMs;
+  state.schedule(inbox);
+}
+
+/** Open exchanges by age. Cold: attach, end. */
+export function exchangesOf(inbox: Inbox): Delivery[] {
+  if (inbox.window === null || inbox.window.count === 0) return [];
+  const deliveries = inbox.window.entries().map((entry) => entry.value!);
+  return deliveries.sort((left, right) => left.order - right.order);
+}
+
+/** Ends an exchange, whatever its state, and lets go of its message. */
+export function endExchange(state: RangeState, inbox: Inbox, delivery: Delivery): void {
+  inbox.window!.release(delivery.packetId);
+  inbox.exchangeCount -= 1;
+  if (delivery.isStored) {
+    inbox.endedExchanges ??= [];
+    inbox.endedExchanges.push(delivery.packetId);
+  }
+  delivery.packetId = 0;
+  state.release(inbox, delivery);
+  state.change(inbox, Changed.EXCHANGES);
+}
+
+/** The oldest waiting message, taken out; null when none waits. It still holds its message. */
+export function takeFirst(state: RangeState, inbox: Inbox): Delivery | null {
+  if (inbox.waitingCount === 0) return null;
+  inbox.queue ??= new WaitingQueue(inbox);
+  const delivery = inbox.queue.peek(inbox, state);
+  assert(delivery !== null, "what the head counts is there");
+  inbox.queue.shift(inbox);
+  inbox.waitingBytes -= delivery.stored!.footprint;
+  return delivery;
+}
+
+function hasRoom(inbox: Inbox): boolean {
+  const outstanding = inbox.exchangeCount - inbox.repeatsLeft;
+  if (outstanding === 0) return true;
+  return outstanding < inbox.receiveMaximum && inbox.outstandingBytes < inbox.windowBytes;
+}
+
+function repeatNext(state: RangeState, inbox: Inbox): void {
+  const delivery = inbox.repeats!.shift()!;
+  // Acknowledged without being repeated: the client had it after all.
+  if (delivery.packetId === 0 || !isRepeatDue(inbox, delivery)) return;
+  inbox.repeatsLeft -= 1;
+  inbox.repeatedOrder = delivery.order;
+  inbox.outstandingBytes += delivery.stored!.footprint;
+  delivery.isRepeat = true;
+  state.change(inbox, Changed.HEAD);
+  transmit(state, inbox, delivery);
+}
+
+function sendFirst(state: RangeState, inbox: Inbox, nowMs: number): void {
+  const delivery = takeFirst(state, inbox)!;
+  const stored = delivery.stored!;
+  state.change(inbox, Changed.HEAD);
+  if (stored.expiresAtMs <= nowMs) {
+    dropExpired(state, inbox, delivery, nowMs);
+    return;
+  }
+  inbox.window ??= new OutboundWindow<Delivery>(PACKET_ID_MAX);
+  const awaiting = delivery.qos === 1 ? Awaiting.PUBACK : Awaiting.PUBREC;
+  // Room in the window means fewer than 65,535 exchanges, so an identifier is free [MQTT-2.2.1-4].
+  delivery.packetId = inbox.window.takeAfter(inbox.lastPacketId, delivery, awaiting);
+  inbox.lastPacketId = delivery.packetId;
+  inbox.lastOrder += 1;
+  delivery.order = inbox.lastOrder;
+  inbox.exchangeCount += 1;
+  inbox.outstandingBytes += stored.footprint;
+  changeExchange(state, inbox, delivery);
+  transmit(state, inbox, delivery); // [MQTT-4.3.2-2] [MQTT-4.3.3-2]
+}
+
+function changeExchange(state: RangeState, inbox: Inbox, delivery: Delivery): void {
+  inbox.changedExchanges ??= [];
+  inbox.changedExchanges.push(delivery);
+  state.change(inbox, Changed.EXCHANGES);
+}
+
+/**
+ * FITS, or why not. One message may always wait, however large: packets have a limit of their own.
+ */
+function refusalOf(
+  state: RangeState,
+  inbox: Inbox,
+  stored: StoredMessage,
+  limits: InsertLimits,
+): number {
+  const { footprint } = stored;
+  if (stored.references === 0) {
+    if (state.heldBytes + footprint > limits.rangeBytes) return DropReason.PROCESS_BYTES;
+    if (inbox.tenant.bytes + footprint > limits.tenantBytes) return DropReason.TENANT_BYTES;
+  }
+  const waiting = inbox.waitingCount;
+  if (waiting === 0) return FITS;
+  if (waiting >= limits.sessionInboxSize) return DropReason.QUEUE_FULL;
+  const isOver = inbox.waitingBytes + footprint > limits.sessionBytes;
+  return isOver ? DropReason.SESSION_BYTES : FITS;
+}
+
+function maySweep(inbox: Inbox, nowMs: number): boolean {
+  return nowMs >= inbox.earliestExpiryMs && nowMs >= inbox.sweptMs + SWEEP_PAUSE_MS;
+}
+
+function dropExpiredFront(state: RangeState, inbox: Inbox, nowMs: number): void {
+  while (inbox.waitingCount > 0) {
+    inbox.queue ??= new WaitingQueue(inbox);
+    const first = inbox.queue.peek(inbox, state);
+    if (first === null || first.stored!.expiresAtMs > nowMs) return;
+    dropExpired(state, inbox, takeFirst(state, inbox)!, nowMs);
+  }
+}
+
+/** It has been taken out of the queue. */
+function dropExpired(state: RangeState, inbox: Inbox, delivery: Delivery, nowMs: number): void {
+  state.drop(inbox, DropReason.EXPIRED, inbox.firstSequence - 1, nowMs);
+  state.release(inbox, delivery);
+}

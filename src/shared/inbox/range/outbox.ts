@@ -1,0 +1,157 @@
+/**
+ * What an inbox range owes to others and must not forget when the process dies: wills to publish,
+ * routes to remove, shared groups' messages for other members. A record stays until a command says
+ * that it is done; after a restart all that are left are done once more, so each is done at least
+ * once.
+ *
+ * ```
+ *  record  u8 kind · WILL        message
+ *                    ROUTES      text tenant · text client · u64 incarnation · u32 n · n × text filter
+ *                    REDISPATCH  u64 incarnation · text share filter · message
+ * ```
+ *
+ * A stored format.
+ */
+
+import { assert } from "../../base/assert.ts";
+import type { RecordReader } from "../../bytes/record-reader.ts";
+import type { RecordWriter } from "../../bytes/record-writer.ts";
+import type { Message } from "../../mqtt/message.ts";
+import { readMessage, writeMessage } from "../../mqtt/message-codec.ts";
+import type { KeyValueWriter } from "../../range/key-value.ts";
+import { outboxKey } from "./inbox-key.ts";
+import type { Requester } from "./inbox-output.ts";
+
+const WILL = 1;
+const ROUTES = 2;
+const REDISPATCH = 3;
+
+/** Publish it. */
+export interface OwedWill {
+  readonly kind: "will";
+  readonly message: Message;
+}
+
+/** Remove the routes of these filters, as the client sent them, from every worker. */
+export interface OwedRoutes {
+  readonly kind: "routes";
+  readonly tenantId: string;
+  readonly clientId: string;
+  readonly incarnation: number;
+  readonly filters: readonly string[];
+}
+
+/** Give it to another member, when all routes of this incarnation are gone. */
+export interface OwedRedispatch {
+  readonly kind: "redispatch";
+  readonly incarnation: number;
+  readonly shareFilter: string;
+  readonly message: Message;
+}
+
+export type Owed = OwedWill | OwedRoutes | OwedRedispatch;
+
+export interface OutboxRecord {
+  readonly id: number;
+  readonly owed: Owed;
+  /** Who waits for it, in this life of the process; null when nobody does. */
+  readonly requester: Requester | null;
+}
+
+export class Outbox {
+  readonly #records = new Map<number, OutboxRecord>();
+  /** By identifier: null = to be removed. */
+  #changed = new Map<number, OutboxRecord | null>();
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  get isDirty(): boolean {
+    return this.#changed.size > 0;
+  }
+
+  records(): IterableIterator<OutboxRecord> {
+    return this.#records.values();
+  }
+
+  add(record: OutboxRecord): void {
+    this.#records.set(record.id, record);
+    this.#changed.set(record.id, record);
+  }
+
+  /** False: it is done already. */
+  finish(id: number): boolean {
+    if (!this.#records.delete(id)) return false;
+    this.#changed.set(id, null);
+    return true;
+  }
+
+  /** As found in the store. */
+  loaded(id: number, owed: Owed): void {
+    this.#records.set(id, { id, owed, requester: null });
+  }
+
+  collect(writer: KeyValueWriter, scratch: RecordWriter): void {
+    for (const [id, record] of this.#changed) {
+      if (record === null) {
+        writer.delete(outboxKey(id));
+        continue;
+      }
+      scratch.clear();
+      writeOwed(scratch, record.owed);
+      writer.put(outboxKey(id), scratch.bytes.subarray(0, scratch.size));
+    }
+    this.#changed = new Map();
+  }
+
+  /** Moves the records for which `moves` says so; with what the store does not have of them. */
+  moveTo(target: Outbox, moves: (id: number) => boolean): void {
+    for (const [id, record] of this.#records) {
+      if (!moves(id)) continue;
+      this.#records.delete(id);
+      target.#records.set(id, record);
+    }
+    for (const [id, record] of this.#changed) {
+      if (!moves(id)) continue;
+      this.#changed.delete(id);
+      target.#changed.set(id, record);
+    }
+  }
+}
+
+export function writeOwed(writer: RecordWriter, owed: Owed): void {
+  if (owed.kind === "will") {
+    writer.u8(WILL);
+    writeMessage(writer, owed.message);
+  } else if (owed.kind === "routes") {
+    writer.u8(ROUTES);
+    writer.text(owed.tenantId);
+    writer.text(owed.clientId);
+    writer.u64(owed.incarnation);
+    writer.u32(owed.filters.length);
+    for (const filter of owed.filters) writer.text(filter);
+  } else {
+    writer.u8(REDISPATCH);
+    writer.u64(owed.incarnation);
+    writer.text(owed.shareFilter);
+    writeMessage(writer, owed.message);
+  }
+}
+
+export function readOwed(reader: RecordReader): Owed {
+  const kind = reader.u8();
+  assert(kind >= WILL && kind <= REDISPATCH, "an outbox record of a known kind");
+  if (kind === WILL) return { kind: "will", message: readMessage(reader) };
+  if (kind === REDISPATCH) {
+    const incarnation = reader.u64();
+    const shareFilter = reader.text();
+    return { kind: "redispatch", incarnation, shareFilter, message: readMessage(reader) };
+  }
+  const tenantId = reader.text();
+  const clientId = reader.text();
+  const incarnation = reader.u64();
+  const filters: string[] = [];
+  for (let left = reader.u32(); left > 0; left--) filters.push(reader.text());
+  return { kind: "routes", tenantId, clientId, incarnation, filters };
+}

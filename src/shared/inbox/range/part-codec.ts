@@ -1,0 +1,98 @@
+/**
+ * What the store has of a session beside head and messages, and the records of a range as a whole.
+ * A stored format; little-endian.
+ *
+ * ```
+ *  will          u32 delay · message
+ *  drops         u8 n · n × (u8 DropReason · u64 count · u64 first position · u64 first time
+ *                            u64 last position · u64 last time)
+ *  inbound       u16 n · n × u16 packet identifier
+ *  subscription  options · text filter
+ *  tenant        text tenant · u64 bytes · u64 count
+ *  counters      u64 last number
+ * ```
+ */
+
+import type { RecordReader } from "../../bytes/record-reader.ts";
+import type { RecordWriter } from "../../bytes/record-writer.ts";
+import { readMessage, writeMessage } from "../../mqtt/message-codec.ts";
+import { readOptions, writeOptions } from "../inbox-fields.ts";
+import type { DropReason, InboxWill } from "../inbox-types.ts";
+import { DropList } from "./drops.ts";
+import type { Subscribed } from "./inbox.ts";
+import type { TenantShare } from "./tenant-share.ts";
+
+export function writeWill(writer: RecordWriter, will: InboxWill): void {
+  writer.u32(will.delaySeconds);
+  writeMessage(writer, will.message);
+}
+
+export function readWill(reader: RecordReader): InboxWill {
+  const delaySeconds = reader.u32();
+  return { delaySeconds, message: readMessage(reader) };
+}
+
+export function writeDrops(writer: RecordWriter, drops: DropList): void {
+  writer.u8(drops.reports.length);
+  for (const report of drops.reports) {
+    writer.u8(report.reason);
+    writer.u64(report.count);
+    writer.u64(report.firstPosition);
+    writer.u64(report.firstMs);
+    writer.u64(report.lastPosition);
+    writer.u64(report.lastMs);
+  }
+}
+
+export function readDrops(reader: RecordReader): DropList {
+  const drops = new DropList();
+  for (let left = reader.u8(); left > 0; left--) {
+    drops.reports.push({
+      reason: reader.u8() as DropReason,
+      count: reader.u64(),
+      firstPosition: reader.u64(),
+      firstMs: reader.u64(),
+      lastPosition: reader.u64(),
+      lastMs: reader.u64(),
+    });
+  }
+  return drops;
+}
+
+export function writeInbound(writer: RecordWriter, packetIds: ReadonlySet<number>): void {
+  writer.u16(packetIds.size);
+  for (const packetId of packetIds) writer.u16(packetId);
+}
+
+export function readInbound(reader: RecordReader): Set<number> {
+  const packetIds = new Set<number>();
+  for (let left = reader.u16(); left > 0; left--) packetIds.add(reader.u16());
+  return packetIds;
+}
+
+export function writeSubscribed(writer: RecordWriter, subscribed: Subscribed): void {
+  writeOptions(writer, subscribed.options);
+  writer.text(subscribed.filter);
+}
+
+export function readSubscribed(reader: RecordReader, slot: number): Subscribed {
+  const options = readOptions(reader);
+  return { slot, filter: reader.text(), options };
+}
+
+export function writeTenantShare(writer: RecordWriter, tenant: TenantShare): void {
+  writer.text(tenant.tenantId);
+  writer.u64(tenant.shared.bytes);
+  writer.u64(tenant.shared.count);
+}
+
+/** `tenantOf` finds or makes the tenant; its bytes are added. */
+export function readTenantShare(
+  reader: RecordReader,
+  tenantOf: (tenantId: string) => TenantShare,
+): TenantShare {
+  const tenant = tenantOf(reader.text());
+  tenant.shared.bytes += reader.u64();
+  tenant.shared.count += reader.u64();
+  return tenant;
+}

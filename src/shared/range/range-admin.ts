@@ -1,0 +1,75 @@
+/**
+ * What main asks of a range's worker outside of its log: payloads of RANGE_ADMIN and its reply.
+ * Little-endian; threads of one process only, and cold.
+ *
+ *   RANGE_ADMIN         request u32 | kind u8, then CREATE: descriptor; else: range u32
+ *   RANGE_ADMIN_REPLY   request u32 | isDone u8 | key: length u16, bytes
+ */
+
+import { NO_BYTES } from "../bytes/copy-bytes.ts";
+import type { RecordWriter } from "../bytes/record-writer.ts";
+import type { WireReader } from "../bytes/wire-reader.ts";
+import { readDescriptor, readKey, writeDescriptor, writeKey } from "./descriptor-codec.ts";
+import type { RangeDescriptor, RangeId } from "./range-descriptor.ts";
+
+export const AdminKind = {
+  /** A first range, with an empty log; reported as OPENED once it is durable. */
+  CREATE: 1,
+  /** The reply's key cuts the range's state in about two halves. */
+  MIDDLE_KEY: 2,
+  /** Write the state, drop the applied log. Done when the log is short. */
+  COMPACT: 3,
+} as const;
+export type AdminKind = (typeof AdminKind)[keyof typeof AdminKind];
+
+export type AdminRequest =
+  | {
+      readonly request: number;
+      readonly kind: typeof AdminKind.CREATE;
+      readonly descriptor: RangeDescriptor;
+    }
+  | {
+      readonly request: number;
+      readonly kind: typeof AdminKind.MIDDLE_KEY | typeof AdminKind.COMPACT;
+      readonly range: RangeId;
+    };
+
+export interface AdminReply {
+  readonly request: number;
+  /** False: there is no such range here, or no such key. */
+  readonly isDone: boolean;
+  readonly key: Uint8Array;
+}
+
+export function writeAdminRequest(writer: RecordWriter, request: AdminRequest): void {
+  writer.u32(request.request);
+  writer.u8(request.kind);
+  if (request.kind === AdminKind.CREATE) writeDescriptor(writer, request.descriptor);
+  else writer.u32(request.range);
+}
+
+/** Null if these are not the bytes of a request. */
+export function readAdminRequest(reader: WireReader): AdminRequest | null {
+  const request = reader.u32();
+  const kind = reader.u8() as AdminKind;
+  if (kind === AdminKind.CREATE) {
+    const descriptor = readDescriptor(reader);
+    return descriptor === null ? null : { request, kind, descriptor };
+  }
+  const range = reader.u32();
+  const isKnown = kind === AdminKind.MIDDLE_KEY || kind === AdminKind.COMPACT;
+  return isKnown && !reader.isMalformed ? { request, kind, range } : null;
+}
+
+export function writeAdminReply(writer: RecordWriter, reply: AdminReply): void {
+  writer.u32(reply.request);
+  writer.u8(reply.isDone ? 1 : 0);
+  writeKey(writer, reply.key);
+}
+
+export function readAdminReply(reader: WireReader): AdminReply {
+  const request = reader.u32();
+  const isDone = reader.u8() === 1;
+  const key = readKey(reader);
+  return { request, isDone, key: isDone ? key : NO_BYTES };
+}

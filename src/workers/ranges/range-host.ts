@@ -1,0 +1,336 @@
+/**
+ * All ranges of the stores that this worker serves: takes appends and applies from main, has them
+ * written and applied, tells main and proposers. What it must keep apart stands in files of its
+ * own: commits (store-turn.ts), applying (applier.ts), writing state behind (collector.ts), splits
+ * and merges (range-changes.ts), questions from main (range-questions.ts).
+ *
+ *   RAFT_APPEND --gather--> one commit per store and duty cycle --durable--> RAFT_APPENDED
+ *   RAFT_APPLY  --target--> machine.apply --> RAFT_APPLIED, RANGE_DONE, the services' own answers
+ *   ~100 ms     --collect-> the same commit, with the applied index; later the log is cut
+ *
+ * Flow: replicated command 4/6. Thread: worker. Scope: one per worker.
+ */
+
+import { assert } from "../../shared/base/assert.ts";
+import { RecordReader } from "../../shared/bytes/record-reader.ts";
+import { RecordWriter } from "../../shared/bytes/record-writer.ts";
+import { RecordType } from "../../shared/protocol/ring-message.ts";
+import { sameVote } from "../../shared/raft/hard-state.ts";
+import { type AppendRecord, readAppendRecord } from "../../shared/range/raft-record.ts";
+import { holdsKey, type RangeId } from "../../shared/range/range-descriptor.ts";
+import { type RangeReport, ReportKind, writeReport } from "../../shared/range/range-report.ts";
+import type { ServiceId } from "../../shared/range/service-id.ts";
+import { incarnationOf, processOf } from "../../shared/range/worker-life.ts";
+import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
+import type { LogStore, OpenedRange } from "../store/log-store.ts";
+import { Applier } from "./applier.ts";
+import { type CollectLimits, Collector } from "./collector.ts";
+import { HostedRange } from "./hosted-range.ts";
+import { LoadReporter } from "./load-reporter.ts";
+import { openedReport } from "./opened-report.ts";
+import { ProposerAnswers } from "./proposer-answers.ts";
+import { RangeChanges } from "./range-changes.ts";
+import type { OwnedRange, RangeHost, RangeService } from "./range-host-api.ts";
+import { RangeQuestions } from "./range-questions.ts";
+import { RangeReader } from "./range-reader.ts";
+import { StoreTurn } from "./store-turn.ts";
+import { visitOwners } from "./visit-owners.ts";
+
+const MAIN = 0;
+/** Commands applied per range and duty cycle before other ranges and sockets get their turn. */
+const APPLY_BYTES = 4 * 1024 * 1024;
+
+export interface RangeHostOptions {
+  readonly endpoint: RingEndpoint;
+  /** By store number; of the stores that this worker serves. */
+  readonly stores: ReadonlyMap<number, LogStore>;
+  /** Random, one per start of the process: upper part of the boot numbers of its workers. */
+  readonly processNumber: number;
+  readonly limits: CollectLimits;
+  /** Wall clock of the duty cycle. */
+  readonly nowMs: () => number;
+  /** Monotonic, with fractions. */
+  readonly clockMs: () => number;
+  /** Makes sure that a duty cycle follows. */
+  readonly wake: () => void;
+  /** A commit failed: the process must end. */
+  readonly onStoreFailure: (storeId: number, error: unknown) => void;
+}
+
+export class RingRangeHost implements RangeHost {
+  readonly #options: RangeHostOptions;
+  readonly #turns = new Map<number, StoreTurn>();
+  readonly #ranges = new Map<RangeId, HostedRange>();
+  readonly #services: (RangeService | undefined)[] = [];
+  readonly #answers: ProposerAnswers;
+  readonly #collector: Collector;
+  readonly #changes: RangeChanges;
+  readonly #applier: Applier;
+  readonly #questions: RangeQuestions;
+  readonly #loads: LoadReporter;
+  readonly #reader = new RecordReader();
+  readonly #writer = new RecordWriter();
+  /** [thread]: lives of it below this incarnation have ended. */
+  readonly #firstAlive: number[];
+  /** Ranges that were applied further, or cut, since main was told. */
+  readonly #progressed = new Set<HostedRange>();
+  #isReporting = false;
+  #isServing = false;
+
+  constructor(options: RangeHostOptions) {
+    const { endpoint } = options;
+    this.#options = options;
+    this.#firstAlive = new Array<number>(endpoint.threadCount).fill(0);
+    for (const [storeId, store] of options.stores) {
+      const { wake, onStoreFailure } = options;
+      this.#turns.set(storeId, new StoreTurn({ storeId, store, wake, onFailure: onStoreFailure }));
+    }
+    this.#answers = new ProposerAnswers(endpoint);
+    this.#collector = new Collector(options.limits);
+    this.#changes = new RangeChanges({
+      ranges: this.#ranges,
+      collector: this.#collector,
+      nowMs: options.nowMs,
+      report: (reports) => this.#report(reports),
+      rangesChanged: ({ service }) => this.#services[service]?.rangesChanged?.(),
+      closed: (range) => this.#closed(range),
+    });
+    this.#applier = new Applier({
+      answers: this.#answers,
+      changes: this.#changes,
+      isAlive: (boot, thread) => this.isAlive(boot, thread),
+      clockMs: options.clockMs,
+    });
+    this.#questions = new RangeQuestions({
+      endpoint,
+      ranges: this.#ranges,
+      turns: this.#turns,
+      open: (turn, found) => this.#open(turn, found),
+      report: (reports) => this.#report(reports),
+      nowMs: options.nowMs,
+    });
+    this.#loads = new LoadReporter(endpoint, this.#ranges);
+    this.#listen();
+  }
+
+  register(service: ServiceId, owner: RangeService): void {
+    assert(this.#services[service] === undefined, "a service registers once");
+    this.#services[service] = owner;
+  }
+
+  isRegistered(service: ServiceId): boolean {
+    return this.#services[service] !== undefined;
+  }
+
+  owned(service: ServiceId, key: Uint8Array): OwnedRange | null {
+    for (const range of this.#ranges.values()) {
+      if (range.descriptor.service === service && holdsKey(range.descriptor, key)) return range;
+    }
+    return null;
+  }
+
+  ownedBy(service: ServiceId): readonly OwnedRange[] {
+    return [...this.#ranges.values()].filter(({ descriptor }) => descriptor.service === service);
+  }
+
+  byId(id: RangeId): HostedRange | null {
+    return this.#ranges.get(id) ?? null;
+  }
+
+  isAlive(boot: number, thread: number): boolean {
+    return (
+      processOf(boot) === this.#options.processNumber &&
+      incarnationOf(boot) >= (this.#firstAlive[thread] ?? Number.POSITIVE_INFINITY)
+    );
+  }
+
+  /**
+   * Makes the machines of all ranges found, and applies what is known to be committed. Call
+   * `flush` until `isReplayed`, then `announce`.
+   */
+  open(): void {
+    for (const turn of this.#turns.values()) {
+      for (const found of turn.store.opened) {
+        if (found.damage === null && found.record !== null) this.#open(turn, found);
+      }
+    }
+  }
+
+  get isReplayed(): boolean {
+    for (const range of this.#ranges.values()) {
+      if (range.applied < range.target || range.isBlocked) return false;
+    }
+    return true;
+  }
+
+  /** Tells main what there is. */
+  announce(): void {
+    this.#isReporting = true;
+    const reports: RangeReport[] = [];
+    for (const turn of this.#turns.values()) {
+      for (const { id, record, damage } of turn.store.opened) {
+        if (damage === null) continue;
+        const descriptor = record?.descriptor ?? null;
+        const { storeId } = turn;
+        reports.push({ kind: ReportKind.DAMAGED, id, storeId, descriptor, how: damage });
+      }
+    }
+    for (const range of this.#ranges.values()) reports.push(openedReport(range));
+    this.#report([...reports, { kind: ReportKind.COMPLETE }]);
+  }
+
+  /** Main has told which range holds which key: machines may propose commands now. */
+  serve(): void {
+    this.#isServing = true;
+    this.#options.wake();
+  }
+
+  /**
+   * In each duty cycle, after the rings are drained and before the services send what they have
+   * gathered.
+   */
+  flush(): void {
+    const nowMs = this.#options.nowMs();
+    for (const range of this.#ranges.values()) this.#writeBehind(range, nowMs);
+    // First, so that the disk works while the machines do.
+    for (const turn of this.#turns.values()) turn.flush();
+    for (const range of this.#ranges.values()) this.#applyDue(range);
+    this.#answers.flush();
+    this.#flushProgress();
+    this.#questions.flush();
+    if (this.#isReporting) this.#loads.flush(nowMs);
+    for (const turn of this.#turns.values()) turn.flush();
+  }
+
+  /** `thread` died, its life with the number `incarnation` with it, and its rings are replaced. */
+  peerLost(thread: number, incarnation: number): void {
+    this.#firstAlive[thread] = incarnation + 1;
+    this.#answers.drop(thread);
+  }
+
+  /** Writes all state, waits for the disk, closes the stores. */
+  async close(): Promise<void> {
+    for (const range of this.#ranges.values()) {
+      if (!range.isCollecting && !range.isBlocked && range.machine.isDirty) {
+        this.#collector.collect(range, this.#options.nowMs());
+      }
+    }
+    for (const turn of this.#turns.values()) turn.flush();
+    for (const { machine } of this.#ranges.values()) machine.close();
+    for (const store of this.#options.stores.values()) await store.close();
+  }
+
+  #listen(): void {
+    const { endpoint } = this.#options;
+    endpoint.setHandler(RecordType.RAFT_APPEND, (bytes, offset, length) => {
+      this.#reader.reset(bytes, offset, length);
+      const append = readAppendRecord(this.#reader);
+      this.#reader.release();
+      this.#append(append);
+    });
+    endpoint.setHandler(RecordType.RAFT_APPLY, (bytes, offset, length) => {
+      this.#reader.reset(bytes, offset, length);
+      while (!this.#reader.isAtEnd) {
+        const range = this.#ranges.get(this.#reader.u32());
+        const index = this.#reader.u64();
+        if (range !== undefined) range.target = Math.max(range.target, index);
+      }
+      this.#reader.release();
+    });
+  }
+
+  #open(turn: StoreTurn, found: Pick<OpenedRange, "record" | "lastIndex" | "termRuns">): void {
+    const { record } = found;
+    assert(record !== null, "only a range with a record is opened");
+    const service = this.#services[record.descriptor.service];
+    assert(service !== undefined, "services register before ranges are opened");
+    const reader = new RangeReader(turn.store, record.descriptor);
+    const machine = service.open(record.descriptor, reader);
+    const parts = { turn, reader, machine };
+    const range = new HostedRange(parts, record, found, this.#options.nowMs());
+    this.#ranges.set(range.id, range);
+    service.rangesChanged?.();
+  }
+
+  #append(append: AppendRecord): void {
+    const range = this.#ranges.get(append.range);
+    if (range === undefined) {
+      // Taken over meanwhile: nothing of it will be applied.
+      visitOwners(append.entries, (boot, thread, proposal) => {
+        if (this.isAlive(boot, thread)) this.#answers.moved(thread, append.range, proposal);
+      });
+      return;
+    }
+    const { turn } = range;
+    if (append.hardState !== null) {
+      const isVoteNew = !sameVote(range.hardState, append.hardState);
+      range.hardState = append.hardState;
+      if (isVoteNew) range.putRecord({ ...range.record, hardState: append.hardState });
+    }
+    range.append(append.entries);
+    turn.store.append(range.id, append.entries);
+    turn.whenDurable(() => this.#sendAppended(append));
+  }
+
+  #sendAppended({ range, number }: AppendRecord): void {
+    const writer = this.#writer;
+    writer.u32(range);
+    writer.u32(number);
+    this.#options.endpoint.enqueue(MAIN, RecordType.RAFT_APPENDED, writer.bytes, 0, writer.size);
+    writer.clear();
+  }
+
+  #writeBehind(range: HostedRange, nowMs: number): void {
+    const { turn } = range;
+    if (this.#collector.isDue(range, nowMs)) {
+      const startedMs = this.#options.clockMs();
+      this.#collector.collect(range, nowMs);
+      range.busyMs += this.#options.clockMs() - startedMs;
+      this.#progressed.add(range);
+    }
+    const isUrgent = range.trimmed < range.compactTarget && !range.wantsCompaction;
+    if (turn.needsCommit || isUrgent) {
+      if (this.#collector.trim(range) && isUrgent) turn.whenDurable(() => {});
+    }
+  }
+
+  #applyDue(range: HostedRange): void {
+    const before = range.applied;
+    this.#applier.run(range, APPLY_BYTES, this.#collector.stopBytes);
+    if (range.applied !== before) this.#progressed.add(range);
+    if (range.hasWork && !range.isCollecting) this.#options.wake();
+    if (!range.isLive && this.#isServing && range.applied >= range.openedLast) {
+      range.isLive = true;
+      range.machine.goLive();
+    }
+  }
+
+  #flushProgress(): void {
+    if (this.#progressed.size === 0 || !this.#isReporting) return;
+    const writer = this.#writer;
+    for (const range of this.#progressed) {
+      writer.u32(range.id);
+      writer.u64(range.applied);
+      writer.u64(range.compacted);
+    }
+    this.#progressed.clear();
+    this.#options.endpoint.enqueue(MAIN, RecordType.RAFT_APPLIED, writer.bytes, 0, writer.size);
+    writer.clear();
+  }
+
+  #report(reports: readonly RangeReport[]): void {
+    if (!this.#isReporting) return;
+    for (const report of reports) writeReport(this.#writer, report);
+    const { bytes, size } = this.#writer;
+    this.#options.endpoint.enqueue(MAIN, RecordType.RANGE_OPENED, bytes, 0, size);
+    this.#writer.clear();
+  }
+
+  /** A range is taken over: what its log still holds must be routed to its new owner. */
+  #closed(range: HostedRange): void {
+    visitOwners(range.unapplied(), (boot, thread, proposal) => {
+      if (this.isAlive(boot, thread)) this.#answers.moved(thread, range.id, proposal);
+    });
+    this.#progressed.delete(range);
+  }
+}

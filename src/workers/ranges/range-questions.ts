@@ -1,0 +1,142 @@
+/**
+ * What main asks the worker of a range outside of its log: old entries, a new range, where to cut,
+ * to compact. All cold. Thread: worker. Scope: one per worker.
+ */
+
+import { assert } from "../../shared/base/assert.ts";
+import { NO_BYTES } from "../../shared/bytes/copy-bytes.ts";
+import { RecordReader } from "../../shared/bytes/record-reader.ts";
+import { RecordWriter } from "../../shared/bytes/record-writer.ts";
+import { WireReader } from "../../shared/bytes/wire-reader.ts";
+import { RecordType } from "../../shared/protocol/ring-message.ts";
+import type { ConfState } from "../../shared/raft/conf-state.ts";
+import { readLogRequest, writeEntries } from "../../shared/range/raft-record.ts";
+import {
+  AdminKind,
+  type AdminReply,
+  type AdminRequest,
+  readAdminRequest,
+  writeAdminReply,
+} from "../../shared/range/range-admin.ts";
+import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
+import type { RangeReport } from "../../shared/range/range-report.ts";
+import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
+import type { OpenedRange } from "../store/log-store.ts";
+import type { HostedRange } from "./hosted-range.ts";
+import { openedReport } from "./opened-report.ts";
+import { foundingRecord } from "./range-changes.ts";
+import type { StoreTurn } from "./store-turn.ts";
+
+const MAIN = 0;
+/** A group of this node alone. */
+const FIRST_REPLICA = 1;
+const FIRST_CONF: ConfState = {
+  voters: [FIRST_REPLICA],
+  outgoing: [],
+  learners: [],
+  learnersNext: [],
+  autoLeave: false,
+};
+
+export interface RangeQuestionsOptions {
+  readonly endpoint: RingEndpoint;
+  readonly ranges: ReadonlyMap<RangeId, HostedRange>;
+  readonly turns: ReadonlyMap<number, StoreTurn>;
+  readonly open: (
+    turn: StoreTurn,
+    found: Pick<OpenedRange, "record" | "lastIndex" | "termRuns">,
+  ) => void;
+  readonly report: (reports: readonly RangeReport[]) => void;
+  readonly nowMs: () => number;
+}
+
+export class RangeQuestions {
+  readonly #options: RangeQuestionsOptions;
+  readonly #reader = new RecordReader();
+  readonly #writer = new RecordWriter();
+  /** Requests to compact that are under way, and the ranges that they are for. */
+  readonly #compacting = new Map<number, HostedRange>();
+
+  constructor(options: RangeQuestionsOptions) {
+    this.#options = options;
+    options.endpoint.setHandler(RecordType.READ_LOG, (bytes, offset, length) => {
+      this.#reader.reset(bytes, offset, length);
+      this.#readLog();
+      this.#reader.release();
+    });
+    options.endpoint.setHandler(RecordType.RANGE_ADMIN, (bytes, offset, length) => {
+      const request = readAdminRequest(new WireReader(bytes, offset, offset + length));
+      assert(request !== null, "a question of main's is well-formed");
+      this.#answer(request);
+    });
+  }
+
+  /** End of a duty cycle: answers those that had to wait. */
+  flush(): void {
+    for (const [request, range] of this.#compacting) {
+      if (range.trimmed < range.compactTarget && this.#options.ranges.has(range.id)) continue;
+      this.#compacting.delete(request);
+      this.#reply({ request, isDone: true, key: NO_BYTES });
+    }
+  }
+
+  #readLog(): void {
+    const { range: id, low, high, maxBytes } = readLogRequest(this.#reader);
+    const range = this.#options.ranges.get(id);
+    // Taken over by its neighbour; main is about to hear of it, and needs no answer then.
+    if (range === undefined) return;
+    const writer = this.#writer;
+    writer.u32(id);
+    writer.u64(low);
+    const isThere = low > range.compacted;
+    writeEntries(writer, isThere ? range.turn.store.readEntries(id, low, high, maxBytes) : []);
+    this.#options.endpoint.enqueue(MAIN, RecordType.READ_LOG_REPLY, writer.bytes, 0, writer.size);
+    writer.clear();
+  }
+
+  #answer(request: AdminRequest): void {
+    if (request.kind === AdminKind.CREATE) {
+      this.#create(request.descriptor, request.request);
+      return;
+    }
+    const range = this.#options.ranges.get(request.range);
+    if (range === undefined) {
+      this.#reply({ request: request.request, isDone: false, key: NO_BYTES });
+    } else if (request.kind === AdminKind.COMPACT) {
+      range.compactTarget = range.applied;
+      this.#compacting.set(request.request, range);
+    } else {
+      const key = range.machine.middleKey();
+      this.#reply({ request: request.request, isDone: key !== null, key: key ?? NO_BYTES });
+    }
+  }
+
+  #create(descriptor: RangeDescriptor, request: number): void {
+    const { turns, ranges, nowMs, open, report } = this.#options;
+    const turn = turns.get(descriptor.storeId);
+    if (turn === undefined || ranges.has(descriptor.id)) {
+      this.#reply({ request, isDone: false, key: NO_BYTES });
+      return;
+    }
+    const record = foundingRecord(descriptor, {
+      replicaId: FIRST_REPLICA,
+      conf: FIRST_CONF,
+      appliedMs: nowMs(),
+    });
+    turn.store.putRecord(record);
+    turn.whenDurable(() => {
+      open(turn, { record, lastIndex: record.compactedIndex, termRuns: [] });
+      const range = ranges.get(descriptor.id);
+      if (range !== undefined) report([openedReport(range)]);
+      this.#reply({ request, isDone: true, key: NO_BYTES });
+    });
+  }
+
+  #reply(reply: AdminReply): void {
+    const writer = this.#writer;
+    writeAdminReply(writer, reply);
+    const { endpoint } = this.#options;
+    endpoint.enqueue(MAIN, RecordType.RANGE_ADMIN_REPLY, writer.bytes, 0, writer.size);
+    writer.clear();
+  }
+}

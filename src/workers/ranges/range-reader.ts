@@ -1,0 +1,41 @@
+/**
+ * The stored state of one range, as its machine reads it: the store's state of the service, cut to
+ * the range's bounds, which move with splits and merges. Thread: worker. Scope: one per machine.
+ */
+
+import type { KeyValue, KeyValueReader } from "../../shared/range/key-value.ts";
+import { compareKeys, type RangeDescriptor } from "../../shared/range/range-descriptor.ts";
+import type { LogStore } from "../store/log-store.ts";
+
+export class RangeReader implements KeyValueReader {
+  /** Replaced when the bounds change. */
+  range: RangeDescriptor;
+  readonly #store: LogStore;
+
+  constructor(store: LogStore, range: RangeDescriptor) {
+    this.#store = store;
+    this.range = range;
+  }
+
+  get(key: Uint8Array): Uint8Array | null {
+    return this.#store.get(this.range.service, key);
+  }
+
+  scan(
+    start: Uint8Array,
+    end: Uint8Array | null,
+    maxEntries: number,
+    maxBytes: number,
+  ): readonly KeyValue[] {
+    const { range } = this;
+    const from = compareKeys(start, range.start) < 0 ? range.start : start;
+    const to = lower(end, range.end);
+    return this.#store.scan(range.service, from, to, { maxEntries, maxBytes });
+  }
+}
+
+/** The lower of two upper bounds; null stands for none. */
+function lower(one: Uint8Array | null, other: Uint8Array | null): Uint8Array | null {
+  if (one === null || other === null) return one ?? other;
+  return compareKeys(one, other) <= 0 ? one : other;
+}

@@ -1,0 +1,224 @@
+/**
+ * The log store over a table engine: turns records, entries and state into keys and values, gathers
+ * them, and commits what was gathered as one batch. See log-store.ts for the contract.
+ *
+ * Flow: replicated command, after the Raft core on main, before the state machine. Thread: worker.
+ * Scope: one per store folder.
+ */
+
+import { assert } from "../../shared/base/assert.ts";
+import { ownedCopy } from "../../shared/bytes/copy-bytes.ts";
+import { writeEntryRecord } from "../../shared/raft/disk-codec.ts";
+import { type Entry, entryBytes } from "../../shared/raft/entry.ts";
+import type { KeyValue, KeyValueWriter } from "../../shared/range/key-value.ts";
+import type { RangeId } from "../../shared/range/range-descriptor.ts";
+import type { ServiceId } from "../../shared/range/service-id.ts";
+import { visitEntries } from "./entry-reader.ts";
+import { LogShape } from "./log-shape.ts";
+import type { LogStore, OpenedRange, RangeRecord } from "./log-store.ts";
+import { LogSweeper } from "./log-sweeper.ts";
+import { openRanges } from "./open-ranges.ts";
+import { decodeRangeRecord, TOMBSTONE, writeRangeRecord } from "./range-record-codec.ts";
+import { COMMITS_MAX, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
+import { logKey, PART_BYTES, partKey, recordKey, stateBounds, stateKey } from "./store-schema.ts";
+import { WriteBatch } from "./write-batch.ts";
+
+export class EngineLogStore implements LogStore {
+  readonly opened: readonly OpenedRange[];
+  readonly #engine: StoreEngine;
+  readonly #shapes: Map<RangeId, LogShape>;
+  readonly #damaged: Set<RangeId>;
+  readonly #sweeper: LogSweeper;
+  /** Names of snapshot files, by range. */
+  readonly #installing = new Map<RangeId, string>();
+  readonly #writers = new Map<ServiceId, KeyValueWriter>();
+  readonly #spare: WriteBatch[] = [new WriteBatch(), new WriteBatch()];
+  #gathering = new WriteBatch();
+  #commitsUnderWay = 0;
+  #lastCommit: Promise<void> = Promise.resolve();
+
+  constructor(engine: StoreEngine) {
+    this.#engine = engine;
+    const { ranges, shapes, forgotten } = openRanges(engine);
+    this.opened = ranges;
+    this.#shapes = new Map(shapes);
+    this.#damaged = new Set(ranges.filter(({ damage }) => damage !== null).map(({ id }) => id));
+    this.#sweeper = new LogSweeper(engine, forgotten);
+    for (const { id, installing } of ranges) {
+      if (installing !== null) this.#installing.set(id, installing);
+    }
+  }
+
+  get gatheredBytes(): number {
+    return this.#gathering.bytes;
+  }
+
+  putRecord(record: RangeRecord): void {
+    const { id } = record.descriptor;
+    assert(!this.#damaged.has(id), "a damaged range is not written to");
+    assert(!this.#sweeper.has(id), "a range id is never used again");
+    const shape = this.#shapes.get(id);
+    if (shape === undefined) this.#shapes.set(id, LogShape.empty(record.compactedIndex));
+    else shape.compacted = record.compactedIndex;
+    const batch = this.#gathering;
+    const at = batch.writer.size;
+    writeRangeRecord(batch.writer, { record, installing: this.#installing.get(id) ?? null });
+    batch.putWritten(StoreTable.RECORDS, recordKey(id), at, batch.writer.size - at);
+  }
+
+  append(id: RangeId, entries: readonly Entry[]): void {
+    const first = entries[0];
+    if (first === undefined) return;
+    const shape = this.#shapeOf(id);
+    assert(first.index > shape.compacted, "what was compacted is not appended again");
+    this.truncate(id, first.index);
+    for (const entry of entries) this.#put(id, shape, entry);
+  }
+
+  truncate(id: RangeId, fromIndex: number): void {
+    const shape = this.#shapeOf(id);
+    if (fromIndex > shape.last) return;
+    for (let index = fromIndex; index <= shape.last; index++) this.#delete(id, shape, index);
+    shape.cut(fromIndex);
+  }
+
+  trim(id: RangeId, throughIndex: number, maxEntries: number): void {
+    const shape = this.#shapeOf(id);
+    assert(throughIndex <= shape.compacted, "the record says first what is trimmed");
+    const end = Math.min(throughIndex, shape.last, shape.first + maxEntries - 1);
+    for (let index = shape.first; index <= end; index++) this.#delete(id, shape, index);
+    if (end >= shape.first) shape.first = end + 1;
+  }
+
+  state(service: ServiceId): KeyValueWriter {
+    let writer = this.#writers.get(service);
+    if (writer === undefined) {
+      writer = {
+        put: (key, value) => {
+          this.#gathering.put(StoreTable.STATE, stateKey(service, key), value);
+        },
+        delete: (key) => this.#gathering.delete(StoreTable.STATE, stateKey(service, key)),
+      };
+      this.#writers.set(service, writer);
+    }
+    return writer;
+  }
+
+  forget(id: RangeId): void {
+    assert(!this.#damaged.has(id), "nothing of a damaged range is deleted");
+    this.#shapes.delete(id);
+    this.#gathering.put(StoreTable.RECORDS, recordKey(id), TOMBSTONE);
+    this.#sweeper.add(id);
+  }
+
+  beginInstall(record: RangeRecord, snapshotName: string): void {
+    this.#installing.set(record.descriptor.id, snapshotName);
+    this.putRecord(record);
+  }
+
+  endInstall(record: RangeRecord): void {
+    this.#installing.delete(record.descriptor.id);
+    this.putRecord(record);
+  }
+
+  commit(): Promise<void> {
+    assert(this.#commitsUnderWay < COMMITS_MAX, "at most two commits at a time");
+    const batch = this.#gathering;
+    this.#sweeper.sweep(batch);
+    // Not at once: what earlier calls have handed over must be durable when this one says so.
+    if (batch.count === 0) return this.#lastCommit;
+    this.#gathering = this.#spare.pop()!;
+    this.#commitsUnderWay += 1;
+    this.#lastCommit = this.#write(batch);
+    return this.#lastCommit;
+  }
+
+  async #write(batch: WriteBatch): Promise<void> {
+    // After a failure nothing goes on: the batch stays borrowed, the count stays up.
+    const forgotten = this.#sweeper.takeWaiting();
+    await this.#engine.commit(batch);
+    this.#sweeper.begin(forgotten);
+    batch.clear();
+    this.#spare.push(batch);
+    this.#commitsUnderWay -= 1;
+  }
+
+  readEntries(id: RangeId, low: number, high: number, maxBytes: number): readonly Entry[] {
+    const entries: Entry[] = [];
+    let bytes = 0;
+    const damage = visitEntries(this.#engine, id, { low, high }, (entry) => {
+      if (entry.index !== low + entries.length) return false;
+      bytes += entryBytes(entry);
+      if (bytes > maxBytes && entries.length > 0) return false;
+      entries.push(entry);
+      return true;
+    });
+    if (damage !== null && entries.length === 0) throw new Error(`range ${id}: ${damage}`);
+    return entries;
+  }
+
+  readRecord(id: RangeId): RangeRecord | null {
+    const bytes = this.#engine.get(StoreTable.RECORDS, recordKey(id));
+    return bytes === null ? null : (decodeRangeRecord(bytes)?.record ?? null);
+  }
+
+  get(service: ServiceId, key: Uint8Array): Uint8Array | null {
+    return this.#engine.get(StoreTable.STATE, stateKey(service, key));
+  }
+
+  scan(
+    service: ServiceId,
+    start: Uint8Array,
+    end: Uint8Array | null,
+    limits: { readonly maxEntries: number; readonly maxBytes: number },
+  ): readonly KeyValue[] {
+    const found: KeyValue[] = [];
+    let bytes = 0;
+    this.#engine.scan(StoreTable.STATE, stateBounds(service, start, end), (key, value) => {
+      bytes += value.length;
+      if (bytes > limits.maxBytes && found.length > 0) return false;
+      found.push({ key: ownedCopy(key, 1, key.length), value });
+      return found.length < limits.maxEntries;
+    });
+    return found;
+  }
+
+  usage(): StoreUsage {
+    return this.#engine.usage();
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  #shapeOf(id: RangeId): LogShape {
+    const shape = this.#shapes.get(id);
+    assert(shape !== undefined, "a range has a record before it has a log");
+    return shape;
+  }
+
+  #put(id: RangeId, shape: LogShape, entry: Entry): void {
+    const batch = this.#gathering;
+    const { index } = entry;
+    const at = batch.writer.size;
+    writeEntryRecord(batch.writer, entry);
+    const size = batch.writer.size - at;
+    const firstSize = Math.min(size, PART_BYTES);
+    batch.putWritten(StoreTable.LOG, logKey(id, index), at, firstSize);
+    let part = 0;
+    for (let from = PART_BYTES; from < size; from += PART_BYTES) {
+      part += 1;
+      const partSize = Math.min(PART_BYTES, size - from);
+      batch.putWritten(StoreTable.PARTS, partKey(id, index, part), at + from, partSize);
+    }
+    shape.add(index, part);
+  }
+
+  #delete(id: RangeId, shape: LogShape, index: number): void {
+    const batch = this.#gathering;
+    batch.delete(StoreTable.LOG, logKey(id, index));
+    for (let part = shape.takeParts(index); part > 0; part--) {
+      batch.delete(StoreTable.PARTS, partKey(id, index, part));
+    }
+  }
+}

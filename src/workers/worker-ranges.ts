@@ -1,0 +1,149 @@
+/**
+ * The ranges of a worker, put together: opens its stores, runs the ranges in them, and is the way
+ * to ranges elsewhere. Services register with `host` and `client` before `start`.
+ *
+ *   start:  replay what is committed -> tell main -> the first directory is there: serve
+ *   cycle:  rings drained -> hostTurn -> services -> clientTurn -> rings flushed
+ *   close:  everything proposed is settled -> state written -> stores closed
+ *
+ * Thread: worker. Scope: one per worker.
+ */
+
+import { mkdirSync } from "node:fs";
+import { storeFolder } from "../platform/data-folder.ts";
+import type { Log } from "../platform/log.ts";
+import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
+import { ServiceId } from "../shared/range/service-id.ts";
+import { storesOfThread } from "../shared/range/store-placement.ts";
+import { workerBoot } from "../shared/range/worker-life.ts";
+import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
+import { DEFAULT_COLLECT_LIMITS } from "./ranges/collector.ts";
+import { EMPTY_SERVICE } from "./ranges/empty-machine.ts";
+import { RingRangeClient } from "./ranges/range-client.ts";
+import { RingRangeHost } from "./ranges/range-host.ts";
+import type { LogStore } from "./store/log-store.ts";
+import { openLogStore } from "./store/open-log-store.ts";
+
+/** How often `settle` looks: a few times per commit. */
+const SETTLE_POLL_MS = 2;
+
+export interface WorkerRangesOptions {
+  readonly endpoint: RingEndpoint;
+  readonly boot: Pick<
+    WorkerBoot,
+    "threadIndex" | "threadCount" | "incarnation" | "config" | "storage"
+  >;
+  readonly log: Log;
+  /** Wall clock of the duty cycle. */
+  readonly nowMs: () => number;
+  /** Makes sure that a duty cycle follows, with the time taken. */
+  readonly wake: () => void;
+  /** The process must end. */
+  readonly onStoreFailure: (storeId: number, error: string) => void;
+}
+
+export class WorkerRanges {
+  readonly host: RingRangeHost;
+  readonly client: RingRangeClient;
+  readonly #options: WorkerRangesOptions;
+  #isAnnounced = false;
+  #isStarted = false;
+  #isClosed = false;
+  #onServing: (() => void) | null = null;
+
+  constructor(options: WorkerRangesOptions) {
+    this.#options = options;
+    const { endpoint, boot, nowMs, wake } = options;
+    const { storage, incarnation, config } = boot;
+    this.host = new RingRangeHost({
+      endpoint,
+      stores: openStores(boot),
+      processNumber: storage.processNumber,
+      limits: { ...DEFAULT_COLLECT_LIMITS, intervalMs: config.storage.collectIntervalMs },
+      nowMs,
+      clockMs: () => performance.now(),
+      wake,
+      onStoreFailure: (storeId, error) => this.#storeFailed(storeId, error),
+    });
+    this.client = new RingRangeClient({
+      endpoint,
+      boot: workerBoot(storage.processNumber, incarnation),
+      nowMs,
+      requestFlush: wake,
+    });
+    this.client.onDirectory(() => this.#serve());
+  }
+
+  /** Resolves when every key has its range, and this worker's are live or about to be. */
+  async start(): Promise<void> {
+    for (const service of Object.values(ServiceId)) {
+      if (!this.host.isRegistered(service)) this.host.register(service, EMPTY_SERVICE);
+    }
+    this.host.open();
+    this.#isStarted = true;
+    this.#options.wake();
+    await new Promise<void>((resolve) => {
+      this.#onServing = resolve;
+    });
+  }
+
+  /** In each duty cycle, before the services send what they have gathered. */
+  hostTurn(): void {
+    if (!this.#isStarted || this.#isClosed) return;
+    this.host.flush();
+    if (this.#isAnnounced) return;
+    if (this.host.isReplayed) {
+      this.#isAnnounced = true;
+      this.host.announce();
+    }
+  }
+
+  /** In each duty cycle, after the services. */
+  clientTurn(): void {
+    this.client.flush();
+  }
+
+  /** `thread` died, its life with the number `incarnation` with it, and its rings are replaced. */
+  peerLost(thread: number, incarnation: number): void {
+    this.host.peerLost(thread, incarnation);
+  }
+
+  /** Resolves when everything proposed here is settled, or time is up. */
+  async settle(timeoutMs: number): Promise<void> {
+    const endMs = performance.now() + timeoutMs;
+    while (this.client.openCount > 0 && performance.now() < endMs) {
+      this.#options.wake();
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
+    }
+  }
+
+  /** Writes the state that is only in memory and in the log, and closes the stores. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.host.close();
+  }
+
+  #serve(): void {
+    this.host.serve();
+    this.#onServing?.();
+    this.#onServing = null;
+  }
+
+  #storeFailed(storeId: number, error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    this.#options.log.error("store_failed", { store: storeId, error });
+    this.#options.onStoreFailure(storeId, text);
+  }
+}
+
+function openStores(boot: WorkerRangesOptions["boot"]): ReadonlyMap<number, LogStore> {
+  const { storage, config, threadIndex, threadCount } = boot;
+  const stores = new Map<number, LogStore>();
+  for (const storeId of storesOfThread(threadIndex, threadCount - 1, storage.storeCount)) {
+    const folder = storeFolder(storage.path, storeId);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    stores.set(storeId, openLogStore({ folder, durability: config.storage.durability }));
+  }
+  return stores;
+}

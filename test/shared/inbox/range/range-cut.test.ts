@@ -1,0 +1,326 @@
+/**
+ * Ranges that are split and merged while they are used: nothing is lost, doubled or left behind, at
+ * whatever moment the store was written.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { RecordReader } from "../../../../src/shared/bytes/record-reader.ts";
+import { RecordWriter } from "../../../../src/shared/bytes/record-writer.ts";
+import { InboxOp } from "../../../../src/shared/inbox/inbox-types.ts";
+import { writeInsert } from "../../../../src/shared/inbox/insert-codec.ts";
+import {
+  writeAttach,
+  writeCommit,
+  writeDetach,
+  writeInsertHeader,
+  writeOutboxDone,
+  writeSubscribe,
+} from "../../../../src/shared/inbox/log-command.ts";
+import {
+  bucketOf,
+  bucketOfId,
+  countersKey,
+  cutBefore,
+  endBucket,
+  firstBucket,
+  headKey,
+  makeId,
+  putRoutingKey,
+} from "../../../../src/shared/inbox/range/inbox-key.ts";
+import { InboxRange } from "../../../../src/shared/inbox/range/inbox-range.ts";
+import { COUNTER_COLUMNS, Counter } from "../../../../src/shared/metrics/counter-table.ts";
+import { compareKeys } from "../../../../src/shared/range/range-descriptor.ts";
+import { NO_LIMITS, place, RangeRecorder, WINDOW_BYTES } from "../../../helpers/inbox-rig.ts";
+import { MapKeyValues } from "../../../helpers/map-key-values.ts";
+import { message, OPTIONS } from "../../../helpers/service-workers.ts";
+
+const CLIENTS = 4;
+const NO_KEY = new Uint8Array(0);
+
+/** Ranges over all buckets, in one store; `starts` are their first buckets. */
+class CutRig {
+  readonly store = new MapKeyValues();
+  readonly counters = new Float64Array(COUNTER_COLUMNS);
+  readonly recorder = new RangeRecorder();
+  ranges: InboxRange[];
+  readonly tokens = new Array<number>(CLIENTS).fill(0);
+  #lastToken = 0;
+  #index = 0;
+  readonly #writer = new RecordWriter();
+  readonly #reader = new RecordReader();
+
+  constructor() {
+    this.ranges = [this.#open(NO_KEY, null)];
+    this.ranges[0]!.goLive();
+  }
+
+  rangeOf(bucket: number): InboxRange {
+    return this.ranges.find(({ state }) => bucket < state.buckets.end)!;
+  }
+
+  command(bucket: number, write: (writer: RecordWriter) => void): void {
+    this.#writer.clear();
+    write(this.#writer);
+    this.#reader.reset(this.#writer.bytes, 0, this.#writer.size);
+    this.#index += 1;
+    const context = { index: this.#index, nowMs: 0, boot: 1, thread: 1, isOwnBoot: true };
+    this.rangeOf(bucket).apply(this.#reader, context);
+    this.#reader.release();
+  }
+
+  attach(index: number, window: number, cleanStart = false, sessionExpirySeconds = 3600): void {
+    this.#lastToken += 1;
+    const token = this.#lastToken;
+    this.tokens[index] = token;
+    const clientId = `c${index}`;
+    const who = { tenantId: "t", clientId, userId: "user", epoch: token };
+    const how = { cleanStart, sessionExpirySeconds, receiveMaximum: window, will: null };
+    this.command(bucketOf("t", clientId), (writer) => {
+      writeAttach(writer, token, { ...who, ...how }, WINDOW_BYTES);
+    });
+  }
+
+  detach(index: number): void {
+    const at = place(`c${index}`, this.tokens[index]!);
+    const how = { sessionExpirySeconds: -1, discardWill: true };
+    this.command(at.bucket, (writer) => writeDetach(writer, at, 0, how));
+  }
+
+  subscribe(index: number): void {
+    const at = place(`c${index}`, this.tokens[index]!);
+    const subscription = { filter: "a", options: OPTIONS };
+    this.command(at.bucket, (writer) => writeSubscribe(writer, at, 1, 0, subscription));
+  }
+
+  commit(index: number, op: InboxOp, packetId: number): void {
+    const at = place(`c${index}`, this.tokens[index]!);
+    this.command(at.bucket, (writer) => writeCommit(writer, at, 1, op, packetId));
+  }
+
+  /** One command per range. */
+  insert(indexes: readonly number[], payload: string, qos: number): void {
+    for (const range of this.ranges) {
+      const receivers = indexes.flatMap((index) => {
+        const inbox = range.find("t", `c${index}`);
+        if (inbox === null) return [];
+        const form = { qos, retain: false, subscriptionIdentifiers: [], shareFilter: null };
+        return [{ incarnation: inbox.id, ...form }];
+      });
+      if (receivers.length === 0) continue;
+      this.command(bucketOfId(receivers[0]!.incarnation), (writer) => {
+        writeInsertHeader(writer, 1, NO_LIMITS);
+        writeInsert(writer, message({ payload, qos, receivedAtMs: 0 }), receivers);
+      });
+    }
+  }
+
+  split(bucket: number): void {
+    const range = this.rangeOf(bucket);
+    if (bucket <= range.state.buckets.first) return;
+    const right = range.splitOff(cutBefore(bucket), this.store);
+    this.ranges.splice(this.ranges.indexOf(range) + 1, 0, right);
+  }
+
+  merge(at: number): void {
+    if (this.ranges.length < 2) return;
+    const index = at % (this.ranges.length - 1);
+    this.ranges[index]!.absorb(this.ranges[index + 1]!);
+    this.ranges.splice(index + 1, 1);
+  }
+
+  save(): void {
+    for (const range of this.ranges) range.collect(this.store.writer);
+    this.store.commit();
+    for (const range of this.ranges) range.collected();
+  }
+
+  /** Everything is read again from the store. */
+  reopen(): void {
+    this.save();
+    const bounds = this.ranges.map(({ state }) => state.buckets);
+    for (const range of this.ranges) range.close();
+    this.ranges = bounds.map(({ first, end }) => {
+      return this.#open(cutBefore(first), end === 0x1000 ? null : cutBefore(end));
+    });
+    for (const { state } of this.ranges) {
+      state.isLive = true;
+      for (const attachments of state.attachments.values()) {
+        for (const inbox of attachments.values()) inbox.isReachable = true;
+      }
+    }
+  }
+
+  settle(): void {
+    for (const { id } of this.recorder.owed.splice(0)) {
+      this.command(bucketOfId(id), (writer) => writeOutboxDone(writer, id));
+    }
+  }
+
+  #open(start: Uint8Array, end: Uint8Array | null): InboxRange {
+    const output = this.recorder;
+    const range = new InboxRange({ start, end }, this.store, { output, counters: this.counters });
+    range.load();
+    return range;
+  }
+}
+
+const index = fc.nat(CLIENTS - 1);
+const actions = {
+  attach: fc.tuple(index, fc.integer({ min: 1, max: 3 })),
+  detach: index,
+  commit: fc.tuple(index, fc.constantFrom(0, 0, 1, 2), fc.integer({ min: 1, max: 6 })),
+  insert: fc.tuple(
+    fc.subarray([0, 1, 2, 3], { minLength: 1 }),
+    fc.constantFrom(1, 700),
+    fc.integer({ min: 1, max: 2 }),
+  ),
+};
+
+type Action = (rig: CutRig, isCut: boolean, number: number) => void;
+
+const buckets = Array.from({ length: CLIENTS }, (_, i) => bucketOf("t", `c${i}`));
+
+const action: fc.Arbitrary<Action> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: actions.attach.map(([client, window]): Action => {
+      return (rig) => rig.attach(client, window);
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: actions.detach.map(
+      (client): Action =>
+        (rig) =>
+          rig.detach(client),
+    ),
+  },
+  {
+    weight: 6,
+    arbitrary: actions.commit.map(([client, op, packetId]): Action => {
+      return (rig) => rig.commit(client, op as InboxOp, packetId);
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: actions.insert.map(([clients, size, qos]): Action => {
+      return (rig, _, number) => rig.insert(clients, `m${number}`.padEnd(size, "."), qos);
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: index.map(
+      (client): Action =>
+        (rig) =>
+          rig.subscribe(client),
+    ),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom(...buckets).map((bucket): Action => {
+      return (rig, isCut) => isCut && rig.split(bucket);
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.nat(3).map(
+      (at): Action =>
+        (rig, isCut) =>
+          isCut && rig.merge(at),
+    ),
+  },
+  { weight: 4, arbitrary: fc.constant<Action>((rig) => rig.save()) },
+  { weight: 2, arbitrary: fc.constant<Action>((rig, isCut) => isCut && rig.reopen()) },
+);
+
+test("range cut: sessions of ranges that are split and merged get what those of one range get", () => {
+  fc.assert(
+    fc.property(fc.array(action, { minLength: 20, maxLength: 80, size: "max" }), (walk) => {
+      const plain = new CutRig();
+      const cut = new CutRig();
+      walk.forEach((act, number) => {
+        act(plain, false, number);
+        act(cut, true, number);
+        const told = ({ recorder }: CutRig) => [recorder.pushes.length, recorder.commits];
+        assert.deepEqual(told(cut), told(plain));
+      });
+      for (const rig of [plain, cut]) {
+        for (let client = 0; client < CLIENTS; client++) rig.attach(client, 100);
+        for (const push of rig.recorder.pushes.slice()) {
+          const client = rig.tokens.indexOf(push.token);
+          if (client >= 0) rig.commit(client, InboxOp.ACKNOWLEDGED, push.packetId);
+        }
+      }
+      const pushesOf = ({ recorder }: CutRig) => {
+        return [...recorder.pushes].sort((left, right) => left.token - right.token);
+      };
+      assert.deepEqual(pushesOf(cut), pushesOf(plain));
+      for (const column of [Counter.PERSISTENT_SESSIONS, Counter.INBOX_MESSAGES]) {
+        assert.equal(cut.counters[column], plain.counters[column]);
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test("range cut: when all sessions are gone nothing is left but one counter per range", () => {
+  fc.assert(
+    fc.property(fc.array(action, { minLength: 20, maxLength: 80, size: "max" }), (walk) => {
+      const rig = new CutRig();
+      walk.forEach((act, number) => {
+        act(rig, true, number);
+      });
+      for (let client = 0; client < CLIENTS; client++) rig.attach(client, 1, true, 0);
+      rig.settle();
+      rig.save();
+      rig.save();
+      assert.ok(rig.store.size <= rig.ranges.length, `${rig.store.size} records`);
+      for (const { state } of rig.ranges) {
+        assert.deepEqual([state.tenants.size, state.shared.size, state.heldBytes], [0, 0, 0]);
+      }
+      while (rig.ranges.length > 1) rig.merge(0);
+      rig.save();
+      assert.ok(rig.store.size <= 1);
+      for (const column of [
+        Counter.PERSISTENT_SESSIONS,
+        Counter.INBOX_MESSAGES,
+        Counter.INBOX_BYTES,
+      ]) {
+        assert.equal(rig.counters[column], 0);
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test("range cut: the middle has about half of the load on either side, and buckets are not cut", () => {
+  const rig = new CutRig();
+  assert.equal(rig.ranges[0]!.middleKey(), null, "nothing to cut");
+  for (let client = 0; client < CLIENTS; client++) rig.attach(client, 1);
+  const middle = rig.ranges[0]!.middleKey();
+  assert.ok(middle !== null);
+  rig.split(firstBucket(middle));
+  assert.deepEqual(
+    rig.ranges.map(({ state }) => state.inboxes.size),
+    [2, 2],
+  );
+});
+
+test("range cut: wherever a range is cut in the hash space, a bucket is on one side, routed there", () => {
+  const routing = new Uint8Array(4);
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 4 }), fc.nat(4095), (cut, bucket) => {
+      const first = firstBucket(cut);
+      assert.equal(endBucket(cut), first);
+      assert.ok(first <= 0xfff);
+      if (first > 0) assert.equal(firstBucket(cutBefore(first)), first);
+      const isRight = bucket >= first;
+      putRoutingKey(routing, bucket);
+      for (const key of [routing, headKey(makeId(1, bucket)), countersKey(bucket)]) {
+        assert.equal(compareKeys(key, cut) >= 0, isRight);
+      }
+    }),
+  );
+});

@@ -1,0 +1,73 @@
+/** What of a stored session outlives the process. Times in milliseconds. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { InsertStatus } from "../../../../src/shared/inbox/inbox-types.ts";
+import { NO_LIMITS } from "../../../helpers/inbox-rig.ts";
+import { message } from "../../../helpers/service-workers.ts";
+import { SessionFixture, will } from "../../../helpers/session-fixture.ts";
+
+test("session: after a crash it is detached from then on, its will and its end follow", () => {
+  for (const isSaved of [true, false]) {
+    const fixture = new SessionFixture(isSaved);
+    const { rig } = fixture;
+    fixture.attach({ will: will(3), sessionExpirySeconds: 10 });
+    fixture.subscribe("a");
+    rig.nowMs = 50_000;
+    rig.crash();
+    assert.equal(rig.recorder.pushes.length + rig.recorder.replies.length, 0, "nobody is told");
+    rig.advance(2_999);
+    assert.deepEqual(fixture.wills, []);
+    rig.advance(1);
+    assert.deepEqual(fixture.wills, ["will"]);
+    rig.advance(6_999);
+    assert.equal(fixture.sessions, 1);
+    rig.advance(1);
+    assert.equal(fixture.sessions, 0);
+  }
+});
+
+test("session: what was owed and not done is owed again after a crash", () => {
+  for (const isSaved of [true, false]) {
+    const fixture = new SessionFixture(isSaved);
+    const { rig } = fixture;
+    fixture.attach({ will: will(0), sessionExpirySeconds: 10 });
+    fixture.subscribe("a");
+    fixture.insert("shared", { shareFilter: "$share/g/a" });
+    fixture.detach({ expirySeconds: 0 });
+    const kinds = rig.recorder.owed.map(({ owed }) => owed.kind);
+    assert.deepEqual(kinds, ["will", "routes", "redispatch"]);
+    rig.crash();
+    const again = rig.settle();
+    assert.deepEqual(
+      again.map(({ owed }) => owed.kind),
+      kinds,
+    );
+    assert.ok(again.every(({ requester }) => requester === null));
+    rig.crash();
+    assert.deepEqual(rig.settle(), []);
+  }
+});
+
+test("session: a long queue of one that has ended goes piece by piece, across a crash too", () => {
+  const fixture = new SessionFixture();
+  const { rig } = fixture;
+  fixture.attach();
+  fixture.detach();
+  const incarnation = rig.incarnation("c");
+  const form = { qos: 1, retain: false, subscriptionIdentifiers: [], shareFilter: null };
+  const room = { ...NO_LIMITS, sessionInboxSize: 100_000 };
+  for (let i = 0; i < 10_000; i++) rig.insert(message(), [{ incarnation, ...form }], room);
+  rig.save();
+  fixture.attach({ cleanStart: true });
+  assert.equal(fixture.messages, 5904);
+  rig.crash();
+  assert.equal(fixture.messages, 5904);
+  assert.equal(rig.insert(message(), [{ incarnation, ...form }])[0], InsertStatus.NO_INBOX);
+  rig.advance(0);
+  assert.equal(fixture.messages, 0);
+  rig.attach("c", 100, { cleanStart: true, sessionExpirySeconds: 0 });
+  rig.save();
+  rig.save();
+  assert.equal(rig.store.size, 1, "its counters");
+});

@@ -1,0 +1,162 @@
+/** What ranges do when something is damaged, full, lost or too much. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { listRanges } from "../../../src/main/ranges/list-ranges.ts";
+import { RefusalReason } from "../../../src/shared/range/refusal-reason.ts";
+import { StoreTable } from "../../../src/workers/store/store-engine.ts";
+import { RangeRig, SERVICE, soon } from "../../helpers/range-rig.ts";
+
+/** Flips a bit in each value of a table that `isWanted`. */
+function damage(rig: RangeRig, table: StoreTable, isWanted: (key: Uint8Array) => boolean): number {
+  let count = 0;
+  const rows = rig.disks[0]!.tables[table]!;
+  const wanted: [Uint8Array, Uint8Array][] = [];
+  rows.visit({ start: new Uint8Array(0), end: null }, (key, value) => {
+    if (isWanted(key)) wanted.push([key, value]);
+    return true;
+  });
+  for (const [key, value] of wanted) {
+    const rotten = value.slice();
+    rotten[rotten.length - 1]! ^= 1;
+    rows.set(key, rotten);
+    count += 1;
+  }
+  return count;
+}
+
+function isOfRange(id: number): (key: Uint8Array) => boolean {
+  return (key) => new DataView(key.buffer, key.byteOffset).getUint32(0) === id;
+}
+
+async function damagedNode(table: StoreTable): Promise<RangeRig> {
+  const rig = new RangeRig({ workers: 2, stores: 1 });
+  await rig.serve();
+  rig.propose(1, 10, 1);
+  rig.turn(1);
+  // Appended, and not collected: the entry is needed at the next start.
+  for (let round = 0; round < 10; round++) {
+    rig.mesh.pump(() => rig.turnAll());
+    await soon();
+  }
+  assert.ok(damage(rig, table, isOfRange(2)) > 0);
+  rig.boot();
+  await rig.serve();
+  return rig;
+}
+
+test("ranges: a range with a rotten log entry is set aside and named, the others serve", async () => {
+  const rig = await damagedNode(StoreTable.LOG);
+  const listing = listRanges(rig.main.groups).find(({ id }) => id === 2);
+  assert.equal(listing?.state, "damaged");
+  assert.equal(listing?.service, "inbox");
+  assert.match(listing?.damage ?? "", /entry|checksum/);
+  rig.propose(2, 10, 2);
+  await rig.settle();
+  assert.deepEqual(
+    rig.refused.map(({ command, reason }) => [command.number, reason]),
+    [[2, RefusalReason.DAMAGED]],
+  );
+  await assert.rejects(rig.main.lifeCycle.split(2, null), /set aside/);
+  assert.deepEqual(
+    listRanges(rig.main.groups).map(({ id, state }) => [id, state]),
+    [
+      [1, "serving"],
+      [2, "damaged"],
+      [3, "serving"],
+    ],
+  );
+});
+
+test("ranges: a range without a readable record leaves a hole, and no second bootstrap", async () => {
+  const rig = await damagedNode(StoreTable.RECORDS);
+  assert.deepEqual([...rig.main.groups.groups.keys()].sort(), [1, 3]);
+  const listing = listRanges(rig.main.groups).find(({ id }) => id === 2);
+  assert.deepEqual([listing?.state, listing?.service], ["damaged", null]);
+  assert.equal(rig.worker(1).client.ownerThread(SERVICE, Uint8Array.of(10)), 0);
+  rig.propose(2, 10, 2);
+  await rig.settle();
+  assert.deepEqual(
+    rig.refused.map(({ reason }) => reason),
+    [RefusalReason.UNAVAILABLE],
+  );
+});
+
+test("ranges: after a failed commit nothing is acknowledged and the process is told to end", async () => {
+  const rig = new RangeRig({ workers: 1, stores: 1, holdsCommits: true });
+  await rig.serve();
+  rig.propose(1, 10, 1);
+  for (let round = 0; rig.commits.length === 0; round++) {
+    assert.ok(round < 100);
+    rig.turnAll();
+    rig.mesh.deliver(1, 0);
+    rig.mesh.deliver(0, 1);
+  }
+  rig.commits.splice(0)[0]!.fail(new Error("EIO"));
+  await soon();
+  assert.match(JSON.stringify(rig.fatal), /"storeId":1/);
+  rig.propose(1, 10, 2);
+  await rig.settle();
+  assert.equal(rig.acknowledged.length, 0);
+});
+
+test("ranges: a dead worker's open commands are refused as lost, later ones served again", async () => {
+  const rig = new RangeRig({ workers: 2, stores: 2, holdsCommits: true });
+  await rig.serve();
+  rig.propose(2, 10, 1);
+  rig.turn(2);
+  rig.restartWorker(1);
+  rig.turn(0);
+  rig.mesh.deliver(0, 2);
+  assert.deepEqual(
+    rig.refused.map(({ reason }) => reason),
+    [RefusalReason.LOST],
+  );
+  await rig.serve();
+  rig.propose(2, 10, 2);
+  await rig.settle();
+  assert.deepEqual(
+    rig.acknowledged.map(({ number }) => number),
+    [2],
+  );
+});
+
+test("ranges: a full disk is told to every worker, and its end too", async () => {
+  const rig = new RangeRig({ workers: 2, stores: 1 });
+  await rig.serve();
+  const seen = () => rig.workers.map(({ client }) => client.isDiskFull);
+  assert.deepEqual(seen(), [false, false]);
+  rig.main.groups.setDiskFull(true);
+  await rig.settle();
+  assert.deepEqual(seen(), [true, true]);
+  rig.propose(1, 10, 1);
+  await rig.settle();
+  assert.equal(rig.acknowledged.length, 1, "what must go on goes on");
+  rig.main.groups.setDiskFull(false);
+  await rig.settle();
+  assert.deepEqual(seen(), [false, false]);
+});
+
+test("range client: too much unsettled is congestion, and its end is told once", async () => {
+  const unsettledBytes = 1000;
+  const rig = new RangeRig({ workers: 1, stores: 1, holdsCommits: true, unsettledBytes });
+  await rig.serve();
+  const { client } = rig.worker(1);
+  let reliefs = 0;
+  client.onRelief = () => {
+    reliefs += 1;
+  };
+  let number = 0;
+  while (!client.isCongested) {
+    rig.propose(1, 10, ++number);
+    rig.turn(1);
+    assert.ok(number < 1000);
+  }
+  // A command has 6 bytes, the batch around it 43.
+  assert.equal(number, Math.ceil((unsettledBytes + 1) / 49));
+  assert.equal(reliefs, 0);
+  await rig.settle();
+  assert.equal(client.isCongested, false);
+  assert.equal(reliefs, 1);
+  assert.equal(rig.acknowledged.length, number);
+});

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { CommitWatchdog } from "../../../src/workers/store/commit-watchdog.ts";
+import { LmdbEngine } from "../../../src/workers/store/lmdb-engine.ts";
+import { StoreTable } from "../../../src/workers/store/store-engine.ts";
+import { boundsFrom } from "../../../src/workers/store/store-schema.ts";
+import { WriteBatch } from "../../../src/workers/store/write-batch.ts";
+import { patterned, scratchFolder } from "./store-fixtures.ts";
+
+function batchOf(count: number, valueBytes: number): WriteBatch {
+  const batch = new WriteBatch();
+  for (let at = 0; at < count; at++) {
+    batch.put(StoreTable.LOG, patterned(12, at), patterned(valueBytes, at));
+  }
+  return batch;
+}
+
+test("lmdb engine: durability os reports commits before they are flushed, and flushes them", async (t) => {
+  const folder = scratchFolder(t);
+  const engine = new LmdbEngine({ folder, durability: "os", flushThreads: 3 });
+  for (let round = 0; round < 50; round++) {
+    await engine.commit(batchOf(round + 1, 500));
+    assert.equal(engine.count(StoreTable.LOG, boundsFrom(0)), round + 1);
+  }
+  await engine.close();
+  // Whether it was flushed is seen by the restore that trusts nothing else.
+  process.env["LMDB_RESTORE"] = "safe";
+  t.after(() => delete process.env["LMDB_RESTORE"]);
+  const again = new LmdbEngine({ folder });
+  assert.equal(again.count(StoreTable.LOG, boundsFrom(0)), 50);
+  await again.close();
+});
+
+test("lmdb engine: a scan that is broken off leaves no reader behind that keeps pages", async (t) => {
+  const engine = new LmdbEngine({ folder: scratchFolder(t) });
+  await engine.commit(batchOf(100, 1000));
+  for (let round = 0; round < 300; round++) {
+    engine.scan(StoreTable.LOG, boundsFrom(0), () => false);
+    engine.scanKeys(StoreTable.LOG, boundsFrom(0), () => false);
+    await engine.commit(batchOf(100, 1000));
+  }
+  const { fileBytes, liveBytes } = engine.usage();
+  assert.ok(fileBytes < 6 * liveBytes, `${fileBytes} bytes for ${liveBytes}`);
+  await engine.close();
+});
+
+test("commit watchdog: a commit that never ends is given up", async () => {
+  const watchdog = new CommitWatchdog(8);
+  await assert.rejects(watchdog.watch(new Promise(() => {})), /the disk does not answer/);
+  watchdog.stop();
+});
+
+test("commit watchdog: settles as the commit does", async () => {
+  const watchdog = new CommitWatchdog(60_000);
+  await watchdog.watch(Promise.resolve());
+  await assert.rejects(watchdog.watch(Promise.reject(new Error("no"))), /no/);
+});
