@@ -14,7 +14,6 @@
 import { assert } from "../base/assert.ts";
 import { RecordReader } from "../bytes/record-reader.ts";
 import { RecordWriter } from "../bytes/record-writer.ts";
-import type { SubscriptionOptions } from "../inbox/inbox-types.ts";
 import { behind, nameOf } from "../range/key-bytes.ts";
 import type { KeyValueReader, KeyValueWriter } from "../range/key-value.ts";
 import { compareKeys, type RangeDescriptor } from "../range/range-descriptor.ts";
@@ -22,6 +21,7 @@ import type { ApplyContext, RangeStateMachine } from "../range/range-state-machi
 import { distKey, distRangeKey, longDistKey, numberOfLongKey } from "./dist-key.ts";
 import {
   type DistLogHandler,
+  type RouteOptions,
   readDistLog,
   readRoute,
   readRouteOptions,
@@ -36,7 +36,7 @@ const PAGE = { entries: 4096, bytes: 1024 * 1024 };
 /** What a range of routes tells its worker. */
 export interface DistOutput {
   /** Every worker must match it from now on, then `answer`. */
-  routeAdded(route: StoredRoute, options: SubscriptionOptions, answer: DistAnswer | null): void;
+  routeAdded(route: StoredRoute, options: RouteOptions, answer: DistAnswer | null): void;
   /** No worker may match it from now on, then `answer`. */
   routeRemoved(route: StoredRoute, answer: DistAnswer | null): void;
   /** There is nothing to do: answer. */
@@ -52,7 +52,7 @@ export interface DistAnswer {
 /** A route as stored. */
 export interface RouteRecord {
   readonly route: StoredRoute;
-  readonly options: SubscriptionOptions;
+  readonly options: RouteOptions;
 }
 
 /** What is not in the store as it should be; null: to be deleted. */
@@ -101,7 +101,7 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
     this.#context = null;
   }
 
-  add(request: number, route: StoredRoute, options: SubscriptionOptions): void {
+  add(request: number, route: StoredRoute, options: RouteOptions): void {
     const key = this.#keyOf(route) ?? this.#newLongKey(route);
     const previous = this.#read(key);
     const answer = this.#answer(request);
