@@ -15,13 +15,21 @@
 import { assert } from "../base/assert.ts";
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
-import type { SubscriptionOptions } from "../inbox/inbox-types.ts";
 
 const ADD = 1;
 const REMOVE = 2;
 const QOS = 0b11;
 const NO_LOCAL = 0b100;
 const RETAIN_AS_PUBLISHED = 0b1000;
+
+/** How the session wants what matches. */
+export interface RouteOptions {
+  readonly qos: number;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  /** 0 = none; else 1..268435455. */
+  readonly subscriptionIdentifier: number;
+}
 
 /** A filter that a stored session wants, alone or as a member of a shared group. */
 export interface StoredRoute {
@@ -44,7 +52,7 @@ export function writeRouteAdd(
   writer: RecordWriter,
   request: number,
   route: StoredRoute,
-  options: SubscriptionOptions,
+  options: RouteOptions,
 ): void {
   writer.u8(ADD);
   writer.u32(request);
@@ -58,14 +66,14 @@ export function writeRouteRemove(writer: RecordWriter, request: number, route: S
   writeRoute(writer, route);
 }
 
-export function writeRouteOptions(writer: RecordWriter, options: SubscriptionOptions): void {
+export function writeRouteOptions(writer: RecordWriter, options: RouteOptions): void {
   const noLocal = options.noLocal ? NO_LOCAL : 0;
   const retain = options.retainAsPublished ? RETAIN_AS_PUBLISHED : 0;
   writer.u8(options.qos | noLocal | retain);
   writer.u32(options.subscriptionIdentifier);
 }
 
-export function readRouteOptions(reader: RecordReader): SubscriptionOptions {
+export function readRouteOptions(reader: RecordReader): RouteOptions {
   const flags = reader.u8();
   return {
     qos: flags & QOS,
@@ -76,7 +84,7 @@ export function readRouteOptions(reader: RecordReader): SubscriptionOptions {
 }
 
 export interface DistLogHandler {
-  add(request: number, route: StoredRoute, options: SubscriptionOptions): void;
+  add(request: number, route: StoredRoute, options: RouteOptions): void;
   remove(request: number, route: StoredRoute): void;
 }
 

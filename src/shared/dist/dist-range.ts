@@ -14,7 +14,6 @@
 import { assert } from "../base/assert.ts";
 import { RecordReader } from "../bytes/record-reader.ts";
 import { RecordWriter } from "../bytes/record-writer.ts";
-import type { SubscriptionOptions } from "../inbox/inbox-types.ts";
 import { behind, nameOf } from "../range/key-bytes.ts";
 import type { KeyValueReader, KeyValueWriter } from "../range/key-value.ts";
 import { compareKeys, type RangeDescriptor } from "../range/range-descriptor.ts";
@@ -22,6 +21,7 @@ import type { ApplyContext, RangeStateMachine } from "../range/range-state-machi
 import { distKey, distRangeKey, longDistKey, numberOfLongKey } from "./dist-key.ts";
 import {
   type DistLogHandler,
+  type RouteOptions,
   readDistLog,
   readRoute,
   readRouteOptions,
@@ -36,7 +36,7 @@ const PAGE = { entries: 4096, bytes: 1024 * 1024 };
 /** What a range of routes tells its worker. */
 export interface DistOutput {
   /** Every worker must match it from now on, then `answer`. */
-  routeAdded(route: StoredRoute, options: SubscriptionOptions, answer: DistAnswer | null): void;
+  routeAdded(route: StoredRoute, options: RouteOptions, answer: DistAnswer | null): void;
   /** No worker may match it from now on, then `answer`. */
   routeRemoved(route: StoredRoute, answer: DistAnswer | null): void;
   /** There is nothing to do: answer. */
@@ -52,7 +52,7 @@ export interface DistAnswer {
 /** A route as stored. */
 export interface RouteRecord {
   readonly route: StoredRoute;
-  readonly options: SubscriptionOptions;
+  readonly options: RouteOptions;
 }
 
 /** What is not in the store as it should be; null: to be deleted. */
@@ -101,7 +101,7 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
     this.#context = null;
   }
 
-  add(request: number, route: StoredRoute, options: SubscriptionOptions): void {
+  add(request: number, route: StoredRoute, options: RouteOptions): void {
     const key = this.#keyOf(route) ?? this.#newLongKey(route);
     const previous = this.#read(key);
     const answer = this.#answer(request);
@@ -154,8 +154,8 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
 
   goLive(): void {}
 
-  splitOff(at: Uint8Array): DistRange {
-    const right = new DistRange({ start: at, end: this.#end }, this.#options);
+  splitOff(at: Uint8Array, reader: KeyValueReader): DistRange {
+    const right = new DistRange({ start: at, end: this.#end }, { ...this.#options, reader });
     this.#eachNow((key, record) => {
       if (compareKeys(key, at) < 0) return;
       right.#count += 1;
@@ -163,12 +163,10 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
     });
     this.#count -= right.#count;
     this.#end = at;
-    for (const changes of [this.#collecting, this.#changes]) {
-      for (const [name, change] of changes) {
-        if (compareKeys(change.key, at) < 0) continue;
-        changes.delete(name);
-        right.#changes.set(name, change);
-      }
+    for (const [name, change] of this.#changes) {
+      if (compareKeys(change.key, at) < 0) continue;
+      this.#changes.delete(name);
+      right.#changes.set(name, change);
     }
     for (const name of right.#long.keys()) this.#long.delete(name);
     right.#lastNumber = this.#lastNumber;
@@ -177,9 +175,7 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
 
   absorb(right: RangeStateMachine): void {
     assert(right instanceof DistRange, "a neighbour of the same service");
-    for (const changes of [right.#collecting, right.#changes]) {
-      for (const [name, change] of changes) this.#changes.set(name, change);
-    }
+    for (const [name, change] of right.#changes) this.#changes.set(name, change);
     for (const [name, key] of right.#long) this.#long.set(name, key);
     this.#lastNumber = Math.max(this.#lastNumber, right.#lastNumber);
     this.#count += right.#count;

@@ -169,7 +169,7 @@ test("dist range: a crash, a cut and a merge at any place change nothing", () =>
           log = [];
         } else if (after === "split" && worker.ranges.length === 1) {
           const middle = first!.middleKey();
-          if (middle !== null) worker.ranges.push(first!.splitOff(middle));
+          if (middle !== null) worker.ranges.push(first!.splitOff(middle, store));
         } else if (after === "merge" && worker.ranges.length === 2) {
           first!.absorb(worker.ranges.pop()!);
         } else if (after === "crash") {
