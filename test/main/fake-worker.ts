@@ -17,7 +17,7 @@ import type {
 
 export interface FakeWorkerCommand {
   readonly worker: number;
-  readonly action: "throw" | "exit" | "report";
+  readonly action: "throw" | "exit" | "report" | "store-fails";
 }
 
 /** Answer to "report": what the worker knows. */
@@ -65,6 +65,7 @@ channel.onmessage = (event) => {
   if (data.worker !== boot.threadIndex) return;
   if (data.action === "throw") setImmediate(() => explode());
   if (data.action === "exit") process.exit(7);
+  if (data.action === "store-fails") send({ type: "store_failed", storeId: 3, error: "EIO" });
   if (data.action === "report") {
     const report: FakeWorkerReport = {
       worker: boot.threadIndex,

@@ -166,6 +166,18 @@ test("worker pool: deaths in quick succession end it", async (t) => {
   assert.match(fatal[0]?.message ?? "", /keep dying/);
 });
 
+test("worker pool: a store that fails ends everything, and nothing is restarted", async (t) => {
+  const { pool, fatal, command, log } = createPool(t, 2);
+  await pool.start();
+  command(2, "store-fails");
+  await eventually(() => fatal.length > 0, "the failure is told");
+  assert.equal(fatal[0]?.exitCode, 1);
+  assert.match(fatal[0]?.message ?? "", /store 3 could not be written.*EIO/);
+  command(1, "exit");
+  await eventually(() => pool.counts.ready === 1, "worker 1 has ended");
+  assert.ok(!log.events().includes("worker_restarting"));
+});
+
 test("worker pool: a listener that cannot be opened at start ends it with 69 and a remedy", async (t) => {
   const { pool } = createPool(t, 2, "listen-fails");
   await assert.rejects(pool.start(), (error) => {

@@ -107,6 +107,8 @@ async function runSeed(seed: number, crashes: number, restartsWorkers: boolean):
   checkBounds(run, seed);
   // Nobody waits for an answer that never comes.
   for (const { client } of rig.workers) assert.equal(client.openCount, 0, `seed ${seed}`);
+  // Nothing is refused while all workers live: what a directory names is served.
+  if (!restartsWorkers) assert.deepEqual(rig.refused, [], `seed ${seed}`);
   rig.boot();
   await rig.serve();
   check(run, seed);

@@ -121,6 +121,27 @@ test("ranges: a dead worker's open commands are refused as lost, later ones serv
   );
 });
 
+test("ranges: what a dead worker left in the log is done, and not answered", async () => {
+  const rig = new RangeRig({ workers: 2, stores: 2, holdsCommits: true });
+  await rig.serve();
+  rig.propose(2, 10, 1);
+  for (let round = 0; rig.commits.length === 0; round++) {
+    assert.ok(round < 100);
+    rig.turnAll();
+    rig.mesh.deliver(2, 0);
+    rig.mesh.deliver(0, 1);
+  }
+  // Durable, and its worker dies before main hears of it.
+  rig.completeCommit(0);
+  await soon();
+  rig.restartWorker(1);
+  await rig.serve();
+  await rig.settle();
+  assert.deepEqual(rig.lists().get(10), [{ proposer: 2, number: 1 }]);
+  assert.equal(rig.acknowledged.length, 0);
+  assert.equal(rig.refused[0]?.reason, RefusalReason.LOST);
+});
+
 test("ranges: a full disk is told to every worker, and its end too", async () => {
   const rig = new RangeRig({ workers: 2, stores: 1 });
   await rig.serve();

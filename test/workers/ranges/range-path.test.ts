@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RangeRig, SERVICE } from "../../helpers/range-rig.ts";
+import { RangeRig, SERVICE, soon } from "../../helpers/range-rig.ts";
 
 test("ranges: a first start creates one range per service and store, and serves", async () => {
   const rig = new RangeRig({ workers: 2, stores: 2 });
@@ -148,4 +148,54 @@ test("ranges: a merge brings neighbours together, and commands follow", async ()
   const next = rig.main.lifeCycle.split(2, null);
   await rig.settle();
   assert.equal((await next).id, right.id + 1, "an id is not given out again");
+});
+
+test("ranges: a merge that a crash interrupts waits for the right-hand range's log", async () => {
+  const rig = new RangeRig({ workers: 1, stores: 1, holdsCommits: true });
+  await rig.serve();
+  for (const key of [10, 20, 30, 40]) rig.propose(1, key, 1);
+  await rig.settle();
+  const split = rig.main.lifeCycle.split(2, Uint8Array.of(25));
+  await rig.settle();
+  await split;
+  const step = async (until: () => boolean, completes: () => boolean) => {
+    for (let round = 0; !until(); round++) {
+      assert.ok(round < 200);
+      rig.turnAll();
+      rig.mesh.deliver(1, 0);
+      rig.mesh.deliver(0, 1);
+      if (!completes()) continue;
+      for (const { complete } of rig.commits.splice(0)) complete();
+      await soon();
+    }
+  };
+  // The clock stands still: what follows the first collection is in the right-hand log only.
+  for (const number of [2, 3]) {
+    const acknowledged = rig.acknowledged.length + 2;
+    for (const key of [30, 40]) rig.propose(1, key, number);
+    await step(
+      () => rig.acknowledged.length === acknowledged,
+      () => true,
+    );
+  }
+  rig.main.lifeCycle.merge(2).catch(() => {});
+  const owned = () => rig.worker(1).host.ownedBy(SERVICE).length;
+  // All but the commit that takes the range over.
+  await step(
+    () => owned() === 1,
+    () => owned() > 1,
+  );
+  rig.boot();
+  await rig.serve();
+  await rig.settle();
+  rig.main.tick(rig.nowMs);
+  await rig.settle();
+  assert.equal(owned(), 1);
+  for (const key of [30, 40]) {
+    const numbers = rig
+      .lists()
+      .get(key)
+      ?.map(({ number }) => number);
+    assert.deepEqual(numbers, [1, 2, 3], `key ${key}`);
+  }
 });

@@ -160,6 +160,6 @@ test("inbox range: nothing lost, QoS 2 never twice, order and window kept, over 
       assert.equal(client.rig.counters[Counter.INBOX_MESSAGES], 0);
       assert.equal(client.rig.counters[Counter.INBOX_BYTES], 0);
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });

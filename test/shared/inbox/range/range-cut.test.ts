@@ -261,7 +261,7 @@ test("range cut: sessions of ranges that are split and merged get what those of 
         assert.equal(cut.counters[column], plain.counters[column]);
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 
@@ -291,7 +291,7 @@ test("range cut: when all sessions are gone nothing is left but one counter per 
         assert.equal(rig.counters[column], 0);
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 

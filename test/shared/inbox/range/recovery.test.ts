@@ -163,7 +163,7 @@ test("inbox range: read again at any moment it is the same, and tells the same",
       }
       assert.deepEqual(dumpRange(forgetful.rig.range), dumpRange(plain.rig.range));
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 
