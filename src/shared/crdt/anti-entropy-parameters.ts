@@ -5,6 +5,8 @@ export interface AntiEntropyParameters {
   readonly batchIntervalMs: number;
   /** Values in one delta. */
   readonly entriesMax: number;
+  /** Bytes of these values, roughly; a larger value goes alone. */
+  readonly deltaBytesMax: number;
   /** A delta or probe without an answer is sent again after this, times the attempts so far ... */
   readonly resendMs: number;
   /** ... but after no more than this. */
@@ -17,10 +19,14 @@ export interface AntiEntropyParameters {
   readonly retentionMs: number;
 }
 
-/** BifroMQ's values, except for half its batching delay and a day's memory of ended lives. */
+/**
+ * BifroMQ's values, except for half its batching delay, a limit in bytes, and a day's memory of
+ * ended lives.
+ */
 export const ANTI_ENTROPY_DEFAULTS: AntiEntropyParameters = {
   batchIntervalMs: 100,
   entriesMax: 1_024,
+  deltaBytesMax: 262_144,
   resendMs: 500,
   resendMaxMs: 2_000,
   attemptsMax: 10,

@@ -169,7 +169,8 @@ export class AntiEntropy {
 
   /** To somebody who is no neighbour here: without acks, its next comparison sees to the rest. */
   #sendUnasked(to: ReplicaId, dots: CausalContext): void {
-    const { delta } = this.#map.deltaOf(dots, this.#parameters.entriesMax);
+    const { entriesMax, deltaBytesMax } = this.#parameters;
+    const { delta } = this.#map.deltaOf(dots, entriesMax, deltaBytesMax);
     this.#send(to, encodeCrdt({ kind: CrdtMessageKind.DELTA, index: 0, delta }));
   }
 

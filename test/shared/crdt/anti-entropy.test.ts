@@ -107,6 +107,18 @@ test("anti-entropy: a newcomer gets everything, in parts of limited size", () =>
   assert.equal(newcomer.map.historySize, 1);
 });
 
+test("anti-entropy: large values leave in messages of limited size, one above it alone", () => {
+  const network = new CrdtNetwork(2, 5, { deltaBytesMax: 20_000 });
+  const [first, second] = firstTwo(network);
+  for (let i = 0; i < 40; i++) network.put(first, `k${i}`, "v".repeat(3_000));
+  network.put(first, "large", "v".repeat(50_000));
+  assert.ok(network.converge(10_000) < 3_000);
+  assert.equal(second.map.size, 41);
+  const largest = network.largestMessageBytes;
+  assert.ok(largest > 50_000 && largest < 50_200, `${largest}`);
+  assert.ok(network.bytes < 40 * 3_100 + 50_200 + 2_000, "and nothing is sent twice");
+});
+
 test("anti-entropy: entries of a dead node are adopted or removed by one, and its life forgotten", () => {
   const network = new CrdtNetwork(4, 6, { retentionMs: 60_000 });
   const [dead, cleaner] = firstTwo(network);
