@@ -25,6 +25,11 @@ export interface SwimParameters {
   readonly suspicionMultiplier: number;
   /** Longest suspicion, as a multiple of the shortest. */
   readonly suspicionMaxMultiplier: number;
+  /**
+   * Periods before the end of a suspicion at which the suspect is called once more, by stream; two
+   * retransmissions of TCP fit into the default.
+   */
+  readonly lastCallPeriods: number;
   /** Intervals grow up to this factor while this member itself is unwell. */
   readonly awarenessMax: number;
   /** Up to this many members, one accuser is not enough to declare a member dead. */
@@ -68,6 +73,7 @@ export const SWIM_DEFAULTS: SwimParameters = {
   retransmitMultiplier: 4,
   suspicionMultiplier: 4,
   suspicionMaxMultiplier: 6,
+  lastCallPeriods: 2,
   awarenessMax: 8,
   smallClusterSize: 5,
   smallClusterWaitMs: 30_000,
@@ -96,6 +102,10 @@ export function assertParameters(parameters: SwimParameters): void {
   assert(parameters.gossipFanout >= 1, "gossip goes somewhere");
   assert(parameters.awarenessMax >= 1, "the awareness factor is at least one");
   assert(parameters.suspicionMaxMultiplier >= 1, "the longest suspicion is not below the shortest");
+  assert(
+    parameters.lastCallPeriods >= 0 && parameters.lastCallPeriods <= parameters.suspicionMultiplier,
+    "a suspicion has room for its last call",
+  );
   assert(parameters.membersMax >= 2, "a cluster has room for two");
   assert(
     parameters.joinRetryMs > 0 && parameters.joinRetryMaxMs >= parameters.joinRetryMs,

@@ -285,6 +285,7 @@ export class Swim {
     switch (message.kind) {
       case MessageKind.PING:
         this.#answers.handlePing(message, sender, channel);
+        this.#synchronizer.handleProbed(sender, nowMs);
         return;
       case MessageKind.PING_REQUEST:
         this.#answers.handlePingRequest(message, sender, nowMs);
@@ -306,16 +307,17 @@ export class Swim {
         this.#synchronizer.handleSync(message, sender, nowMs);
         return;
       case MessageKind.CLAIM:
-        this.#handleClaim(message.claim, sender, nowMs);
+        this.#handleClaim(message.claim, sender, channel, nowMs);
     }
   }
 
-  #handleClaim(claim: Claim, sender: Sender, nowMs: number): void {
+  #handleClaim(claim: Claim, sender: Sender, channel: Channel, nowMs: number): void {
     const reminder = this.#membership.reminderFor(sender, claim);
     this.#membership.apply(claim, nowMs);
     if (reminder === null) return;
     const message = { kind: MessageKind.CLAIM, claim: reminder };
-    this.#outbox.packet(sender.address, [message], this.self.nodeId);
+    if (channel === "stream") this.#outbox.stream(sender.address, message);
+    else this.#outbox.packet(sender.address, [message], this.self.nodeId);
   }
 
   /**
