@@ -1,5 +1,7 @@
 /** Knobs of the anti-entropy between nodes; times in milliseconds. */
 
+import { assert } from "../base/assert.ts";
+
 export interface AntiEntropyParameters {
   /** Changes are gathered for this long before they leave as one delta. */
   readonly batchIntervalMs: number;
@@ -33,3 +35,11 @@ export const ANTI_ENTROPY_DEFAULTS: AntiEntropyParameters = {
   probeIntervalMs: 10_000,
   retentionMs: 24 * 3_600_000,
 };
+
+/** Without these nothing would ever be told, or a timer ring for ever. */
+export function assertAntiEntropyParameters(parameters: AntiEntropyParameters): void {
+  const { batchIntervalMs, entriesMax, resendMs, resendMaxMs, attemptsMax } = parameters;
+  assert(batchIntervalMs >= 0 && resendMs > 0 && resendMaxMs >= resendMs, "resending takes time");
+  assert(entriesMax >= 1 && attemptsMax >= 1, "something is told, at least once");
+  assert(parameters.probeIntervalMs > 0 && parameters.retentionMs > 0, "intervals are positive");
+}

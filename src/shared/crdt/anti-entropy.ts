@@ -15,7 +15,11 @@
  */
 
 import type { Prng } from "../base/prng.ts";
-import { ANTI_ENTROPY_DEFAULTS, type AntiEntropyParameters } from "./anti-entropy-parameters.ts";
+import {
+  ANTI_ENTROPY_DEFAULTS,
+  type AntiEntropyParameters,
+  assertAntiEntropyParameters,
+} from "./anti-entropy-parameters.ts";
 import type { CausalContext, ReplicaId } from "./causal-context.ts";
 import { Compaction } from "./compaction.ts";
 import { decodeCrdt, encodeCrdt } from "./crdt-codec.ts";
@@ -59,6 +63,7 @@ export class AntiEntropy {
   #malformed = 0;
 
   constructor(map: OrMap, prng: Prng, parameters: AntiEntropyParameters = ANTI_ENTROPY_DEFAULTS) {
+    assertAntiEntropyParameters(parameters);
     this.#map = map;
     this.#prng = prng;
     this.#parameters = parameters;

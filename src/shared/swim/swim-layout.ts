@@ -38,6 +38,7 @@ import type { WireReader } from "../bytes/wire-reader.ts";
 import {
   ADDRESS_BYTES_MAX,
   INCARNATION_MAX,
+  METADATA_BYTES_MAX,
   type NodeId,
   START_EPOCH_MAX,
   type Version,
@@ -56,6 +57,8 @@ export const SYNC_REPLY_WANTED = 1;
 export const CLAIM_KIND = 16;
 /** An alive claim with an address of one byte and no metadata. */
 export const CLAIM_BYTES_MIN = 1 + 16 + 10 + 1 + 2 + 2;
+/** An alive claim with the longest address and metadata. */
+export const CLAIM_BYTES_MAX = CLAIM_BYTES_MIN - 1 + ADDRESS_BYTES_MAX + METADATA_BYTES_MAX;
 /** As CLAIM_BYTES_MIN, plus status, version and age. No row is smaller: bounds a row count. */
 export const ROW_BYTES_MIN = CLAIM_BYTES_MIN - 1 + 15;
 

@@ -96,19 +96,35 @@ export const SWIM_DEFAULTS: SwimParameters = {
  * The relations without which the protocol does not work; the shell checks an operator's values.
  */
 export function assertParameters(parameters: SwimParameters): void {
-  const { probeIntervalMs, probeTimeoutMs, gossipIntervalMs } = parameters;
-  assert(probeTimeoutMs > 0 && gossipIntervalMs > 0, "intervals are positive");
+  for (const name of INTERVALS) assert(parameters[name] > 0, `${name} is positive`);
+  for (const name of FACTORS) assert(parameters[name] >= 1, `${name} is at least one`);
+  const { probeIntervalMs, probeTimeoutMs, suspicionMultiplier, lastCallPeriods } = parameters;
   assert(probeIntervalMs >= 2 * probeTimeoutMs, "a period has room for an indirect probe");
-  assert(parameters.gossipFanout >= 1, "gossip goes somewhere");
-  assert(parameters.awarenessMax >= 1, "the awareness factor is at least one");
-  assert(parameters.suspicionMaxMultiplier >= 1, "the longest suspicion is not below the shortest");
   assert(
-    parameters.lastCallPeriods >= 0 && parameters.lastCallPeriods <= parameters.suspicionMultiplier,
+    lastCallPeriods >= 0 && lastCallPeriods <= suspicionMultiplier,
     "a suspicion has room for its last call",
   );
   assert(parameters.membersMax >= 2, "a cluster has room for two");
-  assert(
-    parameters.joinRetryMs > 0 && parameters.joinRetryMaxMs >= parameters.joinRetryMs,
-    "retries wait",
-  );
+  assert(parameters.joinRetryMaxMs >= parameters.joinRetryMs, "retries get rarer");
 }
+
+/** A timer of zero would ring for ever. */
+const INTERVALS = [
+  "probeIntervalMs",
+  "probeTimeoutMs",
+  "gossipIntervalMs",
+  "antiEntropyIntervalMs",
+  "healIntervalMs",
+  "tombstoneMs",
+  "joinRetryMs",
+] as const;
+
+const FACTORS = [
+  "gossipFanout",
+  "retransmitMultiplier",
+  "suspicionMultiplier",
+  "suspicionMaxMultiplier",
+  "awarenessMax",
+  "antiEntropyThreshold",
+  "healingMax",
+] as const;

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { AssertionError } from "../../../src/shared/base/assert.ts";
 import { Prng } from "../../../src/shared/base/prng.ts";
 import { AntiEntropy } from "../../../src/shared/crdt/anti-entropy.ts";
+import { ANTI_ENTROPY_DEFAULTS } from "../../../src/shared/crdt/anti-entropy-parameters.ts";
 import { encodeCrdt } from "../../../src/shared/crdt/crdt-codec.ts";
 import { CrdtMessageKind } from "../../../src/shared/crdt/crdt-message.ts";
 import { OrMap } from "../../../src/shared/crdt/or-map.ts";
@@ -252,4 +254,19 @@ test("anti-entropy: two lists of contents never answer each other for ever", () 
   network.run(12_000);
   assert.ok(network.isConverged());
   assert.ok(network.messages - before < 20, `${network.messages - before}`);
+});
+
+test("anti-entropy: parameters by which nothing would be told are bugs of the shell", () => {
+  const wrong = {
+    entriesMax: 0,
+    attemptsMax: 0,
+    resendMs: 0,
+    resendMaxMs: 100,
+    probeIntervalMs: 0,
+  };
+  for (const [name, value] of Object.entries(wrong)) {
+    const parameters = { ...ANTI_ENTROPY_DEFAULTS, [name]: value };
+    const create = () => new AntiEntropy(new OrMap("a"), new Prng(1), parameters);
+    assert.throws(create, AssertionError, name);
+  }
 });

@@ -196,6 +196,12 @@ test("swim: parameters that contradict each other and a bad node id are bugs of 
     awarenessMax: 0,
     membersMax: 1,
     joinRetryMs: 0,
+    joinRetryMaxMs: 500,
+    healIntervalMs: 0,
+    antiEntropyIntervalMs: 0,
+    suspicionMaxMultiplier: 0.5,
+    lastCallPeriods: 5,
+    packetBytesMax: 800,
   };
   for (const [name, value] of Object.entries(wrong)) {
     const parameters = { ...SWIM_DEFAULTS, [name]: value };
