@@ -91,8 +91,9 @@ export class InboxFanout {
 
   /** Sends what was gathered and starts over. */
   send(publish: BorrowedPublish, pending: PendingPublish | null): void {
-    this.#byClient.clear();
     if (this.#receivers.size === 0) return;
+    // Below the test: clearing a map makes it anew, even an empty one.
+    this.#byClient.clear();
     const gathered = this.#receivers;
     this.#receivers = new Map();
     const message = publish.own();

@@ -238,6 +238,7 @@ export class DistPublisher implements Publisher {
       context.shareStrategy(),
       context.loads,
       publish.publisherId,
+      publish.receivedAtMs,
       context.random(),
     );
     if (member === null) return NOBODY;
