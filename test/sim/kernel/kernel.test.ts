@@ -226,7 +226,7 @@ interface Note extends DiskOperation {
   readonly name: string;
 }
 
-function diskOf(tornWrite: number, seed = 1) {
+function diskOf(tornWrite: number, seed = 1, flushLimit = Number.POSITIVE_INFINITY) {
   const loop = new SimLoop(1);
   loop.start(0);
   const written: string[] = [];
@@ -237,7 +237,7 @@ function diskOf(tornWrite: number, seed = 1) {
       );
     },
   };
-  const profile = { minimumUs: 10, maximumUs: 10, tornWrite };
+  const profile = { minimumUs: 10, maximumUs: 10, flushLimit, tornWrite };
   const options = { image, node: 0, flushedKind: FLUSHED, profile };
   const disk = new SimDisk<Note>(loop, SimRandom.of(seed, "disk"), options);
   return { loop, disk, written };
@@ -256,6 +256,20 @@ test("disk: what waits is flushed together, what comes meanwhile is flushed next
   loop.run(world, 100);
   assert.deepEqual(acknowledged, ["10: a", "20: b,c"]);
   assert.deepEqual([written, disk.pendingCount], [["a", "b", "c"], 0]);
+});
+
+test("disk: a flush takes no more than its limit", () => {
+  const { loop, disk, written } = diskOf(0, 1, 2);
+  const flushed: string[] = [];
+  const world = {
+    handleEvent: () => {
+      flushed.push(`${loop.now}: ${disk.completeFlush().map(({ name }) => name)}`);
+    },
+  };
+  for (const name of ["a", "b", "c", "d"]) disk.submit({ name, partCount: 1 });
+  loop.run(world, 100);
+  assert.deepEqual(flushed, ["10: a", "20: b,c", "30: d"]);
+  assert.deepEqual(written, ["a", "b", "c", "d"]);
 });
 
 test("disk: a crash keeps a prefix, and behind it at most one torn operation", () => {

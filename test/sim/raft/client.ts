@@ -131,7 +131,9 @@ export class SimClient {
   /** No answer, or a refusal. True: try again; false: give it up. */
   shallRetry(leader: number): boolean {
     this.#request = 0;
-    this.target = leader > 0 ? leader : this.#random.pick(this.candidates);
+    const isStubborn = this.#random.chance(this.#profile.stubbornShare);
+    if (leader > 0) this.target = leader;
+    else if (!isStubborn) this.target = this.#random.pick(this.candidates);
     const isRead = this.operation?.kind === "read";
     return !isRead && this.#tries < MAX_TRIES;
   }

@@ -13,7 +13,7 @@
 import { allMembers } from "../../../src/shared/raft/conf-state.ts";
 import type { SimRandom } from "../kernel/sim-random.ts";
 import { violate } from "./checkers/violation.ts";
-import { MILLISECOND, SECOND } from "./profile.ts";
+import { MEMBER_FAULTS, MILLISECOND, SECOND } from "./profile.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { World } from "./world.ts";
 
@@ -26,7 +26,12 @@ const CALM_NETWORK = {
   slowMaxUs: 2 * MILLISECOND,
   keepsOrder: false,
 };
-const CALM_DISK = { minimumUs: 50, maximumUs: 2 * MILLISECOND, tornWrite: 0 };
+const CALM_DISK = {
+  minimumUs: 50,
+  maximumUs: 2 * MILLISECOND,
+  flushLimit: Number.POSITIVE_INFINITY,
+  tornWrite: 0,
+};
 
 const STEP_US = 100 * MILLISECOND;
 /** Packets and pauses from before are over after this. */
@@ -62,7 +67,8 @@ export function demandRecovery(world: World, random: SimRandom): void {
 
 function pickCore(world: World, random: SimRandom): readonly SimNode[] {
   const takesAll = random.chance(ALL_NODES_SHARE);
-  const hasStableMembers = !world.profile.faults.includes("change-members");
+  const { faults } = world.profile;
+  const hasStableMembers = !MEMBER_FAULTS.some((fault) => faults.includes(fault));
   if (takesAll || !hasStableMembers) return world.nodes;
   const members = world.nodes.slice(0, world.profile.memberCount);
   random.shuffle(members);
@@ -80,6 +86,7 @@ function calm(world: World, core: readonly SimNode[], random: SimRandom): void {
   world.network.heal();
   world.network.profile = CALM_NETWORK;
   for (const node of world.nodes) node.disk.profile = CALM_DISK;
+  world.acknowledgeMaxUs = Math.min(world.acknowledgeMaxUs, CALM_DISK.maximumUs);
   for (const node of core) world.restart(node);
   for (const outsider of world.nodes) {
     if (!core.includes(outsider)) cutOff(world, core, outsider, random);

@@ -24,9 +24,15 @@ export const FAULTS = [
   "slow-disk",
   "transfer",
   "change-members",
+  "replace-members",
+  "split-joint",
   "forget-leader",
+  "usurp",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
+
+/** Those that change who is a member. */
+export const MEMBER_FAULTS: readonly Fault[] = ["change-members", "replace-members", "split-joint"];
 
 export interface Profile {
   readonly nodeCount: number;
@@ -35,6 +41,8 @@ export interface Profile {
   readonly durationUs: number;
   readonly network: NetworkProfile;
   readonly disk: DiskProfile;
+  /** Position of a node whose disk is much slower than those of the others; NOBODY: none. */
+  readonly laggard: number;
   /** From the end of a flush to the core's knowledge of it, at most. */
   readonly acknowledgeMaxUs: number;
   readonly tickUs: number;
@@ -59,6 +67,13 @@ export interface Profile {
   /** The nemesis picks among them; one that is named often comes often. */
   readonly faults: readonly Fault[];
   readonly faultGapMaxUs: number;
+  /** Share of faults that come on the heels of the one before. */
+  readonly burstShare: number;
+  /**
+   * Probability that a new leader is left with one follower before it has sent anything: its
+   * entries are never committed, and the others elect the next one.
+   */
+  readonly fleetingShare: number;
   readonly asymmetricShare: number;
   readonly restartMaxUs: number;
   readonly pauseMaxUs: number;
@@ -71,6 +86,8 @@ export interface Profile {
   readonly readShare: number;
   /** How often a client asks any node rather than the one that it believes to lead. */
   readonly roamShare: number;
+  /** How often a client that got no answer asks the same node again. */
+  readonly stubbornShare: number;
   readonly swapShare: number;
   readonly keyCount: number;
   /** Whether messages and disk records go through the codecs, as they do in production. */
@@ -81,6 +98,10 @@ export interface Profile {
   readonly checksLiveness: boolean;
 }
 
+/** No node at all. */
+export const NOBODY = -1;
+/** A disk so slow that leaders change while it writes. */
+const LAGGARD_MAX_US = 1200 * MILLISECOND;
 /** Two clocks may differ by twice this; a lease leaves a fifth free. */
 const MAX_LEASE_DRIFT = 0.05;
 /** "The" cluster of the speed target, and a common size in production. */
@@ -89,6 +110,11 @@ const FIVE = 5;
 export interface ProfileOptions {
   /** Fixes the number of nodes; null draws it. */
   readonly nodeCount: number | null;
+}
+
+/** The disk of the node at `position`, when nothing disturbs it. */
+export function diskProfileOf({ disk, laggard }: Profile, position: number): DiskProfile {
+  return position === laggard ? { ...disk, maximumUs: LAGGARD_MAX_US } : disk;
 }
 
 export function drawProfile(random: SimRandom, options: ProfileOptions): Profile {
@@ -101,6 +127,7 @@ export function drawProfile(random: SimRandom, options: ProfileOptions): Profile
     durationUs: (nodeCount >= FIVE ? 5 : 6) * SECOND,
     network: drawNetwork(random),
     disk: drawDisk(random),
+    laggard: random.chance(0.2) ? random.below(nodeCount) : NOBODY,
     ...drawTiming(random),
     ...drawSizes(random),
     ...drawFaults(random),
@@ -118,7 +145,7 @@ function drawNetwork(random: SimRandom): NetworkProfile {
     slowShare: random.pick([0, 0.02, 0.02, 0.1, 0.4]),
     minimumUs: 100,
     maximumUs: random.pick([1, 5, 20, 50]) * MILLISECOND,
-    slowMaxUs: random.pick([50, 200, 800]) * MILLISECOND,
+    slowMaxUs: random.pick([50, 200, 800, 800, 3000]) * MILLISECOND,
     keepsOrder: random.chance(0.3),
   };
 }
@@ -127,6 +154,7 @@ function drawDisk(random: SimRandom): DiskProfile {
   return {
     minimumUs: 50,
     maximumUs: random.pick([2, 2, 8, 60, 250]) * MILLISECOND,
+    flushLimit: random.pick([Infinity, Infinity, 3, 1]),
     tornWrite: random.pick([0, 0.3, 0.8]),
   };
 }
@@ -135,12 +163,14 @@ function drawTiming(random: SimRandom) {
   const clockDrift = random.pick([0, 0.01, 0.05, 0.2]);
   const hasCheckQuorum = random.chance(0.7);
   const wantsLeases = random.chance(0.5);
+  const electionTicks = random.pick([6, 10, 10, 30]);
+  const sparse = Math.floor(electionTicks / 3);
   return {
-    acknowledgeMaxUs: random.pick([0, 0, 100, 20 * MILLISECOND]),
+    acknowledgeMaxUs: random.pick([0, 0, 100, 20 * MILLISECOND, 300 * MILLISECOND]),
     tickUs: 20 * MILLISECOND,
     clockDrift,
-    electionTicks: random.pick([6, 10, 10, 30]),
-    heartbeatTicks: random.pick([1, 2, 2]),
+    electionTicks,
+    heartbeatTicks: random.pick([1, 2, 2, sparse]),
     hasPreVote: random.chance(0.7),
     hasCheckQuorum,
     // Leases are for clocks that agree to within the share that they leave free.
@@ -165,6 +195,8 @@ function drawFaults(random: SimRandom) {
   return {
     faults: drawFaultList(random),
     faultGapMaxUs: random.pick([40, 200, 500, 900]) * MILLISECOND,
+    burstShare: random.pick([0, 0, 0.2, 0.5]),
+    fleetingShare: random.pick([0, 0, 0, 0, 0, 0.6, 0.9]),
     asymmetricShare: random.pick([0, 0.3, 0.6]),
     restartMaxUs: random.pick([10, 200, 1500]) * MILLISECOND,
     pauseMaxUs: random.pick([100, 1000, 3000]) * MILLISECOND,
@@ -187,6 +219,7 @@ function drawClients(random: SimRandom) {
     patienceMaxUs: random.pick([40, 150, 1000]) * MILLISECOND,
     readShare: random.pick([0.1, 0.3, 0.6, 0.9]),
     roamShare: random.pick([0, 0.2, 0.8]),
+    stubbornShare: random.pick([0, 0.5, 0.9]),
     swapShare: random.pick([0, 0.2, 0.5]),
     keyCount: random.pick([1, 2, 5]),
   };
