@@ -17,7 +17,9 @@ const THREAD_URL = new URL(`./pacer-thread${extname(import.meta.url)}`, import.m
 /** Words shared with the thread. */
 export const PACER_STOP_WORD = 0;
 export const PACER_PENDING_WORD = 1;
-const PACER_WORDS = 2;
+/** The last tick that the thread saw pass. */
+export const PACER_TICK_WORD = 2;
+const PACER_WORDS = 3;
 
 export interface PacerBoot {
   readonly words: SharedArrayBuffer;
@@ -67,8 +69,12 @@ export class Pacer {
   }
 
   #catchUp(publish: (intendedMicros: number, count: number) => void): void {
+    // Two threads read the clock with offsets that differ by microseconds: the tick that we were
+    // woken for has passed, even where our own clock is not quite there.
+    const woken = Atomics.load(this.#words, PACER_TICK_WORD);
     const passed = Math.floor((nowMicros() - this.#startMicros) / this.#tickMicros);
-    while (this.#tick < passed) {
+    const last = Math.max(passed, woken);
+    while (this.#tick < last) {
       this.#tick += 1;
       const due = Math.floor(this.#tick * this.#perTick + 1e-9);
       if (due === this.#sent) continue;
