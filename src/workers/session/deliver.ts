@@ -24,6 +24,7 @@ import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
 import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
 import type { Subscription } from "../dist/subscription.ts";
 import type { InboxPush } from "../inbox/inbox-api.ts";
+import { CHUNK_SIZE_MAX } from "../mqtt/output-pool.ts";
 import { countOutput, isOverBudget, noteOverMark } from "./output-budget.ts";
 import { countSent, sendAck } from "./send.ts";
 import type { Session } from "./session.ts";
@@ -44,6 +45,13 @@ export interface Delivery {
 }
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * Bytes: output beyond goes to the kernel before the end of the cycle. It is as much as leaves in
+ * one write anyway; sent at once it is still in the processor's cache, and 64 messages of 4 KiB to
+ * 500 clients need one chunk at a time and not 125 MiB of them.
+ */
+const BURST_SIZE = CHUNK_SIZE_MAX;
 
 /**
  * A matched publish for a transient session. Called by fan-out; must not end the session (it may be
@@ -113,6 +121,7 @@ function deliverBorrowed(
   }
   const packetId = window.take(null, qos === 1 ? Awaiting.PUBACK : Awaiting.PUBREC);
   const { output } = session.transport;
+  if (output.size + size > BURST_SIZE) flushBurst(session);
   const at = output.reserve(size);
   const target = output.bytes;
   target.set(packet, at);
@@ -230,10 +239,19 @@ function deliverQos0(
     return;
   }
   const { output } = session.transport;
+  if (output.size + size > BURST_SIZE) flushBurst(session);
   const at = output.reserve(size);
   output.bytes.set(packet, at);
   countPublish(session, 0, publish.payloadLength, size);
   if (isTraced(session)) traceSent(session, publish, 0, retain, 0);
+}
+
+/** Unless the client is behind: then a flush would move nothing. */
+function flushBurst(session: Session): void {
+  const { transport } = session;
+  if (transport.output.size > 0 && transport.bufferedBytes === 0) {
+    session.context.flushNow(transport);
+  }
 }
 
 /**
