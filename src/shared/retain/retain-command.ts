@@ -18,9 +18,10 @@ import { assert } from "../base/assert.ts";
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
-import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
+import { writeMessage } from "../mqtt/message-codec.ts";
 import type { RetainStatus } from "./retain-types.ts";
 import type { Usage } from "./retain-usage.ts";
+import { RetainedBatch } from "./retained-batch.ts";
 
 const STORE = 1;
 const OPEN = 2;
@@ -72,7 +73,8 @@ export function writeUsage(writer: RecordWriter, tenantId: string, usage: Readon
 }
 
 export interface RetainCommandHandler {
-  storeMessage(request: number, message: Message): void;
+  /** `record` is owned: the message as message-codec.ts writes it. */
+  storeMessage(request: number, record: Uint8Array): void;
   scanOpen(scan: ScanRequest): void;
   scanNext(scanId: number, maxMessages: number): void;
   scanCancel(scanId: number): void;
@@ -84,7 +86,7 @@ export function readRetainCommand(reader: RecordReader, handler: RetainCommandHa
   assert(kind >= STORE && kind <= USAGE, "known retain command");
   if (kind === STORE) {
     const request = reader.u32();
-    handler.storeMessage(request, readMessage(reader));
+    handler.storeMessage(request, reader.rest());
   } else if (kind === USAGE) {
     const tenantId = reader.text();
     const topics = reader.u64();
@@ -136,8 +138,12 @@ export function finishBatch(
 
 export interface RetainReplyHandler {
   handleStored(request: number, status: RetainStatus): void;
-  handleBatch(scanId: number, messages: readonly Message[], isEnd: boolean): void;
+  /** The batch is borrowed until the call returns. */
+  handleBatch(scanId: number, batch: RetainedBatch, isEnd: boolean): void;
 }
+
+// One thread, never re-entrant: handlers of a batch send, but read no further record.
+const batch = new RetainedBatch();
 
 export function readRetainReply(reader: RecordReader, handler: RetainReplyHandler): void {
   const kind = reader.u8();
@@ -148,7 +154,7 @@ export function readRetainReply(reader: RecordReader, handler: RetainReplyHandle
     return;
   }
   const isEnd = reader.u8() === 1;
-  const messages: Message[] = [];
-  for (let left = reader.u32(); left > 0; left--) messages.push(readMessage(reader));
-  handler.handleBatch(number, messages, isEnd);
+  batch.reset(reader, reader.u32());
+  handler.handleBatch(number, batch, isEnd);
+  batch.finish();
 }

@@ -9,8 +9,6 @@
  */
 
 import { DeadlineHeap, type HeapItem } from "../collections/deadline-heap.ts";
-import type { Message } from "../mqtt/message.ts";
-import { messageContentBytes } from "../mqtt/message-codec.ts";
 import type { RetainedScan } from "../topic/retained-scan.ts";
 import type { RetainedEntry, RetainedStore } from "./retained-store.ts";
 
@@ -20,7 +18,7 @@ const IDLE_MS = 600_000;
  */
 const BATCH_BYTES = 64 * 1024;
 /** Messages taken from the trie at once; the most that a full batch leaves behind. */
-const FETCH_COUNT = 16;
+const FETCH_COUNT = 64;
 
 /** Who scans: a worker, and its number for the scan. */
 export interface ScanReader {
@@ -84,7 +82,7 @@ export class RetainCursors {
     reader: ScanReader,
     maxMessages: number,
     nowMs: number,
-    take: (message: Message) => void,
+    take: (entry: RetainedEntry) => void,
   ): boolean {
     const { thread, scanId } = reader;
     const cursor = this.#cursors.get(thread)?.get(scanId);
@@ -125,19 +123,19 @@ export class RetainCursors {
     cursor: Cursor,
     maxMessages: number,
     nowMs: number,
-    take: (message: Message) => void,
+    take: (entry: RetainedEntry) => void,
   ): boolean {
     let count = 0;
     let bytes = 0;
     for (;;) {
       while (cursor.fetchedIndex < cursor.fetched.length) {
         if (count === maxMessages || bytes >= BATCH_BYTES) return false;
-        const message = this.#current(cursor.fetched[cursor.fetchedIndex]!, nowMs);
+        const entry = this.#current(cursor.fetched[cursor.fetchedIndex]!, nowMs);
         cursor.fetchedIndex += 1;
-        if (message === null) continue;
-        take(message);
+        if (entry === null) continue;
+        take(entry);
         count += 1;
-        bytes += messageContentBytes(message);
+        bytes += entry.contentBytes;
       }
       if (cursor.scan.isEnded) return true;
       if (count === maxMessages || bytes >= BATCH_BYTES) return false;
@@ -154,7 +152,9 @@ export class RetainCursors {
   /**
    * What the topic holds now: it may have been replaced, cleared or expired since it was fetched.
    */
-  #current(entry: RetainedEntry, nowMs: number): Message | null {
-    return this.#store.get(entry.message.tenantId, entry.message.topic, nowMs);
+  #current(entry: RetainedEntry, nowMs: number): RetainedEntry | null {
+    const { message } = entry;
+    if (entry.isCurrent) return message.isExpired(nowMs) ? null : entry;
+    return this.#store.get(message.tenantId, message.topic, nowMs);
   }
 }

@@ -6,8 +6,7 @@
 
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
-import type { Message } from "../mqtt/message.ts";
-import { writeMessage } from "../mqtt/message-codec.ts";
+import { messageInRecord } from "../mqtt/message-codec.ts";
 import type { RetainedTrie } from "../topic/retained-trie.ts";
 import {
   beginBatch,
@@ -75,9 +74,10 @@ export class RetainStateMachine implements RetainCommandHandler {
     this.usage.peerLost(thread);
   }
 
-  storeMessage(request: number, message: Message): void {
+  storeMessage(request: number, record: Uint8Array): void {
+    const message = messageInRecord(record);
     const limits = this.#limitsOf(message.tenantId);
-    const status = this.store.store(message, limits, this.#nowMs);
+    const status = this.store.store(message, limits, this.#nowMs, record);
     if (request !== 0) writeStored(this.#answer, request, status);
   }
 
@@ -91,8 +91,8 @@ export class RetainStateMachine implements RetainCommandHandler {
     const answer = this.#answer;
     const place = beginBatch(answer, scanId);
     let count = 0;
-    const take = (message: Message) => {
-      writeMessage(answer, message);
+    const take = (entry: RetainedEntry) => {
+      answer.raw(entry.record);
       count += 1;
     };
     const reader = { thread: this.#source, scanId };

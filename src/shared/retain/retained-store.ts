@@ -7,7 +7,7 @@
 import { DeadlineHeap, type HeapItem } from "../collections/deadline-heap.ts";
 import { Counter } from "../metrics/counter-table.ts";
 import type { Message } from "../mqtt/message.ts";
-import { messageContentBytes } from "../mqtt/message-codec.ts";
+import { messageContentBytes, recordOfMessage } from "../mqtt/message-codec.ts";
 import type { RetainedScan } from "../topic/retained-scan.ts";
 import type { RetainedTrie } from "../topic/retained-trie.ts";
 import { type RetainLimits, RetainStatus } from "./retain-types.ts";
@@ -21,12 +21,17 @@ const SWEEP_COUNT = 10_000;
 
 export class RetainedEntry implements HeapItem {
   readonly message: Message;
+  /** The message as it stands in ring records: scans copy it as it is. */
+  readonly record: Uint8Array;
   readonly contentBytes: number;
+  /** False once the topic holds another message, or none. */
+  isCurrent = true;
   heapIndex = -1;
   heapDeadlineMs = Number.POSITIVE_INFINITY;
 
-  constructor(message: Message) {
+  constructor(message: Message, record: Uint8Array) {
     this.message = message;
+    this.record = record;
     this.contentBytes = messageContentBytes(message);
   }
 }
@@ -57,23 +62,29 @@ export class RetainedStore {
 
   /**
    * Stores or replaces the topic's message [MQTT-3.3.1-5]; an empty payload clears it
-   * [MQTT-3.3.1-6].
+   * [MQTT-3.3.1-6]. `record`: the same message as a record; one in which its bytes lie costs no
+   * further memory.
    */
-  store(message: Message, limits: RetainLimits, nowMs: number): RetainStatus {
+  store(
+    message: Message,
+    limits: RetainLimits,
+    nowMs: number,
+    record: Uint8Array = recordOfMessage(message),
+  ): RetainStatus {
     const { tenantId, topic } = message;
     // [MQTT-3.3.1-7] An expired message replaces as well, but there is nothing to keep of it.
     if (message.payload.length === 0 || message.isExpired(nowMs)) {
       this.#delete(tenantId, topic);
       return RetainStatus.OK;
     }
-    const entry = new RetainedEntry(message);
+    const entry = new RetainedEntry(message, record);
     const previous = this.#trie.get(tenantId, topic);
     const topics = previous === null ? 1 : 0;
     const bytes = entry.contentBytes - (previous === null ? 0 : previous.contentBytes);
     const isAllowed = isBrokers(message) || this.#usage.allows(tenantId, topics, bytes, limits);
     if (!isAllowed) return RetainStatus.QUOTA;
     this.#trie.set(tenantId, topic, entry);
-    if (previous !== null) this.#deadlines.cancel(previous);
+    if (previous !== null) this.#forget(previous);
     if (message.expirySeconds >= 0) {
       this.#deadlines.schedule(entry, message.receivedAtMs + message.expirySeconds * 1000);
     }
@@ -81,10 +92,10 @@ export class RetainedStore {
     return RetainStatus.OK;
   }
 
-  /** The topic's message; null when there is none or it has expired. */
-  get(tenantId: string, topic: Uint8Array, nowMs: number): Message | null {
+  /** What the topic holds; null when that is nothing or has expired. */
+  get(tenantId: string, topic: Uint8Array, nowMs: number): RetainedEntry | null {
     const entry = this.#trie.get(tenantId, topic);
-    return entry === null || entry.message.isExpired(nowMs) ? null : entry.message;
+    return entry === null || entry.message.isExpired(nowMs) ? null : entry;
   }
 
   /**
@@ -107,8 +118,13 @@ export class RetainedStore {
   #delete(tenantId: string, topic: Uint8Array): void {
     const entry = this.#trie.delete(tenantId, topic);
     if (entry === null) return;
-    this.#deadlines.cancel(entry);
+    this.#forget(entry);
     this.#count(entry.message, -1, -entry.contentBytes);
+  }
+
+  #forget(entry: RetainedEntry): void {
+    entry.isCurrent = false;
+    this.#deadlines.cancel(entry);
   }
 
   #count(message: Message, topics: number, bytes: number): void {

@@ -7,6 +7,7 @@
 
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RetainStatus } from "../../shared/retain/retain-types.ts";
+import type { RetainedBatch } from "../../shared/retain/retained-batch.ts";
 
 // The codes travel in records, so shared code defines them; callers find them here.
 export { RetainStatus };
@@ -14,11 +15,11 @@ export { RetainStatus };
 /** A running wildcard or exact match; pulled batch by batch so that memory stays bounded. */
 export interface RetainScan {
   /**
-   * Asks for the next batch (at most `maxMessages`, about 64 KiB). `done(messages, isEnd)`;
-   * messages are not expired, keep their original expiry and receivedAtMs, and come in no
-   * particular order. One call at a time.
+   * Asks for the next batch (at most `maxMessages`, about 64 KiB). `done(batch, isEnd)`; the batch
+   * is borrowed until `done` returns. Its messages are not expired, keep their original expiry and
+   * receivedAtMs, and come in no particular order. One call at a time.
    */
-  next(maxMessages: number, done: (messages: readonly Message[], isEnd: boolean) => void): void;
+  next(maxMessages: number, done: (batch: RetainedBatch, isEnd: boolean) => void): void;
   /** Forgets the scan; no further callback. */
   cancel(): void;
 }

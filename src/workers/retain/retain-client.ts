@@ -16,6 +16,7 @@ import {
   writeStore,
 } from "../../shared/retain/retain-command.ts";
 import { retainPartition } from "../../shared/retain/retain-partition.ts";
+import type { RetainedBatch } from "../../shared/retain/retained-batch.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { PendingRequests } from "../pending-requests.ts";
 import { nextRequest } from "../request-number.ts";
@@ -77,9 +78,9 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     this.#storing.take(request)?.done(status);
   }
 
-  handleBatch(scanId: number, messages: readonly Message[], isEnd: boolean): void {
+  handleBatch(scanId: number, batch: RetainedBatch, isEnd: boolean): void {
     // Unknown: cancelled while the batch was under way.
-    this.#scans.get(scanId)?.handleBatch(messages, isEnd);
+    this.#scans.get(scanId)?.handleBatch(batch, isEnd);
   }
 
   open(scan: RingRetainScan, thread: number, maxMessages: number): void {

@@ -25,7 +25,9 @@ function fixture(topics: readonly string[]) {
   for (const topic of topics) put(topic);
   const next = (maxMessages: number, nowMs = 0) => {
     const found: string[] = [];
-    const isEnd = cursors.next(READER, maxMessages, nowMs, (one) => found.push(topicOf(one)));
+    const isEnd = cursors.next(READER, maxMessages, nowMs, (one) =>
+      found.push(topicOf(one.message)),
+    );
     return { found, isEnd };
   };
   return { trie, store, cursors, put, next };

@@ -21,7 +21,8 @@ function fixture() {
   const store = new RetainedStore(new RetainedTrie<RetainedEntry>(), usage, counters);
   const put = (topic: string, payload: string, nowMs = 0, expirySeconds = -1) =>
     store.store(message({ topic, payload, expirySeconds, receivedAtMs: nowMs }), NO_LIMITS, nowMs);
-  const get = (topic: string, nowMs = 0) => payloadOf(store.get("t", encoder.encode(topic), nowMs));
+  const get = (topic: string, nowMs = 0) =>
+    payloadOf(store.get("t", encoder.encode(topic), nowMs)?.message ?? null);
   const gauges = () => [counters[Counter.RETAINED_MESSAGES], counters[Counter.RETAINED_BYTES]];
   return { store, usage, put, get, gauges };
 }

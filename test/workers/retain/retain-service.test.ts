@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { Counter } from "../../../src/shared/metrics/counter-table.ts";
 import type { Message } from "../../../src/shared/mqtt/message.ts";
 import { retainPartition } from "../../../src/shared/retain/retain-partition.ts";
+import type { RetainedBatch } from "../../../src/shared/retain/retained-batch.ts";
 import { type RetainScan, RetainStatus } from "../../../src/workers/retain/retain-api.ts";
 import { message, ServiceWorkers, topicOf } from "../../helpers/service-workers.ts";
 
@@ -31,9 +32,15 @@ function numbered(count: number, prefix = "n"): string[] {
   return Array.from({ length: count }, (_, i) => `${prefix}/${i}`);
 }
 
+function owned(batch: RetainedBatch): Message[] {
+  const messages: Message[] = [];
+  while (batch.advance()) messages.push(batch.record.own());
+  return messages;
+}
+
 function next(workers: ServiceWorkers, scan: RetainScan, maxMessages: number): Batch {
   const batches: Batch[] = [];
-  scan.next(maxMessages, (messages, isEnd) => batches.push({ messages, isEnd }));
+  scan.next(maxMessages, (batch, isEnd) => batches.push({ messages: owned(batch), isEnd }));
   workers.run();
   assert.equal(batches.length, 1, "answered once");
   return batches[0]!;
@@ -62,6 +69,21 @@ test("retain service: a topic is found by name and by wildcard, on whatever work
   assert.deepEqual(collect(workers, "other/#"), []);
   const kept = [1, 2, 3].map((thread) => workers.counter(thread, Counter.RETAINED_MESSAGES));
   assert.ok(Math.min(...kept) > 0 && workers.total(Counter.RETAINED_MESSAGES) === 40);
+});
+
+test("retain service: what a reader leaves of a batch is passed over", () => {
+  const workers = new ServiceWorkers(1);
+  retain(workers, numbered(10));
+  const scan = workers.services(1).retainClient.scan("t", "#", 0);
+  const firsts: string[] = [];
+  scan.next(5, (batch) => {
+    assert.equal(batch.size, 5);
+    assert.ok(batch.advance());
+    firsts.push(topicOf(batch.record.own()));
+  });
+  workers.run();
+  firsts.push(...next(workers, scan, 100).messages.map(topicOf));
+  assert.equal(new Set(firsts).size, 6);
 });
 
 test("retain service: a name is asked at one worker only", () => {
@@ -177,7 +199,7 @@ test("retain service: a scan that outlives one of its workers goes on with the n
   retain(workers, topics);
   const scan = workers.services(3).retainClient.scan("t", "#", 0);
   const batches: Batch[] = [];
-  scan.next(1, (messages, isEnd) => batches.push({ messages, isEnd }));
+  scan.next(1, (batch, isEnd) => batches.push({ messages: owned(batch), isEnd }));
   workers.restart(1);
   workers.run();
   assert.equal(batches.length, 1);

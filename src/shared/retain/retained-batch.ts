@@ -1,0 +1,43 @@
+/**
+ * The messages of one answer to a scan, one after the other where they lie in the record: a
+ * wildcard over ten thousand retained messages makes no object per message. Borrowed until the
+ * handler of the answer returns; who keeps a message takes `record.own()`.
+ *
+ * Flow: subscribe, retained messages. Thread: the reader's. Scope: one per thread.
+ */
+
+import type { RecordReader } from "../bytes/record-reader.ts";
+import { MessageRecord } from "../mqtt/message-codec.ts";
+
+export class RetainedBatch {
+  /** The message that the last `advance` has moved to. */
+  readonly record = new MessageRecord();
+  #reader: RecordReader | null = null;
+  #left = 0;
+
+  /** `reader` stands in front of the first of `count` messages. */
+  reset(reader: RecordReader, count: number): void {
+    this.#reader = reader;
+    this.#left = count;
+  }
+
+  /** Messages that `advance` has not come to yet. */
+  get size(): number {
+    return this.#left;
+  }
+
+  /** False when there is no further message. */
+  advance(): boolean {
+    if (this.#left === 0) return false;
+    this.#left -= 1;
+    this.record.read(this.#reader!);
+    return true;
+  }
+
+  /** Passes over what nobody has read, and lets go of the record. */
+  finish(): void {
+    while (this.advance());
+    this.#reader = null;
+    this.record.release();
+  }
+}
