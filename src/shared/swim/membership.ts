@@ -119,6 +119,7 @@ export class Membership {
   suspect(member: Member, nowMs: number): void {
     this.#accuseByStream(member);
     this.#applySuspect(this.accusation(member), nowMs);
+    this.#suspicionOf.get(member.node.nodeId)?.handleAsked(nowMs);
   }
 
   /**

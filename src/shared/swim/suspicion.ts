@@ -33,8 +33,9 @@ export class Suspicion implements HeapItem {
   readonly #accusers = new Set<NodeId>();
   readonly #wanted: number;
   #startMs: number;
-  /** When the last call went out; Infinity until then. */
-  #calledMs = NEVER;
+  /** When this member first asked the suspect in person; Infinity until then. */
+  #askedMs = NEVER;
+  #isCalled = false;
 
   /** `memberCount` live members are known, this one and the suspect among them. */
   constructor(
@@ -72,9 +73,9 @@ export class Suspicion implements HeapItem {
     return true;
   }
 
-  /** The last call went out, or is still to come. */
+  /** False: the last call is still to come. */
   get isCalled(): boolean {
-    return this.#calledMs !== NEVER;
+    return this.#isCalled;
   }
 
   /** When the last call is due, or after it death, as things stand with `memberCount` members. */
@@ -82,23 +83,34 @@ export class Suspicion implements HeapItem {
     const { lastCallPeriods, probeIntervalMs } = this.#parameters;
     const answerMs = lastCallPeriods * probeIntervalMs;
     const endMs = this.#startMs + this.#waitMs(memberCount);
-    return this.isCalled ? Math.max(endMs, this.#calledMs + answerMs) : endMs - answerMs;
+    return this.#isCalled ? Math.max(endMs, this.#askedMs + answerMs) : endMs - answerMs;
+  }
+
+  /**
+   * The suspect was sent an accusation in this member's own name. The first time counts: accusers
+   * may come in so late that the end is there before the last call, and who accused the suspect
+   * itself has given it its chance by then.
+   */
+  handleAsked(nowMs: number): void {
+    this.#askedMs = Math.min(this.#askedMs, nowMs);
   }
 
   handleLastCall(nowMs: number): void {
-    this.#calledMs = nowMs;
+    this.#isCalled = true;
+    this.handleAsked(nowMs);
   }
 
   /** The suspect was heard: whoever heard it waits anew, with the accusers that there are. */
   restart(nowMs: number): void {
     this.#startMs = nowMs;
-    this.#calledMs = NEVER;
+    this.#askedMs = NEVER;
+    this.#isCalled = false;
   }
 
   /** This member slept for `stallMs`; the suspect's refutation may lie unread in its sockets. */
   postpone(stallMs: number): void {
     this.#startMs += stallMs;
-    this.#calledMs += stallMs;
+    this.#askedMs += stallMs;
   }
 
   /** From the start to death. */

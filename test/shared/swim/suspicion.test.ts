@@ -86,3 +86,14 @@ test("suspicion: the last call comes before the end, and the end not before its 
   hurried.restart(20_000);
   assert.equal(deathMs(hurried, 10), 22_000, "heard: a new suspicion has a call of its own");
 });
+
+test("suspicion: who asked the suspect itself long ago does not wait for another answer", () => {
+  const suspicion = suspicionIn(10);
+  suspicion.handleAsked(1_000);
+  suspicion.handleAsked(6_000);
+  suspicion.confirm("b");
+  suspicion.confirm("c");
+  assert.ok(suspicion.deadlineMs(10) < 6_000, "the last call is due at once");
+  suspicion.handleLastCall(6_000);
+  assert.equal(suspicion.deadlineMs(10), 1_000 + 2_000, "and the end is there");
+});
