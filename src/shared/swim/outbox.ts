@@ -6,7 +6,7 @@
 import { assert } from "../base/assert.ts";
 import { DisseminationQueue } from "./dissemination-queue.ts";
 import { encodeClaim, encodeHeader, encodeMessage, joinParts } from "./encode-swim.ts";
-import { everybodyTwice, retransmitLimit } from "./formulas.ts";
+import { everybodyThrice, retransmitLimit } from "./formulas.ts";
 import { type Claim, type NodeId, subjectOf } from "./member.ts";
 import type { Member, MemberTable } from "./member-table.ts";
 import { CLAIM_BYTES_MAX } from "./swim-layout.ts";
@@ -111,6 +111,6 @@ export class Outbox {
   get #retransmitLimit(): number {
     const { liveCount } = this.#table;
     const limit = retransmitLimit(this.#parameters.retransmitMultiplier, liveCount);
-    return Math.max(limit, everybodyTwice(liveCount));
+    return Math.max(limit, everybodyThrice(liveCount));
   }
 }

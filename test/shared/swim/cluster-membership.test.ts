@@ -186,6 +186,28 @@ for (const [left, right] of [
   });
 }
 
+test("swim cluster: after a split, one contact is enough for all to know all", () => {
+  for (const [left, right] of [
+    [1, 2],
+    [2, 2],
+    [2, 3],
+    [3, 3],
+  ] as const) {
+    for (let seed = 0; seed < 25; seed++) {
+      const cluster = acquainted(left + right, seed);
+      cluster.split(cluster.nodes.slice(0, left), cluster.nodes.slice(left));
+      cluster.run(60_000 + seed * 91);
+      cluster.unblock();
+      const before = cluster.eventsOf(MemberChange.JOINED).length;
+      const healedMs = cluster.nowMs + converge(cluster, 30_000);
+      const contact = cluster.eventsOf(MemberChange.JOINED)[before];
+      assert.ok(contact !== undefined, "the first to be taken back");
+      const ms = healedMs - contact.atMs;
+      assert.ok(ms <= 7 * cluster.parameters.gossipIntervalMs, `${left} | ${right}: ${ms} ms`);
+    }
+  }
+});
+
 test("swim cluster: a bridge node keeps both sides together", () => {
   const cluster = acquainted(5, 1);
   const [a, b, bridge, c, d] = cluster.nodes as [SimNode, SimNode, SimNode, SimNode, SimNode];
