@@ -47,7 +47,7 @@ export function noCrashCounts(): CrashCounts {
 
 /** Passed so rarely that they would hardly ever be fatal at the rate of the others. */
 const RARE_POINTS: readonly CrashPoint[] = ["became leader", "snapshot received", "joint"];
-const RARE_FACTOR = 20;
+const RARE_FACTOR = 40;
 
 export class CrashPoints {
   readonly counts = noCrashCounts();

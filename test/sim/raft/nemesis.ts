@@ -120,6 +120,9 @@ export class Nemesis {
       case "usurp":
         this.#usurp();
         return;
+      case "estrange":
+        this.#estrange();
+        return;
     }
   }
 
@@ -170,6 +173,18 @@ export class Nemesis {
     if (isLost) this.#isolate(leader);
     for (const node of nodes) node.forgetLeader();
     usurper.campaign();
+  }
+
+  /**
+   * Leader and another do not hear each other; the others hear both, and may be asked to choose.
+   */
+  #estrange(): void {
+    const { network, nodes } = this.#world;
+    const rival = this.#random.pick(nodes);
+    const leader = this.#world.leader();
+    if (leader === null || leader === rival) return;
+    network.heal();
+    separate(network, [leader.position], [rival.position]);
   }
 
   /**

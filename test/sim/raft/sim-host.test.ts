@@ -6,7 +6,8 @@ import { EventQueue } from "../kernel/event-queue.ts";
 import { NO_NODE } from "../kernel/sim-loop.ts";
 import { SimRandom } from "../kernel/sim-random.ts";
 import type { CrashPoint } from "./crash-points.ts";
-import { drawProfile, MILLISECOND, NOBODY, type Profile, SECOND } from "./profile.ts";
+import { drawProfile } from "./draw-profile.ts";
+import { MILLISECOND, NOBODY, type Profile, SECOND } from "./profile.ts";
 import { SimEvent } from "./sim-event.ts";
 import { World } from "./world.ts";
 
@@ -28,6 +29,9 @@ function calmWorld(changes: Partial<Profile> = {}): World {
     laggard: NOBODY,
     faults: ["heal"],
     crashPoint: 0,
+    ...{ acknowledgeMaxUs: 0, lateRead: 0, fleetingShare: 0, stubbornShare: 0 },
+    ...{ maxUncommittedBytes: 2 ** 26, maxApplyingBytes: 2 ** 24 },
+    ...{ electionTicks: 10, heartbeatTicks: 2, hasLeaseReads: false },
     restartMaxUs: 10 * MILLISECOND,
     patienceMaxUs: 40 * MILLISECOND,
     ...changes,
