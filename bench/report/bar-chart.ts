@@ -20,8 +20,11 @@ export interface BarChart {
   readonly title: string;
   readonly unit: string;
   readonly series: readonly { readonly name: string; readonly color: string }[];
-  /** One bar per series; null = this contender did not run the case. */
-  readonly groups: readonly { readonly label: string; readonly bars: readonly (Bar | null)[] }[];
+  /** One per series: a bar, why there is none, or null where it has no part in the group. */
+  readonly groups: readonly {
+    readonly label: string;
+    readonly bars: readonly (Bar | string | null)[];
+  }[];
   /** How parts of a stack are called, from the bottom; [] = not stacked. */
   readonly partNames: readonly string[];
 }
@@ -35,6 +38,7 @@ const RIGHT = 110;
 const PLOT_WIDTH = 540;
 const GRID = "#e5e7eb";
 const INK = "#374151";
+const PALE_INK = "#6b7280";
 /** Values further apart than this need a logarithmic axis to be seen at all. */
 const LINEAR_RANGE = 15;
 const SPACED_PART_TINT = 0.55;
@@ -46,17 +50,26 @@ export function drawBars(chart: BarChart): string {
   const axis = axisFor(chart);
   canvas.text([16, 24], chart.title, { size: 15, isBold: true });
   drawLegend(canvas, chart);
-  drawGrid(canvas, axis, chart.unit, height);
+  const unit = axis.ticks[0] === 0 ? chart.unit : `${chart.unit}, log.`;
+  drawGrid(canvas, axis, unit, height);
   chart.groups.forEach((group, index) => {
     const top = TOP + index * perGroup + GROUP_GAP / 2;
     const middle = top + (chart.series.length * BAR_HEIGHT) / 2 + 4;
     canvas.text([LEFT - 10, middle], group.label, { anchor: "end", size: 11 });
     group.bars.forEach((bar, series) => {
       const y = top + series * BAR_HEIGHT;
-      if (bar !== null) drawBar(canvas, axis, { bar, y, color: chart.series[series]!.color });
+      if (typeof bar === "string") {
+        canvas.text([LEFT + 6, y + BAR_HEIGHT / 2 + 3.5], bar, { size: 11, color: PALE_INK });
+      } else if (bar !== null) {
+        drawBar(canvas, axis, { bar, y, color: chart.series[series]!.color });
+      }
     });
   });
   return canvas.toString();
+}
+
+function isBar(bar: Bar | string | null): bar is Bar {
+  return bar !== null && typeof bar !== "string";
 }
 
 function totalOf(bar: Bar): number {
@@ -64,7 +77,7 @@ function totalOf(bar: Bar): number {
 }
 
 function axisFor(chart: BarChart): Axis {
-  const bars = chart.groups.flatMap((group) => group.bars.filter((bar) => bar !== null));
+  const bars = chart.groups.flatMap((group) => group.bars.filter(isBar));
   const totals = bars.map(totalOf).filter((total) => total > 0);
   const lowest = Math.min(...totals);
   const highest = Math.max(...totals, ...bars.map((bar) => bar.spread?.[1] ?? 0));
@@ -94,7 +107,7 @@ function drawGrid(canvas: SvgCanvas, axis: Axis, unit: string, height: number): 
     canvas.text([x, height - BOTTOM + 16], label, { anchor: "middle", size: 11 });
   }
   const corner = LEFT + PLOT_WIDTH + RIGHT - 8;
-  canvas.text([corner, height - BOTTOM + 16], unit, { anchor: "end", size: 11, color: "#6b7280" });
+  canvas.text([corner, height - BOTTOM + 16], unit, { anchor: "end", size: 11, color: PALE_INK });
 }
 
 function drawBar(

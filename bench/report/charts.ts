@@ -86,15 +86,30 @@ function groupsOf(
   cases: readonly ResultCase[],
   series: readonly Series[],
   barOf: (at: { caseName: string; contender: string }) => Bar | null,
-): { label: string; bars: (Bar | null)[] }[] {
+): { label: string; bars: (Bar | string | null)[] }[] {
   const labels = labelsOf(cases);
   return cases.map((one, index) => ({
     label: labels[index]!,
     bars: series.map(({ name }) => {
+      const at = { caseName: one.name, contender: name };
       const isUsable = usableSamples(results, one.name, name).length > 0;
-      return isUsable ? barOf({ caseName: one.name, contender: name }) : null;
+      return (isUsable ? barOf(at) : null) ?? absenceText(results, at);
     }),
   }));
+}
+
+/** Said of one that ran, but has nothing to show. */
+function absenceText(
+  results: BenchResults,
+  at: { caseName: string; contender: string },
+): string | null {
+  const samples = results.samples.filter(
+    ({ caseName, contender }) => caseName === at.caseName && contender === at.contender,
+  );
+  if (samples.length === 0) return null;
+  const hasFailed = samples.some(({ validity }) => validity === "failed");
+  if (hasFailed) return "failed";
+  return samples.every(({ validity }) => validity === "void") ? "void" : "not measurable";
 }
 
 function plainBar(
@@ -131,7 +146,7 @@ function costChart({ results, cases, series, title }: ChartInput): Chart {
     return { parts, spread: [total.lowest, total.highest], isLowerBound: false };
   });
   const partNames = ["user time", "system time"];
-  const svg = drawBars({ title: what, unit: "us", series, groups, partNames });
+  const svg = drawBars({ title: what, unit: "µs", series, groups, partNames });
   return { name: "cost", title: what, svg };
 }
 
@@ -161,7 +176,8 @@ function latencyChart(
   });
   if (curves.length === 0) return [];
   const isOpen = one.parameters.pace.kind !== "closed";
-  const note = isOpen ? "open loop, from the intended time" : "closed loop";
+  const loop = isOpen ? "open loop, from the intended time" : "closed loop";
+  const note = `share of ${one.unit} that took no longer; ${loop}`;
   const title = `Latency by percentile, ${one.name}`;
   const name = `latency-${index + 1}`;
   return [{ name, title, svg: drawPercentiles(title, note, curves) }];

@@ -12,7 +12,8 @@ import type { TargetOutcome } from "./targets.ts";
 
 export interface ReportSection {
   readonly title: string;
-  readonly loads: readonly string[];
+  /** Of the suite: each load with all its options. */
+  readonly commands: readonly string[];
   readonly cases: readonly ResultCase[];
   /** File name by chart. */
   readonly charts: readonly { readonly file: string; readonly chart: Chart }[];
@@ -26,7 +27,6 @@ export interface ReportContent {
   readonly outcomes: readonly TargetOutcome[];
   /** Written by a person, kept in reading.md beside the report; "" = none yet. */
   readonly reading: string;
-  readonly rounds: number;
 }
 
 export function writeReport(content: ReportContent): string {
@@ -53,8 +53,10 @@ export function answerOf({ outcomes, reading, plan }: ReportContent): string {
   if (measured.length === 0) return `Measured; no target is set for ${plan.name}.`;
   const met = measured.filter((outcome) => outcome.isMet).length;
   const missed = measured.filter((outcome) => !outcome.isMet).map(outcomeText);
+  const absent = outcomes.length - measured.length;
+  const silent = absent === 0 ? "" : `, ${absent} not measured`;
   const tail = missed.length === 0 ? "." : `; missed: ${missed.join("; ")}.`;
-  return `${met} of ${measured.length} targets met${tail}`;
+  return `${met} of ${outcomes.length} targets met${silent}${tail}`;
 }
 
 function outcomeText({ target, measured }: TargetOutcome): string {
@@ -63,17 +65,35 @@ function outcomeText({ target, measured }: TargetOutcome): string {
   return `\`${target.load}\` ${target.what}: ${found}, wanted ${wanted}`;
 }
 
-function setUp({ results, rounds }: ReportContent): string {
+function setUp({ results, plan }: ReportContent): string {
   const { environment } = results;
   const lines = [
     `${environment.processor}, ${environment.cores} cores, ${environment.memoryGib} GiB, ${environment.system}.`,
     `Node ${environment.node}, ${environment.mosquitto}, commit ${environment.commit}, ${environment.time}.`,
     `Load average before the run: ${environment.loadAverage.toFixed(2)}.`,
-    `Every broker once per round, in turns, on a freshly started process; ${rounds} ${rounds === 1 ? "round" : "rounds"}. Figures are medians of the rounds, in brackets the lowest and the highest. Ratios are taken within a round.`,
+    `\`${results.command}\``,
+    `Every broker once per round, in turns, ${freshnessText(plan.options)}; ${roundsText(results)}. Figures are medians of the rounds, in brackets the lowest and the highest. Ratios are taken within a round.`,
     "Peers are tuned: [mosquitto.conf](../../bench/contenders/mosquitto.conf), [aedes-server.ts](../../bench/contenders/aedes-server.ts). The generator verifies every delivery.",
     '"≥": the generator was over 85 % busy, and so was the broker, so it does that much or more. Runs whose limit was the generator are void and left out.',
   ];
   return [...lines.map((line) => `- ${line}`), ...disturbance(results)].join("\n");
+}
+
+function freshnessText(options: string): string {
+  return options.includes("--fresh case")
+    ? "on a process that it keeps for all rounds of a case; generators start and connect anew for each run"
+    : "each time on a freshly started process";
+}
+
+/** "5 rounds (aedes: 2)". */
+function roundsText({ contenders, samples }: BenchResults): string {
+  const roundsOf = (name: string) =>
+    Math.max(0, ...samples.filter((one) => one.contender === name).map(({ round }) => round));
+  const most = Math.max(0, ...samples.map(({ round }) => round));
+  const fewer = contenders.filter(({ name }) => roundsOf(name) < most);
+  const exceptions = fewer.map(({ name }) => `${name}: ${roundsOf(name)}`).join(", ");
+  const tail = exceptions === "" ? "" : ` (${exceptions})`;
+  return `${most} ${most === 1 ? "round" : "rounds"}${tail}`;
 }
 
 /** Says so when the machine was shared: the first thing to know of a figure. */
@@ -107,7 +127,7 @@ function targetPart(outcomes: readonly TargetOutcome[]): string[] {
 }
 
 function sectionPart(results: BenchResults, section: ReportSection): string {
-  const commands = section.loads.map((load) => `npm run bench -- ${load}`).join("\n");
+  const commands = section.commands.map((words) => `npm run bench -- ${words}`).join("\n");
   const charts = section.charts.map(({ file, chart }) => `![${chart.title}](${file})`);
   const tables = section.cases.map((one) => {
     const notes = caseNotes(results, one).map((note) => `- ${note}`);
@@ -136,6 +156,9 @@ export function markdownTable(rows: readonly (readonly string[])[]): string {
 
 /** As printed while the report is made. */
 export function outcomesText(outcomes: readonly TargetOutcome[]): string {
-  const rows = outcomes.map((outcome) => [outcomeText(outcome), outcome.isMet ? "met" : "missed"]);
+  const rows = outcomes.map((outcome) => {
+    const verdict = outcome.measured === null ? "-" : outcome.isMet ? "met" : "missed";
+    return [outcomeText(outcome), verdict];
+  });
   return rows.length === 0 ? "" : formatTable([["target", ""], ...rows]);
 }

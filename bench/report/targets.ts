@@ -91,10 +91,15 @@ export function p99Over(load: string, what: string, figureName: string, atMost: 
   return { ...target, show: showRatio };
 }
 
-export function judgeTargets(targets: readonly Target[], results: BenchResults): TargetOutcome[] {
+/** `extra`: options that the report was made with. */
+export function judgeTargets(
+  targets: readonly Target[],
+  results: BenchResults,
+  extra: readonly string[],
+): TargetOutcome[] {
   const subject = results.contenders.find(({ isSubject }) => isSubject)?.name ?? "";
   return targets.map((target) => {
-    const caseName = caseNameOf(target.load);
+    const caseName = caseNameOf(target.load, extra);
     const values = target.measure(results, caseName, subject).filter(Number.isFinite);
     if (values.length === 0) return { target, caseName, measured: null, isMet: false };
     const measured = spreadOf(values);
@@ -105,8 +110,8 @@ export function judgeTargets(targets: readonly Target[], results: BenchResults):
 }
 
 /** The name of the one case that a command line describes. */
-export function caseNameOf(load: string): string {
-  const options = parseOptions(load.split(" "));
+export function caseNameOf(load: string, extra: readonly string[]): string {
+  const options = parseOptions([...load.split(" "), ...extra]);
   const scenario = findScenario(options.scenario);
   const [first] = scenario === null ? [] : expandCases(scenario, options);
   if (first === undefined) throw new Error(`no such load: ${load}`);
