@@ -22,6 +22,7 @@ import { Awaiting, OutboundWindow } from "../../shared/mqtt/outbound-window.ts";
 import { PacketType } from "../../shared/mqtt/packet-type.ts";
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
 import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
+import type { PublishRun } from "../dist/publish-run.ts";
 import type { Subscription } from "../dist/subscription.ts";
 import type { InboxPush } from "../inbox/inbox-api.ts";
 import { CHUNK_SIZE_MAX } from "../mqtt/output-pool.ts";
@@ -78,6 +79,24 @@ export function deliver(
   const window = openWindow(session);
   if (window === null) enqueue(session, delivery);
   else sendNew(session, window, delivery);
+}
+
+/**
+ * Several QoS 0 publishes in one piece; see LocalReceiver.deliverRun. They came in one read, so
+ * they exceed the budget by less than one write.
+ */
+export function deliverRun(session: Session, run: PublishRun): boolean {
+  if (session.phase !== Phase.ACTIVE) return true;
+  if (session.isV5 !== run.isV5 || session.outboundAliases !== null) return false;
+  const limit = session.maximumPacketSize;
+  if ((limit !== 0 && run.largestSize > limit) || isOverBudget(session)) return false;
+  const { packets } = run;
+  const { output } = session.transport;
+  if (output.size + packets.length > BURST_SIZE) flushBurst(session);
+  const at = output.reserve(packets.length);
+  output.bytes.set(packets, at);
+  countPublishes(session, run.count, run.payloadBytes, packets.length);
+  return true;
 }
 
 /** True when the packet is the same for all sessions of this protocol, but for its identifier. */
@@ -366,6 +385,20 @@ function countPublish(session: Session, qos: number, payloadLength: number, size
     session.tenant.counters.publishBytesSent += payloadLength;
   }
   countSent(session, size);
+}
+
+/** As `countPublish`, for `count` messages of QoS 0; sizes are of all of them. */
+function countPublishes(session: Session, count: number, payloadBytes: number, size: number): void {
+  const { counters } = session.context;
+  counters[Counter.PUBLISH_SENT_QOS0]! += count;
+  counters[Counter.PUBLISH_SENT_BYTES]! += payloadBytes;
+  counters[Counter.PACKETS_SENT]! += count;
+  if (session.tenant === null) return;
+  const own = session.tenant.counters;
+  own.publishSent += count;
+  own.publishBytesSent += payloadBytes;
+  own.messagesSent += count;
+  own.bytesSent += size;
 }
 
 /** Counts a message that this client does not get, in column `counter`. */

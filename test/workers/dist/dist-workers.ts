@@ -81,6 +81,11 @@ export class FakeReceiver implements LocalReceiver {
     this.onDelivery?.(delivery);
   }
 
+  /** One by one, so that each is seen. */
+  deliverRun(): boolean {
+    return false;
+  }
+
   /** Payloads since the last call. */
   takePayloads(): string[] {
     return this.seen.splice(0).map((delivery) => delivery.payload);
