@@ -180,7 +180,7 @@ the storm.`,
   notMeasured: [
     SAME_MACHINE,
     "The cost of the kernel's own buffers per connection, which is the same for every broker.",
-    "Connects of brokers that are faster than the generator opens sockets: such runs are void.",
+    "Connects beyond what two generator processes can do beside the broker: such runs are void.",
   ],
 };
 

@@ -73,6 +73,8 @@ export interface ScenarioDefaults {
   readonly isPersistent?: boolean;
   /** Seconds. */
   readonly duration?: number;
+  /** Generator processes, 1 unless told. */
+  readonly processes?: number;
 }
 
 /** What `--rate N`, `--window N` and `--rate N%` become. */

@@ -58,7 +58,7 @@ export function cellsOf(
     seconds: options.durationSeconds ?? ownSeconds * timeShare,
     warmUpSeconds: options.warmUpSeconds,
     fresh: scenario.needsFreshServer === true ? "run" : options.fresh,
-    processes: options.processes,
+    processes: options.processes ?? scenario.defaults.processes ?? 1,
     client: options.client,
   };
   return expandCases(scenario, options).map((one) => {

@@ -120,7 +120,13 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
     name: "connect",
     summary: "clients connecting, 64 at a time or --rate per second; all stay connected",
     unit: "connects",
-    defaults: { publishers: 0, subscribers: 5_000, pace: { kind: "closed", window: 64 } },
+    defaults: {
+      publishers: 0,
+      subscribers: 5_000,
+      pace: { kind: "closed", window: 64 },
+      // A TLS handshake costs the client more than a broker: one process is always the limit.
+      processes: 2,
+    },
     paces: ["open", "closed"],
     takesMqttClient: false,
     // It ends when all are connected, whatever the duration.

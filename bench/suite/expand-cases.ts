@@ -13,7 +13,7 @@ export function expandCases(scenario: Scenario, options: SuiteOptions): BenchCas
   const scale = scaleOf(scenario, options);
   const scaled = (count: number) => (count === 0 ? 0 : Math.max(1, Math.round(count * scale)));
   const choices = {
-    publishers: options.publishers ?? [scaled(defaults.publishers)],
+    publishers: publishersOf(scenario, options) ?? [scaled(defaults.publishers)],
     subscribers: options.subscribers ?? [scaled(defaults.subscribers)],
     items: options.items ?? [defaults.items ?? 0],
     qos: options.qos ?? [defaults.qos ?? 0],
@@ -29,6 +29,11 @@ export function expandCases(scenario: Scenario, options: SuiteOptions): BenchCas
     unit: scenario.unit,
     parameters,
   }));
+}
+
+/** Undefined: as the scenario has it. Those without publishers have none whatever is asked. */
+function publishersOf({ defaults }: Scenario, options: SuiteOptions) {
+  return defaults.publishers === 0 ? undefined : options.publishers;
 }
 
 /** Options that would silently mean nothing are refused. */

@@ -20,7 +20,7 @@ Measuring:
   --rounds N             every broker once per round, in turns (5)
   --duration SECONDS     measured per run (5, longer where the scenario says so)
   --warm-up SECONDS      before that (1; bench:all measures 1.25 after 0.5, with --fresh case)
-  --processes N          generator processes (1); more only where cores are free
+  --processes N          generator processes (1; connect: 2); more only where cores are free
   --fresh run|case       a new broker process for every run, or for every case (run)
   --client raw|mqtt      mqtt: the npm package as client, to check the generator itself; slow
   --scale FACTOR         of the published scenarios; default: this machine's cores / theirs

@@ -38,7 +38,7 @@ export interface SuiteOptions {
   readonly durationSeconds: number | undefined;
   readonly warmUpSeconds: number;
   readonly fresh: Freshness;
-  readonly processes: number;
+  readonly processes: number | undefined;
   readonly client: "raw" | "mqtt";
   /** Undefined: published scenarios as large as this machine's share of theirs. */
   readonly scale: number | undefined;
@@ -76,7 +76,7 @@ const ARGUMENTS = {
   duration: { type: "string" },
   "warm-up": { type: "string", default: "1" },
   fresh: { type: "string", default: "run" },
-  processes: { type: "string", default: "1" },
+  processes: { type: "string" },
   client: { type: "string", default: "raw" },
   scale: { type: "string" },
   json: { type: "string", default: "" },
@@ -117,7 +117,7 @@ export function parseOptions(args: readonly string[]): SuiteOptions {
     durationSeconds: optional(values.duration, (text) => positive("duration", text)),
     warmUpSeconds: positive("warm-up", values["warm-up"]),
     fresh: list(values.fresh, "fresh", { run: "run", case: "case" } as const)[0]!,
-    processes: whole("processes", values.processes),
+    processes: optional(values.processes, (text) => whole("processes", text)),
     client: list(values.client, "client", { raw: "raw", mqtt: "mqtt" } as const)[0]!,
     scale: optional(values.scale, (text) => positive("scale", text)),
     json: values.json,
