@@ -26,6 +26,7 @@ import { DistPublisher } from "./dist/publisher.ts";
 import { RouteTable } from "./dist/route-table.ts";
 import { EventLoop } from "./event-loop.ts";
 import { RingBarrier } from "./ring-barrier.ts";
+import { ConnectQueue } from "./session/connect-queue.ts";
 import { disconnectAll, stopReading } from "./session/drain.ts";
 import { OutputFlush } from "./session/output-flush.ts";
 import { recheckPermissions } from "./session/recheck-permissions.ts";
@@ -91,6 +92,7 @@ export class WorkerRuntime {
     this.#outputs = new OutputFlush((delayMs, act) => this.#later(delayMs, act));
     this.#loop = new EventLoop(this.#port, this.#counters, {
       flushServices: () => {
+        this.#context.connects.handleCycle();
         this.#services.flush();
         this.#dist.flush();
       },
@@ -262,6 +264,7 @@ export class WorkerRuntime {
       publisher: this.#publisher,
       members,
       registry: new SessionRegistry(),
+      connects: new ConnectQueue(() => this.#loop.schedule()),
       deadlines: new DeadlineWheel<Session>(Date.now()),
       view: new PacketView(),
       publish: new BorrowedPublish(),

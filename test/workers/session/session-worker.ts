@@ -18,6 +18,7 @@ import { RouteTable } from "../../../src/workers/dist/route-table.ts";
 import type { InboxHost } from "../../../src/workers/inbox/inbox-api.ts";
 import type { Transport } from "../../../src/workers/mqtt/transport.ts";
 import type { RetainClient, RetainScan } from "../../../src/workers/retain/retain-api.ts";
+import { ConnectQueue } from "../../../src/workers/session/connect-queue.ts";
 import { OutputFlush } from "../../../src/workers/session/output-flush.ts";
 import { recheckPermissions } from "../../../src/workers/session/recheck-permissions.ts";
 import { Session } from "../../../src/workers/session/session.ts";
@@ -142,6 +143,7 @@ export class SessionWorker {
       publisher,
       members,
       registry: new SessionRegistry(),
+      connects: new ConnectQueue(() => {}),
       deadlines: new DeadlineWheel<Session>(world.nowMs),
       view: new PacketView(),
       publish: new BorrowedPublish(),
@@ -173,6 +175,7 @@ export class SessionWorker {
   }
 
   endCycle(): void {
+    this.context.connects.handleCycle();
     this.services.flush();
     this.dist.flush();
     const transports = [...this.#dirty];
