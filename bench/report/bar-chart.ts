@@ -106,8 +106,8 @@ function drawGrid(canvas: SvgCanvas, axis: Axis, unit: string, height: number): 
     const label = tick === 0 ? "0" : shortNumber(tick).replace(/\.0+(?= |$)/, "");
     canvas.text([x, height - BOTTOM + 16], label, { anchor: "middle", size: 11 });
   }
-  const corner = LEFT + PLOT_WIDTH + RIGHT - 8;
-  canvas.text([corner, height - BOTTOM + 16], unit, { anchor: "end", size: 11, color: PALE_INK });
+  const corner = LEFT + PLOT_WIDTH + RIGHT - 16;
+  canvas.text([corner, TOP - 18], unit, { anchor: "end", size: 11, color: PALE_INK });
 }
 
 function drawBar(

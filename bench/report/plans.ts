@@ -4,10 +4,16 @@
  * anybody can repeat a single one.
  */
 
-import type { LoadResult } from "../load/load-shape.ts";
-import { latencyRatio, ownFigure, p99Over, rateRatio, type Target } from "./targets.ts";
+import {
+  latencyRatio,
+  type OwnFigure,
+  ownFigure,
+  p99Over,
+  rateRatio,
+  type Target,
+} from "./targets.ts";
 
-export type ChartKind = "rate" | "cost" | "latency" | "memory";
+export type ChartKind = "rate" | "cost" | "latency" | "memory" | "connection-memory";
 
 export interface ReportGroup {
   readonly title: string;
@@ -146,6 +152,7 @@ turn leave in one call. Retained messages need no publisher at all: the limit is
 const IDLE_LOAD = "idle --protocol 5 --subscribers 15000 --duration 2";
 const STORM_LOAD = "storm";
 const KIB = 1024;
+export const BYTES_PER_CONNECTION = "bytes per connection";
 
 const CONNECTIONS: ReportPlan = {
   name: "connections",
@@ -163,7 +170,11 @@ the storm.`,
       loads: ["connect --transport tcp,tls,ws", "connect --window 1"],
       charts: ["rate", "cost"],
     },
-    { title: "Idle connections with one subscription", loads: [IDLE_LOAD], charts: ["memory"] },
+    {
+      title: "Idle connections with one subscription",
+      loads: [IDLE_LOAD],
+      charts: ["connection-memory"],
+    },
     { title: "A storm of 15,000 connects", loads: [STORM_LOAD], charts: ["latency"] },
     {
       title: "Take-overs",
@@ -172,8 +183,10 @@ the storm.`,
     },
   ],
   targets: [
-    ownFigure(IDLE_LOAD, "bytes per idle connection", 8 * KIB, (result) => {
-      return result.figures["bytes per connection"] ?? Number.NaN;
+    ownFigure(IDLE_LOAD, "memory per idle connection", {
+      atMost: 8 * KIB,
+      show: (bytes) => `${(bytes / KIB).toFixed(2)} KiB`,
+      figure: ({ figures }) => figures[BYTES_PER_CONNECTION] ?? Number.NaN,
     }),
     p99Over(STORM_LOAD, "p99 in the storm over p99 without", "p99 without the storm, us", 2),
   ],
@@ -187,12 +200,13 @@ the storm.`,
 const SLOW_LOAD = "slow-consumer --rate 50% --payload 256";
 
 const SLOW_QOS1_LOAD = `${SLOW_LOAD} --qos 1`;
-/** The budget of one connection, and what V8's young generation may grow by: 3 x 16 MiB. */
-const MEMORY_SLACK_MIB = 1 + 3 * 16;
-
-function growth(result: LoadResult): number {
-  return result.figures["peak MiB beyond before the freeze"] ?? Number.NaN;
-}
+const PEAK_GROWTH = "peak memory beyond that before the freeze";
+const GROWTH: OwnFigure = {
+  // The budget of one connection, and what V8's young generation may grow by: 3 x 16 MiB.
+  atMost: 1 + 3 * 16,
+  show: (mebibytes) => `${mebibytes.toFixed(1)} MiB`,
+  figure: ({ figures }) => figures["peak MiB beyond before the freeze"] ?? Number.NaN,
+};
 
 const SLOW_CONSUMER: ReportPlan = {
   name: "slow-consumer",
@@ -213,18 +227,8 @@ memory that is higher by the budget at most.`,
   targets: [
     p99Over(SLOW_LOAD, "p99 in the freeze over p99 before", "p99 before the freeze, us", 1.1),
     p99Over(SLOW_QOS1_LOAD, "p99 in the freeze over p99 before", "p99 before the freeze, us", 1.1),
-    ownFigure(
-      SLOW_LOAD,
-      "MiB of peak memory beyond that before the freeze",
-      MEMORY_SLACK_MIB,
-      growth,
-    ),
-    ownFigure(
-      SLOW_QOS1_LOAD,
-      "MiB of peak memory beyond that before the freeze",
-      MEMORY_SLACK_MIB,
-      growth,
-    ),
+    ownFigure(SLOW_LOAD, PEAK_GROWTH, GROWTH),
+    ownFigure(SLOW_QOS1_LOAD, PEAK_GROWTH, GROWTH),
   ],
   notMeasured: [SAME_MACHINE, "Many slow subscribers at once."],
 };

@@ -4,7 +4,7 @@
  */
 
 import type { LoadResult } from "../load/load-shape.ts";
-import { type Spread, shortNumber, spreadOf } from "../statistics.ts";
+import { type Spread, spreadOf } from "../statistics.ts";
 import { expandCases } from "../suite/expand-cases.ts";
 import { parseOptions } from "../suite/options.ts";
 import { findScenario } from "../suite/registry.ts";
@@ -23,6 +23,12 @@ export interface Target {
   readonly show: (value: number) => string;
   /** One value per usable round of the first subject. */
   readonly measure: (results: BenchResults, caseName: string, subject: string) => number[];
+}
+
+export interface OwnFigure {
+  readonly atMost: number;
+  readonly show: (value: number) => string;
+  readonly figure: (result: LoadResult) => number;
 }
 
 export interface TargetOutcome {
@@ -66,18 +72,13 @@ export function latencyRatio(load: string, percentile: "p50" | "p99", atMost: nu
 }
 
 /** A figure of our own runs. */
-export function ownFigure(
-  load: string,
-  what: string,
-  atMost: number,
-  figure: (result: LoadResult) => number,
-): Target {
+export function ownFigure(load: string, what: string, { atMost, show, figure }: OwnFigure): Target {
   return {
     load,
     what,
     wanted: atMost,
     isAtLeast: false,
-    show: shortNumber,
+    show,
     measure: (results, caseName, contender) =>
       usableSamples(results, caseName, contender).map(({ result }) => figure(result)),
   };
@@ -85,10 +86,11 @@ export function ownFigure(
 
 /** p99 over another time of the same run. */
 export function p99Over(load: string, what: string, figureName: string, atMost: number): Target {
-  const target = ownFigure(load, what, atMost, (result) => {
-    return result.latency.p99 / (result.figures[figureName] ?? Number.NaN);
+  return ownFigure(load, what, {
+    atMost,
+    show: showRatio,
+    figure: ({ latency, figures }) => latency.p99 / (figures[figureName] ?? Number.NaN),
   });
-  return { ...target, show: showRatio };
 }
 
 /** `extra`: options that the report was made with. */

@@ -102,6 +102,8 @@ export interface Scenario {
   readonly needsHttp?: boolean;
   /** It measures memory, or leaves sessions behind: each run needs a new process. */
   readonly needsFreshServer?: boolean;
+  /** Its deliveries have their times whatever the pace, which is that of something else. */
+  readonly isOpenLoop?: boolean;
   /** How it can be paced; where others would mean nothing they are refused. */
   readonly paces: readonly PaceKind[];
   /** `--client mqtt` has nothing to check elsewhere. */

@@ -146,6 +146,7 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
     paces: ["open", "closed"],
     takesMqttClient: false,
     needsFreshServer: true,
+    isOpenLoop: true,
     // Once without the storm, once with it, and that one until all are connected.
     extraSeconds: (parameters, duration) => {
       return duration + 1 + Math.max(0, connectSeconds(parameters) - duration);
