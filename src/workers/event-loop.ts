@@ -9,7 +9,6 @@
  * were readable at once: their output leaves together. Thread: worker. Scope: one per worker.
  */
 
-import { RingQueue } from "../shared/collections/ring-queue.ts";
 import { Counter } from "../shared/metrics/counter-table.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
 import type { Transport } from "./mqtt/transport.ts";
@@ -20,13 +19,8 @@ import type { Transport } from "./mqtt/transport.ts";
  */
 const DRAIN_LIMIT = 512;
 
-/**
- * Connections flushed per cycle: at some 4 µs each half a millisecond before sockets get their
- * turn. What they bring joins the output of all who still wait, so that under steady load a message
- * waits for one round over the connections at most, and not for the rest of one and then a whole
- * one. Fewer per cycle gain little and cost more polls of the kernel.
- */
-const FLUSH_LIMIT = 128;
+/** Slots for connections with output that stay allocated between cycles. */
+const KEPT_SLOTS = 1024;
 
 export interface EventLoopHooks {
   /** Sends what services and routes have gathered. */
@@ -41,8 +35,12 @@ export class EventLoop {
   readonly #hooks: EventLoopHooks;
   #isScheduled = false;
   #isStopped = false;
-  /** Connections with output, in the order in which they got it. */
-  readonly #dirty = new RingQueue<Transport>();
+  /**
+   * Connections with output; two lists, so that flushing may dirty connections for the next cycle.
+   */
+  #dirty: (Transport | null)[] = [];
+  #dirtyCount = 0;
+  #flushing: (Transport | null)[] = [];
   #nowMs = Date.now();
   readonly #cycle = () => this.#runCycle();
 
@@ -74,7 +72,8 @@ export class EventLoop {
    * `transport` has output for the end of the cycle. Called once per transport between two flushes.
    */
   markDirty(transport: Transport): void {
-    this.#dirty.push(transport);
+    this.#dirty[this.#dirtyCount] = transport;
+    this.#dirtyCount += 1;
     this.schedule();
   }
 
@@ -95,14 +94,20 @@ export class EventLoop {
     this.#hooks.flushServices();
     this.#flushDirty();
     this.#endpoint.flush();
-    if (drained > 0 || this.#dirty.size > 0 || !this.#endpoint.tryPark()) this.schedule();
+    if (drained > 0 || this.#dirtyCount > 0 || !this.#endpoint.tryPark()) this.schedule();
   }
 
-  /** Those that flushing makes dirty are for the next cycle. */
   #flushDirty(): void {
-    const count = Math.min(this.#dirty.size, FLUSH_LIMIT);
-    for (let flushed = 0; flushed < count; flushed += 1) {
-      this.#hooks.flushTransport(this.#dirty.shift()!);
+    const transports = this.#dirty;
+    const count = this.#dirtyCount;
+    this.#dirty = this.#flushing;
+    this.#flushing = transports;
+    this.#dirtyCount = 0;
+    for (let index = 0; index < count; index += 1) {
+      this.#hooks.flushTransport(transports[index]!);
+      transports[index] = null;
     }
+    // The slots stay, since they fill up again; those of a burst do not.
+    if (transports.length > count * 4 + KEPT_SLOTS) transports.length = count;
   }
 }

@@ -115,25 +115,6 @@ test("event loop: a connection dirtied by a flush waits for the next cycle", asy
   assert.deepEqual(outputs(), []);
 });
 
-test("event loop: of many connections with output some wait for later cycles, in order, and it does not sleep", async () => {
-  const setup = new Setup();
-  const names = Array.from({ length: 500 }, (_, index) => `output ${index}`);
-  for (let index = 0; index < names.length; index += 1) setup.loop.markDirty(transport(`${index}`));
-  const flushed: string[] = [];
-  let most = 0;
-  while (flushed.length < names.length) {
-    await nextCheckPhase();
-    const steps = setup.takeSteps();
-    const outputs = steps.filter((step) => step.startsWith("output"));
-    flushed.push(...outputs);
-    assert.ok(outputs.length > 0, "no cycle in vain");
-    most = Math.max(most, outputs.length);
-    assert.equal(steps.includes("park"), flushed.length === names.length);
-  }
-  assert.ok(most < names.length / 2, `${most} in one cycle`);
-  assert.deepEqual(flushed, names);
-});
-
 test("event loop: takes the time at each event and cycle, not in between", async (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: 1000 });
   const setup = new Setup();
