@@ -70,6 +70,7 @@ export async function measurePlan(
   const remaining = remainingCells({ cells, known });
   const { runs, seconds } = expectation(remaining);
   assertWritable(file);
+  if (!isResumed && existsSync(file)) console.log(`starting anew: ${file} is written over`);
   console.log(`${plan.name}: ${remaining.length} of ${cells.length} cases to measure,`);
   console.log(`${runs} runs, about ${showTime(seconds)}; kept in ${file} case by case,`);
   console.log("so that --resume goes on after an interruption\n");

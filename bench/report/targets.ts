@@ -22,8 +22,12 @@ export interface Target {
   readonly isAtLeast: boolean;
   readonly show: (value: number) => string;
   /** One value per usable round of the first subject. */
-  readonly measure: (results: BenchResults, caseName: string, subject: string) => number[];
+  readonly measure: Measure;
+  /** The same of void rounds, where what the generator could make is a lower bound. */
+  readonly bound?: Measure;
 }
+
+type Measure = (results: BenchResults, caseName: string, subject: string) => number[];
 
 export interface OwnFigure {
   readonly atMost: number;
@@ -36,7 +40,10 @@ export interface TargetOutcome {
   readonly caseName: string;
   /** Null: not measured. */
   readonly measured: Spread | null;
-  readonly isMet: boolean;
+  /** Every round was void: the subject does so much or more. */
+  readonly isLowerBound: boolean;
+  /** "open": not measured, or a lower bound below what is wanted. */
+  readonly verdict: "met" | "missed" | "open";
 }
 
 const showRatio = (value: number) => `${value.toFixed(2)}x`;
@@ -53,7 +60,19 @@ export function rateRatio(load: string, atLeast: number): Target {
     show: showRatio,
     measure: (results, caseName, contender) =>
       pairwiseRatios(results, { caseName, contender, peer: REFERENCE }, (one) => one.perSecond),
+    bound: boundRatios,
   };
+}
+
+/** Rounds in which the subject left the generator behind, over mosquitto's of the same round. */
+function boundRatios(results: BenchResults, caseName: string, subject: string): number[] {
+  const peers = usableSamples(results, caseName, REFERENCE);
+  return results.samples.flatMap(({ caseName: name, contender, round, validity, result }) => {
+    if (name !== caseName || contender !== subject || validity !== "void") return [];
+    const beside = peers.find((sample) => sample.round === round);
+    if (beside === undefined || result === null || result.operations === 0) return [];
+    return [result.perSecond / beside.result.perSecond];
+  });
 }
 
 /** A percentile, as a multiple of mosquitto's in the same round. */
@@ -103,12 +122,24 @@ export function judgeTargets(
   return targets.map((target) => {
     const caseName = caseNameOf(target.load, extra);
     const values = target.measure(results, caseName, subject).filter(Number.isFinite);
-    if (values.length === 0) return { target, caseName, measured: null, isMet: false };
-    const measured = spreadOf(values);
-    const { wanted, isAtLeast } = target;
-    const isMet = isAtLeast ? measured.median >= wanted : measured.median <= wanted;
-    return { target, caseName, measured, isMet };
+    if (values.length > 0) return judge(target, caseName, spreadOf(values), false);
+    const bounds = target.bound?.(results, caseName, subject).filter(Number.isFinite) ?? [];
+    return judge(target, caseName, bounds.length === 0 ? null : spreadOf(bounds), true);
   });
+}
+
+function judge(
+  target: Target,
+  caseName: string,
+  measured: Spread | null,
+  isLowerBound: boolean,
+): TargetOutcome {
+  const found = { target, caseName, measured, isLowerBound: isLowerBound && measured !== null };
+  if (measured === null) return { ...found, verdict: "open" };
+  const { wanted, isAtLeast } = target;
+  const isMet = isAtLeast ? measured.median >= wanted : measured.median <= wanted;
+  if (isMet) return { ...found, verdict: "met" };
+  return { ...found, verdict: isLowerBound ? "open" : "missed" };
 }
 
 /** The name of the one case that a command line describes. */

@@ -121,12 +121,27 @@ test("targets: met, missed, and not measured", () => {
     ],
   );
   const outcomes = judgeTargets(plan.targets, results, []);
-  const told = outcomes.map(({ target, measured, isMet }) => {
-    return `${target.load}: ${measured?.median ?? "-"} ${isMet}`;
+  const told = outcomes.map(({ target, measured, verdict }) => {
+    return `${target.load}: ${measured?.median ?? "-"} ${verdict}`;
   });
-  assert.equal(told[0], "fanout --window 64 --qos 0: 20 false");
-  assert.equal(told[1], "fanout --window 64 --qos 1: 20 true");
-  assert.equal(told[2], "fanout --window 64 --qos 2: - false");
+  assert.equal(told[0], "fanout --window 64 --qos 0: 20 missed");
+  assert.equal(told[1], "fanout --window 64 --qos 1: 20 met");
+  assert.equal(told[2], "fanout --window 64 --qos 2: - open");
+});
+
+test("targets: void rounds are a lower bound, which can meet a target but not miss it", () => {
+  const [plan] = REPORT_PLANS;
+  assert.ok(plan);
+  const results = madeResults(
+    ["fanout --window 64 --qos 0", "fanout --window 64 --qos 1"],
+    [
+      { contender: "mosquitto", perSecond: 100 },
+      { contender: OURS, perSecond: 2000, validity: "void" },
+    ],
+  );
+  const [first, second] = judgeTargets(plan.targets, results, []);
+  assert.deepEqual([first?.verdict, first?.isLowerBound], ["open", true]);
+  assert.deepEqual([second?.verdict, second?.measured?.median], ["met", 20]);
 });
 
 test("report folder: report, results, environment, charts; a person's reading survives", () => {
