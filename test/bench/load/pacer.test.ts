@@ -32,6 +32,19 @@ test("pacer: publishes are one tick apart, each is asked for once and not before
   assert.ok(first >= TICK_MICROS, `the first one ${first} microseconds after the start`);
 });
 
+test("pacer: what is due when it stops is asked for, even if its thread has never run", () => {
+  const pacer = new Pacer(1000);
+  let publishes = 0;
+  pacer.start((_micros, count) => {
+    publishes += count;
+  });
+  const startMicros = nowMicros();
+  // The event loop is not let go, so no wake-up of the thread can have been served.
+  while (nowMicros() < startMicros + 5 * (1e6 / 1000));
+  pacer.stop();
+  assert.ok(publishes >= 5, `${publishes} publishes`);
+});
+
 test("clock: two threads read the same time", async () => {
   const url = new URL("../../../bench/load/clock.js", import.meta.url).href;
   const code = `import(${JSON.stringify(url)}).then(({ nowMicros }) => {
