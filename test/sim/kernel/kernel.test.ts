@@ -21,6 +21,8 @@ const PERFECT: NetworkProfile = {
   maximumUs: 10,
   slowMaxUs: 10,
   keepsOrder: false,
+  congested: -1,
+  congestionMaxUs: 0,
 };
 
 /** Collects what happens as "time:node:subject". */
@@ -169,6 +171,17 @@ test("network: reorders, unless its links keep order", () => {
     const isOrdered = arrived.every((packet, at) => packet === at);
     assert.equal(isOrdered, keepsOrder);
   }
+});
+
+test("network: what is sent to the congested node takes longer, what it sends does not", () => {
+  const profile = { ...PERFECT, congested: 1, congestionMaxUs: 100 };
+  const { network, seen, run } = networkOf(profile);
+  network.send(1, 0, "out");
+  for (let packet = 0; packet < 20; packet += 1) network.send(0, 1, packet);
+  run(59);
+  assert.deepEqual(seen, ["10:0:out"]);
+  run(110);
+  assert.equal(seen.length, 21);
 });
 
 test("network: a block holds in one direction, and only for packets sent during it", () => {

@@ -34,7 +34,7 @@ export function drawProfile(random: SimRandom, options: ProfileOptions): Profile
     nodeCount,
     memberCount,
     durationUs: (nodeCount >= FIVE ? 5 : 6) * SECOND,
-    network: drawNetwork(random),
+    network: drawNetwork(random, nodeCount),
     disk: drawDisk(random),
     laggard: random.chance(0.2) ? random.below(nodeCount) : NOBODY,
     ...drawTiming(random),
@@ -60,7 +60,7 @@ function patienceFor(world: Profile): Partial<Profile> {
   return { electionTicks };
 }
 
-function drawNetwork(random: SimRandom): NetworkProfile {
+function drawNetwork(random: SimRandom, nodeCount: number): NetworkProfile {
   // In order, those behind a slow one are slow.
   const keepsOrder = random.chance(0.3);
   return {
@@ -71,6 +71,8 @@ function drawNetwork(random: SimRandom): NetworkProfile {
     maximumUs: random.pick([1, 5, 20, 50]) * MILLISECOND,
     slowMaxUs: random.pick([50, 200, 800, 800, 3000]) * MILLISECOND,
     keepsOrder,
+    congested: random.chance(0.1) ? random.below(nodeCount) : NOBODY,
+    congestionMaxUs: random.pick([20, 60, 200]) * MILLISECOND,
   };
 }
 
@@ -121,6 +123,7 @@ function drawFaults(random: SimRandom) {
     faultGapMaxUs: random.pick([40, 200, 500, 500, 900]) * MILLISECOND,
     burstShare: random.pick([0, 0, 0.2, 0.5]),
     fleetingShare: random.pick([0, 0, 0, 0, 0, 0.6, 0.9]),
+    splitCommitShare: random.pick([0, 0, 0, 0.5]),
     asymmetricShare: random.pick([0, 0.3, 0.6]),
     restartMaxUs: random.pick([10, 200, 1500]) * MILLISECOND,
     pauseMaxUs: random.pick([100, 1000, 3000]) * MILLISECOND,
@@ -144,6 +147,7 @@ function drawClients(random: SimRandom) {
     readShare: random.pick([0.1, 0.3, 0.6, 0.9]),
     roamShare: random.pick([0, 0.2, 0.8]),
     stubbornShare: random.pick([0, 0.5, 0.9]),
+    lullShare: random.pick([0, 0, 0, 0.5]),
     swapShare: random.pick([0, 0.2, 0.5]),
     keyCount: random.pick([1, 2, 5]),
   };

@@ -25,6 +25,8 @@ const CALM_NETWORK = {
   maximumUs: 2 * MILLISECOND,
   slowMaxUs: 2 * MILLISECOND,
   keepsOrder: false,
+  congested: -1,
+  congestionMaxUs: 0,
 };
 const CALM_DISK = {
   minimumUs: 50,
@@ -43,10 +45,15 @@ const SETTLING_US = 4 * SECOND;
 const LIMIT_US = 60 * SECOND;
 const ALL_NODES_SHARE = 0.5;
 const LEADER_LAST_SHARE = 0.5;
+const LAST_WISH_SHARE = 0.3;
 
 export function demandRecovery(world: World, random: SimRandom): void {
   const core = pickCore(world, random);
   calm(world, core, random);
+  const outsider = world.nodes.find((node) => !core.includes(node));
+  // The leader should lead no longer, and cannot reach the one that should.
+  const hasLastWish = random.chance(LAST_WISH_SHARE);
+  if (hasLastWish && outsider !== undefined) world.leader()?.transferLeadership(outsider.replica);
   world.loop.run(world, world.loop.now + SETTLING_US);
   const before = world.clients.map(({ commandCount }) => commandCount);
   const hasProgress = () =>

@@ -23,6 +23,8 @@ const HEAL_FIRST_SHARE = 0.7;
 const LOST_SHARE = 0.4;
 /** Faults this close together meet the same messages under way. */
 const HEELS_US = 15 * MILLISECOND;
+/** How long a replica goes without a leader before something else happens. */
+const ESTRANGED_US = 500 * MILLISECOND;
 /** Fewer have no majority beside a leader and its one follower. */
 const FLEETING_MIN_NODES = 5;
 
@@ -31,11 +33,14 @@ const LEADER_TOPOLOGIES: readonly Topology[] = ["isolate", "isolate", "deaf", "m
 /** What comes a moment after a fault, and for whom. */
 export type FollowUp =
   | { readonly kind: "isolate"; readonly node: SimNode }
+  | { readonly kind: "crash"; readonly node: SimNode }
   | { readonly kind: "split-joint" };
 
 export class Nemesis {
   readonly #world: World;
   readonly #random: SimRandom;
+  /** Who shall vote after the newest change that was asked for. */
+  #incoming: readonly number[] = [];
 
   constructor(world: World, random: SimRandom) {
     this.#world = world;
@@ -55,6 +60,7 @@ export class Nemesis {
 
   follow(next: FollowUp): void {
     if (next.kind === "isolate") this.#isolate(next.node);
+    else if (next.kind === "crash") this.#crash(next.node);
     else this.#splitJoint();
   }
 
@@ -71,6 +77,18 @@ export class Nemesis {
     network.heal();
     const far = others.filter((position) => position !== companion);
     separate(network, [node.position, companion], far);
+  }
+
+  /**
+   * `node`, a leader, has just committed a change of members, and nobody else knows: in some worlds
+   * it stays alone with those who shall vote from now on. The others may go on as before.
+   */
+  noteChangeCommitted(node: SimNode): void {
+    const { network, profile } = this.#world;
+    if (profile.splitCommitShare === 0 || this.#incoming.length === 0) return;
+    if (!this.#random.chance(profile.splitCommitShare)) return;
+    network.heal();
+    this.#separateFrom(node, this.#incoming);
   }
 
   #commit(fault: Fault): void {
@@ -108,11 +126,11 @@ export class Nemesis {
         changeMembers(world, random);
         return;
       case "replace-members":
-        replaceMembers(world, random);
+        this.#incoming = replaceMembers(world, random);
         return;
       case "split-joint":
-        replaceMembers(world, random);
-        this.#soon({ kind: "split-joint" });
+        this.#incoming = replaceMembers(world, random);
+        this.#soon(HEELS_US, { kind: "split-joint" });
         return;
       case "forget-leader":
         random.pick(world.nodes).forgetLeader();
@@ -126,8 +144,8 @@ export class Nemesis {
     }
   }
 
-  #soon(next: FollowUp): void {
-    const delay = this.#random.below(HEELS_US * 2);
+  #soon(limitUs: number, next: FollowUp): void {
+    const delay = this.#random.below(limitUs);
     this.#world.loop.afterForAny(delay, SimEvent.FOLLOW_UP, NO_NODE, next);
   }
 
@@ -160,19 +178,26 @@ export class Nemesis {
     const leader = this.#world.leader();
     if (leader === null) return;
     leader.transferLeadership(target.replica);
-    if (isLost) this.#soon({ kind: "isolate", node: leader });
+    if (isLost) this.#soon(HEELS_US / 3, { kind: "isolate", node: leader });
   }
 
-  /** All hosts but its own take the leader for dead, and one of them has its replica campaign. */
+  /**
+   * The leader is cut off; all other hosts take it for dead, and the one with the longest log has
+   * its replica campaign at once.
+   */
   #usurp(): void {
-    const { nodes } = this.#world;
-    const usurper = this.#random.pick(nodes);
-    const isLost = this.#random.chance(LOST_SHARE);
     const leader = this.#world.leader();
-    if (leader === null || leader === usurper) return;
-    if (isLost) this.#isolate(leader);
-    for (const node of nodes) node.forgetLeader();
-    usurper.campaign();
+    const others = this.#world.nodes.filter((node) => node !== leader);
+    this.#random.shuffle(others);
+    const [first] = others;
+    if (leader === null || first === undefined) return;
+    this.#isolate(leader);
+    for (const node of others) node.forgetLeader();
+    const longest = others.reduce(
+      (best, node) => (node.image.lastIndex() > best.image.lastIndex() ? node : best),
+      first,
+    );
+    longest.campaign();
   }
 
   /**
@@ -181,28 +206,36 @@ export class Nemesis {
   #estrange(): void {
     const { network, nodes } = this.#world;
     const rival = this.#random.pick(nodes);
+    const third = this.#random.pick(nodes);
+    const isCrash = this.#random.chance(LOST_SHARE);
     const leader = this.#world.leader();
     if (leader === null || leader === rival) return;
     network.heal();
     separate(network, [leader.position], [rival.position]);
+    // By then the rival is out of patience, and asks one that has forgotten what it promised.
+    if (isCrash && third !== leader) this.#soon(ESTRANGED_US, { kind: "crash", node: third });
   }
 
   /**
    * Cuts between the halves of a joint configuration; the leader comes to rest with one of them.
    */
   #splitJoint(): void {
-    const { network, nodes } = this.#world;
     const staysIncoming = this.#random.chance(LEADER_SHARE);
     const leader = this.#world.leader();
     if (leader === null || !isJoint(leader.conf)) return;
     const { voters, outgoing } = leader.conf;
     const half = staysIncoming ? voters : outgoing;
-    const isNear = (node: SimNode) => node === leader || half.includes(node.replica);
-    const positions = (isWanted: (node: SimNode) => boolean) =>
-      nodes.filter(isWanted).map(({ position }) => position);
-    network.heal();
-    const far = positions((node) => !isNear(node));
-    separate(network, positions(isNear), far);
+    this.#world.network.heal();
+    this.#separateFrom(leader, half);
+  }
+
+  /** Leaves `node` with these, and the others among themselves. */
+  #separateFrom(node: SimNode, replicas: readonly number[]): void {
+    const { network, nodes } = this.#world;
+    const isNear = (one: SimNode) => one === node || replicas.includes(one.replica);
+    const near = nodes.filter(isNear).map(({ position }) => position);
+    const far = nodes.filter((one) => !isNear(one)).map(({ position }) => position);
+    separate(network, near, far);
   }
 
   #crash(node: SimNode): void {
@@ -214,6 +247,8 @@ export class Nemesis {
     const leader = this.#random.chance(LEADER_SHARE) ? this.#world.leader() : null;
     const node = leader ?? this.#random.pick(this.#world.nodes);
     const lasts = this.#random.between(10 * MILLISECOND, profile.pauseMaxUs);
+    // Others take over meanwhile, and it hears nothing of that when it goes on.
+    if (this.#random.chance(LOST_SHARE)) this.#isolate(leader);
     loop.pause(node.position, loop.now + lasts);
   }
 

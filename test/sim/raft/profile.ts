@@ -77,6 +77,11 @@ export interface Profile {
    * entries are never committed, and the others elect the next one.
    */
   readonly fleetingShare: number;
+  /**
+   * Probability that a leader which has committed a change of members is cut off, before anybody
+   * knows, from all but the new voters.
+   */
+  readonly splitCommitShare: number;
   readonly asymmetricShare: number;
   readonly restartMaxUs: number;
   readonly pauseMaxUs: number;
@@ -91,6 +96,8 @@ export interface Profile {
   readonly roamShare: number;
   /** How often a client that got no answer asks the same node again. */
   readonly stubbornShare: number;
+  /** Share of each `LULL_US` in which clients read only. */
+  readonly lullShare: number;
   readonly swapShare: number;
   readonly keyCount: number;
   /** Whether messages and disk records go through the codecs, as they do in production. */
@@ -101,6 +108,8 @@ export interface Profile {
   readonly checksLiveness: boolean;
 }
 
+/** Load comes and goes with this period. */
+export const LULL_US = 700 * MILLISECOND;
 /** No node at all. */
 export const NOBODY = -1;
 /** A disk so slow that leaders change while it writes. */

@@ -24,6 +24,8 @@ function calmWorld(changes: Partial<Profile> = {}): World {
       maximumUs: 500,
       slowMaxUs: 500,
       keepsOrder: true,
+      congested: NOBODY,
+      congestionMaxUs: 0,
     },
     disk: { minimumUs: 50, maximumUs: 100, flushLimit: 1, tornWrite: 0 },
     laggard: NOBODY,

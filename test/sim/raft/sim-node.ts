@@ -241,8 +241,13 @@ export class SimNode {
 
   #step({ core, view }: Process, message: RaftMessage): void {
     const wasLeader = view.isLeader;
+    const { committed } = core;
     core.step(message);
     this.watch.observe(view);
+    const hasCommitted = wasLeader && core.committed > committed;
+    if (hasCommitted && this.watch.hasChangeWithin(committed, core.committed)) {
+      this.#world.noteChangeCommitted(this);
+    }
     if (message.type === MessageType.APPEND_RESPONSE) this.watch.checkMatch(view, message.from);
     if (!view.isLeader || wasLeader) return;
     this.#world.noteCrowned(this);

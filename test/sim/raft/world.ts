@@ -15,7 +15,7 @@ import { History } from "./history.ts";
 import { SESSION_COUNT } from "./kv-machine.ts";
 import { LedgerKeeper } from "./ledger-keeper.ts";
 import { type FollowUp, Nemesis } from "./nemesis.ts";
-import { diskProfileOf, MILLISECOND, type Profile } from "./profile.ts";
+import { diskProfileOf, LULL_US, MILLISECOND, type Profile } from "./profile.ts";
 import { SimEvent } from "./sim-event.ts";
 import { SimNode } from "./sim-node.ts";
 import type { StoreObserver } from "./store-image.ts";
@@ -159,9 +159,18 @@ export class World implements SimWorld {
     if (this.isTroubled) this.#nemesis.crown(node);
   }
 
+  /** A leader has just committed a change of members, and has not told anybody. */
+  noteChangeCommitted(node: SimNode): void {
+    if (this.isTroubled) this.#nemesis.noteChangeCommitted(node);
+  }
+
   reply(reply: ClientReply): void {
     const delay = this.#clientRandom.below(REPLY_MAX_US);
     this.loop.afterForAny(delay, SimEvent.REPLY, NO_NODE, reply);
+  }
+
+  get #isLull(): boolean {
+    return this.isTroubled && this.loop.now % LULL_US < this.profile.lullShare * LULL_US;
   }
 
   #recoverDisk(node: SimNode): void {
@@ -171,7 +180,7 @@ export class World implements SimWorld {
   #act(client: SimClient): void {
     if (client.operation === null) {
       if (!this.isOpen) return;
-      client.begin(this.history.now(), this.#floor);
+      client.begin(this.history.now(), this.#floor, this.#isLull);
     }
     this.#requests += 1;
     const request = client.ask(this.#requests);

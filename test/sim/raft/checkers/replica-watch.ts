@@ -102,6 +102,11 @@ export class ReplicaWatch {
     this.#submittedLast = entries.at(-1)?.index as number;
   }
 
+  /** Is there an entry behind `from`, up to `to`, that changes the configuration? */
+  hasChangeWithin(from: number, to: number): boolean {
+    return this.#confIndexes.some((index) => index > from && index <= to);
+  }
+
   /** The log was replaced by a snapshot: invariant 7. */
   noteSnapshot(view: ReplicaView, snapshotIndex: number): void {
     if (snapshotIndex < this.#commitIndex) {
