@@ -10,7 +10,7 @@ export interface SwimProfile {
 export const OURS: SwimProfile = { name: "Ratatosk", parameters: SWIM_DEFAULTS };
 
 /** What neither of the other two has. */
-const WITHOUT_OURS = { smallClusterSize: 0, lastCallPeriods: 0 };
+const WITHOUT_OURS = { smallClusterSize: 0, lastCallPeriods: 0, settleRounds: 1e9 };
 
 /** HashiCorp's library with its defaults for a local network. */
 const MEMBERLIST: SwimProfile = {

@@ -38,7 +38,11 @@ export interface SwimParameters {
   readonly smallClusterWaitMs: number;
   /** Pause between two comparisons of the whole member list with a random member. */
   readonly antiEntropyIntervalMs: number;
-  /** Members above which that pause grows with log2 N. */
+  /**
+   * After a member came or went, the next comparison waits only so many gossip rounds, or twice.
+   */
+  readonly settleRounds: number;
+  /** Members above which these pauses grow with log2 N. */
   readonly antiEntropyThreshold: number;
   /** Pause between two calls to all members of the healing list. */
   readonly healIntervalMs: number;
@@ -78,6 +82,7 @@ export const SWIM_DEFAULTS: SwimParameters = {
   smallClusterSize: 5,
   smallClusterWaitMs: 30_000,
   antiEntropyIntervalMs: 10_000,
+  settleRounds: 10,
   antiEntropyThreshold: 50,
   healIntervalMs: 5_000,
   healingMax: 256,
@@ -121,6 +126,7 @@ const INTERVALS = [
 
 const FACTORS = [
   "gossipFanout",
+  "settleRounds",
   "retransmitMultiplier",
   "suspicionMultiplier",
   "suspicionMaxMultiplier",

@@ -95,6 +95,17 @@ export class Synchronizer {
     }
   }
 
+  /**
+   * Members came or went. Gossip tells all but one in ten thousand or so; a comparison once the
+   * news has settled finds that one, long before the next regular comparison would.
+   */
+  handleListChanged(nowMs: number): void {
+    const { parameters, prng } = this.#parts;
+    const settleMs = parameters.settleRounds * parameters.gossipIntervalMs * this.#scale;
+    const comparisonMs = nowMs + settleMs * (1 + prng.fraction());
+    this.#nextComparisonMs = Math.min(this.#nextComparisonMs, comparisonMs);
+  }
+
   handleDigest(digest: Digest, sender: Sender, nowMs: number): void {
     const own = this.#parts.table.digest;
     const isEqual =
@@ -159,15 +170,18 @@ export class Synchronizer {
 
   #compare(nowMs: number): void {
     const { parameters, prng, table, outbox, membership } = this.#parts;
-    const { antiEntropyIntervalMs, antiEntropyThreshold } = parameters;
-    const factor = antiEntropyScale(table.liveCount, antiEntropyThreshold);
-    this.#nextComparisonMs = nowMs + antiEntropyIntervalMs * factor;
+    this.#nextComparisonMs = nowMs + parameters.antiEntropyIntervalMs * this.#scale;
     const selfId = membership.self.nodeId;
     const [partner] = table.pick(1, prng, ({ node, status }) => {
       return node.nodeId !== selfId && status === MemberStatus.ALIVE;
     });
     if (partner === undefined) return;
     outbox.stream(partner.node.address, { kind: MessageKind.DIGEST, ...table.digest });
+  }
+
+  get #scale(): number {
+    const { parameters, table } = this.#parts;
+    return antiEntropyScale(table.liveCount, parameters.antiEntropyThreshold);
   }
 
   /** Many may call at once; one whole list per gossip round spreads the news as fast. */

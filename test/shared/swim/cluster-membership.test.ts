@@ -208,6 +208,17 @@ test("swim cluster: after a split, one contact is enough for all to know all", (
   }
 });
 
+test("swim cluster: whom gossip passed over after a large split, the comparison tells", () => {
+  for (const seed of [4, 5]) {
+    const cluster = acquainted(100, seed);
+    cluster.split(cluster.nodes.slice(0, 50), cluster.nodes.slice(50));
+    cluster.run(30_000);
+    cluster.unblock();
+    const ms = converge(cluster, 30_000);
+    assert.ok(ms <= 4_500, `seed ${seed}: ${ms} ms`);
+  }
+});
+
 test("swim cluster: a bridge node keeps both sides together", () => {
   const cluster = acquainted(5, 1);
   const [a, b, bridge, c, d] = cluster.nodes as [SimNode, SimNode, SimNode, SimNode, SimNode];
