@@ -66,6 +66,18 @@ export function deliverRun(publish: BorrowedPublish, run: PublishRun, entry: Fil
   oneByOne.fill(null, 0, restCount);
 }
 
+/** As `deliverRun`, to a member of a shared group, whose load stays as it is: QoS 0. */
+export function deliverRunTo(
+  publish: BorrowedPublish,
+  run: PublishRun,
+  subscription: Subscription,
+): void {
+  if (subscription.identifiers === null && subscription.receiver.deliverRun(run)) return;
+  run.forEach(publish, (one) => {
+    subscription.receiver.deliver(one, 0, false, subscription.identifiers, null);
+  });
+}
+
 /** True when `subscription` has got the whole run, or wants none of it. */
 function takesRun(publish: BorrowedPublish, run: PublishRun, subscription: Subscription): boolean {
   if (subscription.identifiers !== null) return false;

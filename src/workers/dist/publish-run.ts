@@ -66,9 +66,9 @@ export class PublishRun {
     this.#packets = null;
   }
 
-  /** Takes in the packets that follow; false when there are none. */
-  extend(): boolean {
-    while (this.#takeNext()) this.count += 1;
+  /** Takes in the packets that follow, up to `limit` in all; false when there are none. */
+  extend(limit: number): boolean {
+    while (this.count < limit && this.#takeNext()) this.count += 1;
     return this.count > 1;
   }
 

@@ -152,29 +152,72 @@ export class ShareGroup {
     if (list.length === 0) return null;
     if (this.isOrdered) return this.#pickSticky(list, publisherId);
     if (strategy === "random") return list[Math.floor(random * list.length)]!.member;
-    const isIdlest = strategy === "least_inflight";
-    if (isIdlest && this.#continuesRun(loads, publisherId, receivedAtMs)) {
-      this.#runLeft -= 1;
-      return this.#give(this.#runPlace!);
+    if (strategy === "least_inflight") {
+      const place = this.#placeOfRun(list, loads, publisherId, receivedAtMs);
+      this.#give(place, 1);
+      return place.member;
     }
     const start = this.#cursor % list.length;
     this.#cursor = start + 1;
-    if (!isIdlest) return list[start]!.member;
+    return list[start]!.member;
+  }
+
+  /**
+   * Who takes the next `runLeft` messages of `publisherId` in a row, all of QoS 0 and received at
+   * `receivedAtMs`; `takeRun` then counts those that it got. Null: they are picked one by one.
+   */
+  runMember(
+    strategy: ShareStrategy,
+    loads: Int32Array,
+    publisherId: string,
+    receivedAtMs: number,
+  ): ShareMember | null {
+    const list = this.#online;
+    if (list.length === 0 || this.isOrdered || strategy !== "least_inflight") return null;
+    return this.#placeOfRun(list, loads, publisherId, receivedAtMs).member;
+  }
+
+  /** Messages that the member of the run under way may still have. */
+  get runLeft(): number {
+    return this.#runLeft;
+  }
+
+  /** The member that `runMember` named has got `count` messages, and is done with them. */
+  takeRun(count: number): void {
+    // Null: members changed when it got them.
+    if (this.#runPlace !== null) this.#give(this.#runPlace, count);
+  }
+
+  /** The member of the run under way, or of a new one. */
+  #placeOfRun(
+    list: readonly Place[],
+    loads: Int32Array,
+    publisherId: string,
+    receivedAtMs: number,
+  ): Place {
+    const known = this.#runPlace;
+    if (known !== null && this.#continuesRun(known, loads, publisherId, receivedAtMs)) return known;
+    const start = this.#cursor % list.length;
+    this.#cursor = start + 1;
     const place = this.#idlest(list, start, loads);
     this.#runPlace = place;
     this.#runPublisher = publisherId;
     this.#runMs = receivedAtMs;
-    this.#runLeft = RUN_MAX - 1;
-    return this.#give(place);
+    this.#runLeft = RUN_MAX;
+    return place;
   }
 
   /**
    * True while the member of the run has finished everything it got: at QoS 0 on this worker. What
    * stays in flight raises its load, and then the next message is the idlest member's again.
    */
-  #continuesRun(loads: Int32Array, publisherId: string, receivedAtMs: number): boolean {
-    const place = this.#runPlace;
-    if (place === null || this.#runLeft === 0) return false;
+  #continuesRun(
+    place: Place,
+    loads: Int32Array,
+    publisherId: string,
+    receivedAtMs: number,
+  ): boolean {
+    if (this.#runLeft === 0) return false;
     if (receivedAtMs !== this.#runMs || publisherId !== this.#runPublisher) return false;
     return Atomics.load(loads, place.member.loadWord) <= this.#runLoad;
   }
@@ -199,10 +242,11 @@ export class ShareGroup {
     return best;
   }
 
-  #give(place: Place): ShareMember {
-    place.turns = Math.max(place.turns, this.#turns - TURNS_OWED_MAX) + 1;
+  /** Counts `count` messages of the run for its member. */
+  #give(place: Place, count: number): void {
+    this.#runLeft -= count;
+    place.turns = Math.max(place.turns, this.#turns - TURNS_OWED_MAX) + count;
     this.#turns = Math.max(this.#turns, place.turns);
-    return place.member;
   }
 
   #pickSticky(list: readonly Place[], publisherId: string): ShareMember {

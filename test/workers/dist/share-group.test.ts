@@ -149,6 +149,37 @@ test("share group: QoS 0 messages that a publisher sends at once go on in runs o
   assert.equal(new Set(others).size, 4);
 });
 
+test("share group: a run taken in pieces goes where single picks would have gone", () => {
+  const members = sequence(5).map((index) => member(index));
+  const [single, pieces] = [groupOf(members), groupOf(members)];
+  const loads = loadsFor(5);
+  const picked = sequence(96).map(
+    () => single.pick("least_inflight", loads, "one", 5, 0)!.loadWord,
+  );
+  const taken: number[] = [];
+  for (let size = 1; taken.length < picked.length; size += 1) {
+    const { loadWord } = pieces.runMember("least_inflight", loads, "one", 5)!;
+    const count = Math.min(size, pieces.runLeft, picked.length - taken.length);
+    pieces.takeRun(count);
+    for (let index = 0; index < count; index += 1) taken.push(loadWord);
+  }
+  assert.deepEqual(taken, picked);
+  const next = single.pick("least_inflight", loads, "two", 6, 0)!.loadWord;
+  assert.equal(pieces.pick("least_inflight", loads, "two", 6, 0)!.loadWord, next);
+});
+
+test("share group: runs are for least in flight, unordered, with somebody online", () => {
+  const loads = loadsFor(2);
+  const group = groupOf([member(0), member(1)]);
+  assert.equal(group.runMember("round_robin", loads, "publisher", 5), null);
+  assert.equal(group.runMember("random", loads, "publisher", 5), null);
+  assert.notEqual(group.runMember("least_inflight", loads, "publisher", 5), null);
+  const ordered = groupOf([member(0), member(1)], true);
+  assert.equal(ordered.runMember("least_inflight", loads, "publisher", 5), null);
+  const away = groupOf([member(0, { isOnline: false, isInbox: true })]);
+  assert.equal(away.runMember("least_inflight", loads, "publisher", 5), null);
+});
+
 test("share group: a run ends as soon as its member has something in flight", () => {
   const group = groupOf(sequence(4).map((index) => member(index)));
   const loads = loadsFor(4);

@@ -61,14 +61,18 @@ interface Outcome {
   readonly tenant: unknown;
 }
 
+interface RunOptions extends WorldOptions {
+  readonly receivers?: typeof subscribers;
+}
+
 async function outcomeOf(
-  options: WorldOptions,
+  { receivers = subscribers, ...options }: RunOptions,
   level: packets.Level,
   messages: readonly Sent[],
   isOneChunk: boolean,
 ): Promise<Outcome> {
   const world = new SessionWorld(options);
-  const clients = await subscribers(world, options.workers ?? 1);
+  const clients = await receivers(world, options.workers ?? 1);
   const publisher = await world.connect({ clientId: "publisher", level });
   if (level === 5) await publisher.trySubscribe("a", 0, { noLocal: true });
   const parts = messages.map((one, index) => packetOf(level, one, index));
@@ -94,6 +98,59 @@ for (const workers of [1, 2]) {
     });
   }
 }
+
+const shared: fc.Arbitrary<Sent> = fc.record({
+  topic: fc.oneof({ weight: 8, arbitrary: fc.constant("a") }, fc.constantFrom("b", "none")),
+  size: fc.oneof({ weight: 4, arbitrary: fc.nat(40) }, fc.constantFrom(127, 128)),
+  qos: fc.oneof({ weight: 20, arbitrary: fc.constant(0) }, fc.constantFrom(1, 2)),
+  retain: fc.constant(false),
+});
+
+/** Members of one group of all kinds that may not take a run as it is; some on other workers. */
+async function members(world: SessionWorld, workers: number): Promise<FakeClient[]> {
+  const plain = await world.connect({ clientId: "plain", level: 4 });
+  const newer = await world.connect({ clientId: "newer", level: 5 }, workers);
+  const small = [property.maximumPacketSize(60)];
+  const limited = await world.connect({ clientId: "limited", level: 5, properties: small });
+  const identified = await world.connect({ clientId: "identified", level: 5 });
+  for (const client of [plain, newer, limited]) await client.subscribe("$share/g/+", 1);
+  const identifier = [property.subscriptionIdentifier(7)];
+  await identified.trySubscribe("$share/g/+", 0, {}, identifier);
+  return [plain, newer, limited, identified];
+}
+
+for (const workers of [1, 2]) {
+  for (const level of [4, 5] as const) {
+    test(`run of publishes: a shared group gets of a chunk what it gets of its packets, MQTT level ${level}, workers: ${workers}`, async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(shared, { minLength: 2, maxLength: 60 }), async (messages) => {
+          const options = { workers, receivers: members };
+          const inOne = await outcomeOf(options, level, messages, true);
+          const oneByOne = await outcomeOf(options, level, messages, false);
+          assert.deepEqual(inOne, oneByOne);
+        }),
+        { numRuns: 25 },
+      );
+    });
+  }
+}
+
+test("run of publishes: members of a shared group take turns at 16 messages each", async () => {
+  const world = new SessionWorld();
+  const clients: FakeClient[] = [];
+  for (const clientId of ["one", "two", "three"]) {
+    const client = await world.connect({ clientId, level: 4 });
+    await client.subscribe("$share/g/a", 0);
+    clients.push(client);
+  }
+  const publisher = await world.connect({ clientId: "publisher", level: 4 });
+  const payloads = Array.from({ length: 40 }, (_none, index) => `message ${index}`);
+  publisher.send(...payloads.map((payload) => packets.publish({ level: 4, topic: "a", payload })));
+  await world.settle();
+  const got = clients.map((client) => client.takePayloads());
+  got.sort((one, other) => payloads.indexOf(one[0]!) - payloads.indexOf(other[0]!));
+  assert.deepEqual(got, [payloads.slice(0, 16), payloads.slice(16, 32), payloads.slice(32)]);
+});
 
 test("run of publishes: a payload above the tenant's limit ends it, and the connection", async () => {
   const options = { settings: { MaxUserPayloadBytes: 50 } };
