@@ -106,6 +106,13 @@ export class RecordReader {
     return this.raw(this.#end - this.#position);
   }
 
+  /** Everything that has not been read yet, borrowed as long as the record. */
+  borrowRest(): Uint8Array {
+    const length = this.#end - this.#position;
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
   #cachedText(at: number, length: number): string {
     const bytes = this.#bytes;
     let hash = 0x811c9dc5;

@@ -14,9 +14,10 @@ import type { RetainedEntry, RetainedStore } from "./retained-store.ts";
 
 const IDLE_MS = 600_000;
 /**
- * A batch is full at 64 KiB of content or with the message that passes it: a sixteenth of a ring.
+ * A batch is full at this much content, or with the message that passes it: with the heads of its
+ * packets it still leaves in one write of 64 KiB, unless its messages are large.
  */
-const BATCH_BYTES = 64 * 1024;
+const BATCH_BYTES = 56 * 1024;
 /** Messages taken from the trie at once; the most that a full batch leaves behind. */
 const FETCH_COUNT = 64;
 

@@ -17,8 +17,9 @@ import {
   writeStored,
 } from "./retain-command.ts";
 import { RetainCursors } from "./retain-cursors.ts";
-import type { RetainLimits } from "./retain-types.ts";
+import { RetainForm, type RetainLimits } from "./retain-types.ts";
 import { RetainUsage, type Usage } from "./retain-usage.ts";
+import { writeRetainedPacket } from "./retained-packet.ts";
 import { type RetainedEntry, RetainedStore } from "./retained-store.ts";
 
 export interface RetainOptions {
@@ -84,20 +85,28 @@ export class RetainStateMachine implements RetainCommandHandler {
   scanOpen(scan: ScanRequest): void {
     const filter = encoder.encode(scan.filter);
     this.cursors.open(this.#source, scan.scanId, scan.tenantId, filter);
-    this.scanNext(scan.scanId, scan.maxMessages);
+    this.scanNext(scan.scanId, scan.maxMessages, scan.form);
   }
 
-  scanNext(scanId: number, maxMessages: number): void {
+  scanNext(scanId: number, maxMessages: number, form: RetainForm): void {
     const answer = this.#answer;
-    const place = beginBatch(answer, scanId);
+    const nowMs = this.#nowMs;
+    const place = beginBatch(answer, scanId, form);
     let count = 0;
-    const take = (entry: RetainedEntry) => {
+    let payloadBytes = 0;
+    const takeMessage = (entry: RetainedEntry) => {
       answer.raw(entry.record);
       count += 1;
     };
+    const takePacket = ({ message }: RetainedEntry) => {
+      writeRetainedPacket(answer, message, form === RetainForm.PACKETS_V5, nowMs);
+      count += 1;
+      payloadBytes += message.payload.length;
+    };
     const reader = { thread: this.#source, scanId };
-    const isEnd = this.cursors.next(reader, maxMessages, this.#nowMs, take);
-    finishBatch(answer, place, count, isEnd);
+    const take = form === RetainForm.MESSAGES ? takeMessage : takePacket;
+    const isEnd = this.cursors.next(reader, maxMessages, nowMs, take);
+    finishBatch(answer, place, form, { count, payloadBytes, isEnd });
   }
 
   scanCancel(scanId: number): void {

@@ -20,7 +20,7 @@ import type { RetainedBatch } from "../../shared/retain/retained-batch.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { PendingRequests } from "../pending-requests.ts";
 import { nextRequest } from "../request-number.ts";
-import { type RetainClient, type RetainScan, RetainStatus } from "./retain-api.ts";
+import { type RetainClient, RetainForm, type RetainScan, RetainStatus } from "./retain-api.ts";
 import { RingRetainScan, type ScanRequester } from "./ring-retain-scan.ts";
 
 interface Storing {
@@ -56,13 +56,19 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     this.#send(owner);
   }
 
-  scan(tenantId: string, filter: string, limit: number): RetainScan {
+  scan(
+    tenantId: string,
+    filter: string,
+    limit: number,
+    form: RetainForm = RetainForm.MESSAGES,
+  ): RetainScan {
     this.#lastScanId = nextRequest(this.#lastScanId, this.#scans);
     const isOneTopic = !filter.includes("+") && !filter.includes("#");
     const home = retainPartition(tenantId, encoder.encode(filter), this.#workerCount);
     const firstThread = isOneTopic ? home : 1;
     const lastThread = isOneTopic ? home : this.#workerCount;
-    const plan = { scanId: this.#lastScanId, tenantId, filter, limit, firstThread, lastThread };
+    const scanId = this.#lastScanId;
+    const plan = { scanId, tenantId, filter, limit, form, firstThread, lastThread };
     const scan = new RingRetainScan(plan, this);
     this.#scans.set(plan.scanId, scan);
     return scan;
@@ -84,13 +90,13 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
   }
 
   open(scan: RingRetainScan, thread: number, maxMessages: number): void {
-    const { scanId, tenantId, filter } = scan.plan;
-    writeScanOpen(this.#writer, { scanId, maxMessages, tenantId, filter });
+    const { scanId, tenantId, filter, form } = scan.plan;
+    writeScanOpen(this.#writer, { scanId, maxMessages, form, tenantId, filter });
     this.#send(thread);
   }
 
   more(scan: RingRetainScan, thread: number, maxMessages: number): void {
-    writeScanNext(this.#writer, scan.plan.scanId, maxMessages);
+    writeScanNext(this.#writer, scan.plan.scanId, maxMessages, scan.plan.form);
     this.#send(thread);
   }
 

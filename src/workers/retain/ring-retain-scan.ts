@@ -10,7 +10,7 @@
 
 import { assert } from "../../shared/base/assert.ts";
 import { RetainedBatch } from "../../shared/retain/retained-batch.ts";
-import type { RetainScan } from "./retain-api.ts";
+import type { RetainForm, RetainScan } from "./retain-api.ts";
 
 type BatchHandler = (batch: RetainedBatch, isEnd: boolean) => void;
 
@@ -30,6 +30,7 @@ export interface ScanPlan {
   readonly filter: string;
   /** Messages to hand out at most; 0 = all. */
   readonly limit: number;
+  readonly form: RetainForm;
   /** First and last thread to ask. */
   readonly firstThread: number;
   readonly lastThread: number;

@@ -90,13 +90,40 @@ export function deliverRun(session: Session, run: PublishRun): boolean {
   if (session.isV5 !== run.isV5 || session.outboundAliases !== null) return false;
   const limit = session.maximumPacketSize;
   if ((limit !== 0 && run.largestSize > limit) || isOverBudget(session)) return false;
-  const { packets } = run;
+  writePackets(session, run.packets, run.count, run.payloadBytes);
+  return true;
+}
+
+/**
+ * `count` finished QoS 0 packets that are the same for every client, for a session without a limit
+ * on their size. At most a write or two together, or else one packet: the budget is looked at once.
+ */
+export function deliverPackets(
+  session: Session,
+  packets: Uint8Array,
+  count: number,
+  payloadBytes: number,
+): void {
+  if (session.phase !== Phase.ACTIVE || count === 0) return;
+  if (!isOverBudget(session)) {
+    writePackets(session, packets, count, payloadBytes);
+    return;
+  }
+  noteOverMark(session);
+  for (let left = count; left > 0; left -= 1) drop(session, Counter.DROPPED_SLOW_CONSUMER);
+}
+
+function writePackets(
+  session: Session,
+  packets: Uint8Array,
+  count: number,
+  payloadBytes: number,
+): void {
   const { output } = session.transport;
   if (output.size + packets.length > BURST_SIZE) flushBurst(session);
   const at = output.reserve(packets.length);
   output.bytes.set(packets, at);
-  countPublishes(session, run.count, run.payloadBytes, packets.length);
-  return true;
+  countPublishes(session, count, payloadBytes, packets.length);
 }
 
 /** True when the packet is the same for all sessions of this protocol, but for its identifier. */
