@@ -27,6 +27,7 @@ import { RouteTable } from "./dist/route-table.ts";
 import { EventLoop } from "./event-loop.ts";
 import { RingBarrier } from "./ring-barrier.ts";
 import { ConnectQueue } from "./session/connect-queue.ts";
+import { ConnectTurns } from "./session/connect-turns.ts";
 import { disconnectAll, stopReading } from "./session/drain.ts";
 import { OutputFlush } from "./session/output-flush.ts";
 import { recheckPermissions } from "./session/recheck-permissions.ts";
@@ -93,6 +94,7 @@ export class WorkerRuntime {
     this.#loop = new EventLoop(this.#port, this.#counters, {
       flushServices: () => {
         this.#context.connects.handleCycle();
+        this.#context.turns.handleCycle();
         this.#services.flush();
         this.#dist.flush();
       },
@@ -264,6 +266,10 @@ export class WorkerRuntime {
       publisher: this.#publisher,
       members,
       registry: new SessionRegistry(),
+      turns: new ConnectTurns(
+        () => this.#loop.schedule(),
+        (delayMs, act) => this.#later(delayMs, act),
+      ),
       connects: new ConnectQueue(() => this.#loop.schedule()),
       deadlines: new DeadlineWheel<Session>(Date.now()),
       view: new PacketView(),

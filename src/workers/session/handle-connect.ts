@@ -35,6 +35,7 @@ export function handleConnect(session: Session, packet: ConnectPacket): void {
 }
 
 function begin(session: Session, request: AuthRequest, packet: ConnectPacket): void {
+  session.context.turns.leave(session);
   // It may have ended while it waited for its turn.
   if (session.phase !== Phase.OPENING) return;
   if (packet.authenticationMethod === null) void authenticate(session, request, packet);

@@ -136,6 +136,7 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
     transport.handler = this;
     context.registry.opened(this);
     context.deadlines.schedule(this, this.lastReceivedMs + context.config.limits.connectTimeoutMs);
+    context.turns.enter(this);
   }
 
   get isV5(): boolean {
@@ -264,6 +265,7 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
     this.endReason = reason;
     if (!this.#isHandling) this.input.clear();
     this.context.deadlines.cancel(this);
+    if (!wasActive) this.context.turns.leave(this);
     endSession(this, wasActive);
   }
 }

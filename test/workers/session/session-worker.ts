@@ -19,6 +19,7 @@ import type { InboxHost } from "../../../src/workers/inbox/inbox-api.ts";
 import type { Transport } from "../../../src/workers/mqtt/transport.ts";
 import type { RetainClient, RetainScan } from "../../../src/workers/retain/retain-api.ts";
 import { ConnectQueue } from "../../../src/workers/session/connect-queue.ts";
+import { ConnectTurns } from "../../../src/workers/session/connect-turns.ts";
 import { OutputFlush } from "../../../src/workers/session/output-flush.ts";
 import { recheckPermissions } from "../../../src/workers/session/recheck-permissions.ts";
 import { Session } from "../../../src/workers/session/session.ts";
@@ -143,6 +144,10 @@ export class SessionWorker {
       publisher,
       members,
       registry: new SessionRegistry(),
+      turns: new ConnectTurns(
+        () => {},
+        (delayMs, act) => world.later(delayMs, act),
+      ),
       connects: new ConnectQueue(() => {}),
       deadlines: new DeadlineWheel<Session>(world.nowMs),
       view: new PacketView(),
@@ -176,6 +181,7 @@ export class SessionWorker {
 
   endCycle(): void {
     this.context.connects.handleCycle();
+    this.context.turns.handleCycle();
     this.services.flush();
     this.dist.flush();
     const transports = [...this.#dirty];
