@@ -5,16 +5,36 @@
  */
 
 import { compareResults, countVerdicts, formatComparison } from "./suite/compare-results.ts";
+import { UsageError } from "./suite/options.ts";
 import { readResults } from "./suite/results.ts";
 
 const USAGE_EXIT_CODE = 64;
 
-const [before, after] = process.argv.slice(2);
-if (before === undefined || after === undefined) {
-  console.error("npm run bench:compare -- BEFORE.json AFTER.json");
+const USAGE = `npm run bench:compare -- BEFORE.json AFTER.json
+
+Two results files of the suite (--json FILE). A verdict needs four rounds on each side, ranks that
+chance explains less than once in twenty (exact rank test of Mann and Whitney), and a change of at
+least 2 %; the ratio to the same peer tells a changed broker from a changed machine.`;
+
+try {
+  process.exitCode = main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
   process.exitCode = USAGE_EXIT_CODE;
-} else {
+}
+
+function main(args: readonly string[]): number {
+  if (args.includes("--help")) {
+    console.log(USAGE);
+    return 0;
+  }
+  const [before, after, surplus] = args;
+  if (before === undefined || after === undefined || surplus !== undefined) {
+    throw new UsageError(USAGE);
+  }
   const rows = compareResults(readResults(before), readResults(after));
   console.log(formatComparison(rows));
   console.log(countVerdicts(rows));
+  return 0;
 }

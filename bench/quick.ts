@@ -11,8 +11,7 @@
  *   --workers LIST our worker counts, default 1,2    --out FILE     default .build/bench-quick.json
  */
 
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Contender } from "./contenders/contender.ts";
 import { mosquitto, mosquittoVersion } from "./contenders/mosquitto.ts";
@@ -23,6 +22,8 @@ import { cpuMicrosPerOperation, type LoadResult } from "./load/load-shape.ts";
 import { runGenerators, splitLoad } from "./load/run-generators.ts";
 import { faultsOf, validityOf } from "./load/validity.ts";
 import { formatTable, type Spread, showSpread, spreadOf } from "./statistics.ts";
+import { UsageError } from "./suite/options.ts";
+import { assertWritable } from "./suite/preflight.ts";
 import { type NamedLoad, SPEED_TABLE } from "./suite/speed-table.ts";
 
 interface Run {
@@ -39,6 +40,7 @@ const FLOOR_LOAD = 1;
 /** Above it, others take so much of the two cores that rates say little. */
 const BUSY_MACHINE_LOAD = 0.7;
 const MICROS = (value: number) => value.toFixed(2);
+const USAGE_EXIT_CODE = 64;
 const RATIO = (value: number) => `${value.toFixed(2)}x`;
 const deliveriesPerSecond: Figure = (result) => result.perSecond;
 
@@ -48,18 +50,7 @@ const USAGE = `npm run bench:quick -- [options]   the loads of the speed table b
   --warm-up S      before each, default 1              --only TEXT   loads whose name holds TEXT
   --workers LIST   our worker counts, default 1,2      --out FILE    default .build/bench-quick.json`;
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "2" },
-    "warm-up": { type: "string", default: "1" },
-    workers: { type: "string", default: "1,2" },
-    only: { type: "string", default: "" },
-    out: { type: "string", default: ".build/bench-quick.json" },
-    help: { type: "boolean", default: false },
-  },
-});
-
+const options = parseOptions();
 if (options.help) {
   console.log(USAGE);
   process.exit(0);
@@ -83,7 +74,6 @@ for (const load of loads) {
   }
   console.log(report(load));
 }
-mkdirSync(dirname(options.out), { recursive: true });
 writeFileSync(options.out, `${JSON.stringify({ environment, options, loads, runs }, null, 2)}\n`);
 console.log(`all runs: ${options.out}`);
 for (const { load, contender, result } of runs) {
@@ -92,6 +82,36 @@ for (const { load, contender, result } of runs) {
   if (faults === "") continue;
   console.log(`${load}, ${contender}: ${faults}`);
   process.exitCode = 1;
+}
+
+/** Ends the process when they are wrong. */
+function parseOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        rounds: { type: "string", default: "5" },
+        seconds: { type: "string", default: "2" },
+        "warm-up": { type: "string", default: "1" },
+        workers: { type: "string", default: "1,2" },
+        only: { type: "string", default: "" },
+        out: { type: "string", default: ".build/bench-quick.json" },
+        help: { type: "boolean", default: false },
+      },
+    });
+    const { rounds, seconds, workers } = values;
+    const numbers = [rounds, seconds, values["warm-up"], ...workers.split(",")];
+    const wrong = numbers.find((text) => !(Number(text) > 0));
+    if (wrong !== undefined) throw new UsageError(`"${wrong}": a number above 0`);
+    if (!SPEED_TABLE.some(({ name }) => name.includes(values.only))) {
+      const names = SPEED_TABLE.map(({ name }) => `"${name}"`).join(", ");
+      throw new UsageError(`--only ${values.only}: part of one of ${names}`);
+    }
+    assertWritable(values.out);
+    return values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.exit(USAGE_EXIT_CODE);
+  }
 }
 
 function contendersFor(load: NamedLoad): Contender[] {

@@ -3,100 +3,108 @@
  * Prints which invariant caught each mutant, after how many schedules; those that chance does not
  * find must be caught by a test that aims at them.
  *
- *   --schedules N   at most per mutant, default 20,000        --seed S   the first, default 1
- *   --only TEXT     mutants whose name holds TEXT             --list     names them, runs nothing
+ *   --schedules N    at most per mutant, default 20,000        --seed S   the first, default 1
+ *   --only TEXT      mutants whose name holds TEXT; may be given several times
+ *   --results FILE   keeps verdicts there, one JSON object per line; a run that finds some goes on
+ *                    where they end, so an interrupted one is resumed and a short one prolonged
+ *   --list           names the mutants            --table   what FILE holds; neither runs anything
+ *
+ * Several runs at once, of different mutants, may share a build and a file. Verdicts are of the
+ * core and the profiles that they were reached with: after a change of either, begin a new file.
  *
  * Ends with 1 when a mutant does not fit the build any more, when the simulator catches fewer than
  * 95 % of them, or when anyone is caught by nobody.
  */
 
-import { spawnSync } from "node:child_process";
+import { appendFileSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { MUTANTS } from "../test/sim/mutants/all-mutants.ts";
-import { buildMutant, directedTests } from "../test/sim/mutants/build-mutant.ts";
+import { judgeMutant, NOT_JUDGED, type Verdict } from "../test/sim/mutants/judge-mutant.ts";
 import type { Mutant } from "../test/sim/mutants/mutant.ts";
 import { formatTable } from "./statistics.ts";
 
 const REQUIRED_SHARE = 0.95;
-/** A mutant may also hang: a schedule takes milliseconds, so this is as good as for ever. */
-const TIME_LIMIT_MS = 600_000;
 
 const { values } = parseArgs({
   options: {
     schedules: { type: "string", default: "20000" },
     seed: { type: "string", default: "1" },
-    only: { type: "string", default: "" },
+    only: { type: "string", multiple: true, default: [""] },
+    results: { type: "string" },
     list: { type: "boolean", default: false },
+    table: { type: "boolean", default: false },
   },
 });
 
-interface Verdict {
-  readonly mutant: Mutant;
-  /** The invariant; null when the simulator found nothing. */
-  readonly caughtBy: string | null;
-  readonly schedules: number;
-  /** The first directed test that fails; null when none does, or none was needed. */
-  readonly directedTest: string | null;
-}
-
 const build = join(dirname(fileURLToPath(import.meta.url)), "..");
-const target = join(build, "mutant");
-const mutants = MUTANTS.filter(({ name }) => name.includes(values.only));
+const target = join(build, `mutant-${process.pid}`);
+const mutants = MUTANTS.filter(({ name }) => values.only.some((text) => name.includes(text)));
 if (values.list) console.log(mutants.map(({ name }) => name).join("\n"));
-else report(mutants.map((mutant) => judge(mutant)));
+else if (values.table) report(knownVerdicts());
+else judgeAll();
 
-function judge(mutant: Mutant): Verdict {
-  buildMutant(build, target, mutant);
-  const limits = ["--schedules", values.schedules, "--seed", values.seed, "--failures", "1"];
-  const run = runNode([join(target, "bench/sim.js"), "--json", ...limits]);
-  const { caughtBy, schedules } = readCampaign(run.stdout, run.stderr);
-  const directedTest = caughtBy === null ? findDirectedTest() : null;
-  console.log(`${mutant.name}: ${caughtBy ?? directedTest ?? "not caught"} (${schedules})`);
-  return { mutant, caughtBy, schedules, directedTest };
-}
-
-function runNode(programArguments: readonly string[]) {
-  return spawnSync(process.execPath, programArguments, {
-    encoding: "utf8",
-    timeout: TIME_LIMIT_MS,
-    maxBuffer: 2 ** 26,
-  });
-}
-
-function readCampaign(output: string, errors: string) {
-  const line = output.trim().split("\n").at(-1) ?? "";
-  if (!line.startsWith("{")) {
-    const text = errors.trim().split("\n").at(-1) ?? "";
-    return { caughtBy: `does not come back ${text}`.trim(), schedules: 0 };
+function judgeAll(): void {
+  const verdicts = knownVerdicts();
+  for (const [at, mutant] of mutants.entries()) {
+    const before = verdicts.get(mutant.name) ?? NOT_JUDGED;
+    if (!isFinal(before)) verdicts.set(mutant.name, judge(mutant, before));
+    const verdict = verdicts.get(mutant.name) ?? NOT_JUDGED;
+    console.log(`${at + 1}/${mutants.length} ${mutant.name}: ${textOf(verdict)}`);
   }
-  const { scheduleCount, failures } = JSON.parse(line) as {
-    scheduleCount: number;
-    failures: { text: string }[];
-  };
-  return { caughtBy: failures[0]?.text.split(":")[0] ?? null, schedules: scheduleCount };
+  report(verdicts);
 }
 
-function findDirectedTest(): string | null {
-  const run = runNode(["--test", "--test-reporter=tap", ...directedTests(target)]);
-  const [, name = null] = /^ *not ok \d+ - (?!\/)(.*)$/m.exec(run.stdout) ?? [];
-  return name;
+function judge(mutant: Mutant, before: Verdict): Verdict {
+  const firstSeed = Number(values.seed);
+  const limits = { firstSeed, scheduleLimit: Number(values.schedules) };
+  const verdict = judgeMutant(mutant, { build, target }, limits, before);
+  rmSync(target, { recursive: true, force: true });
+  if (values.results !== undefined) {
+    const line = JSON.stringify({ name: mutant.name, seed: firstSeed, ...verdict });
+    appendFileSync(values.results, `${line}\n`);
+  }
+  return verdict;
 }
 
-function report(verdicts: readonly Verdict[]): void {
-  const rows = verdicts.map(({ mutant, caughtBy, schedules, directedTest }) => [
-    mutant.name,
-    mutant.pitfall > 0 ? String(mutant.pitfall) : "-",
-    String(schedules),
-    caughtBy ?? (directedTest === null ? "NOBODY" : `test "${directedTest}"`),
-  ]);
+/** By name, from the file; the last of each counts. */
+function knownVerdicts(): Map<string, Verdict> {
+  const verdicts = new Map<string, Verdict>();
+  if (values.results === undefined || !existsSync(values.results)) return verdicts;
+  const lines = readFileSync(values.results, "utf8").trim().split("\n");
+  for (const line of lines.filter((text) => text !== "")) {
+    const known = JSON.parse(line) as Verdict & { name: string; seed: number };
+    if (known.seed === Number(values.seed)) verdicts.set(known.name, known);
+  }
+  return verdicts;
+}
+
+function isFinal({ caughtBy, schedules }: Verdict): boolean {
+  return caughtBy !== null || schedules >= Number(values.schedules);
+}
+
+function textOf({ caughtBy, schedules, directedTest }: Verdict): string {
+  if (caughtBy !== null) return `${caughtBy} (${schedules})`;
+  const outcome = directedTest === null ? "NOBODY" : `test "${directedTest}"`;
+  return `${outcome} (${schedules} schedules found nothing)`;
+}
+
+function report(verdicts: ReadonlyMap<string, Verdict>): void {
+  const judged = mutants.filter(({ name }) => verdicts.has(name));
+  const rows = judged.map(({ name, pitfall }) => {
+    const verdict = verdicts.get(name) ?? NOT_JUDGED;
+    const { caughtBy, schedules, directedTest } = verdict;
+    const catcher = caughtBy ?? (directedTest === null ? "NOBODY" : `test "${directedTest}"`);
+    const count = caughtBy === null ? `(${schedules})` : String(schedules);
+    return [name, pitfall > 0 ? String(pitfall) : "-", count, catcher];
+  });
   console.log(`\n${formatTable([["mutant", "pitfall", "schedules", "caught by"], ...rows])}`);
-  const bySimulator = verdicts.filter(({ caughtBy }) => caughtBy !== null).length;
-  const byTests = verdicts.filter(({ directedTest }) => directedTest !== null).length;
-  console.log(
-    `${verdicts.length} mutants: ${bySimulator} caught by the simulator, ${byTests} by tests`,
-  );
-  const isEnough = bySimulator >= verdicts.length * REQUIRED_SHARE;
-  if (!isEnough || bySimulator + byTests < verdicts.length) process.exitCode = 1;
+  const all = judged.map(({ name }) => verdicts.get(name) ?? NOT_JUDGED);
+  const bySimulator = all.filter(({ caughtBy }) => caughtBy !== null).length;
+  const byTests = all.filter((one) => one.caughtBy === null && one.directedTest !== null).length;
+  const counts = `${bySimulator} caught by the simulator, ${byTests} by tests`;
+  console.log(`${all.length} of ${mutants.length} mutants judged: ${counts}`);
+  const isEnough = bySimulator >= mutants.length * REQUIRED_SHARE;
+  if (!isEnough || bySimulator + byTests < mutants.length) process.exitCode = 1;
 }

@@ -19,6 +19,8 @@ export interface Contender {
   readonly isSubject: boolean;
   /** Threads that carry load: it is saturated when that many cores are busy. */
   readonly threads: number;
+  /** An admin server with metrics. */
+  readonly hasHttp: boolean;
   /** Why this server cannot run such a load, or "". */
   refusal(needs: LoadNeeds): string;
   start(transport: TransportName): Promise<RunningServer>;

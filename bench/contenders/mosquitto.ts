@@ -35,6 +35,7 @@ export const mosquitto: Contender = {
   name: "mosquitto",
   isSubject: false,
   threads: 1,
+  hasHttp: false,
   refusal: () => (mosquittoVersion() === "" ? HOW_TO_INSTALL_MOSQUITTO : ""),
   start,
 };

@@ -19,6 +19,7 @@ export const aedes: Contender = {
   name: "aedes",
   isSubject: false,
   threads: 1,
+  hasHttp: false,
   refusal: ({ protocolVersion, scenario }) => {
     if (protocolVersion === 5) return "aedes does not speak MQTT 5";
     return scenario.startsWith("share") ? "aedes has no shared subscriptions" : "";
@@ -31,6 +32,7 @@ export const writeLoop: Contender = {
   name: "bare write loop",
   isSubject: false,
   threads: 1,
+  hasHttp: false,
   refusal: ({ transport, protocolVersion, scenario }) =>
     transport === "tcp" && protocolVersion === 4 && scenario === "fanout"
       ? ""

@@ -32,6 +32,7 @@ export function ratatosk(options: RatatoskOptions): Contender {
     name: `ratatosk --workers ${workers}`,
     isSubject: true,
     threads: workers,
+    hasHttp: true,
     refusal: () => "",
     start: async (transport) => {
       const isTls = transport === "tls";
@@ -64,10 +65,11 @@ function listener(transport: TransportName): Record<string, unknown> {
 }
 
 function runningBroker(broker: BrokerProcess, transport: TransportName): RunningServer {
+  const totals = new Map<string, number>();
   return {
     target: loopbackTarget(broker.port, broker.pid, transport),
     adminPort: broker.adminPort,
-    ownFigures: () => ownFigures(broker),
+    ownFigures: () => ownFigures(broker, totals),
     stop: async () => {
       await broker.stop();
     },
@@ -75,27 +77,39 @@ function runningBroker(broker: BrokerProcess, transport: TransportName): Running
 }
 
 /**
- * Totals and worst values of what /metrics says, whichever of them this version of the broker has.
+ * Of what /metrics says: totals since the last call, which `totals` remembers, and worst values
+ * since the process began; whichever of them this version of the broker has.
  */
-async function ownFigures(broker: BrokerProcess): Promise<Record<string, number>> {
-  const figures: Record<string, number> = {};
-  let gcSeconds = 0;
-  let cpuSeconds = 0;
+async function ownFigures(
+  broker: BrokerProcess,
+  totals: Map<string, number>,
+): Promise<Record<string, number>> {
+  const worst: Record<string, number> = {};
+  const sums = new Map<string, number>();
   for (const { name, labels, value } of await broker.metrics()) {
-    if (name === "ratatosk_mqtt_dropped_total" && value > 0) {
-      const key = `dropped, ${labels["reason"]}`;
-      figures[key] = (figures[key] ?? 0) + value;
-    }
-    if (name === "ratatosk_mqtt_gc_seconds_total") gcSeconds += value;
-    if (name === "process_cpu_seconds_total") cpuSeconds += value;
-    const worst = WORST_OF[name];
-    if (worst === undefined) continue;
-    const [key, factor] = worst;
-    figures[key] = Math.max(figures[key] ?? 0, value * factor);
+    const total = name === DROPPED ? `dropped, ${labels["reason"]}` : TOTAL_OF[name];
+    if (total !== undefined) sums.set(total, (sums.get(total) ?? 0) + value);
+    const extreme = WORST_OF[name];
+    if (extreme === undefined) continue;
+    const [key, factor] = extreme;
+    worst[key] = Math.max(worst[key] ?? 0, value * factor);
   }
-  figures["garbage collection, % of CPU"] = (gcSeconds / cpuSeconds) * 100;
-  return figures;
+  const grown = new Map([...sums].map(([key, sum]) => [key, sum - (totals.get(key) ?? 0)]));
+  for (const [key, sum] of sums) totals.set(key, sum);
+  const { [GC]: gc = 0, [CPU]: cpu = 0, ...dropped } = Object.fromEntries(grown);
+  const losses = Object.entries(dropped).filter(([, count]) => count > 0);
+  const share = cpu > 0 ? { "garbage collection, % of CPU": (gc / cpu) * 100 } : {};
+  return { ...Object.fromEntries(losses), ...worst, ...share };
 }
+
+const DROPPED = "ratatosk_mqtt_dropped_total";
+const GC = "garbage collection";
+const CPU = "processor";
+/** Metrics that are summed over threads. */
+const TOTAL_OF: Readonly<Record<string, string>> = {
+  ratatosk_mqtt_gc_seconds_total: GC,
+  process_cpu_seconds_total: CPU,
+};
 
 /**
  * Metrics of which the worst thread counts: what to call them, and their unit in

@@ -34,6 +34,8 @@ export interface LoadTask {
 const STALL_MS = 3_000;
 const SETUP_STALL_MS = 20_000;
 const POLL_MS = 20;
+/** Publishers that wait for others to send with them. */
+const SENDS_AT_ONCE = 16;
 /** Connections opened at once: below any listen backlog. */
 const CONNECT_BATCH = 50;
 
@@ -56,6 +58,8 @@ export class LoadRun implements GeneratorRun {
   readonly #connections: LoadConnection[] = [];
   /** Publishers that may send again. */
   readonly #dirty: LoadPublisher[] = [];
+  /** They will send before sockets are read again. */
+  #isSending = false;
   readonly #pacer: Pacer | null;
   /** Connections set up so far: CONNACK for publishers, SUBACK for subscribers. */
   #readyCount = 0;
@@ -172,14 +176,30 @@ export class LoadRun implements GeneratorRun {
     else if (intendedMicros < this.#frozenUntilMicros) this.#latency.record(age);
   }
 
-  readonly #sendDirty = (): void => {
+  /**
+   * Sends when there is enough to send, or no socket is readable any more: a send that wakes a
+   * sleeping broker costs the sender several that find it at work.
+   */
+  readonly #sendSoon = (): void => {
+    if (this.#dirty.length >= SENDS_AT_ONCE) this.#sendDirty();
+    if (this.#isSending || this.#dirty.length === 0) return;
+    this.#isSending = true;
+    setImmediate(this.#sendGathered);
+  };
+
+  readonly #sendGathered = (): void => {
+    this.#isSending = false;
+    this.#sendDirty();
+  };
+
+  #sendDirty(): void {
     for (const publisher of this.#dirty) {
       publisher.isDirty = false;
       publisher.fill();
       publisher.connection.flush();
     }
     this.#dirty.length = 0;
-  };
+  }
 
   /** Open loop: publishers take turns, so each sends at its share of the rate. */
   #publishDue(intendedMicros: number, publishes: number): void {
@@ -218,7 +238,7 @@ export class LoadRun implements GeneratorRun {
       target: this.#task.target,
       hasProperties: this.#shape.protocolVersion === 5,
       createSink,
-      afterRead: this.#sendDirty,
+      afterRead: this.#sendSoon,
     });
     this.#connections.push(connection);
     return connection;

@@ -17,7 +17,9 @@ const THREAD_URL = new URL(`./pacer-thread${extname(import.meta.url)}`, import.m
 /** Words shared with the thread. */
 export const PACER_STOP_WORD = 0;
 export const PACER_PENDING_WORD = 1;
-const PACER_WORDS = 2;
+/** The last tick that the thread saw pass. */
+export const PACER_TICK_WORD = 2;
+const PACER_WORDS = 3;
 
 export interface PacerBoot {
   readonly words: SharedArrayBuffer;
@@ -32,6 +34,7 @@ export class Pacer {
     new SharedArrayBuffer(PACER_WORDS * Int32Array.BYTES_PER_ELEMENT),
   );
   #thread: Worker | null = null;
+  #publish: ((intendedMicros: number, count: number) => void) | null = null;
   #startMicros = 0;
   #tick = 0;
   #sent = 0;
@@ -46,6 +49,7 @@ export class Pacer {
    * missed.
    */
   start(publish: (intendedMicros: number, count: number) => void): void {
+    this.#publish = publish;
     this.#startMicros = nowMicros();
     const boot: PacerBoot = {
       words: this.#words.buffer as SharedArrayBuffer,
@@ -55,24 +59,34 @@ export class Pacer {
     this.#thread = new Worker(THREAD_URL, { workerData: boot });
     this.#thread.on("message", () => {
       Atomics.store(this.#words, PACER_PENDING_WORD, 0);
-      this.#catchUp(publish);
+      this.#catchUp();
     });
   }
 
+  /**
+   * What is due by now is still asked for: a thread that a busy machine has not let run must not
+   * make the load smaller.
+   */
   stop(): void {
+    this.#catchUp();
+    this.#publish = null;
     Atomics.store(this.#words, PACER_STOP_WORD, 1);
     Atomics.notify(this.#words, PACER_STOP_WORD);
     this.#thread?.removeAllListeners("message");
     this.#thread = null;
   }
 
-  #catchUp(publish: (intendedMicros: number, count: number) => void): void {
+  #catchUp(): void {
+    // Two threads read the clock with offsets that differ by microseconds: the tick that we were
+    // woken for has passed, even where our own clock is not quite there.
+    const woken = Atomics.load(this.#words, PACER_TICK_WORD);
     const passed = Math.floor((nowMicros() - this.#startMicros) / this.#tickMicros);
-    while (this.#tick < passed) {
+    const last = Math.max(passed, woken);
+    while (this.#tick < last) {
       this.#tick += 1;
       const due = Math.floor(this.#tick * this.#perTick + 1e-9);
       if (due === this.#sent) continue;
-      publish(this.#startMicros + this.#tick * this.#tickMicros, due - this.#sent);
+      this.#publish?.(this.#startMicros + this.#tick * this.#tickMicros, due - this.#sent);
       this.#sent = due;
     }
   }

@@ -60,6 +60,7 @@ const RECEIVER: LocalReceiver = {
   matchIdentifiers: null,
   mergedIdentifiers: null,
   deliver: () => {},
+  deliverRun: () => true,
 };
 const OPTIONS = { qos: 0, noLocal: false, retainAsPublished: false, subscriptionIdentifier: 0 };
 

@@ -20,8 +20,11 @@ export interface BarChart {
   readonly title: string;
   readonly unit: string;
   readonly series: readonly { readonly name: string; readonly color: string }[];
-  /** One bar per series; null = this contender did not run the case. */
-  readonly groups: readonly { readonly label: string; readonly bars: readonly (Bar | null)[] }[];
+  /** One per series: a bar, why there is none, or null where it has no part in the group. */
+  readonly groups: readonly {
+    readonly label: string;
+    readonly bars: readonly (Bar | string | null)[];
+  }[];
   /** How parts of a stack are called, from the bottom; [] = not stacked. */
   readonly partNames: readonly string[];
 }
@@ -30,11 +33,14 @@ const BAR_HEIGHT = 16;
 const GROUP_GAP = 12;
 const TOP = 64;
 const BOTTOM = 30;
+/** The least, and of a letter of a label: charts of one report should not differ without need. */
 const LEFT = 300;
+const LETTER_WIDTH = 6.2;
 const RIGHT = 110;
 const PLOT_WIDTH = 540;
 const GRID = "#e5e7eb";
 const INK = "#374151";
+const PALE_INK = "#6b7280";
 /** Values further apart than this need a logarithmic axis to be seen at all. */
 const LINEAR_RANGE = 15;
 const SPACED_PART_TINT = 0.55;
@@ -42,33 +48,49 @@ const SPACED_PART_TINT = 0.55;
 export function drawBars(chart: BarChart): string {
   const perGroup = chart.series.length * BAR_HEIGHT + GROUP_GAP;
   const height = TOP + chart.groups.length * perGroup + BOTTOM;
-  const canvas = new SvgCanvas(LEFT + PLOT_WIDTH + RIGHT, height);
-  const axis = axisFor(chart);
+  const left = leftOf(chart);
+  const canvas = new SvgCanvas(left + PLOT_WIDTH + RIGHT, height);
+  const axis = axisFor(chart, left);
   canvas.text([16, 24], chart.title, { size: 15, isBold: true });
   drawLegend(canvas, chart);
-  drawGrid(canvas, axis, chart.unit, height);
+  const unit = axis.ticks[0] === 0 ? chart.unit : `${chart.unit}, log.`;
+  drawGrid(canvas, axis, unit, height);
   chart.groups.forEach((group, index) => {
     const top = TOP + index * perGroup + GROUP_GAP / 2;
     const middle = top + (chart.series.length * BAR_HEIGHT) / 2 + 4;
-    canvas.text([LEFT - 10, middle], group.label, { anchor: "end", size: 11 });
+    canvas.text([left - 10, middle], group.label, { anchor: "end", size: 11 });
     group.bars.forEach((bar, series) => {
       const y = top + series * BAR_HEIGHT;
-      if (bar !== null) drawBar(canvas, axis, { bar, y, color: chart.series[series]!.color });
+      if (typeof bar === "string") {
+        canvas.text([left + 6, y + BAR_HEIGHT / 2 + 3.5], bar, { size: 11, color: PALE_INK });
+      } else if (bar !== null) {
+        drawBar(canvas, axis, { bar, y, color: chart.series[series]!.color });
+      }
     });
   });
   return canvas.toString();
+}
+
+/** Where bars begin: right of the longest label. */
+function leftOf({ groups }: BarChart): number {
+  const letters = Math.max(0, ...groups.map(({ label }) => label.length));
+  return Math.max(LEFT, Math.ceil(letters * LETTER_WIDTH) + 20);
+}
+
+function isBar(bar: Bar | string | null): bar is Bar {
+  return bar !== null && typeof bar !== "string";
 }
 
 function totalOf(bar: Bar): number {
   return bar.parts.reduce((sum, part) => sum + part, 0);
 }
 
-function axisFor(chart: BarChart): Axis {
-  const bars = chart.groups.flatMap((group) => group.bars.filter((bar) => bar !== null));
+function axisFor(chart: BarChart, left: number): Axis {
+  const bars = chart.groups.flatMap((group) => group.bars.filter(isBar));
   const totals = bars.map(totalOf).filter((total) => total > 0);
   const lowest = Math.min(...totals);
   const highest = Math.max(...totals, ...bars.map((bar) => bar.spread?.[1] ?? 0));
-  const pixels = [LEFT, LEFT + PLOT_WIDTH] as const;
+  const pixels = [left, left + PLOT_WIDTH] as const;
   const isStacked = chart.partNames.length > 0;
   if (totals.length === 0) return linearAxis(1, pixels);
   if (!isStacked && highest / lowest > LINEAR_RANGE) return logAxis(lowest / 2, highest, pixels);
@@ -93,8 +115,8 @@ function drawGrid(canvas: SvgCanvas, axis: Axis, unit: string, height: number): 
     const label = tick === 0 ? "0" : shortNumber(tick).replace(/\.0+(?= |$)/, "");
     canvas.text([x, height - BOTTOM + 16], label, { anchor: "middle", size: 11 });
   }
-  const corner = LEFT + PLOT_WIDTH + RIGHT - 8;
-  canvas.text([corner, height - BOTTOM + 16], unit, { anchor: "end", size: 11, color: "#6b7280" });
+  const corner = axis.place(Number.POSITIVE_INFINITY) + RIGHT - 16;
+  canvas.text([corner, TOP - 18], unit, { anchor: "end", size: 11, color: PALE_INK });
 }
 
 function drawBar(
@@ -105,7 +127,7 @@ function drawBar(
   const label = `${bar.isLowerBound ? "≥ " : ""}${shortNumber(totalOf(bar))}`;
   let total = 0;
   bar.parts.forEach((part, index) => {
-    const from = total === 0 ? LEFT : axis.place(total);
+    const from = axis.place(total);
     total += part;
     const width = axis.place(total) - from;
     const fill = index === 0 ? color : tint(color, SPACED_PART_TINT);

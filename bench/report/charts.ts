@@ -1,6 +1,7 @@
 /** The charts of a report's groups, from results. */
 
 import { cpuMicrosPerOperation } from "../load/load-shape.ts";
+import { findScenario } from "../suite/registry.ts";
 import {
   type BenchResults,
   type Figure,
@@ -11,7 +12,7 @@ import {
 import { rateLabel } from "../suite/summary.ts";
 import { type Bar, drawBars } from "./bar-chart.ts";
 import { drawPercentiles } from "./percentile-chart.ts";
-import type { ChartKind } from "./plans.ts";
+import { BYTES_PER_CONNECTION, type ChartKind } from "./plans.ts";
 
 export interface Chart {
   /** Of the file: "rate", "cost", "latency-2". */
@@ -20,6 +21,7 @@ export interface Chart {
   readonly svg: string;
 }
 
+const KIB = 1024;
 /** Told apart by everybody, colour-blind readers included (Okabe and Ito). */
 const SUBJECT_COLORS = ["#0072b2", "#56b4e9", "#009e73", "#004466"] as const;
 const PEER_COLORS = ["#d55e00", "#e69f00", "#cc79a7"] as const;
@@ -70,6 +72,8 @@ function drawKind(kind: ChartKind, input: ChartInput): Chart[] {
       return [costChart(input)];
     case "memory":
       return [memoryChart(input)];
+    case "connection-memory":
+      return [connectionMemoryChart(input)];
     case "latency":
       return cases.flatMap((one, index) => latencyChart(results, one, series, index));
   }
@@ -86,15 +90,30 @@ function groupsOf(
   cases: readonly ResultCase[],
   series: readonly Series[],
   barOf: (at: { caseName: string; contender: string }) => Bar | null,
-): { label: string; bars: (Bar | null)[] }[] {
+): { label: string; bars: (Bar | string | null)[] }[] {
   const labels = labelsOf(cases);
   return cases.map((one, index) => ({
     label: labels[index]!,
     bars: series.map(({ name }) => {
+      const at = { caseName: one.name, contender: name };
       const isUsable = usableSamples(results, one.name, name).length > 0;
-      return isUsable ? barOf({ caseName: one.name, contender: name }) : null;
+      return (isUsable ? barOf(at) : null) ?? absenceText(results, at);
     }),
   }));
+}
+
+/** Said of one that ran, but has nothing to show. */
+function absenceText(
+  results: BenchResults,
+  at: { caseName: string; contender: string },
+): string | null {
+  const samples = results.samples.filter(
+    ({ caseName, contender }) => caseName === at.caseName && contender === at.contender,
+  );
+  if (samples.length === 0) return null;
+  const hasFailed = samples.some(({ validity }) => validity === "failed");
+  if (hasFailed) return "failed";
+  return samples.every(({ validity }) => validity === "void") ? "void" : "not measurable";
 }
 
 function plainBar(
@@ -131,7 +150,7 @@ function costChart({ results, cases, series, title }: ChartInput): Chart {
     return { parts, spread: [total.lowest, total.highest], isLowerBound: false };
   });
   const partNames = ["user time", "system time"];
-  const svg = drawBars({ title: what, unit: "us", series, groups, partNames });
+  const svg = drawBars({ title: what, unit: "µs", series, groups, partNames });
   return { name: "cost", title: what, svg };
 }
 
@@ -147,6 +166,15 @@ function memoryChart({ results, cases, series, title }: ChartInput): Chart {
   };
 }
 
+function connectionMemoryChart({ results, cases, series, title }: ChartInput): Chart {
+  const what = `${title}: memory of the broker per connection`;
+  const groups = groupsOf(results, cases, series, (at) =>
+    plainBar(results, at, ({ figures }) => (figures[BYTES_PER_CONNECTION] ?? 0) / KIB),
+  );
+  const svg = drawBars({ title: what, unit: "KiB", series, groups, partNames: [] });
+  return { name: "memory", title: what, svg };
+}
+
 function latencyChart(
   results: BenchResults,
   one: ResultCase,
@@ -160,8 +188,9 @@ function latencyChart(
     return found === undefined ? [] : [{ name, color, micros: found.micros }];
   });
   if (curves.length === 0) return [];
-  const isOpen = one.parameters.pace.kind !== "closed";
-  const note = isOpen ? "open loop, from the intended time" : "closed loop";
+  const isOpen = one.parameters.pace.kind !== "closed" || findScenario(one.scenario)?.isOpenLoop;
+  const loop = isOpen ? "open loop, from the intended time" : "closed loop";
+  const note = `share of ${one.unit} that took no longer; ${loop}`;
   const title = `Latency by percentile, ${one.name}`;
   const name = `latency-${index + 1}`;
   return [{ name, title, svg: drawPercentiles(title, note, curves) }];

@@ -4,9 +4,16 @@
  * anybody can repeat a single one.
  */
 
-import { latencyRatio, ownFigure, p99Over, rateRatio, type Target } from "./targets.ts";
+import {
+  latencyRatio,
+  type OwnFigure,
+  ownFigure,
+  p99Over,
+  rateRatio,
+  type Target,
+} from "./targets.ts";
 
-export type ChartKind = "rate" | "cost" | "latency" | "memory";
+export type ChartKind = "rate" | "cost" | "latency" | "memory" | "connection-memory";
 
 export interface ReportGroup {
   readonly title: string;
@@ -19,12 +26,18 @@ export interface ReportPlan {
   readonly question: string;
   /** What should limit it, and why: written before measuring. */
   readonly sketch: string;
-  /** Seconds measured per run; null = as each scenario has it. */
-  readonly seconds: number | null;
+  /** Of the suite, for all loads; what a load says itself replaces them. */
+  readonly options: string;
   readonly groups: readonly ReportGroup[];
   readonly targets: readonly Target[];
   readonly notMeasured: readonly string[];
 }
+
+/**
+ * One process per broker and case, and short runs: rates are so high that a second holds hundreds
+ * of thousands of deliveries. aedes is there for orientation and takes part in two rounds.
+ */
+const STEADY_LOADS = "--peer mosquitto,aedes:2 --fresh case --warm-up 0.5 --duration 1";
 
 const SAME_MACHINE =
   "A network: broker and generator share one machine and its loopback, so the kernel's cost is that of loopback.";
@@ -40,7 +53,7 @@ here, a fifth of a million per second and core. With one publish in flight every
 the winner is who adds least to it. With 64 in flight a broker may put up to 64 deliveries into one call; then copying
 (85 bytes each) and, above QoS 0, the window and the acknowledgements remain: 0.1 to 0.3 µs. At 4 KiB the kernel's
 copying is the floor again: two copies of 4 KiB at some 5 GB/s are 1.6 µs, whatever the broker does.`,
-  seconds: 2,
+  options: STEADY_LOADS,
   groups: [
     {
       title: "Subscribers and window, QoS 0",
@@ -59,7 +72,7 @@ copying is the floor again: two copies of 4 KiB at some 5 GB/s are 1.6 µs, what
     },
     {
       title: "Latency at half of each broker's own maximum",
-      loads: ["fanout --qos 0,1,2 --rate 50%"],
+      loads: ["fanout --qos 0,1,2 --rate 50% --duration 2"],
       charts: ["latency", "cost"],
     },
   ],
@@ -68,9 +81,13 @@ copying is the floor again: two copies of 4 KiB at some 5 GB/s are 1.6 µs, what
     rateRatio("fanout --window 64 --qos 1", 18),
     rateRatio("fanout --window 64 --qos 2", 12),
     rateRatio("fanout --window 64 --payload 4096 --qos 0", 3),
+    rateRatio("fanout --window 64 --payload 4096 --qos 1", 3),
+    rateRatio("fanout --window 64 --payload 4096 --qos 2", 3),
     rateRatio("fanout --window 1 --qos 0", 1.3),
     latencyRatio("fanout --window 1 --qos 0", "p50", 1),
     latencyRatio("fanout --rate 50% --qos 0", "p99", 1),
+    latencyRatio("fanout --rate 50% --qos 1", "p99", 1),
+    latencyRatio("fanout --rate 50% --qos 2", "p99", 1),
   ],
   notMeasured: [
     SAME_MACHINE,
@@ -86,8 +103,12 @@ const PATTERNS: ReportPlan = {
   sketch: `One publish, one delivery: reading, decoding, matching and writing are all paid per message, so the floor is
 two system calls per burst of a connection pair, some 8 µs, divided by what a burst holds: 16 in flight make that
 0.5 µs, and the broker's own work of about 1 µs becomes the limit. A single wildcard subscriber lets all deliveries of a
-turn leave in one call. Retained messages need no publisher at all: the limit is copying.`,
-  seconds: 2,
+turn leave in one call. Retained messages need no publisher at all: the limit is copying.
+
+Each publisher keeps its window in flight, the same with every broker. Pairs are held to their target at 16 in flight;
+fan-in (200 publishers), shared (50) and wildcard (10) at 64, the window of the fan-out report, and are also shown at
+16.`,
+  options: STEADY_LOADS,
   groups: [
     {
       title: "Point to point: 100 pairs",
@@ -95,8 +116,8 @@ turn leave in one call. Retained messages need no publisher at all: the limit is
       charts: ["rate", "cost"],
     },
     {
-      title: "Fan-in, shared, wildcard, 16 in flight and one",
-      loads: ["fanin --window 1,16", "shared --window 1,16", "wildcard --window 1,16"],
+      title: "Fan-in, shared, wildcard: 1, 16 and 64 in flight",
+      loads: ["fanin --window 1,16,64", "shared --window 1,16,64", "wildcard --window 1,16,64"],
       charts: ["rate", "cost"],
     },
     {
@@ -106,7 +127,11 @@ turn leave in one call. Retained messages need no publisher at all: the limit is
     },
     {
       title: "Latency at half of each broker's own maximum",
-      loads: ["p2p --rate 50%", "fanin --rate 50%", "shared --rate 50%"],
+      loads: [
+        "p2p --rate 50% --duration 2",
+        "fanin --rate 50% --duration 2",
+        "shared --rate 50% --duration 2",
+      ],
       charts: ["latency"],
     },
   ],
@@ -114,9 +139,9 @@ turn leave in one call. Retained messages need no publisher at all: the limit is
     rateRatio("p2p --window 16 --qos 0", 9),
     rateRatio("p2p --window 16 --qos 1", 10),
     rateRatio("p2p --window 16 --qos 2", 10),
-    rateRatio("fanin --window 16", 20),
-    rateRatio("shared --window 16", 12),
-    rateRatio("wildcard --window 16", 4),
+    rateRatio("fanin --window 64", 20),
+    rateRatio("shared --window 64", 12),
+    rateRatio("wildcard --window 64", 4),
     rateRatio("retained --window 1", 15),
     rateRatio("p2p --window 1 --qos 0", 1),
     rateRatio("p2p --window 1 --qos 1", 1),
@@ -128,9 +153,10 @@ turn leave in one call. Retained messages need no publisher at all: the limit is
   notMeasured: [SAME_MACHINE, ONE_CORE_EACH, "Stored sessions of clients that are away."],
 };
 
-const IDLE_LOAD = "idle --protocol 5 --subscribers 15000";
+const IDLE_LOAD = "idle --protocol 5 --subscribers 15000 --duration 2";
 const STORM_LOAD = "storm";
 const KIB = 1024;
+export const BYTES_PER_CONNECTION = "bytes per connection";
 
 const CONNECTIONS: ReportPlan = {
   name: "connections",
@@ -141,31 +167,50 @@ session object. TLS adds a signature (some 100 µs for P-256) and the handshake'
 generator's core too. Idle, a bare socket of Node holds 4.2 KiB; a session and a subscription should not need as much
 again. A storm must be taken in portions between the turns of everybody else: then their p99 grows by a portion, not by
 the storm.`,
-  seconds: null,
+  options: "--peer mosquitto,aedes:1 --warm-up 0.5",
   groups: [
     {
       title: "Connects per second",
       loads: ["connect --transport tcp,tls,ws", "connect --window 1"],
       charts: ["rate", "cost"],
     },
-    { title: "Idle connections with one subscription", loads: [IDLE_LOAD], charts: ["memory"] },
+    {
+      title: "Idle connections with one subscription",
+      loads: [IDLE_LOAD],
+      charts: ["connection-memory"],
+    },
     { title: "A storm of 15,000 connects", loads: [STORM_LOAD], charts: ["latency"] },
-    { title: "Take-overs", loads: ["takeover --window 1,16"], charts: ["rate", "cost"] },
+    {
+      title: "Take-overs",
+      loads: ["takeover --window 1,16 --duration 2"],
+      charts: ["rate", "cost"],
+    },
   ],
   targets: [
-    ownFigure(IDLE_LOAD, "bytes per idle connection", 8 * KIB, (result) => {
-      return result.figures["bytes per connection"] ?? Number.NaN;
+    ownFigure(IDLE_LOAD, "memory per idle connection", {
+      atMost: 8 * KIB,
+      show: (bytes) => `${(bytes / KIB).toFixed(2)} KiB`,
+      figure: ({ figures }) => figures[BYTES_PER_CONNECTION] ?? Number.NaN,
     }),
     p99Over(STORM_LOAD, "p99 in the storm over p99 without", "p99 without the storm, us", 2),
   ],
   notMeasured: [
     SAME_MACHINE,
     "The cost of the kernel's own buffers per connection, which is the same for every broker.",
-    "Connects of brokers that are faster than the generator opens sockets: such runs are void.",
+    "Connects beyond what two generator processes can do beside the broker: such runs are void.",
   ],
 };
 
 const SLOW_LOAD = "slow-consumer --rate 50% --payload 256";
+
+const SLOW_QOS1_LOAD = `${SLOW_LOAD} --qos 1`;
+const PEAK_GROWTH = "peak memory beyond that before the freeze";
+const GROWTH: OwnFigure = {
+  // The budget of one connection, and what V8's young generation may grow by: 3 x 16 MiB.
+  atMost: 1 + 3 * 16,
+  show: (mebibytes) => `${mebibytes.toFixed(1)} MiB`,
+  figure: ({ figures }) => figures["peak MiB beyond before the freeze"] ?? Number.NaN,
+};
 
 const SLOW_CONSUMER: ReportPlan = {
   name: "slow-consumer",
@@ -175,16 +220,19 @@ const SLOW_CONSUMER: ReportPlan = {
 connection (1 MiB), beyond which its QoS 0 messages are dropped and counted. The others share nothing with it but the
 turn of the event loop, in which one refused write costs less than a taken one. So: no change of their p99, and a peak
 memory that is higher by the budget at most.`,
-  seconds: null,
+  options: "--peer mosquitto,aedes:1 --warm-up 0.5",
   groups: [
     {
       title: "The others' latency while one does not read",
-      loads: [SLOW_LOAD, "slow-consumer --rate 50% --payload 256 --qos 1"],
+      loads: [SLOW_LOAD, SLOW_QOS1_LOAD],
       charts: ["latency", "memory"],
     },
   ],
   targets: [
     p99Over(SLOW_LOAD, "p99 in the freeze over p99 before", "p99 before the freeze, us", 1.1),
+    p99Over(SLOW_QOS1_LOAD, "p99 in the freeze over p99 before", "p99 before the freeze, us", 1.1),
+    ownFigure(SLOW_LOAD, PEAK_GROWTH, GROWTH),
+    ownFigure(SLOW_QOS1_LOAD, PEAK_GROWTH, GROWTH),
   ],
   notMeasured: [SAME_MACHINE, "Many slow subscribers at once."],
 };
@@ -195,25 +243,21 @@ const WORKERS: ReportPlan = {
   sketch: `Workers share no lock, so pairs should scale with cores until the generator has none left. A message for
 another worker is copied into a ring once and from there to its subscribers: one more copy of 100 bytes and a wake-up
 per turn. On two cores a second worker competes with the generator: it can win only what the generator leaves idle.`,
-  seconds: 3,
+  options: "--peer mosquitto --workers 1,2 --fresh case --warm-up 0.5 --duration 1.5",
   groups: [
     {
       title: "Pairs",
-      loads: ["p2p --window 16 --workers 1,2", "p2p --window 16 --qos 1 --workers 1,2"],
+      loads: ["p2p --window 16 --qos 0,1"],
       charts: ["rate", "cost"],
     },
     {
       title: "Fan-out and shared",
-      loads: [
-        "fanout --window 64 --workers 1,2",
-        "fanout --window 1 --workers 1,2",
-        "shared --window 16 --workers 1,2",
-      ],
+      loads: ["fanout --window 1,64", "shared --window 16"],
       charts: ["rate", "cost"],
     },
     {
       title: "Latency at half of each one's own maximum",
-      loads: ["p2p --rate 50% --workers 1,2"],
+      loads: ["p2p --rate 50% --duration 2"],
       charts: ["latency"],
     },
   ],

@@ -12,7 +12,8 @@ import type { TargetOutcome } from "./targets.ts";
 
 export interface ReportSection {
   readonly title: string;
-  readonly loads: readonly string[];
+  /** Of the suite: each load with all its options. */
+  readonly commands: readonly string[];
   readonly cases: readonly ResultCase[];
   /** File name by chart. */
   readonly charts: readonly { readonly file: string; readonly chart: Chart }[];
@@ -26,7 +27,6 @@ export interface ReportContent {
   readonly outcomes: readonly TargetOutcome[];
   /** Written by a person, kept in reading.md beside the report; "" = none yet. */
   readonly reading: string;
-  readonly rounds: number;
 }
 
 export function writeReport(content: ReportContent): string {
@@ -49,31 +49,54 @@ export function writeReport(content: ReportContent): string {
 export function answerOf({ outcomes, reading, plan }: ReportContent): string {
   const [first] = reading.trim().split("\n");
   if (first !== undefined && first !== "") return first;
-  const measured = outcomes.filter((outcome) => outcome.measured !== null);
-  if (measured.length === 0) return `Measured; no target is set for ${plan.name}.`;
-  const met = measured.filter((outcome) => outcome.isMet).length;
-  const missed = measured.filter((outcome) => !outcome.isMet).map(outcomeText);
+  if (outcomes.length === 0) return `Measured; no target is set for ${plan.name}.`;
+  const count = (verdict: string) => outcomes.filter((one) => one.verdict === verdict).length;
+  const missed = outcomes.filter((one) => one.verdict === "missed").map(outcomeText);
+  const open = count("open") === 0 ? "" : `, ${count("open")} not decided`;
   const tail = missed.length === 0 ? "." : `; missed: ${missed.join("; ")}.`;
-  return `${met} of ${measured.length} targets met${tail}`;
+  return `${count("met")} of ${outcomes.length} targets met${open}${tail}`;
 }
 
-function outcomeText({ target, measured }: TargetOutcome): string {
+function outcomeText(outcome: TargetOutcome): string {
+  const { target } = outcome;
   const wanted = `${target.isAtLeast ? "at least" : "at most"} ${target.show(target.wanted)}`;
-  const found = measured === null ? "not measured" : target.show(measured.median);
-  return `\`${target.load}\` ${target.what}: ${found}, wanted ${wanted}`;
+  return `\`${target.load}\` ${target.what}: ${foundText(outcome)}, wanted ${wanted}`;
 }
 
-function setUp({ results, rounds }: ReportContent): string {
+function foundText({ target, measured, isLowerBound }: TargetOutcome): string {
+  if (measured === null) return "not measured";
+  return `${isLowerBound ? "≥ " : ""}${showSpread(measured, target.show)}`;
+}
+
+function setUp({ results, plan }: ReportContent): string {
   const { environment } = results;
   const lines = [
     `${environment.processor}, ${environment.cores} cores, ${environment.memoryGib} GiB, ${environment.system}.`,
     `Node ${environment.node}, ${environment.mosquitto}, commit ${environment.commit}, ${environment.time}.`,
     `Load average before the run: ${environment.loadAverage.toFixed(2)}.`,
-    `Every broker once per round, in turns, on a freshly started process; ${rounds} ${rounds === 1 ? "round" : "rounds"}. Figures are medians of the rounds, in brackets the lowest and the highest. Ratios are taken within a round.`,
+    `\`${results.command}\``,
+    `Every broker once per round, in turns, ${freshnessText(plan.options)}; ${roundsText(results)}. Figures are medians of the rounds, in brackets the lowest and the highest. Ratios are taken within a round.`,
     "Peers are tuned: [mosquitto.conf](../../bench/contenders/mosquitto.conf), [aedes-server.ts](../../bench/contenders/aedes-server.ts). The generator verifies every delivery.",
-    '"≥": the generator was over 85 % busy, and so was the broker, so it does that much or more. Runs whose limit was the generator are void and left out.',
+    '"≥": the generator was over 85 % busy, and so was the broker, so it does that much or more. Runs whose limit was the generator are void and left out. Where all of them were void, what the generator could make is a lower bound that can meet a target, but not miss it.',
   ];
   return [...lines.map((line) => `- ${line}`), ...disturbance(results)].join("\n");
+}
+
+function freshnessText(options: string): string {
+  return options.includes("--fresh case")
+    ? "on a process that it keeps for all rounds of a case; generators start and connect anew for each run"
+    : "each time on a freshly started process";
+}
+
+/** "5 rounds (aedes: 2)". */
+function roundsText({ contenders, samples }: BenchResults): string {
+  const roundsOf = (name: string) =>
+    Math.max(0, ...samples.filter((one) => one.contender === name).map(({ round }) => round));
+  const most = Math.max(0, ...samples.map(({ round }) => round));
+  const fewer = contenders.filter(({ name }) => roundsOf(name) < most);
+  const exceptions = fewer.map(({ name }) => `${name}: ${roundsOf(name)}`).join(", ");
+  const tail = exceptions === "" ? "" : ` (${exceptions})`;
+  return `${most} ${most === 1 ? "round" : "rounds"}${tail}`;
 }
 
 /** Says so when the machine was shared: the first thing to know of a figure. */
@@ -89,25 +112,21 @@ function disturbance(results: BenchResults): string[] {
 
 function targetPart(outcomes: readonly TargetOutcome[]): string[] {
   if (outcomes.length === 0) return [];
-  const rows = outcomes.map(({ target, measured, isMet }) => {
-    const sign = target.isAtLeast ? "≥" : "≤";
-    const found = measured === null ? "-" : showSpread(measured, target.show);
-    const verdict = measured === null ? "not measured" : isMet ? "yes" : "**no**";
-    return [
-      `\`${target.load}\``,
-      target.what,
-      `${sign} ${target.show(target.wanted)}`,
-      found,
-      verdict,
-    ];
+  const rows = outcomes.map((outcome) => {
+    const { target, verdict } = outcome;
+    const wanted = `${target.isAtLeast ? "≥" : "≤"} ${target.show(target.wanted)}`;
+    const found = foundText(outcome);
+    return [`\`${target.load}\``, target.what, wanted, found, VERDICT_CELLS[verdict]];
   });
   return [
     `## Targets\n\n${markdownTable([["load", "figure", "wanted", "measured", "met"], ...rows])}`,
   ];
 }
 
+const VERDICT_CELLS = { met: "yes", missed: "**no**", open: "not decided" } as const;
+
 function sectionPart(results: BenchResults, section: ReportSection): string {
-  const commands = section.loads.map((load) => `npm run bench -- ${load}`).join("\n");
+  const commands = section.commands.map((words) => `npm run bench -- ${words}`).join("\n");
   const charts = section.charts.map(({ file, chart }) => `![${chart.title}](${file})`);
   const tables = section.cases.map((one) => {
     const notes = caseNotes(results, one).map((note) => `- ${note}`);
@@ -120,10 +139,15 @@ function sectionPart(results: BenchResults, section: ReportSection): string {
 
 function readingPart({ outcomes, reading }: ReportContent): string {
   if (reading.trim() !== "") return reading.trim();
-  const missed = outcomes.filter((outcome) => outcome.measured !== null && !outcome.isMet);
   if (outcomes.length === 0) return "The tables speak for themselves; there is no target to meet.";
-  if (missed.length === 0) return "Every measured target is met.";
-  return `Missed:\n\n${missed.map((outcome) => `- ${outcomeText(outcome)}`).join("\n")}`;
+  const missed = outcomes.filter(({ verdict }) => verdict === "missed");
+  const open = outcomes.filter(({ verdict }) => verdict === "open");
+  if (missed.length + open.length === 0) return "Every target is met.";
+  const part = (title: string, list: readonly TargetOutcome[]) =>
+    list.length === 0
+      ? []
+      : [`${title}:\n\n${list.map((one) => `- ${outcomeText(one)}`).join("\n")}`];
+  return [...part("Missed", missed), ...part("Not decided", open)].join("\n\n");
 }
 
 export function markdownTable(rows: readonly (readonly string[])[]): string {
@@ -136,6 +160,6 @@ export function markdownTable(rows: readonly (readonly string[])[]): string {
 
 /** As printed while the report is made. */
 export function outcomesText(outcomes: readonly TargetOutcome[]): string {
-  const rows = outcomes.map((outcome) => [outcomeText(outcome), outcome.isMet ? "met" : "missed"]);
+  const rows = outcomes.map((outcome) => [outcomeText(outcome), outcome.verdict]);
   return rows.length === 0 ? "" : formatTable([["target", ""], ...rows]);
 }

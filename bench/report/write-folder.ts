@@ -11,43 +11,63 @@ import { parseOptions } from "../suite/options.ts";
 import { scenariosNamed } from "../suite/registry.ts";
 import { type BenchResults, type ResultCase, writeResults } from "../suite/results.ts";
 import { drawCharts } from "./charts.ts";
+import { loadWords } from "./measure-plan.ts";
 import type { ReportGroup, ReportPlan } from "./plans.ts";
 import { answerOf, type ReportSection, writeReport } from "./report-text.ts";
-import { judgeTargets } from "./targets.ts";
+import { judgeTargets, type TargetOutcome } from "./targets.ts";
 
 const INDEX_HEAD = `# Performance reports
 
 | date | question | answer |
 |---|---|---|`;
 
-/** Returns what the index should say of it. */
+/** Returns what the index should say of it, and what became of its targets. */
 export function writeReportFolder(
   folder: string,
   date: string,
   plan: ReportPlan,
   results: BenchResults,
-): IndexEntry {
+): { entry: IndexEntry; outcomes: TargetOutcome[] } {
   mkdirSync(folder, { recursive: true });
-  const sections = plan.groups.map((group) => writeCharts(folder, group, results));
+  const extra = extraOptions(results);
+  const sections = plan.groups.map((group) => writeCharts(folder, { plan, group, extra }, results));
+  const outcomes = judgeTargets(plan.targets, results, extra);
   const readingFile = join(folder, "reading.md");
   const content = {
     date,
     plan,
     results,
     sections,
-    outcomes: judgeTargets(plan.targets, results),
+    outcomes,
     reading: existsSync(readingFile) ? readFileSync(readingFile, "utf8") : "",
-    rounds: Math.max(0, ...results.samples.map((sample) => sample.round)),
   };
   writeFileSync(join(folder, "report.md"), writeReport(content));
   writeResults(join(folder, "results.json"), results);
   const environment = JSON.stringify(results.environment, null, 2);
   writeFileSync(join(folder, "environment.json"), `${environment}\n`);
-  return { date, question: plan.question, answer: answerOf(content) };
+  const entry = { date, question: plan.question, answer: answerOf(content) };
+  return { entry, outcomes };
 }
 
-function writeCharts(folder: string, group: ReportGroup, results: BenchResults): ReportSection {
-  const cases = casesOf(group, results);
+interface PlannedGroup {
+  readonly plan: ReportPlan;
+  readonly group: ReportGroup;
+  readonly extra: readonly string[];
+}
+
+/** What the report was made with beyond its name: "npm run bench:report -- NAME EXTRA". */
+function extraOptions({ command }: BenchResults): string[] {
+  const [words, options = ""] = command.split(" -- ");
+  if (words !== "npm run bench:report") return [];
+  return options
+    .split(" ")
+    .slice(1)
+    .filter((word) => word !== "");
+}
+
+function writeCharts(folder: string, planned: PlannedGroup, results: BenchResults): ReportSection {
+  const { plan, group, extra } = planned;
+  const cases = casesOf(planned, results);
   const slug = group.title
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
@@ -57,13 +77,14 @@ function writeCharts(folder: string, group: ReportGroup, results: BenchResults):
     writeFileSync(join(folder, file), chart.svg);
     return { file, chart };
   });
-  return { title: group.title, loads: group.loads, cases, charts };
+  const commands = group.loads.map((load) => loadWords(plan, load, extra).join(" "));
+  return { title: group.title, commands, cases, charts };
 }
 
 /** The cases of the group's loads that were measured. */
-function casesOf(group: ReportGroup, results: BenchResults): ResultCase[] {
+function casesOf({ plan, group, extra }: PlannedGroup, results: BenchResults): ResultCase[] {
   const names = group.loads.flatMap((load) => {
-    const options = parseOptions(load.split(" "));
+    const options = parseOptions(loadWords(plan, load, extra));
     return scenariosNamed(options.scenario).flatMap((scenario) =>
       expandCases(scenario, options).map(({ name }) => name),
     );

@@ -26,6 +26,9 @@ export interface CaseParameters {
   readonly isPersistent: boolean;
 }
 
+/** Before memory of idle connections is read: garbage collections of an idle process come late. */
+export const SETTLE_SECONDS = 5;
+
 export interface BenchCase {
   readonly scenario: string;
   /** Unique within a run; says every parameter that differs between its cases. */
@@ -35,15 +38,23 @@ export interface BenchCase {
   readonly parameters: CaseParameters;
 }
 
-/** One measurement of one case on one freshly started server. */
+/**
+ * What earlier rounds of a case found out about one broker: its maximum is looked for once, because
+ * that takes as long as a round.
+ */
+export interface FoundBefore {
+  /** Publishes per second over all publishers; null = not looked for yet. */
+  maximum: number | null;
+}
+
+/** One measurement of one case on one server. */
 export interface CaseRun {
   readonly parameters: CaseParameters;
   readonly server: RunningServer;
+  readonly found: FoundBefore;
   readonly warmUpMs: number;
   readonly durationMs: number;
-  /**
-   * Before memory of idle connections is read: garbage collections of an idle process come late.
-   */
+  /** As SETTLE_SECONDS; tests take less. */
   readonly settleMs: number;
   readonly processes: number;
   /** "mqtt": the npm package as client, to check ourselves. */
@@ -62,7 +73,12 @@ export interface ScenarioDefaults {
   readonly isPersistent?: boolean;
   /** Seconds. */
   readonly duration?: number;
+  /** Generator processes, 1 unless told. */
+  readonly processes?: number;
 }
+
+/** What `--rate N`, `--window N` and `--rate N%` become. */
+export type PaceKind = CasePace["kind"];
 
 /** A figure that others published for the same scenario. */
 export interface PublishedFigure {
@@ -84,5 +100,18 @@ export interface Scenario {
   readonly published?: PublishedFigure;
   /** Only servers with an HTTP server can run it. */
   readonly needsHttp?: boolean;
+  /** It measures memory, or leaves sessions behind: each run needs a new process. */
+  readonly needsFreshServer?: boolean;
+  /** Its deliveries have their times whatever the pace, which is that of something else. */
+  readonly isOpenLoop?: boolean;
+  /** How it can be paced; where others would mean nothing they are refused. */
+  readonly paces: readonly PaceKind[];
+  /** `--client mqtt` has nothing to check elsewhere. */
+  readonly takesMqttClient: boolean;
+  /**
+   * Seconds of a run on two cores, beyond its measured ones, warm-up and connecting: for the
+   * estimate of how long all takes.
+   */
+  readonly extraSeconds?: (parameters: CaseParameters, durationSeconds: number) => number;
   measure(run: CaseRun): Promise<LoadResult>;
 }

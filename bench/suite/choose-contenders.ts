@@ -8,7 +8,8 @@ import { externalBroker } from "../contenders/external.ts";
 import { HOW_TO_INSTALL_MOSQUITTO, mosquitto, mosquittoVersion } from "../contenders/mosquitto.ts";
 import { aedes, writeLoop } from "../contenders/node-server.ts";
 import { ratatosk } from "../contenders/ratatosk.ts";
-import { type PeerName, type SuiteOptions, UsageError } from "./options.ts";
+import type { Entrant } from "./cell.ts";
+import { type PeerChoice, type PeerName, type SuiteOptions, UsageError } from "./options.ts";
 
 const PEERS: Readonly<Record<PeerName, Contender>> = {
   mosquitto,
@@ -17,30 +18,33 @@ const PEERS: Readonly<Record<PeerName, Contender>> = {
 };
 
 /**
- * `profileDirectory`: where our broker writes CPU profiles, "" = none. Peers come first: they are
- * the reference.
+ * Those that are asked for and can be run here; throws a UsageError when a peer is missing.
+ * `profileDirectory`: where our broker writes CPU profiles, "" = none.
  */
 export function chooseContenders(
   options: SuiteOptions,
   profileDirectory: string,
   warn: (text: string) => void,
-): Contender[] {
-  const subjects =
-    options.broker === null
-      ? options.workers.map((workers) => ratatosk({ workers, profileDirectory }))
-      : [externalBroker(options.broker.host, options.broker.port, options.broker.pid)];
-  return [...choosePeers(options, warn), ...subjects];
+): Entrant[] {
+  const entrants = entrantsOf(options, profileDirectory);
+  const isInstalled = mosquittoVersion() !== "";
+  if (isInstalled || entrants.every(({ contender }) => contender !== mosquitto)) return entrants;
+  if (options.peers !== null) throw new UsageError(HOW_TO_INSTALL_MOSQUITTO);
+  warn(`${HOW_TO_INSTALL_MOSQUITTO}. Going on without a peer.`);
+  return entrants.filter(({ contender }) => contender !== mosquitto);
 }
 
-function choosePeers(options: SuiteOptions, warn: (text: string) => void): Contender[] {
-  const isMissing = mosquittoVersion() === "";
-  if (options.peers === null) {
-    // Somebody else's broker is measured alone unless a peer is asked for.
-    if (options.broker !== null) return [];
-    if (isMissing) warn(`${HOW_TO_INSTALL_MOSQUITTO}. Going on without a peer.`);
-    return isMissing ? [] : [mosquitto];
-  }
-  if (isMissing && options.peers.includes("mosquitto"))
-    throw new UsageError(HOW_TO_INSTALL_MOSQUITTO);
-  return options.peers.map((name) => PEERS[name]);
+/** As asked for, whether it is installed or not. Peers come first: they are the reference. */
+export function entrantsOf(options: SuiteOptions, profileDirectory: string): Entrant[] {
+  const { broker, workers } = options;
+  const subjects =
+    broker === null
+      ? workers.map((count) => ratatosk({ workers: count, profileDirectory }))
+      : [externalBroker(broker.host, broker.port, broker.pid)];
+  // Somebody else's broker is measured alone unless a peer is asked for.
+  const usual: PeerChoice[] = broker === null ? [{ name: "mosquitto", rounds: null }] : [];
+  return [
+    ...(options.peers ?? usual).map(({ name, rounds }) => ({ contender: PEERS[name], rounds })),
+    ...subjects.map((contender) => ({ contender, rounds: null })),
+  ];
 }

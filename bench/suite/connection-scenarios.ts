@@ -6,8 +6,16 @@
 import type { ConnectTask } from "../load/connect-run.ts";
 import type { LoadResult } from "../load/load-shape.ts";
 import { runGenerators, runGroups, splitLoad } from "../load/run-generators.ts";
-import type { CaseRun, Scenario } from "./case.ts";
+import { type CaseParameters, type CaseRun, type Scenario, SETTLE_SECONDS } from "./case.ts";
 import { shapeOf } from "./load-scenarios.ts";
+
+/** Connects per second that any broker here reaches: for estimates of time only. */
+const USUAL_RATE = { tcp: 4_000, ws: 2_500, tls: 700 } as const;
+const STORE_RATE = 20_000;
+
+function connectSeconds({ subscribers, transport }: CaseParameters): number {
+  return subscribers / USUAL_RATE[transport];
+}
 
 const UNTIL_DONE = { warmUpMs: 0, measureMs: null };
 
@@ -112,7 +120,17 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
     name: "connect",
     summary: "clients connecting, 64 at a time or --rate per second; all stay connected",
     unit: "connects",
-    defaults: { publishers: 0, subscribers: 5_000, pace: { kind: "closed", window: 64 } },
+    defaults: {
+      publishers: 0,
+      subscribers: 5_000,
+      pace: { kind: "closed", window: 64 },
+      // A TLS handshake costs the client more than a broker: one process is always the limit.
+      processes: 2,
+    },
+    paces: ["open", "closed"],
+    takesMqttClient: false,
+    // It ends when all are connected, whatever the duration.
+    extraSeconds: (parameters, duration) => connectSeconds(parameters) - duration,
     measure: measureConnects,
   },
   {
@@ -123,7 +141,15 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
       publishers: 1_000,
       subscribers: 15_000,
       pace: { kind: "closed", window: 15_000 },
-      duration: 10,
+      duration: 5,
+    },
+    paces: ["open", "closed"],
+    takesMqttClient: false,
+    needsFreshServer: true,
+    isOpenLoop: true,
+    // Once without the storm, once with it, and that one until all are connected.
+    extraSeconds: (parameters, duration) => {
+      return duration + 1 + Math.max(0, connectSeconds(parameters) - duration);
     },
     measure: measureStorm,
   },
@@ -132,6 +158,10 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
     summary: "clients with one subscription each that do nothing: memory and CPU",
     unit: "connections",
     defaults: { publishers: 0, subscribers: 10_000, pace: { kind: "closed", window: 64 } },
+    paces: ["open", "closed"],
+    takesMqttClient: false,
+    needsFreshServer: true,
+    extraSeconds: (parameters) => connectSeconds(parameters) + SETTLE_SECONDS,
     measure: measureIdle,
   },
   {
@@ -139,6 +169,8 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
     summary: "clients connecting again under identifiers that are still connected",
     unit: "take-overs",
     defaults: { publishers: 0, subscribers: 500, pace: { kind: "closed", window: 16 } },
+    paces: ["closed"],
+    takesMqttClient: false,
     measure: measureTakeovers,
   },
   {
@@ -151,6 +183,10 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
       items: 10_000,
       pace: { kind: "closed", window: 1 },
     },
+    paces: ["closed"],
+    takesMqttClient: false,
+    // Stored before, removed after.
+    extraSeconds: ({ items }) => (2 * items) / STORE_RATE,
     measure: measureRetained,
   },
 ];

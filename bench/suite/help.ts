@@ -6,7 +6,7 @@ const OPTIONS = `
 Options; values separated by commas make one case for each combination:
   --workers N            worker threads of our broker (1)
   --qos 0|1|2            of publishes and subscriptions
-  --payload BYTES        at least 16: publisher, sequence number, time, check word
+  --payload BYTES        at least 16 (64): publisher, sequence number, time, check word
   --publishers N         2k = 2,000
   --subscribers N        subscribers, or clients where the scenario is about connections
   --items N              distinct filters (wildcard), retained messages (retained)
@@ -19,12 +19,14 @@ Pace:
 Measuring:
   --rounds N             every broker once per round, in turns (5)
   --duration SECONDS     measured per run (5, longer where the scenario says so)
-  --warm-up SECONDS      before that (1)
-  --processes N          generator processes (1); more only where cores are free
+  --warm-up SECONDS      before that (1; bench:all measures 1.25 after 0.5, with --fresh case)
+  --processes N          generator processes (1; connect: 2); more only where cores are free
+  --fresh run|case       a new broker process for every run, or for every case (run)
   --client raw|mqtt      mqtt: the npm package as client, to check the generator itself; slow
   --scale FACTOR         of the published scenarios; default: this machine's cores / theirs
 Brokers:
-  --peer mosquitto|aedes|write-loop|none   beside ours (mosquitto, if it is installed)
+  --peer mosquitto|aedes|write-loop|none   beside ours (mosquitto, if it is installed); aedes:2 = in two rounds only;
+                         write-loop: a bare loop of socket writes, the floor of a fan-out with one in flight
   --broker HOST:PORT     any running broker instead of ours; --broker-pid N for its CPU cost
 Output:
   --json FILE            everything measured; bench:report and bench:compare read it

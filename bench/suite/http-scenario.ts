@@ -25,7 +25,11 @@ async function measure(run: CaseRun): Promise<LoadResult> {
   const { target, adminPort } = run.server;
   const file = fileURLToPath(import.meta.resolve("autocannon"));
   const { pace, subscribers } = run.parameters;
-  const rate = pace.kind === "open" ? ["--overallRate", String(pace.publishesPerSecond)] : [];
+  if (pace.kind === "share") throw new Error("autocannon finds its maximum by itself");
+  const rate =
+    pace.kind === "open"
+      ? ["--overallRate", String(Math.round(pace.publishesPerSecond))]
+      : ["--pipelining", String(pace.window)];
   const child = new SpawnedProcess(process.execPath, [
     file,
     "--json",
@@ -96,5 +100,7 @@ export const HTTP_SCENARIO: Scenario = {
   unit: "requests",
   needsHttp: true,
   defaults: { publishers: 0, subscribers: 10, pace: { kind: "closed", window: 1 } },
+  paces: ["open", "closed"],
+  takesMqttClient: false,
   measure,
 };

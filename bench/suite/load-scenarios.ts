@@ -5,13 +5,18 @@
 
 import type { GeneratorTask } from "../load/generator-task.ts";
 import type { LoadResult, LoadShape, Pace, PatternName } from "../load/load-shape.ts";
+import { processPeakBytes } from "../load/process-cpu.ts";
 import { runGenerators, splitLoad } from "../load/run-generators.ts";
-import type { CaseRun, Scenario, ScenarioDefaults } from "./case.ts";
+import type { CaseRun, PaceKind, Scenario, ScenarioDefaults } from "./case.ts";
 
+const MIB = 1024 * 1024;
 /**
  * Of the measured duration: how long a broker's maximum is looked for before a share of it is run.
  */
-const PROBE_SHARE = 0.5;
+export const PROBE_SHARE = 0.5;
+/** Of the measured duration: how long the slow consumer does not read. It reads before. */
+const FROZEN_SHARE = 2 / 3;
+const ANY_PACE: readonly PaceKind[] = ["open", "closed", "share"];
 
 export function shapeOf(run: CaseRun, pattern: PatternName, pace: Pace): LoadShape {
   const { publishers, subscribers, items, qos, payloadBytes, protocolVersion, isPersistent } =
@@ -30,13 +35,35 @@ export function shapeOf(run: CaseRun, pattern: PatternName, pace: Pace): LoadSha
 }
 
 /** One load over its generator processes. */
-export async function measureLoad(
-  run: CaseRun,
-  pattern: PatternName,
-  frozen: { afterMs: number; forMs: number } | null = null,
-): Promise<LoadResult> {
+export async function measureLoad(run: CaseRun, pattern: PatternName): Promise<LoadResult> {
   const pace = await resolvePace(run, pattern);
-  return measureAt(run, shapeOf(run, pattern, pace), frozen, run.durationMs);
+  return measureAt(run, shapeOf(run, pattern, pace), null, run.durationMs);
+}
+
+/**
+ * The load with everybody reading, then on the same broker with one that does not: the result is
+ * the second run, what was before is in its figures.
+ */
+async function measureSlowConsumer(run: CaseRun): Promise<LoadResult> {
+  const shape = shapeOf(run, "fan-out", await resolvePace(run, "fan-out"));
+  const forMs = run.durationMs * FROZEN_SHARE;
+  const { pid } = run.server.target;
+  const calm = await measureAt(run, shape, null, run.durationMs - forMs);
+  const peakBefore = processPeakBytes(pid);
+  const frozen = await measureAt(run, shape, { afterMs: run.warmUpMs, forMs }, forMs);
+  const memory =
+    peakBefore < 0
+      ? {}
+      : { "peak MiB beyond before the freeze": (processPeakBytes(pid) - peakBefore) / MIB };
+  return {
+    ...frozen,
+    figures: {
+      ...frozen.figures,
+      "p50 before the freeze, us": calm.latency.p50,
+      "p99 before the freeze, us": calm.latency.p99,
+      ...memory,
+    },
+  };
 }
 
 function measureAt(
@@ -55,16 +82,21 @@ function measureAt(
   return runGenerators(tasks, target, { warmUpMs: run.warmUpMs, measureMs });
 }
 
-/** "share" becomes an open loop at that share of what a closed loop reaches on this very server. */
+/** "share" becomes an open loop at that share of what a closed loop reaches on this broker. */
 async function resolvePace(run: CaseRun, pattern: PatternName): Promise<Pace> {
   const { pace } = run.parameters;
   if (pace.kind !== "share") return pace;
-  const closed = shapeOf(run, pattern, { kind: "closed", window: pace.window });
+  run.found.maximum ??= await findMaximum(run, pattern, pace.window);
+  return open(Math.max(1, run.found.maximum * pace.share));
+}
+
+/** In publishes per second. */
+async function findMaximum(run: CaseRun, pattern: PatternName, window: number): Promise<number> {
+  const closed = shapeOf(run, pattern, { kind: "closed", window });
   const probe = await measureAt(run, closed, null, run.durationMs * PROBE_SHARE);
   const published = probe.figures["published"] ?? 0;
   const deliveriesPerPublish = probe.check.expected / Math.max(1, published);
-  const publishesPerSecond = (probe.perSecond / deliveriesPerPublish) * pace.share;
-  return { kind: "open", publishesPerSecond: Math.max(1, publishesPerSecond) };
+  return probe.perSecond / deliveriesPerPublish;
 }
 
 function loadScenario(
@@ -78,6 +110,8 @@ function loadScenario(
     summary,
     unit: "deliveries",
     defaults,
+    paces: ANY_PACE,
+    takesMqttClient: true,
     measure: (run) => measureLoad(run, pattern),
   };
 }
@@ -117,12 +151,14 @@ export const LOAD_SCENARIOS: readonly Scenario[] = [
   }),
   {
     name: "slow-consumer",
-    summary: "fan-out whose first subscriber stops reading halfway; latency is the others'",
+    summary: "fan-out whose first subscriber stops reading after a third; latency is the others'",
     unit: "deliveries",
-    defaults: { publishers: 1, subscribers: 500, pace: open(100), duration: 20 },
-    measure: (run) => {
-      const half = run.durationMs / 2;
-      return measureLoad(run, "fan-out", { afterMs: run.warmUpMs + half, forMs: half });
-    },
+    defaults: { publishers: 1, subscribers: 500, pace: open(100), duration: 15 },
+    paces: ANY_PACE,
+    takesMqttClient: false,
+    needsFreshServer: true,
+    // Connecting twice, warming up twice.
+    extraSeconds: ({ subscribers }) => 1 + (2 * subscribers) / 3_000,
+    measure: measureSlowConsumer,
   },
 ];

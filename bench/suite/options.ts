@@ -5,9 +5,19 @@
 
 import { parseArgs } from "node:util";
 import type { TransportName } from "../load/load-shape.ts";
+import { PAYLOAD_HEADER_BYTES } from "../load/payload.ts";
 import type { CasePace } from "./case.ts";
 
 export type PeerName = "mosquitto" | "aedes" | "write-loop";
+
+/** Whether a broker gets a new process for every run, or one for all rounds of a case. */
+export type Freshness = "run" | "case";
+
+export interface PeerChoice {
+  readonly name: PeerName;
+  /** It takes part in so many rounds only; null = in all. */
+  readonly rounds: number | null;
+}
 
 /** Undefined: as the scenario has it. */
 export interface SuiteOptions {
@@ -22,12 +32,13 @@ export interface SuiteOptions {
   readonly transport: readonly TransportName[];
   readonly paces: readonly CasePace[] | undefined;
   /** Null: mosquitto if it is installed. */
-  readonly peers: readonly PeerName[] | null;
+  readonly peers: readonly PeerChoice[] | null;
   readonly broker: { readonly host: string; readonly port: number; readonly pid: number } | null;
   readonly rounds: number;
   readonly durationSeconds: number | undefined;
   readonly warmUpSeconds: number;
-  readonly processes: number;
+  readonly fresh: Freshness;
+  readonly processes: number | undefined;
   readonly client: "raw" | "mqtt";
   /** Undefined: published scenarios as large as this machine's share of theirs. */
   readonly scale: number | undefined;
@@ -41,6 +52,10 @@ export class UsageError extends Error {}
 
 const DEFAULT_ROUNDS = 5;
 const DEFAULT_PROBE_WINDOW = 64;
+/** MQTT has so many packet identifiers per connection. */
+const LARGEST_WINDOW = 65_535;
+/** The smallest payload holds what a delivery is checked by; the largest is what MQTT can carry. */
+const PAYLOAD_LIMITS = [PAYLOAD_HEADER_BYTES, 268_000_000] as const;
 const PEERS: readonly PeerName[] = ["mosquitto", "aedes", "write-loop"];
 
 const ARGUMENTS = {
@@ -60,7 +75,8 @@ const ARGUMENTS = {
   rounds: { type: "string", default: String(DEFAULT_ROUNDS) },
   duration: { type: "string" },
   "warm-up": { type: "string", default: "1" },
-  processes: { type: "string", default: "1" },
+  fresh: { type: "string", default: "run" },
+  processes: { type: "string" },
   client: { type: "string", default: "raw" },
   scale: { type: "string" },
   json: { type: "string", default: "" },
@@ -71,15 +87,22 @@ const ARGUMENTS = {
 /** Throws a UsageError that names the option and what it takes. */
 export function parseOptions(args: readonly string[]): SuiteOptions {
   const { values, positionals } = parseStrictly(args);
+  const [scenario = "", surplus] = positionals;
+  if (surplus !== undefined) throw new UsageError(`"${surplus}": one scenario at a time`);
   const rates = values.rate?.split(",").map(parseRate) ?? [];
-  const windows = optionalCounts("window", values.window) ?? [];
+  const windows = within("window", optionalCounts("window", values.window) ?? [], [
+    1,
+    LARGEST_WINDOW,
+  ]);
   const closed = windows.map((window): CasePace => ({ kind: "closed", window }));
   const paces = [...rates, ...closed];
   return {
-    scenario: positionals[0] ?? "",
+    scenario,
     workers: counts("workers", values.workers),
     qos: optional(values.qos, (text) => list(text, "qos", { "0": 0, "1": 1, "2": 2 } as const)),
-    payloadBytes: optionalCounts("payload", values.payload),
+    payloadBytes: optional(values.payload, (text) =>
+      within("payload", counts("payload", text), PAYLOAD_LIMITS),
+    ),
     publishers: optionalCounts("publishers", values.publishers),
     subscribers: optionalCounts("subscribers", values.subscribers),
     items: optionalCounts("items", values.items),
@@ -90,10 +113,11 @@ export function parseOptions(args: readonly string[]): SuiteOptions {
     paces: paces.length === 0 ? undefined : paces,
     peers: parsePeers(values.peer),
     broker: parseBroker(values.broker, values["broker-pid"]),
-    rounds: positive("rounds", values.rounds),
+    rounds: whole("rounds", values.rounds),
     durationSeconds: optional(values.duration, (text) => positive("duration", text)),
     warmUpSeconds: positive("warm-up", values["warm-up"]),
-    processes: positive("processes", values.processes),
+    fresh: list(values.fresh, "fresh", { run: "run", case: "case" } as const)[0]!,
+    processes: optional(values.processes, (text) => whole("processes", text)),
     client: list(values.client, "client", { raw: "raw", mqtt: "mqtt" } as const)[0]!,
     scale: optional(values.scale, (text) => positive("scale", text)),
     json: values.json,
@@ -141,6 +165,23 @@ function counts(option: string, text: string): number[] {
   });
 }
 
+/** The numbers, all of them from lowest to highest. */
+function within(
+  option: string,
+  values: number[],
+  [lowest, highest]: readonly [number, number],
+): number[] {
+  const wrong = values.find((value) => value < lowest || value > highest);
+  if (wrong === undefined) return values;
+  throw new UsageError(`--${option} ${wrong}: from ${lowest} to ${highest}`);
+}
+
+function whole(option: string, text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new UsageError(`--${option} ${text}: a whole number above 0`);
+}
+
 function positive(option: string, text: string): number {
   const value = Number(text);
   if (Number.isFinite(value) && value > 0) return value;
@@ -156,12 +197,16 @@ function parseRate(text: string): CasePace {
   return { kind: "open", publishesPerSecond: counts("rate", text)[0]! };
 }
 
-function parsePeers(text: string | undefined): PeerName[] | null {
+/** "mosquitto", or "aedes:2": in the first two rounds only. */
+function parsePeers(text: string | undefined): PeerChoice[] | null {
   if (text === undefined) return null;
   if (text === "none") return [];
   return text.split(",").map((word) => {
-    const peer = PEERS.find((name) => name === word);
-    if (peer !== undefined) return peer;
+    const [first, rounds] = word.split(":", 2);
+    const name = PEERS.find((peer) => peer === first);
+    if (name !== undefined) {
+      return { name, rounds: rounds === undefined ? null : whole("peer", rounds) };
+    }
     throw new UsageError(`--peer ${word}: none, or some of ${PEERS.join(", ")}`);
   });
 }

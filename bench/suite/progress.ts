@@ -8,13 +8,17 @@ const CLEAR_LINE = "\r\u001b[2K";
 
 export class Progress {
   readonly #total: number;
+  readonly #expectedSeconds: number;
   readonly #startMs = performance.now();
   readonly #isTerminal = process.stderr.isTTY === true;
   #done = 0;
+  /** What the runs that are over were expected to take. */
+  #doneSeconds = 0;
   #lastCase = "";
 
-  constructor(totalRuns: number) {
+  constructor(totalRuns: number, expectedSeconds: number) {
     this.#total = totalRuns;
+    this.#expectedSeconds = expectedSeconds;
   }
 
   /** A run begins. */
@@ -28,8 +32,10 @@ export class Progress {
     this.#lastCase = caseName;
   }
 
-  end(): void {
+  /** `expectedSeconds`: of this run. */
+  end(expectedSeconds: number): void {
     this.#done += 1;
+    this.#doneSeconds += expectedSeconds;
   }
 
   /** Leaves the terminal line free for what is printed next. */
@@ -38,11 +44,15 @@ export class Progress {
   }
 
   #remaining(): string {
-    if (this.#done === 0) return "";
-    const each = (performance.now() - this.#startMs) / this.#done / 1000;
-    const seconds = Math.round(each * (this.#total - this.#done));
-    const text =
-      seconds < 2 * MINUTE_SECONDS ? `${seconds} s` : `${Math.round(seconds / MINUTE_SECONDS)} min`;
-    return ` · ${text} left`;
+    if (this.#doneSeconds <= 0) return "";
+    const elapsedSeconds = (performance.now() - this.#startMs) / 1000;
+    const pace = elapsedSeconds / this.#doneSeconds;
+    return ` · ${showTime(pace * (this.#expectedSeconds - this.#doneSeconds))} left`;
   }
+}
+
+/** "90 s", "12 min". */
+export function showTime(seconds: number): string {
+  if (seconds < 2 * MINUTE_SECONDS) return `${Math.max(0, Math.round(seconds))} s`;
+  return `${Math.round(seconds / MINUTE_SECONDS)} min`;
 }

@@ -81,6 +81,9 @@ function scenarioOf([name, messagesPerSecond, meanMs, p99Ms, cpuShare, report]: 
       isPersistent: match[1] === "persistent",
       ...(publishers === 1 ? { duration: SINGLE_PUBLISHER_SECONDS } : {}),
     },
+    paces: ["open", "closed", "share"],
+    takesMqttClient: true,
+    needsFreshServer: match[1] === "persistent",
     measure: (run) => measureLoad(run, pattern),
   };
 }

@@ -8,6 +8,7 @@ import type { LoadResult } from "../load/load-shape.ts";
 import type { Validity } from "../load/validity.ts";
 import { type Spread, spreadOf } from "../statistics.ts";
 import type { BenchCase, PublishedFigure } from "./case.ts";
+import { UsageError } from "./options.ts";
 
 export const RESULTS_FORMAT = 1;
 
@@ -74,16 +75,43 @@ export function withCurves(results: BenchResults): BenchResults {
   return { ...results, samples, curves };
 }
 
+/** The environment is that of the first run: the machine as it was before. */
+export function joinResults(left: BenchResults, right: BenchResults): BenchResults {
+  const isNew = ({ name }: ContenderFact) => !left.contenders.some((known) => known.name === name);
+  return {
+    ...left,
+    cases: [...left.cases, ...right.cases],
+    contenders: [...left.contenders, ...right.contenders.filter(isNew)],
+    samples: [...left.samples, ...right.samples],
+    curves: [...left.curves, ...right.curves],
+  };
+}
+
 export function writeResults(file: string, results: BenchResults): void {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
 }
 
-/** Throws when the file is none of ours. */
+/** Throws a UsageError when there is no such file, or it is none of ours. */
 export function readResults(file: string): BenchResults {
-  const results = JSON.parse(readFileSync(file, "utf8")) as BenchResults;
-  if (results.format !== RESULTS_FORMAT) throw new Error(`${file}: not results of this suite`);
-  return results;
+  const results = parseResults(file);
+  if (results?.format === RESULTS_FORMAT) return results;
+  throw new UsageError(`${file}: not results of this suite`);
+}
+
+function parseResults(file: string): BenchResults | null {
+  let text = "";
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  try {
+    return JSON.parse(text) as BenchResults | null;
+  } catch {
+    // Not even JSON: the caller says what it should be.
+    return null;
+  }
 }
 
 /** The usable runs of one contender: complete, correct, and not limited by the generator. */

@@ -1,90 +1,128 @@
 /**
- * Runs cases: in each round every contender once, in turns (A B A B), each on a freshly started
- * server, so that a slow minute of the machine hits all of them and ratios are taken within a
- * round.
+ * Runs cells: in each round every contender once, in turns (A B A B), so that a slow minute of the
+ * machine hits all of them and ratios are taken within a round.
  */
 
-import type { Contender } from "../contenders/contender.ts";
 import { describeEnvironment } from "../environment.ts";
-import type { LoadResult } from "../load/load-shape.ts";
 import { faultsOf, validityOf } from "../load/validity.ts";
-import type { BenchCase, Scenario } from "./case.ts";
-import type { SuiteOptions } from "./options.ts";
+import { type Scenario, SETTLE_SECONDS } from "./case.ts";
+import { CaseServers } from "./case-servers.ts";
+import { estimateSeconds, type SuiteCell, type Turn, turnsOf } from "./cell.ts";
 import { Progress } from "./progress.ts";
-import { findScenario } from "./registry.ts";
-import { type BenchResults, RESULTS_FORMAT, type Sample, withCurves } from "./results.ts";
-
-const DEFAULT_DURATION_SECONDS = 5;
-const SETTLE_MS = 5_000;
+import {
+  type BenchResults,
+  joinResults,
+  RESULTS_FORMAT,
+  type Sample,
+  withCurves,
+} from "./results.ts";
 
 export interface SuitePlan {
   readonly command: string;
-  readonly cases: readonly BenchCase[];
-  readonly contenders: readonly Contender[];
-  readonly options: SuiteOptions;
-  /** Scenarios measure for this share of their own durations, unless told how long. */
-  readonly timeShare: number;
+  readonly cells: readonly SuiteCell[];
+  /** Of an earlier run that broke off: its cases are not measured again. Null = start anew. */
+  readonly known: BenchResults | null;
   /** Called when all rounds of a case are over. */
-  readonly onCase: (results: BenchResults, finished: BenchCase) => void;
+  readonly onCase: (results: BenchResults, finished: SuiteCell) => void;
+}
+
+/** About how long the cells take, and how many runs they are. */
+export function expectation(cells: readonly SuiteCell[]): { runs: number; seconds: number } {
+  return {
+    runs: cells.reduce((sum, cell) => sum + turnsOf(cell).length, 0),
+    seconds: cells.reduce((sum, cell) => sum + estimateSeconds(cell), 0),
+  };
+}
+
+/** Without the cells that `known` has results of. */
+export function remainingCells({ cells, known }: Pick<SuitePlan, "cells" | "known">): SuiteCell[] {
+  const isDone = ({ one }: SuiteCell) => known?.cases.some(({ name }) => name === one.name);
+  return cells.filter((cell) => isDone(cell) !== true);
 }
 
 export async function runSuite(plan: SuitePlan): Promise<BenchResults> {
-  const { cases, contenders, options } = plan;
-  const samples: Sample[] = [];
-  const results: BenchResults = {
+  const remaining = remainingCells(plan);
+  const { runs, seconds } = expectation(remaining);
+  const progress = new Progress(runs, seconds);
+  let results = plan.known ?? noResults(plan.command);
+  for (const cell of remaining) {
+    const samples = await measureCell(cell, progress);
+    results = joinResults(results, resultsOf(cell, samples, results));
+    progress.clear();
+    plan.onCase(results, cell);
+  }
+  return results;
+}
+
+function noResults(command: string): BenchResults {
+  return {
     format: RESULTS_FORMAT,
-    command: plan.command,
+    command,
     environment: describeEnvironment(),
-    cases: cases.map((one) => ({
-      ...one,
-      published: findScenario(one.scenario)?.published ?? null,
-    })),
-    contenders: contenders.map(({ name, isSubject, threads }) => ({ name, isSubject, threads })),
-    samples,
+    cases: [],
+    contenders: [],
+    samples: [],
     curves: [],
   };
-  const fields = cases.map((one) => contenders.filter((contender) => canRun(contender, one)));
-  const runs = fields.reduce((sum, field) => sum + field.length, 0) * options.rounds;
-  const progress = new Progress(runs);
-  for (const [index, one] of cases.entries()) {
-    for (let round = 1; round <= options.rounds; round += 1) {
-      for (const contender of fields[index]!) {
-        progress.begin(one.name, contender.name, round);
-        samples.push(await measureOnce(contender, one, round, plan));
-        progress.end();
-      }
-    }
-    progress.clear();
-    plan.onCase(results, one);
+}
+
+function resultsOf(cell: SuiteCell, samples: Sample[], frame: BenchResults): BenchResults {
+  const contenders = cell.entrants.map(({ contender: { name, isSubject, threads } }) => {
+    return { name, isSubject, threads };
+  });
+  const cases = [{ ...cell.one, published: cell.scenario.published ?? null }];
+  return withCurves({ ...frame, cases, contenders, samples, curves: [] });
+}
+
+async function measureCell(cell: SuiteCell, progress: Progress): Promise<Sample[]> {
+  const servers = new CaseServers(cell.one.parameters.transport, cell.measuring.fresh);
+  const turns = turnsOf(cell);
+  const secondsEach = estimateSeconds(cell) / Math.max(1, turns.length);
+  const samples: Sample[] = [];
+  for (const turn of turns) {
+    progress.begin(cell.one.name, turn.contender.name, turn.round);
+    samples.push(await measureTurn(cell, turn, servers));
+    progress.end(secondsEach);
   }
-  return withCurves(results);
+  for (const [{ name }, faults] of await servers.stopAll()) {
+    const last = samples.findLastIndex(({ contender }) => contender === name);
+    samples[last] = { ...samples[last]!, validity: "failed", faults };
+  }
+  return samples;
 }
 
-/** False when this contender has no part in the case: the table then simply lacks it. */
-function canRun(contender: Contender, one: BenchCase): boolean {
-  const isHttp = findScenario(one.scenario)?.needsHttp === true;
-  if (isHttp && !contender.name.startsWith("ratatosk")) return false;
-  const { transport, protocolVersion } = one.parameters;
-  return contender.refusal({ scenario: one.scenario, transport, protocolVersion }) === "";
-}
-
-async function measureOnce(
-  contender: Contender,
-  one: BenchCase,
-  round: number,
-  plan: SuitePlan,
+async function measureTurn(
+  { one, scenario, measuring }: SuiteCell,
+  { contender, round }: Turn,
+  servers: CaseServers,
 ): Promise<Sample> {
   const at = { caseName: one.name, contender: contender.name, round };
-  const scenario = findScenario(one.scenario)!;
   try {
-    const { result, ownFigures } = await measureOn(contender, one, scenario, plan);
+    const { result, ownFigures } = await servers.measureOn(contender, async (server, found) => ({
+      result: await scenario.measure({
+        parameters: one.parameters,
+        server,
+        found,
+        warmUpMs: measuring.warmUpSeconds * 1000,
+        durationMs: measuring.seconds * 1000,
+        settleMs: SETTLE_SECONDS * 1000,
+        processes: measuring.processes,
+        client: measuring.client,
+      }),
+      ownFigures: await server.ownFigures(),
+    }));
     const { qos } = one.parameters;
     const validity = validityOf(result, checkedQos(scenario, qos), contender.threads);
     return { ...at, result, validity, faults: faultsOf(result.check, 1), ownFigures };
   } catch (error) {
-    const faults = error instanceof Error ? error.message : String(error);
-    return { ...at, result: null, validity: "failed", faults, ownFigures: {} };
+    return { ...at, result: null, validity: "failed", faults: shortText(error), ownFigures: {} };
   }
+}
+
+/** Errors of generator processes carry their stack, which says nothing of the broker. */
+function shortText(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split(/\n +at /)[0] ?? text;
 }
 
 /**
@@ -93,29 +131,4 @@ async function measureOnce(
  */
 function checkedQos(scenario: Scenario, qos: number): number {
   return scenario.unit === "deliveries" && scenario.name !== "retained" ? qos : 1;
-}
-
-async function measureOn(
-  contender: Contender,
-  one: BenchCase,
-  scenario: Scenario,
-  { options, timeShare }: SuitePlan,
-): Promise<{ result: LoadResult; ownFigures: Record<string, number> }> {
-  const server = await contender.start(one.parameters.transport);
-  try {
-    const ownSeconds = scenario.defaults.duration ?? DEFAULT_DURATION_SECONDS;
-    const seconds = options.durationSeconds ?? ownSeconds * timeShare;
-    const result = await scenario.measure({
-      parameters: one.parameters,
-      server,
-      warmUpMs: options.warmUpSeconds * 1000,
-      durationMs: seconds * 1000,
-      settleMs: SETTLE_MS,
-      processes: options.processes,
-      client: options.client,
-    });
-    return { result, ownFigures: await server.ownFigures() };
-  } finally {
-    await server.stop();
-  }
 }

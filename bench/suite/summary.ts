@@ -50,7 +50,26 @@ export function caseTable(results: BenchResults, one: ResultCase): string[][] {
 export function caseNotes(results: BenchResults, one: ResultCase): string[] {
   const field = results.contenders.filter((contender) => hasRun(results, one, contender));
   const notes = field.flatMap((contender) => contenderNotes(results, one, contender));
-  return [...notes, ...publishedNotes(results, one)];
+  return [...notes, ...workerNotes(results, one), ...publishedNotes(results, one)];
+}
+
+/**
+ * What more threads made of it: "1.60x of ratatosk --workers 1: each added worker brings 60 % of
+ * it".
+ */
+function workerNotes(results: BenchResults, one: ResultCase): string[] {
+  const [first, ...others] = results.contenders.filter((contender) => contender.isSubject);
+  if (first === undefined || one.parameters.pace.kind !== "closed") return [];
+  return others.flatMap((contender) => {
+    const at = { caseName: one.name, contender: contender.name, peer: first.name };
+    const ratios = pairwiseRatios(results, at, perSecond);
+    if (ratios.length === 0 || contender.threads <= first.threads) return [];
+    const ratio = spreadOf(ratios);
+    const added = contender.threads / first.threads - 1;
+    const each = `${(((ratio.median - 1) / added) * 100).toFixed(0)} %`;
+    const text = showSpread(ratio, (value) => `${value.toFixed(2)}x`);
+    return [`${contender.name}: ${text} of ${first.name}: each added worker brings ${each} of it`];
+  });
 }
 
 /** What ratios are taken to: the first peer that has usable runs of the case. */

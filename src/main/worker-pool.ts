@@ -223,7 +223,6 @@ export class WorkerPool {
       threadCount: mesh.threadCount,
       incarnation: ++this.#lastIncarnation,
       // Those still starting, too: what they announced to this worker's predecessor is lost.
-      livePeers: this.#liveThreads().map((thread) => thread.threadIndex),
       config: this.#config,
       storage: storage(),
       waitsToListen,

@@ -20,9 +20,12 @@ import { prettyLine } from "./pretty-line.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** Events of every client's life come with a function: most are held back and never need fields. */
+export type LazyFields = LogFields | (() => LogFields);
+
 export interface Log {
   debug(event: string, fields?: LogFields): void;
-  info(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LazyFields): void;
   warn(event: string, fields?: LogFields): void;
   error(event: string, fields?: LogFields): void;
   /** Says what is still held back by the rate limit; the last call. */
@@ -75,12 +78,15 @@ export function createLogger(
     reportTimer = null;
     for (const silenced of limiter.takeSilenced()) writer.warn(silenced, "log_suppressed");
   };
-  const log = (level: (typeof LEVELS)[number], event: string, fields?: LogFields) => {
+  const log = (level: (typeof LEVELS)[number], event: string, fields: LazyFields = {}) => {
     if (!writer.isLevelEnabled(level)) return;
     const suppressed = limiter.admit(event, environment.nowMs());
-    if (suppressed > 0) writer[level]({ ...fields, suppressed }, event);
-    else if (suppressed === 0) writer[level](fields ?? {}, event);
-    else reportTimer ??= setTimeout(reportSilenced, SILENCED_REPORT_MS).unref();
+    if (suppressed < 0) {
+      reportTimer ??= setTimeout(reportSilenced, SILENCED_REPORT_MS).unref();
+      return;
+    }
+    const said = typeof fields === "function" ? fields() : fields;
+    writer[level](suppressed > 0 ? { ...said, suppressed } : said, event);
   };
   return {
     debug: (event, fields) => log("debug", event, fields),

@@ -1,18 +1,24 @@
 /**
- * Makes the three services of a worker (session dictionary, inbox, retain), each with its owner's
- * side and its client's side, and joins their turns in the event loop.
+ * Makes the services of a worker (session dictionary, inbox, retain, stored routes), each with its
+ * owner's side and its client's side, and joins their turns in the event loop.
  * Thread: worker. Scope: one per worker.
  */
 
 import type { LimitsConfig } from "../shared/config/config.ts";
 import type { QueueBudget } from "../shared/inbox/queue-budget.ts";
 import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
-import type { RetainedEntry } from "../shared/retain/retained-store.ts";
+import { RetainUsage } from "../shared/retain/retain-usage.ts";
+import type { RetainedEntry } from "../shared/retain/retained-topics.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
 import { RetainedTrie } from "../shared/topic/retained-trie.ts";
+import type { DistClient } from "./dist/dist-client.ts";
+import { DistService } from "./dist/dist-service.ts";
+import { StoredRoutes } from "./dist/stored-routes.ts";
 import type { InboxClient, InboxHost } from "./inbox/inbox-api.ts";
 import { RingInboxClient } from "./inbox/inbox-client.ts";
 import { InboxService } from "./inbox/inbox-service.ts";
+import type { RangeClient } from "./ranges/range-client-api.ts";
+import type { RangeHost } from "./ranges/range-host-api.ts";
 import type { RetainClient } from "./retain/retain-api.ts";
 import { RingRetainClient } from "./retain/retain-client.ts";
 import { RetainService } from "./retain/retain-service.ts";
@@ -26,7 +32,11 @@ export interface ServicesOptions {
   readonly boot: Pick<WorkerBoot, "incarnation" | "config">;
   /** This thread's row of the counter table. */
   readonly counters: Float64Array;
-  readonly host: InboxHost;
+  /** `routes`: those in ranges unless a test has its own. */
+  readonly host: Omit<InboxHost, "routes"> & Partial<Pick<InboxHost, "routes">>;
+  readonly dist: DistClient;
+  /** Not started yet: services register with both. */
+  readonly ranges: { readonly host: RangeHost; readonly client: RangeClient };
   /**
    * Fresh in production: `new RetainedTrie(randomKey)`, so that clients cannot choose levels that
    * collide.
@@ -69,22 +79,41 @@ function queueBudget(limits: LimitsConfig, workerCount: number): QueueBudget {
 }
 
 export function createServices(options: ServicesOptions): Services {
-  const { endpoint, boot, counters, host } = options;
+  const { endpoint, boot, counters, dist, ranges } = options;
   const { limits } = boot.config;
   const windowBytes = limits.connectionOutputBytes;
   const budget = queueBudget(limits, endpoint.threadCount - 1);
   const trie = options.retainedTrie ?? new RetainedTrie<RetainedEntry>();
+  const routes = new StoredRoutes(endpoint, dist, ranges.client);
+  const host: InboxHost = { routes, ...options.host };
   const dictService = new SessionDictService(endpoint, boot.incarnation);
   const inboxService = new InboxService({ endpoint, counters, host, windowBytes, budget });
-  const retainService = new RetainService({ endpoint, counters, host, trie });
+  const distService = new DistService(endpoint, dist, ranges.host);
+  const elsewhere = new RetainUsage();
+  const retainService = new RetainService({
+    endpoint,
+    counters,
+    host,
+    trie,
+    ranges: ranges.host,
+    client: ranges.client,
+    elsewhere,
+  });
   const inboxClient = new RingInboxClient(endpoint, windowBytes);
-  const retainClient = new RingRetainClient(endpoint);
+  const retainClient = new RingRetainClient({
+    endpoint,
+    ranges: ranges.client,
+    settings: (tenantId) => host.settings(tenantId),
+    elsewhere,
+    here: (tenantId, except) => retainService.usage(tenantId, except),
+  });
   const sessionDict = new SessionDictClient(endpoint, (owner) => inboxClient.flushOwner(owner));
 
   const flush = () => {
     inboxClient.flush();
     inboxService.flush();
     retainService.flush();
+    distService.flush();
   };
   return {
     inboxClient,
@@ -106,6 +135,8 @@ export function createServices(options: ServicesOptions): Services {
       sessionDict.peerLost(thread);
       inboxClient.peerLost(thread);
       retainClient.peerLost(thread);
+      distService.peerLost(thread);
+      routes.peerLost(thread);
     },
     settingsChanged(): void {
       retainService.settingsChanged();

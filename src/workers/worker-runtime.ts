@@ -31,6 +31,8 @@ import { DistPublisher } from "./dist/publisher.ts";
 import { RouteTable } from "./dist/route-table.ts";
 import { EventLoop } from "./event-loop.ts";
 import { RingBarrier } from "./ring-barrier.ts";
+import { ConnectQueue } from "./session/connect-queue.ts";
+import { ConnectTurns } from "./session/connect-turns.ts";
 import { disconnectAll, stopReading } from "./session/drain.ts";
 import { OutputFlush } from "./session/output-flush.ts";
 import { recheckPermissions } from "./session/recheck-permissions.ts";
@@ -113,6 +115,8 @@ export class WorkerRuntime {
     this.#loop = new EventLoop(this.#port, this.#counters, {
       flushServices: () => {
         this.#ranges.hostTurn();
+        this.#context.connects.handleCycle();
+        this.#context.turns.handleCycle();
         this.#services.flush();
         this.#dist.flush();
         this.#ranges.clientTurn();
@@ -146,16 +150,20 @@ export class WorkerRuntime {
     this.#sysTopics = new SysTopics(this.#context, this.#port, this.#services);
   }
 
-  /** Learns the routes of its peers, opens its listeners, reports "ready". */
+  /**
+   * Opens its stores, learns the routes of its peers, opens its listeners, reports "ready": a
+   * publish that comes in finds every subscriber, stored sessions included.
+   */
   async start(): Promise<void> {
     for (const bell of this.#bells) this.#listen(bell);
     this.#tickTimer = setInterval(() => this.#tick(), TICK_MS);
     this.#loop.wake();
+    // All workers have opened their ranges by then, and know the routes in them.
+    await this.#ranges.start();
     await new Promise<void>((resolve) => {
-      this.#dist.synchronize(this.#boot.livePeers, resolve);
+      this.#dist.synchronize(this.#peers(), resolve);
       this.#loop.schedule();
     });
-    await this.#ranges.start();
     const boundPorts = await this.#boundPorts;
     if (await this.#listeners.open(boundPorts)) {
       this.#sysTopics.start();
@@ -228,6 +236,12 @@ export class WorkerRuntime {
     this.#log.info("peer_replaced", { peer });
   }
 
+  #peers(): number[] {
+    const { threadIndex, threadCount } = this.#boot;
+    const workers = Array.from({ length: threadCount - 1 }, (_, index) => index + 1);
+    return workers.filter((thread) => thread !== threadIndex);
+  }
+
   #createRanges(): WorkerRanges {
     return new WorkerRanges({
       endpoint: this.#port,
@@ -245,8 +259,9 @@ export class WorkerRuntime {
       boot: this.#boot,
       counters: this.#counters,
       retainedTrie: new RetainedTrie(randomHashKey()),
+      dist: this.#dist,
+      ranges: this.#ranges,
       host: {
-        routes: this.#dist,
         publisher: { publish: (message, done) => this.#publisher.publish(message, done) },
         redispatch: (message, shareFilter) => {
           const share = splitShareFilter(shareFilter);
@@ -305,6 +320,11 @@ export class WorkerRuntime {
       publisher: this.#publisher,
       members,
       registry: new SessionRegistry(),
+      turns: new ConnectTurns(
+        () => this.#loop.schedule(),
+        (delayMs, act) => this.#later(delayMs, act),
+      ),
+      connects: new ConnectQueue(() => this.#loop.schedule()),
       deadlines: new DeadlineWheel<Session>(Date.now()),
       view: new PacketView(),
       publish: new BorrowedPublish(),

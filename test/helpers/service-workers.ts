@@ -4,14 +4,21 @@
  */
 
 import type { BrokerConfig } from "../../src/shared/config/config.ts";
+import type { StoredRoute } from "../../src/shared/dist/dist-log-command.ts";
 import { COUNTER_COLUMNS } from "../../src/shared/metrics/counter-table.ts";
+import { sharedWordsSize } from "../../src/shared/metrics/shared-words.ts";
 import { Message } from "../../src/shared/mqtt/message.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
   type TenantSettings,
 } from "../../src/shared/tenant/tenant-settings.ts";
+import { FIXED_HASH_KEY } from "../../src/shared/topic/level-hash.ts";
 import { createServices, type Services } from "../../src/workers/create-services.ts";
-import type { DeliveryOptions, InboxRoutes, ShareName } from "../../src/workers/dist/dist-api.ts";
+import type { DeliveryOptions, InboxRoutes } from "../../src/workers/dist/dist-api.ts";
+import { DistClient } from "../../src/workers/dist/dist-client.ts";
+import { MatchIndex } from "../../src/workers/dist/match-index.ts";
+import { MemberTable } from "../../src/workers/dist/member-table.ts";
+import { RouteTable } from "../../src/workers/dist/route-table.ts";
 import type {
   AttachReply,
   AttachRequest,
@@ -21,6 +28,7 @@ import type {
   InboxSession,
 } from "../../src/workers/inbox/inbox-api.ts";
 import { FakeMesh } from "./fake-ring.ts";
+import { InstantRanges } from "./instant-ranges.ts";
 
 export const WINDOW_BYTES = 64 * 1024;
 
@@ -127,23 +135,31 @@ export class FakeRoutes implements InboxRoutes {
   /** By "tenant|client": what share groups were told last. */
   readonly loads = new Map<string, number>();
   isHeld = false;
-  readonly #held: (() => void)[] = [];
+  /** So many removals fail first. */
+  failures = 0;
+  readonly #held: ((isDone: boolean) => void)[] = [];
 
-  addInboxRoute(...change: Parameters<InboxRoutes["addInboxRoute"]>): void {
-    const [tenantId, filter, share, clientId, , done] = change;
-    this.live.add(`${tenantId}|${nameOf(share)}|${filter}|${clientId}`);
+  addInboxRoute(
+    route: StoredRoute,
+    _options: DeliveryOptions,
+    done: (isDone: boolean) => void,
+  ): void {
+    this.live.add(nameOf(route));
     this.#confirm(done);
   }
 
-  removeInboxRoute(
-    tenantId: string,
-    filter: string,
-    share: ShareName | null,
-    clientId: string,
-    done: () => void,
-  ): void {
-    this.live.delete(`${tenantId}|${nameOf(share)}|${filter}|${clientId}`);
+  removeInboxRoute(route: StoredRoute, done: (isDone: boolean) => void): void {
+    if (this.failures > 0) {
+      this.failures -= 1;
+      done(false);
+      return;
+    }
+    this.live.delete(nameOf(route));
     this.#confirm(done);
+  }
+
+  hasInboxRoute(route: StoredRoute): boolean {
+    return this.live.has(nameOf(route));
   }
 
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void {
@@ -157,38 +173,43 @@ export class FakeRoutes implements InboxRoutes {
 
   /** Confirms everything held so far. */
   confirmHeld(): void {
-    for (const done of this.#held.splice(0)) done();
+    for (const done of this.#held.splice(0)) done(true);
   }
 
-  #confirm(done: () => void): void {
+  #confirm(done: (isDone: boolean) => void): void {
     if (this.isHeld) this.#held.push(done);
-    else done();
+    else done(true);
   }
 }
 
-function nameOf(share: ShareName | null): string {
-  if (share === null) return "";
-  return share.ordered ? `ordered ${share.group}` : share.group;
+function nameOf({ tenantId, filter, group, isOrdered, clientId }: StoredRoute): string {
+  return [tenantId, isOrdered ? `ordered ${group}` : group, filter, clientId].join("|");
 }
 
 interface Worker {
   services: Services;
+  dist: DistClient;
   counters: Float64Array;
 }
 
 export class ServiceWorkers {
   readonly mesh: FakeMesh;
+  readonly ranges: InstantRanges;
   readonly routes = new FakeRoutes();
   readonly published: Message[] = [];
   readonly redispatched: { payload: string | null; shareFilter: string }[] = [];
   settings: TenantSettings = DEFAULT_TENANT_SETTINGS;
   nowMs = 1_000_000;
   readonly #workers: Worker[] = [];
+  readonly #words: Int32Array;
   #incarnation = 0;
 
   constructor(workerCount: number) {
     this.mesh = new FakeMesh(workerCount);
+    this.#words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(workerCount)));
+    this.ranges = new InstantRanges(this.mesh, () => this.nowMs);
     for (let thread = 1; thread <= workerCount; thread++) this.#start(thread);
+    this.run();
   }
 
   services(thread: number): Services {
@@ -210,7 +231,13 @@ export class ServiceWorkers {
   }
 
   flush(): void {
-    for (const worker of this.#workers) worker?.services.flush();
+    this.ranges.mainTurn();
+    this.#workers.forEach(({ services, dist }, thread) => {
+      this.ranges.hostTurn(thread);
+      services.flush();
+      dist.flush();
+      this.ranges.clientTurn(thread);
+    });
   }
 
   /** Lets time pass; timers run once at the end of it. */
@@ -223,10 +250,13 @@ export class ServiceWorkers {
   /** The worker dies and comes back empty; the others are told. */
   restart(thread: number): void {
     this.mesh.replace(thread);
-    this.#start(thread);
+    this.ranges.lost(thread);
     this.#workers.forEach((worker, peer) => {
-      if (peer !== thread) worker.services.peerLost(thread);
+      if (peer === thread) return;
+      worker.dist.peerLost(thread);
+      worker.services.peerLost(thread);
     });
+    this.#start(thread);
   }
 
   /** Attaches a new session on `thread` and returns it with its answer. */
@@ -289,9 +319,12 @@ export class ServiceWorkers {
     } as BrokerConfig;
     const boot = { incarnation: this.#incarnation, config };
     const endpoint = this.mesh.endpoint(thread);
-    this.#workers[thread] = {
-      services: createServices({ endpoint, boot, counters, host }),
-      counters,
-    };
+    const members = new MemberTable(this.#words, thread);
+    const index = new MatchIndex(FIXED_HASH_KEY);
+    const dist = new DistClient(endpoint, index, new RouteTable(index), members);
+    const ranges = this.ranges.start(thread);
+    const services = createServices({ endpoint, boot, counters, dist, ranges, host });
+    this.ranges.open(thread);
+    this.#workers[thread] = { services, dist, counters };
   }
 }

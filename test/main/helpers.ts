@@ -5,7 +5,7 @@ import {
   type LoadedConfig,
   loadConfig,
 } from "../../src/main/config/load-config.ts";
-import type { Log, LogFields } from "../../src/platform/log.ts";
+import type { LazyFields, Log, LogFields } from "../../src/platform/log.ts";
 
 export const TEST_CONTEXT = {
   availableCores: 2,
@@ -37,8 +37,8 @@ export function arrayLog(): Log & { readonly entries: LogEntry[]; events(): stri
   const entries: LogEntry[] = [];
   const add =
     (level: string) =>
-    (event: string, fields: LogFields = {}) => {
-      entries.push({ level, event, fields });
+    (event: string, fields: LazyFields = {}) => {
+      entries.push({ level, event, fields: typeof fields === "function" ? fields() : fields });
     };
   return {
     entries,

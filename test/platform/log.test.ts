@@ -66,6 +66,19 @@ test("log: repeats of one event stop after a burst, others still pass, the count
   assert.equal(entries().at(-1)?.["suppressed"], 7);
 });
 
+test("log: fields that come as a function are asked for only when there is a line", () => {
+  const { logger, entries } = capture(JSON_OPTIONS);
+  let asked = 0;
+  const fields = () => {
+    asked += 1;
+    return { asked };
+  };
+  for (let repeat = 0; repeat < EVENT_BURST * 2; repeat += 1)
+    logger.info("client_connected", fields);
+  assert.equal(asked, EVENT_BURST);
+  assert.equal(entries().at(-1)?.["asked"], EVENT_BURST);
+});
+
 test("log: close reports what was held back and never followed by another", () => {
   const { logger, entries } = capture(JSON_OPTIONS);
   for (let i = 0; i < EVENT_BURST + 3; i++) logger.info("client_connected");

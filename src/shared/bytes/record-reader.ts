@@ -44,6 +44,11 @@ export class RecordReader {
     this.#end = 0;
   }
 
+  /** The record's memory, borrowed as long as it; `skip` says where in it things lie. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
   get isAtEnd(): boolean {
     return this.#position === this.#end;
   }
@@ -89,6 +94,16 @@ export class RecordReader {
     const at = this.#take(length);
     // Not `this.#bytes.slice`: of a Buffer that would be a view, and this must be a copy.
     return Uint8Array.prototype.slice.call(this.#bytes, at, at + length);
+  }
+
+  /** Passes over `length` bytes and returns the offset in `bytes` at which they begin. */
+  skip(length: number): number {
+    return this.#take(length);
+  }
+
+  /** An owned copy of everything that has not been read yet. */
+  rest(): Uint8Array {
+    return this.raw(this.#end - this.#position);
   }
 
   #cachedText(at: number, length: number): string {

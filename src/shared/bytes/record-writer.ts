@@ -70,6 +70,14 @@ export class RecordWriter {
     this.#putU32(at + 4, Math.floor(value / TWO_POW_32));
   }
 
+  /**
+   * Appends `count` bytes for the caller to write, and returns where in `bytes` they begin. `bytes`
+   * must be asked for afterwards: it may be another array.
+   */
+  claim(count: number): number {
+    return this.#reserve(count);
+  }
+
   /** Overwrites a byte written earlier. */
   patchU8(at: number, value: number): void {
     assert(at >= 0 && at < this.#size, "patch inside what was written");

@@ -15,7 +15,11 @@
  */
 
 import type { Prng } from "../base/prng.ts";
-import { ANTI_ENTROPY_DEFAULTS, type AntiEntropyParameters } from "./anti-entropy-parameters.ts";
+import {
+  ANTI_ENTROPY_DEFAULTS,
+  type AntiEntropyParameters,
+  assertAntiEntropyParameters,
+} from "./anti-entropy-parameters.ts";
 import type { CausalContext, ReplicaId } from "./causal-context.ts";
 import { Compaction } from "./compaction.ts";
 import { decodeCrdt, encodeCrdt } from "./crdt-codec.ts";
@@ -59,6 +63,7 @@ export class AntiEntropy {
   #malformed = 0;
 
   constructor(map: OrMap, prng: Prng, parameters: AntiEntropyParameters = ANTI_ENTROPY_DEFAULTS) {
+    assertAntiEntropyParameters(parameters);
     this.#map = map;
     this.#prng = prng;
     this.#parameters = parameters;
@@ -169,7 +174,8 @@ export class AntiEntropy {
 
   /** To somebody who is no neighbour here: without acks, its next comparison sees to the rest. */
   #sendUnasked(to: ReplicaId, dots: CausalContext): void {
-    const { delta } = this.#map.deltaOf(dots, this.#parameters.entriesMax);
+    const { entriesMax, deltaBytesMax } = this.#parameters;
+    const { delta } = this.#map.deltaOf(dots, entriesMax, deltaBytesMax);
     this.#send(to, encodeCrdt({ kind: CrdtMessageKind.DELTA, index: 0, delta }));
   }
 

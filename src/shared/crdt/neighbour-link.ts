@@ -89,7 +89,8 @@ export class NeighbourLink {
   }
 
   #sendBatch(nowMs: number): void {
-    const { delta, rest } = this.#map.deltaOf(this.#waiting, this.#parameters.entriesMax);
+    const { entriesMax, deltaBytesMax } = this.#parameters;
+    const { delta, rest } = this.#map.deltaOf(this.#waiting, entriesMax, deltaBytesMax);
     this.#waiting = rest ?? new CausalContext();
     this.#batchAtMs = rest === null ? NEVER : nowMs;
     this.#lastIndex = this.#lastIndex === 0xffff_ffff ? 1 : this.#lastIndex + 1;

@@ -27,6 +27,10 @@ const TWO_POW_32 = 0x1_0000_0000;
 export const KEY_BYTES_MAX = 1_024;
 export const VALUE_BYTES_MAX = 65_536;
 
+/** What an entry costs in a message beside its key and value, roughly. */
+const ENTRY_OVERHEAD_BYTES = 32;
+const encoder = new TextEncoder();
+
 /** What a merge did. */
 export interface MergeResult {
   /** Keys whose values changed. */
@@ -99,17 +103,14 @@ export class OrMap {
   }
 
   /**
-   * Writes; `key` has at most 1,024 bytes, `value`, taken over, at most 65,536. The stamp should be
-   * fresh from this node's clock.
+   * Writes; `key` has at most 1,024 bytes of UTF-8 without U+0000, `value`, taken over, at most
+   * 65,536. The stamp should be fresh from this node's clock.
    */
   put(key: string, value: Uint8Array, stamp: HlcStamp): CausalContext {
+    assert(isKey(key), "the key is text that every replica can read");
     assert(value.length <= VALUE_BYTES_MAX, "the value has its limit");
     const touched = this.remove(key);
-    this.#lastSequence = Math.max(this.#lastSequence, this.#seen.lastOf(this.#replica)) + 1;
-    const dot: Dot = { replica: this.#replica, sequence: this.#lastSequence };
-    this.#insert({ ...dot, key, stamp, value });
-    this.#seen.add(dot.replica, dot.sequence);
-    touched.add(dot.replica, dot.sequence);
+    this.#write({ key, value, stamp }, touched);
     return touched;
   }
 
@@ -125,16 +126,16 @@ export class OrMap {
 
   /**
    * Makes the values that `replica` wrote this replica's own, stamps unchanged, so that the other
-   * one can be forgotten. For the elected cleaner, when that life has ended; doing it twice at once
-   * leaves equal values side by side.
+   * one can be forgotten. Values that stand beside them stay. For the elected cleaner, when that
+   * life has ended; doing it twice at once leaves equal values side by side.
    */
   adopt(replica: ReplicaId): CausalContext {
     const touched = new CausalContext();
     if (replica === this.#replica) return touched;
-    const keys = new Set(this.entriesBy(replica).map(({ key }) => key));
-    for (const key of keys) {
-      const [latest] = this.entries(key);
-      touched.addAll(this.put(key, latest!.value, latest!.stamp));
+    for (const entry of this.entriesBy(replica)) {
+      this.#delete(entry);
+      touched.add(entry.replica, entry.sequence);
+      this.#write(entry, touched);
     }
     return touched;
   }
@@ -165,23 +166,30 @@ export class OrMap {
     return { keys, touched };
   }
 
-  /** What this replica has to say about `dots`, in parts of at most `entriesMax` values. */
-  deltaOf(dots: CausalContext, entriesMax: number): DeltaPart {
+  /**
+   * What this replica has to say about `dots`, in parts of at most `entriesMax` values that have
+   * together about `bytesMax` bytes; a larger one goes alone.
+   */
+  deltaOf(dots: CausalContext, entriesMax: number, bytesMax = Infinity): DeltaPart {
     const context = new CausalContext();
     const entries: OrMapEntry[] = [];
     const rest = new CausalContext();
+    let bytes = 0;
+    let isFull = false;
     for (const replica of dots.replicas()) {
       for (const run of dots.runsOf(replica)) {
-        const room = entriesMax - entries.length;
-        if (room === 0) {
-          rest.addRun(replica, run.from, run.to);
-          continue;
+        let to = isFull ? run.from - 1 : run.to;
+        const live = isFull ? [] : this.#liveInRun(replica, run);
+        for (const entry of live.sort((left, right) => left.sequence - right.sequence)) {
+          bytes += entry.key.length + entry.value.length + ENTRY_OVERHEAD_BYTES;
+          isFull = entries.length === entriesMax || (entries.length > 0 && bytes > bytesMax);
+          if (isFull) {
+            to = entry.sequence - 1;
+            break;
+          }
+          entries.push(entry);
         }
-        const live = this.#liveInRun(replica, run);
-        live.sort((left, right) => left.sequence - right.sequence);
-        entries.push(...live.slice(0, room));
-        const to = live.length <= room ? run.to : live[room - 1]!.sequence;
-        context.addRun(replica, run.from, to);
+        if (to >= run.from) context.addRun(replica, run.from, to);
         if (to < run.to) rest.addRun(replica, to + 1, run.to);
       }
     }
@@ -225,6 +233,17 @@ export class OrMap {
     if (replica === this.#replica || this.#byReplica.has(replica)) return false;
     this.#seen.forget(replica);
     return true;
+  }
+
+  /** A value of this replica's own, under its next dot. */
+  #write(content: Pick<OrMapEntry, "key" | "stamp" | "value">, touched: CausalContext): void {
+    const { key, stamp, value } = content;
+    const replica = this.#replica;
+    const sequence = Math.max(this.#lastSequence, this.#seen.lastOf(replica)) + 1;
+    this.#lastSequence = sequence;
+    this.#insert({ replica, sequence, key, stamp, value });
+    this.#seen.add(replica, sequence);
+    touched.add(replica, sequence);
   }
 
   #liveDots(): CausalContext {
@@ -297,6 +316,12 @@ export class OrMap {
     const other = spread(Math.imul(hash, 0x27d4eb2f) ^ low, TWO_POW_32);
     this.#sumB = (this.#sumB + sign * other + TWO_POW_32) % TWO_POW_32;
   }
+}
+
+/** Text that comes out of the codec as it went in: a lone surrogate does not, U+0000 is refused. */
+function isKey(key: string): boolean {
+  if (key.includes("\u0000") || /\p{Surrogate}/u.test(key)) return false;
+  return encoder.encode(key).length <= KEY_BYTES_MAX;
 }
 
 /** By stamp; equal stamps by dot, so that all replicas choose the same value. */

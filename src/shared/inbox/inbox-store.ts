@@ -48,6 +48,7 @@ export class InboxStore {
   readonly #attachments = new Map<number, Map<number, Inbox>>();
   readonly #deadlines = new DeadlineHeap<Inbox>();
   readonly #ended: EndedInboxes;
+  #lastIncarnation = 0;
 
   constructor(context: InboxContext) {
     this.#context = context;
@@ -108,7 +109,7 @@ export class InboxStore {
       return;
     }
     // Resumed, or a new session [MQTT-3.1.2-5] [MQTT-3.1.2-6].
-    const inbox = existing ?? this.#create(request);
+    const inbox = existing ?? this.#create(request, nowMs);
     this.#bind(inbox, request, target);
     this.#context.output.attached(target, describe(inbox, existing !== null));
     inbox.outbound.attach(target, request.receiveMaximum, nowMs);
@@ -228,9 +229,11 @@ export class InboxStore {
     this.#context.output.attached(target, reply);
   }
 
-  #create(request: AttachRequest): Inbox {
-    const { tenantId, clientId, userId } = request;
-    const inbox = new Inbox(tenantId, clientId, userId, this.#context);
+  #create(request: AttachRequest, nowMs: number): Inbox {
+    const { tenantId, clientId } = request;
+    // By the clock, so that routes left behind by an earlier process are older.
+    this.#lastIncarnation = Math.max(this.#lastIncarnation + 1, Math.floor(nowMs));
+    const inbox = new Inbox(request, this.#lastIncarnation, this.#context);
     let inboxes = this.#tenants.get(tenantId);
     if (inboxes === undefined) {
       inboxes = new Map();

@@ -5,12 +5,14 @@
 
 import type { HeapItem } from "../collections/deadline-heap.ts";
 import type { InboxContext } from "./inbox-context.ts";
-import type { InboxWill, SubscriptionOptions } from "./inbox-types.ts";
+import type { AttachRequest, InboxWill, SubscriptionOptions } from "./inbox-types.ts";
 import { OutboundQueue } from "./outbound-queue.ts";
 
 export class Inbox implements HeapItem {
   readonly tenantId: string;
   readonly clientId: string;
+  /** Grows from one session of a name to the next, also over restarts. */
+  readonly incarnation: number;
   /** The user that created it. */
   readonly userId: string;
   /** Of the latest attachment. */
@@ -33,9 +35,14 @@ export class Inbox implements HeapItem {
   heapIndex = -1;
   heapDeadlineMs = Number.POSITIVE_INFINITY;
 
-  constructor(tenantId: string, clientId: string, userId: string, context: InboxContext) {
+  constructor(
+    { tenantId, clientId, userId }: Pick<AttachRequest, "tenantId" | "clientId" | "userId">,
+    incarnation: number,
+    context: InboxContext,
+  ) {
     this.tenantId = tenantId;
     this.clientId = clientId;
+    this.incarnation = incarnation;
     this.userId = userId;
     this.outbound = new OutboundQueue(context);
   }

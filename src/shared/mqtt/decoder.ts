@@ -114,6 +114,7 @@ export function decodePacket(
   view.bytes = bytes;
   view.packetOffset = start;
   view.packetSize = size;
+  view.bytesEnd = end;
   // Sizes 2..129 have one length byte, and so on: cheaper than keeping the varint's size beside its
   // value.
   const headerSize = size < 130 ? 2 : size < 16_387 ? 3 : size < 2_097_156 ? 4 : 5;

@@ -110,6 +110,8 @@ export class PacketView {
   /** Whole packet: fixed header's first byte and total size in bytes. */
   packetOffset = 0;
   packetSize = 0;
+  /** Where the bytes that have arrived end; what follows the packet lies before. */
+  bytesEnd = 0;
   /** On failure: why, a static English sentence for logs and reason strings. Empty on success. */
   faultText = "";
   /**

@@ -29,8 +29,6 @@ export interface WorkerBoot {
   readonly threadCount: number;
   /** Unique per worker start: tells a restarted worker from its predecessor. */
   readonly incarnation: number;
-  /** Workers that run already: their routes must be known before this one serves. */
-  readonly livePeers: readonly number[];
   readonly config: BrokerConfig;
   readonly storage: StorageBoot;
   /**

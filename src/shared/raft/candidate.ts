@@ -45,9 +45,10 @@ function takeVote(state: RaftState, message: RaftMessage): void {
   state.tracker.recordVote(message.from, !message.isRejected);
   switch (state.tracker.voteResult()) {
     case VoteResult.WON:
-      // Enough without the own vote, which is not durable yet: if it led now and then crashed, it
+      // Never without the own vote, which is not durable yet: if it led now and then crashed, it
       // could be elected a second time in this same term and fill the same indexes with other
-      // entries (raft pitfall 1).
+      // entries (raft pitfall 1). Requests for votes wait for the same write, so that hardly
+      // happens.
       if (!state.tracker.hasVoteOf(state.id)) return;
       if (state.role === Role.PRE_CANDIDATE) {
         startCampaign(state, Campaign.PRE_VOTE_WON);

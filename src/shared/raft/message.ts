@@ -1,6 +1,8 @@
 /**
  * What replicas of one group tell each other. One flat shape for all types keeps every reader
- * monomorphic; fields that a type does not use keep their zero.
+ * monomorphic; fields that a type does not use keep their zero. A transport should keep the order
+ * of what goes from one replica to another, but may lose and repeat; and nothing breaks if it does
+ * not even keep order (raft pitfall 44).
  *
  *   type                 fields beside from, to, term, epoch
  *   PRE_VOTE, VOTE       index, logTerm: the asker's last entry; isForced: leadership transfer

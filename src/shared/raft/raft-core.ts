@@ -92,8 +92,9 @@ export class RaftCore {
     const isEpochPending = hardState.epochIndex > applied;
     state.tracker.use(isEpochPending ? soleVoter(id) : start.conf, log.lastIndex);
     becomeFollower(state, hardState.term, NO_REPLICA);
-    // Raft pitfall 27: before the restart it may have promised a leader not to elect another.
-    if (options.leaseReads && hardState.term > 0) state.voteHoldTicks = options.electionTicks;
+    // Raft pitfall 27: before a restart it may have promised a leader not to elect another, in a
+    // term that did not reach the disk; so a group's very first process is held up, too.
+    if (options.leaseReads) state.voteHoldTicks = options.electionTicks;
     this.#ready = new ReadyMaker(state);
   }
 

@@ -197,13 +197,15 @@ export class RaftState {
  * pitfalls 1, 2, 4). Refusals of them wait too: a refusal can rest on a vote or on entries that are
  * not durable yet. This replica's own votes and acknowledgements take the same way.
  *
- * A candidate's requests need not wait: it does not lead before its own vote is durable
- * (candidate.ts), however many others are. News of an epoch waits, because it ends the other's
- * life.
+ * So do a candidate's requests (raft pitfall 1). They name a log and a term that a crash may take
+ * back; a later process could then campaign in the same term with less of a log, and be elected by
+ * votes that were given to the longer one. Pre-votes elect nobody and need not wait. News of an
+ * epoch waits, because it ends the other's life.
  */
 function waitsForDisk(type: MessageType): boolean {
   return (
     type === MessageType.APPEND_RESPONSE ||
+    type === MessageType.VOTE ||
     type === MessageType.VOTE_RESPONSE ||
     type === MessageType.PRE_VOTE_RESPONSE ||
     type === MessageType.EPOCH_FENCE

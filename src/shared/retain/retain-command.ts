@@ -5,12 +5,13 @@
  *
  * ```
  *  RETAIN_COMMAND   OWN     u8 1 · message
- *                   OPEN    u8 2 · u32 scan · u32 most messages · text tenant · text filter
- *                   NEXT    u8 3 · u32 scan · u32 most messages
+ *                   OPEN    u8 2 · u32 scan · u32 most messages · u8 RetainForm · text tenant · text filter
+ *                   NEXT    u8 3 · u32 scan · u32 most messages · u8 RetainForm
  *                   CANCEL  u8 4 · u32 scan
  *                   USAGE   u8 5 · u32 range · text tenant · u64 topics · u64 bytes
  *  RETAIN_REPLY     STORED  u8 1 · u32 request · u8 RetainStatus
  *                   BATCH   u8 2 · u32 scan · u8 end · u32 n · n × message
+ *                   PACKETS u8 3 · u32 scan · u8 end · u32 n · u32 bytes of payload · u32 bytes · n × packet
  * ```
  *
  * OWN: a statistic of the broker itself, which is retained in memory only. OPEN asks for the first
@@ -21,10 +22,11 @@ import { assert } from "../base/assert.ts";
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
-import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
+import { writeMessage } from "../mqtt/message-codec.ts";
 import type { RangeId } from "../range/range-descriptor.ts";
-import type { RetainStatus } from "./retain-types.ts";
+import { RetainForm, type RetainStatus } from "./retain-types.ts";
 import type { Usage } from "./retain-usage.ts";
+import { RetainedBatch } from "./retained-batch.ts";
 
 const OWN = 1;
 const OPEN = 2;
@@ -34,6 +36,9 @@ const USAGE = 5;
 
 const STORED = 1;
 const BATCH = 2;
+const PACKETS = 3;
+/** From the place that `beginBatch` returns to the first packet. */
+const PACKETS_HEAD_SIZE = 13;
 
 export function writeOwn(writer: RecordWriter, message: Message): void {
   writer.u8(OWN);
@@ -44,6 +49,7 @@ export function writeOwn(writer: RecordWriter, message: Message): void {
 export interface ScanRequest {
   readonly scanId: number;
   readonly maxMessages: number;
+  readonly form: RetainForm;
   readonly tenantId: string;
   readonly filter: string;
 }
@@ -52,14 +58,21 @@ export function writeScanOpen(writer: RecordWriter, scan: ScanRequest): void {
   writer.u8(OPEN);
   writer.u32(scan.scanId);
   writer.u32(scan.maxMessages);
+  writer.u8(scan.form);
   writer.text(scan.tenantId);
   writer.text(scan.filter);
 }
 
-export function writeScanNext(writer: RecordWriter, scanId: number, maxMessages: number): void {
+export function writeScanNext(
+  writer: RecordWriter,
+  scanId: number,
+  maxMessages: number,
+  form: RetainForm,
+): void {
   writer.u8(NEXT);
   writer.u32(scanId);
   writer.u32(maxMessages);
+  writer.u8(form);
 }
 
 export function writeScanCancel(writer: RecordWriter, scanId: number): void {
@@ -82,9 +95,10 @@ export function writeUsage(
 }
 
 export interface RetainCommandHandler {
-  storeOwn(message: Message): void;
+  /** `record` is owned: the message as message-codec.ts writes it. */
+  storeOwn(record: Uint8Array): void;
   scanOpen(scan: ScanRequest): void;
-  scanNext(scanId: number, maxMessages: number): void;
+  scanNext(scanId: number, maxMessages: number, form: RetainForm): void;
   scanCancel(scanId: number): void;
   learnUsage(range: RangeId, tenantId: string, usage: Usage): void;
 }
@@ -93,7 +107,7 @@ export function readRetainCommand(reader: RecordReader, handler: RetainCommandHa
   const kind = reader.u8();
   assert(kind >= OWN && kind <= USAGE, "known retain command");
   if (kind === OWN) {
-    handler.storeOwn(readMessage(reader));
+    handler.storeOwn(reader.rest());
   } else if (kind === USAGE) {
     const range = reader.u32();
     const tenantId = reader.text();
@@ -106,12 +120,13 @@ export function readRetainCommand(reader: RecordReader, handler: RetainCommandHa
       return;
     }
     const maxMessages = reader.u32();
+    const form = reader.u8() as RetainForm;
     if (kind === NEXT) {
-      handler.scanNext(scanId, maxMessages);
+      handler.scanNext(scanId, maxMessages, form);
       return;
     }
     const tenantId = reader.text();
-    handler.scanOpen({ scanId, maxMessages, tenantId, filter: reader.text() });
+    handler.scanOpen({ scanId, maxMessages, form, tenantId, filter: reader.text() });
   }
 }
 
@@ -122,32 +137,50 @@ export function writeStored(writer: RecordWriter, request: number, status: Retai
 }
 
 /**
- * Begins a batch: the messages follow with `writeMessage`, then `finishBatch` with the returned
- * place writes what is known only then.
+ * Begins a batch: its messages or packets follow, then `finishBatch` with the returned place writes
+ * what is known only then.
  */
-export function beginBatch(writer: RecordWriter, scanId: number): number {
-  writer.u8(BATCH);
+export function beginBatch(writer: RecordWriter, scanId: number, form: RetainForm): number {
+  writer.u8(form === RetainForm.MESSAGES ? BATCH : PACKETS);
   writer.u32(scanId);
   const place = writer.size;
   writer.u8(0);
   writer.u32(0);
+  if (form === RetainForm.MESSAGES) return place;
+  writer.u32(0);
+  writer.u32(0);
   return place;
+}
+
+/** What a batch turned out to hold. */
+export interface BatchSum {
+  readonly count: number;
+  /** Said of packets only. */
+  readonly payloadBytes: number;
+  readonly isEnd: boolean;
 }
 
 export function finishBatch(
   writer: RecordWriter,
   place: number,
-  count: number,
-  isEnd: boolean,
+  form: RetainForm,
+  sum: BatchSum,
 ): void {
-  writer.patchU8(place, isEnd ? 1 : 0);
-  writer.patchU32(place + 1, count);
+  writer.patchU8(place, sum.isEnd ? 1 : 0);
+  writer.patchU32(place + 1, sum.count);
+  if (form === RetainForm.MESSAGES) return;
+  writer.patchU32(place + 5, sum.payloadBytes);
+  writer.patchU32(place + 9, writer.size - place - PACKETS_HEAD_SIZE);
 }
 
 export interface RetainReplyHandler {
   handleStored(request: number, status: RetainStatus): void;
-  handleBatch(scanId: number, messages: readonly Message[], isEnd: boolean): void;
+  /** The batch is borrowed until the call returns. */
+  handleBatch(scanId: number, batch: RetainedBatch, isEnd: boolean): void;
 }
+
+// One thread, never re-entrant: handlers of a batch send, but read no further record.
+const batch = new RetainedBatch();
 
 /** Reads all entries of one record. */
 export function readRetainReplies(reader: RecordReader, handler: RetainReplyHandler): void {
@@ -156,14 +189,22 @@ export function readRetainReplies(reader: RecordReader, handler: RetainReplyHand
 
 function readRetainReply(reader: RecordReader, handler: RetainReplyHandler): void {
   const kind = reader.u8();
-  assert(kind === STORED || kind === BATCH, "known retain reply");
+  assert(kind >= STORED && kind <= PACKETS, "known retain reply");
   const number = reader.u32();
   if (kind === STORED) {
     handler.handleStored(number, reader.u8() as RetainStatus);
     return;
   }
   const isEnd = reader.u8() === 1;
-  const messages: Message[] = [];
-  for (let left = reader.u32(); left > 0; left--) messages.push(readMessage(reader));
-  handler.handleBatch(number, messages, isEnd);
+  const count = reader.u32();
+  if (kind === BATCH) batch.reset(reader, count);
+  else readPackets(reader, count);
+  handler.handleBatch(number, batch, isEnd);
+  batch.finish();
+}
+
+function readPackets(reader: RecordReader, count: number): void {
+  const payloadBytes = reader.u32();
+  const size = reader.u32();
+  batch.resetPackets(reader, count, payloadBytes, size);
 }

@@ -9,18 +9,18 @@
  */
 
 import { DeadlineHeap, type HeapItem } from "../collections/deadline-heap.ts";
-import type { Message } from "../mqtt/message.ts";
 import { messageContentBytes } from "../mqtt/message-codec.ts";
 import type { RetainedScan } from "../topic/retained-scan.ts";
 import type { RetainedEntry, RetainedTopics } from "./retained-topics.ts";
 
 const IDLE_MS = 600_000;
 /**
- * A batch is full at 64 KiB of content or with the message that passes it: a sixteenth of a ring.
+ * A batch is full at this much content, or with the message that passes it: with the heads of its
+ * packets it still leaves in one write of 64 KiB, unless its messages are large.
  */
-const BATCH_BYTES = 64 * 1024;
+const BATCH_BYTES = 56 * 1024;
 /** Messages taken from the trie at once; the most that a full batch leaves behind. */
-const FETCH_COUNT = 16;
+const FETCH_COUNT = 64;
 
 /** Who scans: a worker, and its number for the scan. */
 export interface ScanReader {
@@ -33,8 +33,10 @@ class Cursor implements HeapItem {
   readonly scanId: number;
   readonly tenantId: string;
   readonly scan: RetainedScan<RetainedEntry>;
-  /** Topics fetched and not handed out yet. */
-  readonly fetched: Uint8Array[] = [];
+  /** Fetched and not handed out yet. */
+  readonly fetched: RetainedEntry[] = [];
+  /** Topics of those that are cold: the same entry may stand for many. */
+  readonly coldTopics: (Uint8Array | null)[] = [];
   fetchedIndex = 0;
   heapIndex = -1;
   heapDeadlineMs = Number.POSITIVE_INFINITY;
@@ -49,8 +51,6 @@ class Cursor implements HeapItem {
 
 export class RetainCursors {
   readonly #topics: RetainedTopics;
-  /** What the trie found last; emptied at once. */
-  readonly #found: RetainedEntry[] = [];
   /** By thread, then the reader's number for the scan. */
   readonly #cursors = new Map<number, Map<number, Cursor>>();
   readonly #deadlines = new DeadlineHeap<Cursor>();
@@ -88,7 +88,7 @@ export class RetainCursors {
     reader: ScanReader,
     maxMessages: number,
     nowMs: number,
-    take: (message: Message) => void,
+    take: (entry: RetainedEntry) => void,
   ): boolean {
     const { thread, scanId } = reader;
     const cursor = this.#cursors.get(thread)?.get(scanId);
@@ -129,21 +129,19 @@ export class RetainCursors {
     cursor: Cursor,
     maxMessages: number,
     nowMs: number,
-    take: (message: Message) => void,
+    take: (entry: RetainedEntry) => void,
   ): boolean {
     let count = 0;
     let bytes = 0;
     for (;;) {
       while (cursor.fetchedIndex < cursor.fetched.length) {
         if (count === maxMessages || bytes >= BATCH_BYTES) return false;
-        // As it is now: it may have been replaced, cleared or expired since it was fetched.
-        const topic = cursor.fetched[cursor.fetchedIndex]!;
-        const message = this.#topics.get(cursor.tenantId, topic, nowMs);
+        const entry = this.#current(cursor, cursor.fetchedIndex, nowMs);
         cursor.fetchedIndex += 1;
-        if (message === null) continue;
-        take(message);
+        if (entry === null) continue;
+        take(entry);
         count += 1;
-        bytes += messageContentBytes(message);
+        bytes += messageContentBytes(entry.message!);
       }
       if (cursor.scan.isEnded) return true;
       if (count === maxMessages || bytes >= BATCH_BYTES) return false;
@@ -155,12 +153,24 @@ export class RetainCursors {
   }
 
   #fetch(cursor: Cursor, wanted: number): void {
-    cursor.fetched.length = 0;
+    const { fetched, coldTopics, scan } = cursor;
+    fetched.length = 0;
+    coldTopics.length = 0;
     cursor.fetchedIndex = 0;
-    cursor.scan.next(wanted, this.#found);
-    for (let index = 0; index < this.#found.length; index++) {
-      cursor.fetched.push(this.#found[index]!.message?.topic ?? cursor.scan.topicOf(index));
+    scan.next(wanted, fetched);
+    for (let index = 0; index < fetched.length; index++) {
+      coldTopics.push(fetched[index]!.message === null ? scan.topicOf(index) : null);
     }
-    this.#found.length = 0;
+  }
+
+  /**
+   * What the topic holds now: it may have been replaced, cleared or expired since it was fetched.
+   */
+  #current(cursor: Cursor, index: number, nowMs: number): RetainedEntry | null {
+    const entry = cursor.fetched[index]!;
+    const { message } = entry;
+    if (message !== null && !entry.isGone) return message.isExpired(nowMs) ? null : entry;
+    const topic = message?.topic ?? cursor.coldTopics[index]!;
+    return this.#topics.get(cursor.tenantId, topic, nowMs);
   }
 }

@@ -14,7 +14,7 @@ import { assert } from "../base/assert.ts";
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
-import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
+import { copyMessageRecord, writeMessage } from "../mqtt/message-codec.ts";
 
 const STORE = 1;
 const EXPIRE = 2;
@@ -57,7 +57,8 @@ export function writeRetainExpire(
 }
 
 export interface RetainLogHandler {
-  storeMessage(request: number, allowance: RetainAllowance, message: Message): void;
+  /** `record` is owned: the message as message-codec.ts writes it. */
+  storeMessage(request: number, allowance: RetainAllowance, record: Uint8Array): void;
   expire(tenantId: string, topic: Uint8Array, expiresAtMs: number): void;
 }
 
@@ -70,7 +71,7 @@ export function readRetainLog(reader: RecordReader, handler: RetainLogHandler): 
       const request = reader.u32();
       const topics = reader.u64();
       const bytes = reader.u64();
-      handler.storeMessage(request, { topics, bytes }, readMessage(reader));
+      handler.storeMessage(request, { topics, bytes }, copyMessageRecord(reader));
     } else {
       const expiresAtMs = reader.u64();
       const tenantId = reader.text();

@@ -8,10 +8,9 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { RecordReader } from "../bytes/record-reader.ts";
-import { RecordWriter } from "../bytes/record-writer.ts";
+import type { RecordReader } from "../bytes/record-reader.ts";
 import type { Message } from "../mqtt/message.ts";
-import { messageContentBytes, readMessage, writeMessage } from "../mqtt/message-codec.ts";
+import { messageContentBytes, messageInRecord } from "../mqtt/message-codec.ts";
 import { behind, nameOf } from "../range/key-bytes.ts";
 import type { KeyValueReader, KeyValueWriter } from "../range/key-value.ts";
 import { compareKeys, type RangeDescriptor } from "../range/range-descriptor.ts";
@@ -63,7 +62,6 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
   /** Tenants of which the range holds more or less than when last asked. */
   readonly #changedTenants = new Set<string>();
   #context: ApplyContext | null = null;
-  readonly #writer = new RecordWriter();
 
   constructor(bounds: Pick<RangeDescriptor, "start" | "end">, options: RetainRangeOptions) {
     this.#options = options;
@@ -87,9 +85,9 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
    * Stores or replaces the topic's message [MQTT-3.3.1-5]; an empty payload clears it
    * [MQTT-3.3.1-6].
    */
-  storeMessage(request: number, allowance: RetainAllowance, message: Message): void {
+  storeMessage(request: number, allowance: RetainAllowance, record: Uint8Array): void {
     const context = this.#context!;
-    const status = this.#store(message, allowance, context.nowMs);
+    const status = this.#store(record, allowance, context.nowMs);
     if (request !== 0 && context.isOwnBoot) {
       this.#options.output.stored(context.thread, request, status);
     }
@@ -106,13 +104,8 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     this.#collecting = this.#changes;
     this.#changes = new Map();
     for (const { key, entry } of this.#collecting.values()) {
-      if (entry === null) {
-        writer.delete(key);
-        continue;
-      }
-      this.#writer.clear();
-      writeMessage(this.#writer, entry.message!);
-      writer.put(key, this.#writer.bytes.subarray(0, this.#writer.size));
+      if (entry === null) writer.delete(key);
+      else writer.put(key, entry.record);
     }
   }
 
@@ -188,13 +181,13 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     );
   }
 
-  /** The message of a topic that is cold. */
-  readCold(tenantId: string, topic: Uint8Array): Message | null {
-    const value = this.#options.reader.get(retainKey(tenantId, topic, 0));
-    return value === null ? null : decode(value);
+  /** The record of a topic that is cold. */
+  readCold(tenantId: string, topic: Uint8Array): Uint8Array | null {
+    return this.#options.reader.get(retainKey(tenantId, topic, 0));
   }
 
-  #store(message: Message, allowance: RetainAllowance, nowMs: number): RetainStatus {
+  #store(record: Uint8Array, allowance: RetainAllowance, nowMs: number): RetainStatus {
+    const message = messageInRecord(record);
     const { tenantId, topic } = message;
     const previous = this.#topics.read(tenantId, topic);
     // [MQTT-3.3.1-7] An expired message replaces as well, but there is nothing to keep of it.
@@ -207,8 +200,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     const bytes = messageContentBytes(message) - before;
     if (!this.totals.allows(tenantId, { topics, bytes }, allowance)) return RetainStatus.QUOTA;
     const number = this.#numberOf(tenantId, topic);
-    if (previous !== null) this.#topics.remove(tenantId, topic, before);
-    const entry = this.#topics.put(message, number);
+    const entry = this.#topics.put(record, number, before);
     this.#add(tenantId, topics, bytes);
     this.#note(retainKey(tenantId, topic, number), entry);
     return RetainStatus.OK;
@@ -243,7 +235,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
 
   #loadOne(key: Uint8Array, value: Uint8Array): void {
     const { tenantId, topic, number } = parse(key);
-    const message = decode(value);
+    const message = messageInRecord(value);
     const bytes = messageContentBytes(message);
     this.#add(tenantId, 1, bytes);
     if (topic !== null) {
@@ -251,7 +243,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
       return;
     }
     this.#lastNumber = Math.max(this.#lastNumber, number);
-    this.#topics.noteStored(this.#topics.put(message, number));
+    this.#topics.noteStored(this.#topics.put(value, number, 0));
   }
 
   /** Moves the totals of what lies at or above `at` to `right`. */
@@ -268,7 +260,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
   #eachTopic(take: (message: Message, key: Uint8Array) => void): void {
     const changed = new Map([...this.#collecting, ...this.#changes]);
     this.#eachStored(this.#start, this.#end, (key, value) => {
-      if (!changed.has(nameOf(key))) take(decode(value), key);
+      if (!changed.has(nameOf(key))) take(messageInRecord(value), key);
     });
     for (const { key, entry } of changed.values()) {
       if (entry !== null) take(entry.message!, key);
@@ -289,15 +281,6 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
       from = behind(last.key);
     }
   }
-}
-
-const reader = new RecordReader();
-
-function decode(value: Uint8Array): Message {
-  reader.reset(value, 0, value.length);
-  const message = readMessage(reader);
-  reader.release();
-  return message;
 }
 
 function parse(key: Uint8Array) {

@@ -9,11 +9,12 @@
  * Thread: the owner of the ranges. Scope: one per worker.
  */
 
+import { NO_BYTES } from "../bytes/copy-bytes.ts";
 import { DeadlineHeap, type HeapItem } from "../collections/deadline-heap.ts";
 import { RingQueue } from "../collections/ring-queue.ts";
 import { Counter } from "../metrics/counter-table.ts";
 import type { Message } from "../mqtt/message.ts";
-import { messageContentBytes, messageFootprint } from "../mqtt/message-codec.ts";
+import { messageContentBytes, messageFootprint, messageInRecord } from "../mqtt/message-codec.ts";
 import type { RetainedScan } from "../topic/retained-scan.ts";
 import type { RetainedTrie } from "../topic/retained-trie.ts";
 
@@ -39,6 +40,11 @@ export class ExpiringTopic implements HeapItem {
 export class RetainedEntry {
   /** Null: cold. */
   readonly message: Message | null;
+  /**
+   * The message as it stands in ring records and in the store, copied from one to the other as it
+   * is; `message` is views of it. Empty: cold.
+   */
+  readonly record: Uint8Array;
   /** Only for topics that do not fit into a key: they stay in memory. */
   readonly keyNumber: number;
   /** Null: it never expires. */
@@ -48,21 +54,27 @@ export class RetainedEntry {
   /** Replaced, cleared or gone cold. */
   isGone = false;
 
-  constructor(message: Message | null, keyNumber: number, expiring: ExpiringTopic | null) {
+  constructor(
+    message: Message | null,
+    record: Uint8Array,
+    keyNumber: number,
+    expiring: ExpiringTopic | null,
+  ) {
     this.message = message;
+    this.record = record;
     this.keyNumber = keyNumber;
     this.expiring = expiring;
   }
 }
 
 /** Stands for every message that only the store has and that never expires. */
-const COLD: RetainedEntry = new RetainedEntry(null, 0, null);
+const COLD: RetainedEntry = new RetainedEntry(null, NO_BYTES, 0, null);
 
 /** Gone entries that the queue of hot ones may hold beyond as many as there are live ones. */
 const GONE_SLACK = 1024;
 
-/** Reads a message that only the store has; null when it is not there. */
-export type ColdReader = (tenantId: string, topic: Uint8Array) => Message | null;
+/** Reads the record of a message that only the store has; null when it is not there. */
+export type ColdReader = (tenantId: string, topic: Uint8Array) => Uint8Array | null;
 
 export interface RetainedTopicsOptions {
   readonly trie: RetainedTrie<RetainedEntry>;
@@ -117,23 +129,28 @@ export class RetainedTopics {
    * The topic's message, read from the store if need be, expired or not; null when there is none.
    */
   read(tenantId: string, topic: Uint8Array): Message | null {
-    const entry = this.#trie.get(tenantId, topic);
-    if (entry === null) return null;
-    return entry.message ?? this.#readCold(tenantId, topic);
+    return this.#warm(tenantId, topic)?.message ?? null;
   }
 
-  /** The topic's message; null when there is none or it has expired. */
-  get(tenantId: string, topic: Uint8Array, nowMs: number): Message | null {
-    const message = this.read(tenantId, topic);
-    return message === null || message.isExpired(nowMs) ? null : message;
+  /** The topic with its message, in memory or read; null when there is none or it has expired. */
+  get(tenantId: string, topic: Uint8Array, nowMs: number): RetainedEntry | null {
+    const entry = this.#warm(tenantId, topic);
+    return entry === null || entry.message!.isExpired(nowMs) ? null : entry;
   }
 
-  /** Holds `message`; the caller has taken away what was there. */
-  put(message: Message, keyNumber: number): RetainedEntry {
-    const expiring = this.#expect(message.tenantId, message.topic, expiresAtMs(message));
-    const entry = new RetainedEntry(message, keyNumber, expiring);
-    this.#trie.set(message.tenantId, message.topic, entry);
-    this.#count(1, messageContentBytes(message));
+  /**
+   * Holds the message of `record` in place of what was there, which was counted with
+   * `replacedBytes`. In place: a scan under way meets a topic that is replaced.
+   */
+  put(record: Uint8Array, keyNumber: number, replacedBytes: number): RetainedEntry {
+    const message = messageInRecord(record);
+    const { tenantId, topic } = message;
+    const previous = this.#trie.get(tenantId, topic);
+    if (previous !== null) this.#forget(previous);
+    const expiring = this.#expect(tenantId, topic, expiresAtMs(message));
+    const entry = new RetainedEntry(message, record, keyNumber, expiring);
+    this.#trie.set(tenantId, topic, entry);
+    this.#count(previous === null ? 1 : 0, messageContentBytes(message) - replacedBytes);
     return entry;
   }
 
@@ -142,7 +159,7 @@ export class RetainedTopics {
     const isLasting = expiresAt === Number.POSITIVE_INFINITY;
     const entry = isLasting
       ? COLD
-      : new RetainedEntry(null, 0, this.#expect(tenantId, topic.slice(), expiresAt));
+      : new RetainedEntry(null, NO_BYTES, 0, this.#expect(tenantId, topic.slice(), expiresAt));
     this.#trie.set(tenantId, topic, entry);
     this.#count(1, contentBytes);
   }
@@ -151,8 +168,7 @@ export class RetainedTopics {
   remove(tenantId: string, topic: Uint8Array, contentBytes: number): void {
     const entry = this.#trie.delete(tenantId, topic);
     if (entry === null) return;
-    if (entry.expiring !== null) this.#deadlines.cancel(entry.expiring);
-    if (entry.message !== null) this.#letGo(entry, entry.message);
+    this.#forget(entry);
     this.#count(-1, -contentBytes);
   }
 
@@ -186,11 +202,24 @@ export class RetainedTopics {
     this.#deadlines.schedule(topic, atMs);
   }
 
+  /** What is read from the store is not kept: it is for this call alone. */
+  #warm(tenantId: string, topic: Uint8Array): RetainedEntry | null {
+    const entry = this.#trie.get(tenantId, topic);
+    if (entry === null || entry.message !== null) return entry;
+    const record = this.#readCold(tenantId, topic);
+    return record === null ? null : new RetainedEntry(messageInRecord(record), record, 0, null);
+  }
+
   #expect(tenantId: string, topic: Uint8Array, expiresAt: number): ExpiringTopic | null {
     if (expiresAt === Number.POSITIVE_INFINITY) return null;
     const expiring = new ExpiringTopic(tenantId, topic, expiresAt);
     this.#deadlines.schedule(expiring, expiresAt);
     return expiring;
+  }
+
+  #forget(entry: RetainedEntry): void {
+    if (entry.expiring !== null) this.#deadlines.cancel(entry.expiring);
+    if (entry.message !== null) this.#letGo(entry, entry.message);
   }
 
   #letGo(entry: RetainedEntry, message: Message): void {
@@ -207,7 +236,8 @@ export class RetainedTopics {
       if (entry.isGone) continue;
       const message = entry.message!;
       this.#letGo(entry, message);
-      const cold = entry.expiring === null ? COLD : new RetainedEntry(null, 0, entry.expiring);
+      const cold =
+        entry.expiring === null ? COLD : new RetainedEntry(null, NO_BYTES, 0, entry.expiring);
       this.#trie.set(message.tenantId, message.topic, cold);
     }
     if (this.#hot.size <= 2 * this.#hotCount + GONE_SLACK) return;

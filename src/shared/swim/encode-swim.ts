@@ -14,7 +14,7 @@ import {
   CLUSTER_NAME_BYTES_MAX,
   MAGIC_FIRST,
   MAGIC_SECOND,
-  PROTOCOL_VERSION,
+  PACKET_VERSION,
   SYNC_REPLY_WANTED,
   writeNodeId,
   writeShortText,
@@ -38,7 +38,7 @@ export function encodeHeader(clusterName: string, sender: Sender): Uint8Array {
   writer.clear();
   writer.u8(MAGIC_FIRST);
   writer.u8(MAGIC_SECOND);
-  writer.u8(PROTOCOL_VERSION);
+  writer.u8(PACKET_VERSION);
   writeShortText(writer, clusterName);
   assert(writer.size <= 4 + CLUSTER_NAME_BYTES_MAX, "the cluster name fits a header");
   writeNodeId(writer, sender.nodeId);

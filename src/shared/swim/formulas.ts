@@ -20,13 +20,15 @@ export function retransmitLimit(multiplier: number, memberCount: number): number
 }
 
 /**
- * Lower bound on the times that a claim is sent, for small clusters: everybody twice. The logarithm
- * counts on each hearer passing the claim on; but after a split one member may bring news to its
- * side that all others have already, and then nobody helps it.
+ * Lower bound on the times that a claim is sent, for small clusters: three times per other member.
+ * The logarithm counts on each hearer passing the claim on; but after a split one member may bring
+ * news to its side that all others have already, and then nobody helps it. Turns pass over a member
+ * for nearly two rounds at worst, and the third round makes up for claims that left with a ping or
+ * an ack, to somebody out of turn.
  */
-export function everybodyTwice(memberCount: number): number {
+export function everybodyThrice(memberCount: number): number {
   // 12 is what the formula above gives for 100 members with memberlist's multiplier of 4.
-  return Math.min(12, 2 * Math.max(1, memberCount - 1));
+  return Math.min(12, 3 * Math.max(1, memberCount - 1));
 }
 
 /**

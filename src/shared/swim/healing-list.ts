@@ -2,12 +2,12 @@
  * Failed members that may come back: each is called every few seconds for a day, so that a split
  * cluster heals by itself, without an operator and without waiting for chance contact.
  *
- * The first call comes at a random moment of the interval, then one per interval.
- * A called member that lives finds itself declared dead in the call, refutes it with a higher
- * incarnation, and asks for the caller's whole list (sync.ts). Calls are datagrams of a hundred
- * bytes: 256 entries every 5 s are 51 packets per second at worst.
- * Entries leave when the member is alive or has left, when its address belongs to somebody else,
- * after `tombstoneMs`, or, the oldest first, when the list is full.
+ * The first call comes at a random moment of the interval, then one per interval. A called member
+ * that lives finds itself declared dead in the call, refutes it with a higher incarnation, and asks
+ * for the caller's whole list (synchronizer.ts). Calls are datagrams of a hundred bytes: 256
+ * entries every 5 s are 51 packets per second at worst. Entries leave when the member is alive or
+ * has left, when its address belongs to somebody else, after `tombstoneMs`, or, the oldest first,
+ * when the list is full.
  */
 
 import type { Prng } from "../base/prng.ts";

@@ -117,9 +117,9 @@ export class Membership {
    * then.
    */
   suspect(member: Member, nowMs: number): void {
-    const claim = this.accusation(member);
-    this.#parts.outbox.stream(member.node.address, { kind: MessageKind.CLAIM, claim });
-    this.#applySuspect(claim, nowMs);
+    this.#accuseByStream(member);
+    this.#applySuspect(this.accusation(member), nowMs);
+    this.#suspicionOf.get(member.node.nodeId)?.handleAsked(nowMs);
   }
 
   /**
@@ -183,7 +183,7 @@ export class Membership {
     this.#parts.outbox.broadcast({ status, nodeId, startEpoch, incarnation, from: nodeId });
   }
 
-  /** Suspicions that ran out. */
+  /** Suspicions that are about to run out, or have. */
   handleTimeout(nowMs: number): void {
     const { table } = this.#parts;
     for (;;) {
@@ -191,9 +191,16 @@ export class Membership {
       if (suspicion === null) return;
       const member = table.get(suspicion.nodeId)!;
       // The cluster may have grown or shrunk since the deadline was set.
-      const deadlineMs = suspicion.deadlineMs(table.liveCount);
-      if (deadlineMs > nowMs) this.#suspicions.schedule(suspicion, deadlineMs);
-      else this.#applyEnd(this.#claimOf(member, MemberStatus.DEAD), nowMs);
+      const isDue = suspicion.deadlineMs(table.liveCount) <= nowMs;
+      if (isDue && suspicion.isCalled) {
+        this.#applyEnd(this.#claimOf(member, MemberStatus.DEAD), nowMs);
+        continue;
+      }
+      if (isDue) {
+        suspicion.handleLastCall(nowMs);
+        this.#accuseByStream(member);
+      }
+      this.#schedule(suspicion);
     }
   }
 
@@ -321,6 +328,11 @@ export class Membership {
       this.#refute(claim, nowMs);
       this.#answerAccuser(claim.from);
     }
+  }
+
+  #accuseByStream(member: Member): void {
+    const claim = this.accusation(member);
+    this.#parts.outbox.stream(member.node.address, { kind: MessageKind.CLAIM, claim });
   }
 
   /** The accuser hears of a refutation by stream too: its clock runs already. */

@@ -3,11 +3,13 @@
  * (piggybacking, SWIM §4.1), streams, and events.
  */
 
+import { assert } from "../base/assert.ts";
 import { DisseminationQueue } from "./dissemination-queue.ts";
 import { encodeClaim, encodeHeader, encodeMessage, joinParts } from "./encode-swim.ts";
-import { everybodyTwice, retransmitLimit } from "./formulas.ts";
+import { everybodyThrice, retransmitLimit } from "./formulas.ts";
 import { type Claim, type NodeId, subjectOf } from "./member.ts";
 import type { Member, MemberTable } from "./member-table.ts";
+import { CLAIM_BYTES_MAX } from "./swim-layout.ts";
 import type { Sender, SwimMessage } from "./swim-message.ts";
 import type { MemberChange, SelfChange, SwimOutput } from "./swim-output.ts";
 import type { SwimParameters } from "./swim-parameters.ts";
@@ -52,6 +54,7 @@ export class Outbox {
     this.#seal = seal;
     this.#header = encodeHeader(clusterName, sender);
     this.#roomBytes = parameters.packetBytesMax - seal.overheadBytes - this.#header.length;
+    assert(this.#roomBytes >= CLAIM_BYTES_MAX, "any claim fits a packet");
   }
 
   /** Claims waiting to be told on. */
@@ -108,6 +111,6 @@ export class Outbox {
   get #retransmitLimit(): number {
     const { liveCount } = this.#table;
     const limit = retransmitLimit(this.#parameters.retransmitMultiplier, liveCount);
-    return Math.max(limit, everybodyTwice(liveCount));
+    return Math.max(limit, everybodyThrice(liveCount));
   }
 }

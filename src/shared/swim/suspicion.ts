@@ -2,6 +2,15 @@
  * One suspicion: a clock that runs towards death and goes faster with each independent accuser
  * (Lifeguard, LHA-Suspicion).
  *
+ * ```
+ *   start ─────────────────────────▶ last call ──── lastCallPeriods ────▶ death
+ *         accusers bring both nearer            the suspect may still answer
+ * ```
+ *
+ * The last call is our own addition. Gossip reaches everybody but for chance, and where a thousand
+ * members lose a fifth of their packets, chance does keep a refutation from somebody now and then;
+ * so whoever is about to bury a member has asked it in person.
+ *
  * In a small cluster the end of the clock is not enough: more than half of all known members must
  * accuse, or the member must have been missing for long. Otherwise the halves of a cluster of two
  * or four would take turns in burying each other at every hiccup.
@@ -11,6 +20,8 @@ import type { HeapItem } from "../collections/deadline-heap.ts";
 import { confirmationsWanted, isMajority, suspicionMinMs, suspicionTimeoutMs } from "./formulas.ts";
 import type { NodeId } from "./member.ts";
 import type { SwimParameters } from "./swim-parameters.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 export class Suspicion implements HeapItem {
   /** Its place among all suspicions of this member (shared/collections/deadline-heap.ts). */
@@ -22,6 +33,9 @@ export class Suspicion implements HeapItem {
   readonly #accusers = new Set<NodeId>();
   readonly #wanted: number;
   #startMs: number;
+  /** When this member first asked the suspect in person; Infinity until then. */
+  #askedMs = NEVER;
+  #isCalled = false;
 
   /** `memberCount` live members are known, this one and the suspect among them. */
   constructor(
@@ -59,25 +73,54 @@ export class Suspicion implements HeapItem {
     return true;
   }
 
-  /** When the suspect is to be declared dead, as things stand with `memberCount` live members. */
+  /** False: the last call is still to come. */
+  get isCalled(): boolean {
+    return this.#isCalled;
+  }
+
+  /** When the last call is due, or after it death, as things stand with `memberCount` members. */
   deadlineMs(memberCount: number): number {
+    const { lastCallPeriods, probeIntervalMs } = this.#parameters;
+    const answerMs = lastCallPeriods * probeIntervalMs;
+    const endMs = this.#startMs + this.#waitMs(memberCount);
+    return this.#isCalled ? Math.max(endMs, this.#askedMs + answerMs) : endMs - answerMs;
+  }
+
+  /**
+   * The suspect was sent an accusation in this member's own name. The first time counts: accusers
+   * may come in so late that the end is there before the last call, and who accused the suspect
+   * itself has given it its chance by then.
+   */
+  handleAsked(nowMs: number): void {
+    this.#askedMs = Math.min(this.#askedMs, nowMs);
+  }
+
+  handleLastCall(nowMs: number): void {
+    this.#isCalled = true;
+    this.handleAsked(nowMs);
+  }
+
+  /** The suspect was heard: whoever heard it waits anew, with the accusers that there are. */
+  restart(nowMs: number): void {
+    this.#startMs = nowMs;
+    this.#askedMs = NEVER;
+    this.#isCalled = false;
+  }
+
+  /** This member slept for `stallMs`; the suspect's refutation may lie unread in its sockets. */
+  postpone(stallMs: number): void {
+    this.#startMs += stallMs;
+    this.#askedMs += stallMs;
+  }
+
+  /** From the start to death. */
+  #waitMs(memberCount: number): number {
     const { suspicionMultiplier, probeIntervalMs, suspicionMaxMultiplier } = this.#parameters;
     const minMs = suspicionMinMs(suspicionMultiplier, memberCount, probeIntervalMs);
     const maxMs = suspicionMaxMultiplier * minMs;
     const timeoutMs = suspicionTimeoutMs(this.confirmations, this.#wanted, minMs, maxMs);
     const { smallClusterSize, smallClusterWaitMs } = this.#parameters;
     const mustAgree = memberCount <= smallClusterSize && !isMajority(this.accusers, memberCount);
-    const waitMs = mustAgree ? Math.max(timeoutMs, smallClusterWaitMs) : timeoutMs;
-    return this.#startMs + waitMs;
-  }
-
-  /** The suspect was heard: whoever heard it waits anew, with the accusers that there are. */
-  restart(nowMs: number): void {
-    this.#startMs = nowMs;
-  }
-
-  /** This member slept for `stallMs`; the suspect's refutation may lie unread in its sockets. */
-  postpone(stallMs: number): void {
-    this.#startMs += stallMs;
+    return mustAgree ? Math.max(timeoutMs, smallClusterWaitMs) : timeoutMs;
   }
 }

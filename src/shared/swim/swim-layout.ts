@@ -3,7 +3,7 @@
  * U+0000; a node id is the 16 bytes of its UUID. The whole is what the shell's seal encloses.
  *
  * ```
- *  packet       'R' 't'  version u8  clusterName(u8 size)  sender id 16  sender address(u8 size)
+ *  packet       'R' 't'  packet version u8  clusterName(u8 size)  sender id 16  sender address(u8 size)
  *               message ...                                to the end of the packet
  *
  *  message      kind u8, then
@@ -22,6 +22,12 @@
  *  row          description  status u8  version (of the status; not below the description's)  age ms u32
  * ```
  *
+ * Versions side by side, as in a rolling upgrade: a packet carries the version that its reader must
+ * speak, a description the highest that its node speaks. A build with a new message sends it only
+ * to members that speak it, and marks only those packets. Whatever is above a reader's own version
+ * is dropped unread and counted, so nodes that no longer understand each other do not see each
+ * other.
+ *
  * Largest: header 2 + 1 + 65 + 16 + 256 = 340, alive claim 1 + 16 + 10 + 1 + 256 + 514 = 798; so
  * any one claim fits a packet of 1,400 bytes with 262 to spare for the seal.
  */
@@ -32,13 +38,16 @@ import type { WireReader } from "../bytes/wire-reader.ts";
 import {
   ADDRESS_BYTES_MAX,
   INCARNATION_MAX,
+  METADATA_BYTES_MAX,
   type NodeId,
   START_EPOCH_MAX,
   type Version,
 } from "./member.ts";
 
-/** The version that this build speaks, and the highest that it understands. */
+/** The highest version that this build speaks. */
 export const PROTOCOL_VERSION = 1;
+/** What a reader must speak to understand the packets that this build writes. */
+export const PACKET_VERSION = 1;
 
 export const MAGIC_FIRST = 0x52;
 export const MAGIC_SECOND = 0x74;
@@ -48,6 +57,8 @@ export const SYNC_REPLY_WANTED = 1;
 export const CLAIM_KIND = 16;
 /** An alive claim with an address of one byte and no metadata. */
 export const CLAIM_BYTES_MIN = 1 + 16 + 10 + 1 + 2 + 2;
+/** An alive claim with the longest address and metadata. */
+export const CLAIM_BYTES_MAX = CLAIM_BYTES_MIN - 1 + ADDRESS_BYTES_MAX + METADATA_BYTES_MAX;
 /** As CLAIM_BYTES_MIN, plus status, version and age. No row is smaller: bounds a row count. */
 export const ROW_BYTES_MIN = CLAIM_BYTES_MIN - 1 + 15;
 

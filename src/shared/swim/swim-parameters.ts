@@ -25,6 +25,11 @@ export interface SwimParameters {
   readonly suspicionMultiplier: number;
   /** Longest suspicion, as a multiple of the shortest. */
   readonly suspicionMaxMultiplier: number;
+  /**
+   * Periods before the end of a suspicion at which the suspect is called once more, by stream; two
+   * retransmissions of TCP fit into the default.
+   */
+  readonly lastCallPeriods: number;
   /** Intervals grow up to this factor while this member itself is unwell. */
   readonly awarenessMax: number;
   /** Up to this many members, one accuser is not enough to declare a member dead. */
@@ -33,7 +38,11 @@ export interface SwimParameters {
   readonly smallClusterWaitMs: number;
   /** Pause between two comparisons of the whole member list with a random member. */
   readonly antiEntropyIntervalMs: number;
-  /** Members above which that pause grows with log2 N. */
+  /**
+   * After a member came or went, the next comparison waits only so many gossip rounds, or twice.
+   */
+  readonly settleRounds: number;
+  /** Members above which these pauses grow with log2 N. */
   readonly antiEntropyThreshold: number;
   /** Pause between two calls to all members of the healing list. */
   readonly healIntervalMs: number;
@@ -68,10 +77,12 @@ export const SWIM_DEFAULTS: SwimParameters = {
   retransmitMultiplier: 4,
   suspicionMultiplier: 4,
   suspicionMaxMultiplier: 6,
+  lastCallPeriods: 2,
   awarenessMax: 8,
   smallClusterSize: 5,
   smallClusterWaitMs: 30_000,
   antiEntropyIntervalMs: 10_000,
+  settleRounds: 10,
   antiEntropyThreshold: 50,
   healIntervalMs: 5_000,
   healingMax: 256,
@@ -90,15 +101,36 @@ export const SWIM_DEFAULTS: SwimParameters = {
  * The relations without which the protocol does not work; the shell checks an operator's values.
  */
 export function assertParameters(parameters: SwimParameters): void {
-  const { probeIntervalMs, probeTimeoutMs, gossipIntervalMs } = parameters;
-  assert(probeTimeoutMs > 0 && gossipIntervalMs > 0, "intervals are positive");
+  for (const name of INTERVALS) assert(parameters[name] > 0, `${name} is positive`);
+  for (const name of FACTORS) assert(parameters[name] >= 1, `${name} is at least one`);
+  const { probeIntervalMs, probeTimeoutMs, suspicionMultiplier, lastCallPeriods } = parameters;
   assert(probeIntervalMs >= 2 * probeTimeoutMs, "a period has room for an indirect probe");
-  assert(parameters.gossipFanout >= 1, "gossip goes somewhere");
-  assert(parameters.awarenessMax >= 1, "the awareness factor is at least one");
-  assert(parameters.suspicionMaxMultiplier >= 1, "the longest suspicion is not below the shortest");
-  assert(parameters.membersMax >= 2, "a cluster has room for two");
   assert(
-    parameters.joinRetryMs > 0 && parameters.joinRetryMaxMs >= parameters.joinRetryMs,
-    "retries wait",
+    lastCallPeriods >= 0 && lastCallPeriods <= suspicionMultiplier,
+    "a suspicion has room for its last call",
   );
+  assert(parameters.membersMax >= 2, "a cluster has room for two");
+  assert(parameters.joinRetryMaxMs >= parameters.joinRetryMs, "retries get rarer");
 }
+
+/** A timer of zero would ring for ever. */
+const INTERVALS = [
+  "probeIntervalMs",
+  "probeTimeoutMs",
+  "gossipIntervalMs",
+  "antiEntropyIntervalMs",
+  "healIntervalMs",
+  "tombstoneMs",
+  "joinRetryMs",
+] as const;
+
+const FACTORS = [
+  "gossipFanout",
+  "settleRounds",
+  "retransmitMultiplier",
+  "suspicionMultiplier",
+  "suspicionMaxMultiplier",
+  "awarenessMax",
+  "antiEntropyThreshold",
+  "healingMax",
+] as const;

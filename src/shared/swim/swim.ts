@@ -86,6 +86,8 @@ export class Swim {
   readonly #dropped = [0, 0, 0, 0, 0];
   #phase: Phase = Phase.MEMBER;
   #endMs = NEVER;
+  /** As of the last call. */
+  #liveCount: number;
   /** When the shell was due to call again, as of its last call: never before that call. */
   #dueMs = NEVER;
 
@@ -121,6 +123,7 @@ export class Swim {
     this.#synchronizer = new Synchronizer(parts, nowMs);
     this.#sweep = new TombstoneSweep(parameters, table, nowMs);
     for (const node of options.knownNodes ?? []) membership.remember(node, nowMs);
+    this.#liveCount = this.#table.liveCount;
   }
 
   /** This node as it describes itself now. */
@@ -285,6 +288,7 @@ export class Swim {
     switch (message.kind) {
       case MessageKind.PING:
         this.#answers.handlePing(message, sender, channel);
+        this.#synchronizer.handleProbed(sender, nowMs);
         return;
       case MessageKind.PING_REQUEST:
         this.#answers.handlePingRequest(message, sender, nowMs);
@@ -306,16 +310,17 @@ export class Swim {
         this.#synchronizer.handleSync(message, sender, nowMs);
         return;
       case MessageKind.CLAIM:
-        this.#handleClaim(message.claim, sender, nowMs);
+        this.#handleClaim(message.claim, sender, channel, nowMs);
     }
   }
 
-  #handleClaim(claim: Claim, sender: Sender, nowMs: number): void {
+  #handleClaim(claim: Claim, sender: Sender, channel: Channel, nowMs: number): void {
     const reminder = this.#membership.reminderFor(sender, claim);
     this.#membership.apply(claim, nowMs);
     if (reminder === null) return;
     const message = { kind: MessageKind.CLAIM, claim: reminder };
-    this.#outbox.packet(sender.address, [message], this.self.nodeId);
+    if (channel === "stream") this.#outbox.stream(sender.address, message);
+    else this.#outbox.packet(sender.address, [message], this.self.nodeId);
   }
 
   /**
@@ -331,7 +336,11 @@ export class Swim {
     this.#membership.handleStall(stallMs);
   }
 
+  /** After every call: what follows from it, and when the shell is due again. */
   #noteDue(nowMs: number): void {
+    const { liveCount } = this.#table;
+    if (liveCount !== this.#liveCount) this.#synchronizer.handleListChanged(nowMs);
+    this.#liveCount = liveCount;
     this.#dueMs = Math.max(nowMs, this.nextDeadlineMs);
   }
 

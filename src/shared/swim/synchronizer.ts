@@ -5,6 +5,7 @@
  *   join          SYNC(reply wanted) ──▶ seed ──▶ SYNC        retried until a seed has answered
  *   anti-entropy  DIGEST ──▶ random member: equal? nothing : SYNC(reply wanted) ──▶ ──▶ SYNC
  *   heal          HEAL ──▶ one held dead: refutes, SYNC(reply wanted) ──▶ caller ──▶ SYNC
+ *   forgetful     PING ──▶ one that knows nobody: SYNC(reply wanted) ──▶ prober ──▶ SYNC
  *
  * The digest makes the common case cost 13 bytes instead of the list.
  */
@@ -55,7 +56,7 @@ export class Synchronizer {
   readonly #parts: SynchronizerParts;
   readonly #seeds = new Map<string, Seed>();
   #nextComparisonMs: number;
-  #nextHealSyncMs = Number.NEGATIVE_INFINITY;
+  #nextCalledListMs = Number.NEGATIVE_INFINITY;
   #isStopped = false;
 
   constructor(parts: SynchronizerParts, nowMs: number) {
@@ -94,6 +95,17 @@ export class Synchronizer {
     }
   }
 
+  /**
+   * Members came or went. Gossip tells all but one in ten thousand or so; a comparison once the
+   * news has settled finds that one, long before the next regular comparison would.
+   */
+  handleListChanged(nowMs: number): void {
+    const { parameters, prng } = this.#parts;
+    const settleMs = parameters.settleRounds * parameters.gossipIntervalMs * this.#scale;
+    const comparisonMs = nowMs + settleMs * (1 + prng.fraction());
+    this.#nextComparisonMs = Math.min(this.#nextComparisonMs, comparisonMs);
+  }
+
   handleDigest(digest: Digest, sender: Sender, nowMs: number): void {
     const own = this.#parts.table.digest;
     const isEqual =
@@ -117,7 +129,7 @@ export class Synchronizer {
 
   /** The caller holds this node, or one that lived here before, for dead. */
   handleHeal(heal: Heal, sender: Sender, nowMs: number): void {
-    const { parameters, outbox, membership } = this.#parts;
+    const { outbox, membership } = this.#parts;
     const { expected, startEpoch, incarnation } = heal;
     if (expected === membership.self.nodeId) {
       const status = MemberStatus.DEAD;
@@ -127,10 +139,15 @@ export class Synchronizer {
     const claim = { status: MemberStatus.ALIVE, node: membership.self } as const;
     const told = membership.self.nodeId;
     outbox.packet(sender.address, [{ kind: MessageKind.CLAIM, claim }], told);
-    // After a split many call at once; one whole list per gossip round spreads the news as fast.
-    if (expected !== told || nowMs < this.#nextHealSyncMs) return;
-    this.#nextHealSyncMs = nowMs + parameters.gossipIntervalMs;
-    this.#sendList({ address: sender.address, token: NO_SEED, isReplyWanted: true }, nowMs);
+    if (expected === told) this.#exchangeLists(sender, nowMs);
+  }
+
+  /**
+   * This node is probed. If it knows nobody, the prober knows it from the life before: it came back
+   * on its address before anybody missed it, and has no seed to ask.
+   */
+  handleProbed(sender: Sender, nowMs: number): void {
+    if (this.#parts.table.liveCount === 1 && !this.#isStopped) this.#exchangeLists(sender, nowMs);
   }
 
   handleTimeout(nowMs: number): void {
@@ -153,15 +170,25 @@ export class Synchronizer {
 
   #compare(nowMs: number): void {
     const { parameters, prng, table, outbox, membership } = this.#parts;
-    const { antiEntropyIntervalMs, antiEntropyThreshold } = parameters;
-    const factor = antiEntropyScale(table.liveCount, antiEntropyThreshold);
-    this.#nextComparisonMs = nowMs + antiEntropyIntervalMs * factor;
+    this.#nextComparisonMs = nowMs + parameters.antiEntropyIntervalMs * this.#scale;
     const selfId = membership.self.nodeId;
     const [partner] = table.pick(1, prng, ({ node, status }) => {
       return node.nodeId !== selfId && status === MemberStatus.ALIVE;
     });
     if (partner === undefined) return;
     outbox.stream(partner.node.address, { kind: MessageKind.DIGEST, ...table.digest });
+  }
+
+  get #scale(): number {
+    const { parameters, table } = this.#parts;
+    return antiEntropyScale(table.liveCount, parameters.antiEntropyThreshold);
+  }
+
+  /** Many may call at once; one whole list per gossip round spreads the news as fast. */
+  #exchangeLists(caller: Sender, nowMs: number): void {
+    if (nowMs < this.#nextCalledListMs) return;
+    this.#nextCalledListMs = nowMs + this.#parts.parameters.gossipIntervalMs;
+    this.#sendList({ address: caller.address, token: NO_SEED, isReplyWanted: true }, nowMs);
   }
 
   #sendList(call: ListCall, nowMs: number): void {

@@ -102,6 +102,25 @@ export class BorrowedPublish {
     }
   }
 
+  /**
+   * QoS 0, no flags, no properties, the topic in the packet: what follows may be alike, see
+   * publish-run.ts.
+   */
+  get isRepeatable(): boolean {
+    return this.#verbatimVariant >= 0 && this.qos === 0 && this.forwardLength === 0;
+  }
+
+  /** Goes on to another packet in the same bytes that differs from this one in its payload only. */
+  moveTo(packetOffset: number, packetSize: number, payloadOffset: number): void {
+    const variant = this.#verbatimVariant;
+    this.#reset(this.tenantId, this.publisherId, this.receivedAtMs, this.#nowMs);
+    this.#verbatimVariant = variant;
+    this.#verbatimOffset = packetOffset;
+    this.#verbatimSize = packetSize;
+    this.payloadOffset = payloadOffset;
+    this.payloadLength = packetOffset + packetSize - payloadOffset;
+  }
+
   loadMessage(message: Message, nowMs: number): void {
     this.#reset(message.tenantId, message.publisherId, message.receivedAtMs, nowMs);
     this.topicBytes = message.topic;

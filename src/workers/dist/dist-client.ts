@@ -92,14 +92,14 @@ export class DistClient {
   }
 
   /**
-   * Asks all peers for their routes; `done` when those of `livePeers` have answered. Once, at
-   * start. The others have not started yet: they have no routes, and will ask for ours when they
-   * do.
+   * Asks these peers for their routes; `done` when all have answered, or are gone. Once, at start,
+   * when they have opened their ranges. Who starts later has no other routes than these ranges',
+   * and asks for ours.
    */
-  synchronize(livePeers: readonly number[], done: () => void): void {
-    for (const peer of livePeers) this.#unsynced.add(peer);
+  synchronize(peers: readonly number[], done: () => void): void {
+    for (const peer of peers) this.#unsynced.add(peer);
     this.#onSynced = done;
-    for (const peer of livePeers) this.#sendTo(peer, [controlChange(RouteOp.SYNC_REQUEST)]);
+    for (const peer of peers) this.#sendTo(peer, [controlChange(RouteOp.SYNC_REQUEST)]);
     this.#reportSynced();
   }
 

@@ -73,13 +73,13 @@ export class InboxFanout {
       shareFilter: null,
     };
     this.#byClient.set(route.clientId, receiver);
-    this.#push(route.thread, receiver);
+    this.#push(this.#inbox.ownerThread(publish.tenantId, route.clientId), receiver);
     return true;
   }
 
   addShared(publish: BorrowedPublish, member: ShareMember, shareFilter: string): void {
     const options = member.options;
-    this.#push(member.thread, {
+    this.#push(this.#inbox.ownerThread(publish.tenantId, member.clientId), {
       clientId: member.clientId,
       qos: Math.min(publish.qos, options.qos),
       retain: options.retainAsPublished && publish.retain,
@@ -91,8 +91,9 @@ export class InboxFanout {
 
   /** Sends what was gathered and starts over. */
   send(publish: BorrowedPublish, pending: PendingPublish | null): void {
-    this.#byClient.clear();
     if (this.#receivers.size === 0) return;
+    // Below the test: clearing a map makes it anew, even an empty one.
+    this.#byClient.clear();
     const gathered = this.#receivers;
     this.#receivers = new Map();
     const message = publish.own();

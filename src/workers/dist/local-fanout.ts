@@ -9,10 +9,13 @@
 
 import type { BorrowedPublish } from "./borrowed-publish.ts";
 import type { FilterEntry } from "./match-index.ts";
+import type { PublishRun } from "./publish-run.ts";
 import type { LocalReceiver, Subscription } from "./subscription.ts";
 
 let nextStamp = 1;
 const receivers: (LocalReceiver | null)[] = [];
+/** Subscriptions that take the publishes of a run one by one; scratch as well. */
+const oneByOne: (Subscription | null)[] = [];
 
 /** `entries[0..count)`: matched filters that have local subscribers. */
 export function deliverLocal(
@@ -41,6 +44,45 @@ function deliverEntry(publish: BorrowedPublish, entry: FilterEntry): void {
     const subscription = local[index];
     if (subscription !== undefined) deliverOne(publish, subscription);
   }
+}
+
+/** Several publishes that differ in their payloads only, to the local subscribers of `entry`. */
+export function deliverRun(publish: BorrowedPublish, run: PublishRun, entry: FilterEntry): void {
+  const local = entry.local;
+  if (local === null) return;
+  let restCount = 0;
+  const many = Array.isArray(local) ? local : null;
+  for (let index = many === null ? 0 : many.length - 1; index >= 0; index -= 1) {
+    const subscription = many === null ? (local as Subscription) : many[index];
+    if (subscription === undefined || takesRun(publish, run, subscription)) continue;
+    oneByOne[restCount] = subscription;
+    restCount += 1;
+  }
+  if (restCount === 0) return;
+  run.forEach(publish, (one) => {
+    for (let index = 0; index < restCount; index += 1) deliverOne(one, oneByOne[index]!);
+  });
+  // Scratch must not keep a session alive.
+  oneByOne.fill(null, 0, restCount);
+}
+
+/** As `deliverRun`, to a member of a shared group, whose load stays as it is: QoS 0. */
+export function deliverRunTo(
+  publish: BorrowedPublish,
+  run: PublishRun,
+  subscription: Subscription,
+): void {
+  if (subscription.identifiers === null && subscription.receiver.deliverRun(run)) return;
+  run.forEach(publish, (one) => {
+    subscription.receiver.deliver(one, 0, false, subscription.identifiers, null);
+  });
+}
+
+/** True when `subscription` has got the whole run, or wants none of it. */
+function takesRun(publish: BorrowedPublish, run: PublishRun, subscription: Subscription): boolean {
+  if (subscription.identifiers !== null) return false;
+  if (subscription.options.noLocal && isOwn(publish, subscription)) return true;
+  return subscription.receiver.deliverRun(run);
 }
 
 function deliverOne(publish: BorrowedPublish, subscription: Subscription): void {

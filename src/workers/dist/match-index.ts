@@ -137,6 +137,13 @@ export class MatchIndex {
     return (this.#wordsOf(thread).get(node) & bitOf(thread)) !== 0;
   }
 
+  /** True when a worker other than `thread` has subscribers of this filter. */
+  hasOtherWorkers(node: number, thread: number): boolean {
+    const own = this.#wordsOf(thread);
+    const others = own === this.#workersLow ? this.#workersHigh : this.#workersLow;
+    return (own.get(node) & ~bitOf(thread)) !== 0 || others.get(node) !== 0;
+  }
+
   /** Forgets an entry that is empty, and the filter when nobody wants it any more. */
   prune(entry: FilterEntry): void {
     this.#prune(entry.node);

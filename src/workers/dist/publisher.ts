@@ -20,10 +20,11 @@ import { BorrowedPublish } from "./borrowed-publish.ts";
 import type { DeliverLink } from "./deliver-link.ts";
 import { type Publisher, PublishOutcome } from "./dist-api.ts";
 import { InboxFanout } from "./inbox-fanout.ts";
-import { deliverLocal } from "./local-fanout.ts";
+import { deliverLocal, deliverRun, deliverRunTo } from "./local-fanout.ts";
 import { type FilterEntry, type MatchIndex, WORKERS_PER_WORD } from "./match-index.ts";
 import type { MemberTable, SharedRoute } from "./member-table.ts";
 import { PendingPublish } from "./pending-publish.ts";
+import type { PublishRun } from "./publish-run.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { ShareGroup, ShareStrategy } from "./share-group.ts";
 import type { Subscription } from "./subscription.ts";
@@ -117,6 +118,22 @@ export class DistPublisher implements Publisher {
     return pending.seal(outcome, (takers & TRANSIENT) !== 0) ? outcome : PUBLISH_PENDING;
   }
 
+  /**
+   * Delivers the publish that is loaded, the first of `run`, and those that follow it alike. False:
+   * nothing has been done, because none follows, or because others than transient sessions of this
+   * worker want them, or several filters match. Nobody waits for an outcome: QoS 0.
+   */
+  publishRun(publish: BorrowedPublish, run: PublishRun): boolean {
+    const entry = this.#soleEntry(publish);
+    if (entry === null) return false;
+    if (entry.shares !== null) return this.#shareRun(publish, run, entry.shares);
+    if (!run.extend(Number.POSITIVE_INFINITY)) return false;
+    this.#begin();
+    deliverRun(publish, run, entry);
+    this.#end();
+    return true;
+  }
+
   /** A shared group's message whose member has left: to another member, if there is one. */
   redispatch(message: Message, route: SharedRoute): void {
     this.#whenIdle(() => {
@@ -162,6 +179,41 @@ export class DistPublisher implements Publisher {
     const message = publish.own();
     if (pending === null) this.#context.retain.store(message, null);
     else this.#context.retain.store(message, pending.expectStored());
+  }
+
+  /**
+   * The one entry that matches, when it has local subscribers and nothing else, or shared groups
+   * and nothing else; else null.
+   */
+  #soleEntry(publish: BorrowedPublish): FilterEntry | null {
+    const { endpoint, index } = this.#context;
+    const { tenantId, topicBytes, topicOffset, topicLength } = publish;
+    if (index.match(tenantId, topicBytes, topicOffset, topicLength) !== 1) return null;
+    const entry = index.matched(0);
+    if (entry === null || entry.inboxes !== null) return null;
+    if (entry.local !== null && entry.shares !== null) return null;
+    return index.hasOtherWorkers(entry.node, endpoint.threadIndex) ? null : entry;
+  }
+
+  /** As `publishRun`, to one member on this worker of the only group. */
+  #shareRun(
+    publish: BorrowedPublish,
+    run: PublishRun,
+    shares: ReadonlyMap<string, ShareGroup>,
+  ): boolean {
+    if (shares.size !== 1) return false;
+    const { loads } = this.#context;
+    const strategy = this.#context.shareStrategy();
+    for (const group of shares.values()) {
+      const member = group.runMember(strategy, loads, publish.publisherId, publish.receivedAtMs);
+      const subscription = member?.subscription ?? null;
+      if (subscription === null || !run.extend(group.runLeft)) return false;
+      group.takeRun(run.count);
+      this.#begin();
+      deliverRunTo(publish, run, subscription);
+      this.#end();
+    }
+    return true;
   }
 
   /** Returns who wanted it. */
@@ -238,6 +290,7 @@ export class DistPublisher implements Publisher {
       context.shareStrategy(),
       context.loads,
       publish.publisherId,
+      publish.receivedAtMs,
       context.random(),
     );
     if (member === null) return NOBODY;

@@ -60,6 +60,11 @@ const LEAST_INFLIGHT_SAMPLE = 8;
  * slow for long does not get everything afterwards.
  */
 const TURNS_OWED_MAX = 32;
+/**
+ * QoS 0 messages of one publisher, received at the same time, that go to one member in a row and so
+ * leave in one write: 16 of the usual size fill one segment of Ethernet.
+ */
+const RUN_MAX = 16;
 /** Publishers whose member an ordered group remembers: 1024 of about 100 bytes. */
 const STICKY_MEMORY = 1024;
 
@@ -76,6 +81,14 @@ export class ShareGroup {
   #cursor = 0;
   /** Most turns of any member: where newcomers start. */
   #turns = 0;
+  /** The run under way: who gets it, and what it is part of. Null: none. */
+  #runPlace: Place | null = null;
+  #runPublisher = "";
+  #runMs = 0;
+  /** Messages that it may still have. */
+  #runLeft = 0;
+  /** The member's load when it was chosen. */
+  #runLoad = 0;
 
   constructor(name: string, isOrdered: boolean, filter: string) {
     this.name = name;
@@ -96,7 +109,7 @@ export class ShareGroup {
    * a connection. O(1).
    */
   add(member: ShareMember, isOnline: boolean): void {
-    this.#sticky.clear();
+    this.#membersChange();
     const key = keyOf(member.clientId, member.thread, member.isInbox);
     const list = isOnline ? this.#online : this.#offline;
     const known = this.#places.get(key);
@@ -126,37 +139,107 @@ export class ShareGroup {
     const key = keyOf(clientId, thread, isInbox);
     const place = this.#places.get(key);
     if (place === undefined) return false;
-    this.#sticky.clear();
+    this.#membersChange();
     takeOut(place);
     this.#places.delete(key);
     return true;
   }
 
+  #membersChange(): void {
+    this.#sticky.clear();
+    this.#runPlace = null;
+  }
+
   /**
-   * Chooses the member for one message of `publisherId`; null when there is none. Online members
-   * first; a stored session only when nobody else is there. `random` is in [0, 1). O(1), or
-   * O(members) for the first message of a publisher in an ordered group.
+   * Chooses the member for one message of `publisherId`, received at `receivedAtMs`; null when
+   * there is none. Online members first; a stored session only when nobody else is there. `random`
+   * is in [0, 1). O(1), or O(members) for the first message of a publisher in an ordered group.
    */
   pick(
     strategy: ShareStrategy,
     loads: Int32Array,
     publisherId: string,
+    receivedAtMs: number,
     random: number,
   ): ShareMember | null {
     const list = this.#online.length > 0 ? this.#online : this.#offline;
     if (list.length === 0) return null;
     if (this.isOrdered) return this.#pickSticky(list, publisherId);
     if (strategy === "random") return list[Math.floor(random * list.length)]!.member;
+    if (strategy === "least_inflight") {
+      const place = this.#placeOfRun(list, loads, publisherId, receivedAtMs);
+      this.#give(place, 1);
+      return place.member;
+    }
     const start = this.#cursor % list.length;
     this.#cursor = start + 1;
-    return strategy === "round_robin" ? list[start]!.member : this.#pickIdlest(list, start, loads);
+    return list[start]!.member;
+  }
+
+  /**
+   * Who takes the next `runLeft` messages of `publisherId` in a row, all of QoS 0 and received at
+   * `receivedAtMs`; `takeRun` then counts those that it got. Null: they are picked one by one.
+   */
+  runMember(
+    strategy: ShareStrategy,
+    loads: Int32Array,
+    publisherId: string,
+    receivedAtMs: number,
+  ): ShareMember | null {
+    const list = this.#online;
+    if (list.length === 0 || this.isOrdered || strategy !== "least_inflight") return null;
+    return this.#placeOfRun(list, loads, publisherId, receivedAtMs).member;
+  }
+
+  /** Messages that the member of the run under way may still have. */
+  get runLeft(): number {
+    return this.#runLeft;
+  }
+
+  /** The member that `runMember` named has got `count` messages, and is done with them. */
+  takeRun(count: number): void {
+    // Null: members changed when it got them.
+    if (this.#runPlace !== null) this.#give(this.#runPlace, count);
+  }
+
+  /** The member of the run under way, or of a new one. */
+  #placeOfRun(
+    list: readonly Place[],
+    loads: Int32Array,
+    publisherId: string,
+    receivedAtMs: number,
+  ): Place {
+    const known = this.#runPlace;
+    if (known !== null && this.#continuesRun(known, loads, publisherId, receivedAtMs)) return known;
+    const start = this.#cursor % list.length;
+    this.#cursor = start + 1;
+    const place = this.#idlest(list, start, loads);
+    this.#runPlace = place;
+    this.#runPublisher = publisherId;
+    this.#runMs = receivedAtMs;
+    this.#runLeft = RUN_MAX;
+    return place;
+  }
+
+  /**
+   * True while the member of the run has finished everything it got: at QoS 0 on this worker. What
+   * stays in flight raises its load, and then the next message is the idlest member's again.
+   */
+  #continuesRun(
+    place: Place,
+    loads: Int32Array,
+    publisherId: string,
+    receivedAtMs: number,
+  ): boolean {
+    if (this.#runLeft === 0) return false;
+    if (receivedAtMs !== this.#runMs || publisherId !== this.#runPublisher) return false;
+    return Atomics.load(loads, place.member.loadWord) <= this.#runLoad;
   }
 
   /** The least loaded of the next few members; among equals the one with the fewest turns. */
-  #pickIdlest(list: readonly Place[], start: number, loads: Int32Array): ShareMember {
+  #idlest(list: readonly Place[], start: number, loads: Int32Array): Place {
     const count = list.length;
     const steps = Math.min(LEAST_INFLIGHT_SAMPLE, count);
-    const owedFrom = this.#turns - TURNS_OWED_MAX;
     let best = list[start]!;
     let bestLoad = Number.POSITIVE_INFINITY;
     let index = start;
@@ -169,9 +252,15 @@ export class ShareGroup {
       }
       index = index + 1 === count ? 0 : index + 1;
     }
-    best.turns = Math.max(best.turns, owedFrom) + 1;
-    this.#turns = Math.max(this.#turns, best.turns);
-    return best.member;
+    this.#runLoad = bestLoad;
+    return best;
+  }
+
+  /** Counts `count` messages of the run for its member. */
+  #give(place: Place, count: number): void {
+    this.#runLeft -= count;
+    place.turns = Math.max(place.turns, this.#turns - TURNS_OWED_MAX) + count;
+    this.#turns = Math.max(this.#turns, place.turns);
   }
 
   #pickSticky(list: readonly Place[], publisherId: string): ShareMember {

@@ -5,6 +5,7 @@
 
 import type { BorrowedPublish } from "./borrowed-publish.ts";
 import type { DeliveryOptions } from "./dist-api.ts";
+import type { PublishRun } from "./publish-run.ts";
 
 /** What a delivery needs to know of the session. One implementation: workers/session/session.ts. */
 export interface LocalReceiver {
@@ -30,6 +31,11 @@ export interface LocalReceiver {
     identifiers: readonly number[] | null,
     share: Subscription | null,
   ): void;
+  /**
+   * Sends several QoS 0 messages in one piece, as they arrived. False: nothing has been sent, they
+   * have to be delivered one by one.
+   */
+  deliverRun(run: PublishRun): boolean;
 }
 
 /** `memberSlot` of a subscription that is no member of a shared group, or not any more. */

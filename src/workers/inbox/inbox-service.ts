@@ -7,6 +7,7 @@
  */
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
+import type { StoredRoute } from "../../shared/dist/dist-log-command.ts";
 import type { Delivery } from "../../shared/inbox/delivery.ts";
 import type { Inbox } from "../../shared/inbox/inbox.ts";
 import type {
@@ -25,10 +26,10 @@ import {
 } from "../../shared/inbox/inbox-reply.ts";
 import { InboxStateMachine } from "../../shared/inbox/inbox-state-machine.ts";
 import type { InboxStore } from "../../shared/inbox/inbox-store.ts";
-import type {
-  AttachReply,
+import {
+  type AttachReply,
   InboxSubscribeStatus,
-  SubscriptionOptions,
+  type SubscriptionOptions,
 } from "../../shared/inbox/inbox-types.ts";
 import type { QueueBudget } from "../../shared/inbox/queue-budget.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
@@ -66,6 +67,8 @@ export class InboxService implements InboxOutput {
   readonly #lastPushed: (Message | null)[];
   /** Threads that pushes have stopped for. */
   readonly #stopped = new Set<number>();
+  /** Routes whose removal failed: asked for again once per tick. */
+  #unremoved: RouteChange[] = [];
 
   constructor(options: InboxServiceOptions) {
     const { endpoint, counters, host, windowBytes, budget } = options;
@@ -89,11 +92,14 @@ export class InboxService implements InboxOutput {
   }
 
   get nextDeadlineMs(): number {
-    return this.store.nextDeadlineMs;
+    return this.#unremoved.length > 0 ? 0 : this.store.nextDeadlineMs;
   }
 
   handleTimeout(nowMs: number): void {
     this.store.handleTimeout(nowMs);
+    const unremoved = this.#unremoved;
+    this.#unremoved = [];
+    for (const change of unremoved) this.removeRoute(change);
   }
 
   /** End of a duty cycle. */
@@ -130,19 +136,18 @@ export class InboxService implements InboxOutput {
   }
 
   addRoute(change: RouteChange, options: SubscriptionOptions, status: InboxSubscribeStatus): void {
-    const { tenantId, clientId } = change.inbox;
-    const share = splitShareFilter(change.filter);
-    const filter = share === null ? change.filter : share.filter;
-    this.#host.routes.addInboxRoute(tenantId, filter, share, clientId, options, () => {
-      writeSubscribed(this.#replies.writer(change.thread), change.request, status);
+    this.#host.routes.addInboxRoute(routeOf(change), options, (isDone) => {
+      const outcome = isDone ? status : InboxSubscribeStatus.UNAVAILABLE;
+      writeSubscribed(this.#replies.writer(change.thread), change.request, outcome);
     });
   }
 
   removeRoute(change: RouteChange): void {
-    const { tenantId, clientId } = change.inbox;
-    const share = splitShareFilter(change.filter);
-    const filter = share === null ? change.filter : share.filter;
-    this.#host.routes.removeInboxRoute(tenantId, filter, share, clientId, () => {
+    this.#host.routes.removeInboxRoute(routeOf(change), (isDone) => {
+      if (!isDone) {
+        this.#unremoved.push(change);
+        return;
+      }
       this.store.routeRemoved(change.inbox);
       if (change.request === 0) return;
       writeUnsubscribed(this.#replies.writer(change.thread), change.request, true);
@@ -192,4 +197,17 @@ export class InboxService implements InboxOutput {
   redispatch(message: Message, shareFilter: string): void {
     this.#host.redispatch(message, shareFilter);
   }
+}
+
+function routeOf({ inbox, filter }: RouteChange): StoredRoute {
+  const { tenantId, clientId, incarnation } = inbox;
+  const share = splitShareFilter(filter);
+  return {
+    tenantId,
+    filter: share === null ? filter : share.filter,
+    group: share === null ? "" : share.group,
+    isOrdered: share?.ordered ?? false,
+    clientId,
+    incarnation,
+  };
 }

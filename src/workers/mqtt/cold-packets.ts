@@ -16,6 +16,10 @@ import { connackReturnCode, ReasonCode } from "../../shared/mqtt/reason-code.ts"
 // Its cache of all 65,536 two-byte numbers would cost every worker megabytes to save nanoseconds.
 writeToStream.cacheNumbers = false;
 
+/** Of MQTT 3.x: type and flags, and the rest in bytes (MQTT 3.1.1 §3.2). */
+const CONNACK_HEADER = 0x20;
+const CONNACK_LENGTH = 2;
+
 /** What may be left out: first the user properties, then the reason string. */
 interface Reasoned {
   readonly reasonString?: string | null;
@@ -257,7 +261,8 @@ function encodeV3(packet: ColdServerPacket, protocolVersion: number): Uint8Array
       // MQTT 3.1 has no Session Present: the byte is reserved there.
       const sessionPresent =
         packet.sessionPresent && returnCode === 0 && protocolVersion >= ProtocolVersion.V311;
-      return generate({ cmd: "connack", returnCode, sessionPresent }, options);
+      // By hand: every client waits for it, and it never has more than these four bytes.
+      return Uint8Array.of(CONNACK_HEADER, CONNACK_LENGTH, sessionPresent ? 1 : 0, returnCode);
     }
     case "suback": {
       const granted = packet.reasonCodes.map((code) => subackReturnCode(code, protocolVersion));

@@ -77,6 +77,8 @@ export class StreamTransport implements Transport {
   /** -1: write through the stream. */
   readonly #fd: number;
   #state = OPEN;
+  /** By the handler; noted for `start`, which settles how the socket is read. */
+  #isPaused = false;
   /** The chunk that the stream works on; non-null = blocked. */
   #unsent: Buffer | null = null;
   #unsentSize = 0;
@@ -116,6 +118,7 @@ export class StreamTransport implements Transport {
     // Before the handler sees early bytes: it may pause, which stops only the way of reading that
     // is in use.
     const isShared = canShare && readIntoSharedBuffer(socket, handleSharedRead);
+    if (this.#isPaused) socket.pause();
     if (early !== null && early.length > 0) this.handleRead(early, early.length);
     if (!isShared) socket.on("data", handleData);
   }
@@ -155,10 +158,12 @@ export class StreamTransport implements Transport {
   }
 
   pauseReading(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resumeReading(): void {
+    this.#isPaused = false;
     this.#socket.resume();
   }
 

@@ -6,19 +6,20 @@
  */
 
 import type { Message } from "../../shared/mqtt/message.ts";
-import { RetainStatus } from "../../shared/retain/retain-types.ts";
+import { RetainForm, RetainStatus } from "../../shared/retain/retain-types.ts";
+import type { RetainedBatch } from "../../shared/retain/retained-batch.ts";
 
 // The codes travel in records, so shared code defines them; callers find them here.
-export { RetainStatus };
+export { RetainForm, RetainStatus };
 
 /** A running wildcard or exact match; pulled batch by batch so that memory stays bounded. */
 export interface RetainScan {
   /**
-   * Asks for the next batch (at most `maxMessages`, about 64 KiB). `done(messages, isEnd)`;
-   * messages are not expired, keep their original expiry and receivedAtMs, and come in no
-   * particular order. One call at a time.
+   * Asks for the next batch (at most `maxMessages`, about 56 KiB). `done(batch, isEnd)`; the batch
+   * is borrowed until `done` returns. Its messages are not expired, keep their original expiry and
+   * receivedAtMs, and come in no particular order. One call at a time.
    */
-  next(maxMessages: number, done: (messages: readonly Message[], isEnd: boolean) => void): void;
+  next(maxMessages: number, done: (batch: RetainedBatch, isEnd: boolean) => void): void;
   /** Forgets the scan; no further callback. */
   cancel(): void;
 }
@@ -31,7 +32,7 @@ export interface RetainClient {
   store(message: Message, done: ((status: RetainStatus) => void) | null): void;
   /**
    * `filter` without share prefix. `limit` 0 = all. Leading wildcards do not match `$` topics
-   * [MQTT-4.7.2-1].
+   * [MQTT-4.7.2-1]. `form`: what its batches hold; MESSAGES when left out.
    */
-  scan(tenantId: string, filter: string, limit: number): RetainScan;
+  scan(tenantId: string, filter: string, limit: number, form?: RetainForm): RetainScan;
 }

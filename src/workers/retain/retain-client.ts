@@ -7,6 +7,7 @@
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
+import { messageInRecord } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import { RefusalReason } from "../../shared/range/refusal-reason.ts";
@@ -28,13 +29,21 @@ import {
 } from "../../shared/retain/retain-log-command.ts";
 import type { RetainLimits } from "../../shared/retain/retain-types.ts";
 import { allowanceOf, type RetainUsage, type Usage } from "../../shared/retain/retain-usage.ts";
+import type { RetainedBatch } from "../../shared/retain/retained-batch.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
+import { PendingRequests } from "../pending-requests.ts";
 import type { CommandOwner, RangeClient } from "../ranges/range-client-api.ts";
 import { nextRequest } from "../request-number.ts";
-import { type RetainClient, type RetainScan, RetainStatus } from "./retain-api.ts";
+import { type RetainClient, RetainForm, type RetainScan, RetainStatus } from "./retain-api.ts";
 import { RingRetainScan, type ScanRequester } from "./ring-retain-scan.ts";
 
 const encoder = new TextEncoder();
+
+interface Storing {
+  /** Worker of the range when it was asked. */
+  readonly owner: number;
+  readonly done: (status: RetainStatus) => void;
+}
 
 export interface RetainClientOptions {
   readonly endpoint: RingEndpoint;
@@ -50,9 +59,8 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
   readonly #options: RetainClientOptions;
   readonly #reader = new RecordReader();
   readonly #writer = new RecordWriter();
-  /** Stores under way, by request number. */
-  readonly #storing = new Map<number, (status: RetainStatus) => void>();
-  #lastRequest = 0;
+  /** Stores under way. */
+  readonly #storing = new PendingRequests<Storing>();
   readonly #scans = new Map<number, RingRetainScan>();
   #lastScanId = 0;
 
@@ -83,47 +91,52 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
       done?.(RetainStatus.QUOTA);
     } else {
       const allowance = this.#allowance(message.tenantId, range.id);
-      const request = done === null ? 0 : this.#await(done);
+      const owner = ranges.threadOf(range);
+      const request = done === null ? 0 : this.#storing.add({ owner, done });
       writeRetainStore(ranges.writer(ServiceId.RETAIN, key), request, allowance, message);
     }
   }
 
-  scan(tenantId: string, filter: string, limit: number): RetainScan {
+  scan(
+    tenantId: string,
+    filter: string,
+    limit: number,
+    form: RetainForm = RetainForm.MESSAGES,
+  ): RetainScan {
     this.#lastScanId = nextRequest(this.#lastScanId, this.#scans);
     const isOneTopic = !filter.includes("+") && !filter.includes("#");
     const threads = isOneTopic ? this.#threadOf(tenantId, filter) : this.#threads();
-    const scan = new RingRetainScan(
-      { scanId: this.#lastScanId, tenantId, filter, limit, threads },
-      this,
-    );
-    this.#scans.set(this.#lastScanId, scan);
+    const plan = { scanId: this.#lastScanId, tenantId, filter, limit, form, threads };
+    const scan = new RingRetainScan(plan, this);
+    this.#scans.set(plan.scanId, scan);
     return scan;
   }
 
   /** `thread` died, and its rings are replaced. */
   peerLost(thread: number): void {
+    // Stored or not, an answer may have been lost with it.
+    for (const { done } of this.#storing.takeOwner(thread)) done(RetainStatus.UNAVAILABLE);
     for (const scan of [...this.#scans.values()]) scan.peerLost(thread);
   }
 
   handleStored(request: number, status: RetainStatus): void {
-    const done = this.#storing.get(request);
-    this.#storing.delete(request);
-    done?.(status);
+    // Unknown: given up as lost, and applied all the same.
+    this.#storing.take(request)?.done(status);
   }
 
-  handleBatch(scanId: number, messages: readonly Message[], isEnd: boolean): void {
+  handleBatch(scanId: number, batch: RetainedBatch, isEnd: boolean): void {
     // Unknown: cancelled while the batch was under way.
-    this.#scans.get(scanId)?.handleBatch(messages, isEnd);
+    this.#scans.get(scanId)?.handleBatch(batch, isEnd);
   }
 
   open(scan: RingRetainScan, thread: number, maxMessages: number): void {
-    const { scanId, tenantId, filter } = scan.plan;
-    writeScanOpen(this.#writer, { scanId, maxMessages, tenantId, filter });
+    const { scanId, tenantId, filter, form } = scan.plan;
+    writeScanOpen(this.#writer, { scanId, maxMessages, form, tenantId, filter });
     this.#send(thread);
   }
 
   more(scan: RingRetainScan, thread: number, maxMessages: number): void {
-    writeScanNext(this.#writer, scan.plan.scanId, maxMessages);
+    writeScanNext(this.#writer, scan.plan.scanId, maxMessages, scan.plan.form);
     this.#send(thread);
   }
 
@@ -140,7 +153,8 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     return {
       reroute: (commands) => {
         readRetainLog(commands, {
-          storeMessage: (request, allowance, message) => {
+          storeMessage: (request, allowance, record) => {
+            const message = messageInRecord(record);
             const writer = writerFor(message.tenantId, message.topic);
             writeRetainStore(writer, request, allowance, message);
           },
@@ -159,12 +173,6 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
         });
       },
     };
-  }
-
-  #await(done: (status: RetainStatus) => void): number {
-    this.#lastRequest = nextRequest(this.#lastRequest, this.#storing);
-    this.#storing.set(this.#lastRequest, done);
-    return this.#lastRequest;
   }
 
   #storeOwn(message: Message): void {

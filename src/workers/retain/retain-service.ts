@@ -7,8 +7,7 @@
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
-import type { Message } from "../../shared/mqtt/message.ts";
-import { messageContentBytes, writeMessage } from "../../shared/mqtt/message-codec.ts";
+import { messageContentBytes, messageInRecord } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { KeyValueReader } from "../../shared/range/key-value.ts";
 import {
@@ -30,8 +29,13 @@ import { RetainCursors } from "../../shared/retain/retain-cursors.ts";
 import { retainRangeKey } from "../../shared/retain/retain-key.ts";
 import { writeRetainExpire } from "../../shared/retain/retain-log-command.ts";
 import { type RetainOutput, RetainRange } from "../../shared/retain/retain-range.ts";
-import type { RetainLimits, RetainStatus } from "../../shared/retain/retain-types.ts";
+import {
+  RetainForm,
+  type RetainLimits,
+  type RetainStatus,
+} from "../../shared/retain/retain-types.ts";
 import { isCapped, type RetainUsage, type Usage } from "../../shared/retain/retain-usage.ts";
+import { writeRetainedPacket } from "../../shared/retain/retained-packet.ts";
 import {
   type ExpiringTopic,
   expiresAtMs,
@@ -197,30 +201,39 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   /**
    * A statistic of the broker itself: kept in memory only, and no part of what the tenant retains.
    */
-  storeOwn(message: Message): void {
+  storeOwn(record: Uint8Array): void {
+    const message = messageInRecord(record);
     const { tenantId, topic } = message;
     const previous = this.#topics.read(tenantId, topic);
-    if (previous !== null) this.#topics.remove(tenantId, topic, messageContentBytes(previous));
-    if (message.payload.length > 0) this.#topics.put(message, 0);
+    const previousBytes = previous === null ? 0 : messageContentBytes(previous);
+    if (message.payload.length > 0) this.#topics.put(record, 0, previousBytes);
+    else this.#topics.remove(tenantId, topic, previousBytes);
   }
 
   scanOpen(scan: ScanRequest): void {
     this.#cursors.open(this.#source, scan.scanId, scan.tenantId, encoder.encode(scan.filter));
-    this.scanNext(scan.scanId, scan.maxMessages);
+    this.scanNext(scan.scanId, scan.maxMessages, scan.form);
   }
 
-  scanNext(scanId: number, maxMessages: number): void {
+  scanNext(scanId: number, maxMessages: number, form: RetainForm): void {
     const thread = this.#source;
     const answer = this.#replies.writer(thread);
-    const place = beginBatch(answer, scanId);
+    const nowMs = this.#options.host.nowMs();
+    const place = beginBatch(answer, scanId, form);
     let count = 0;
-    const take = (message: Message) => {
-      writeMessage(answer, message);
+    let payloadBytes = 0;
+    const takeMessage = ({ record }: RetainedEntry) => {
+      answer.raw(record);
       count += 1;
     };
-    const nowMs = this.#options.host.nowMs();
+    const takePacket = ({ message }: RetainedEntry) => {
+      writeRetainedPacket(answer, message!, form === RetainForm.PACKETS_V5, nowMs);
+      count += 1;
+      payloadBytes += message!.payload.length;
+    };
+    const take = form === RetainForm.MESSAGES ? takeMessage : takePacket;
     const isEnd = this.#cursors.next({ thread, scanId }, maxMessages, nowMs, take);
-    finishBatch(answer, place, count, isEnd);
+    finishBatch(answer, place, form, { count, payloadBytes, isEnd });
     if (this.#replies.isFull(thread)) this.#replies.flushTarget(thread);
   }
 
@@ -260,7 +273,7 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     }
   }
 
-  #readCold(tenantId: string, topic: Uint8Array): Message | null {
+  #readCold(tenantId: string, topic: Uint8Array): Uint8Array | null {
     for (const machine of this.#machines) {
       if (machine.holds(tenantId, topic)) return machine.readCold(tenantId, topic);
     }

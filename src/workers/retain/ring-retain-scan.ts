@@ -9,10 +9,10 @@
  */
 
 import { assert } from "../../shared/base/assert.ts";
-import type { Message } from "../../shared/mqtt/message.ts";
-import type { RetainScan } from "./retain-api.ts";
+import { RetainedBatch } from "../../shared/retain/retained-batch.ts";
+import type { RetainForm, RetainScan } from "./retain-api.ts";
 
-type BatchHandler = (messages: readonly Message[], isEnd: boolean) => void;
+type BatchHandler = (batch: RetainedBatch, isEnd: boolean) => void;
 
 /** How a scan reaches the workers; implemented by the client. */
 export interface ScanRequester {
@@ -30,11 +30,13 @@ export interface ScanPlan {
   readonly filter: string;
   /** Messages to hand out at most; 0 = all. */
   readonly limit: number;
+  readonly form: RetainForm;
   /** Whom to ask, in this order. */
   readonly threads: readonly number[];
 }
 
-const NO_MESSAGES: readonly Message[] = Object.freeze([]);
+/** Never filled. */
+const NO_MESSAGES = new RetainedBatch();
 
 export class RingRetainScan implements RetainScan {
   readonly plan: ScanPlan;
@@ -70,14 +72,14 @@ export class RingRetainScan implements RetainScan {
     this.#end();
   }
 
-  handleBatch(messages: readonly Message[], isEndThere: boolean): void {
+  handleBatch(batch: RetainedBatch, isEndThere: boolean): void {
     if (this.#isOver) return;
-    this.#left -= messages.length;
+    this.#left -= batch.size;
     if (isEndThere) this.#leaveThread();
     if (this.#left === 0) this.#end();
     // Nothing found yet: the walk there is limited per call, or that partition has nothing.
-    if (messages.length === 0 && !this.#isOver) this.#ask();
-    else this.#answer(messages);
+    if (batch.size === 0 && !this.#isOver) this.#ask();
+    else this.#answer(batch);
   }
 
   /** A worker died. */
@@ -114,9 +116,9 @@ export class RingRetainScan implements RetainScan {
     this.#requester.forget(this, this.#thread, this.#isOpenThere);
   }
 
-  #answer(messages: readonly Message[]): void {
+  #answer(batch: RetainedBatch): void {
     const done = this.#done;
     this.#done = null;
-    done?.(messages, this.#isOver);
+    done?.(batch, this.#isOver);
   }
 }

@@ -25,16 +25,16 @@ import { sendPingresp } from "./send.ts";
 import type { Session } from "./session.ts";
 import { EndReason, Phase } from "./session-state.ts";
 
-export function dispatch(session: Session, view: PacketView): void {
-  if (session.phase === Phase.ACTIVE) dispatchActive(session, view);
-  else dispatchOpening(session, view);
+/** Returns how many bytes behind the packet have been handled with it; mostly 0. */
+export function dispatch(session: Session, view: PacketView): number {
+  if (session.phase !== Phase.ACTIVE) dispatchOpening(session, view);
+  else if (view.type === PacketType.PUBLISH) return handlePublish(session, view);
+  else dispatchActive(session, view);
+  return 0;
 }
 
 function dispatchActive(session: Session, view: PacketView): void {
   switch (view.type) {
-    case PacketType.PUBLISH:
-      handlePublish(session, view);
-      break;
     case PacketType.PUBACK:
       handlePuback(session, view.packetId, view.reasonCode);
       break;

@@ -1,7 +1,7 @@
 /**
  * CONNECT: from a decoded packet to an open session, in this order:
  *
- *     own rules → authenticate (AUTH round trips) → tenant rules → authorize connect and will
+ *     own rules → a turn in the queue → authenticate (AUTH round trips) → tenant rules → authorize connect and will
  *       → claim the client identifier → attach or discard the stored session → CONNACK
  *
  * Every step may wait for another thread; input is paused meanwhile, so nothing is processed before
@@ -31,11 +31,15 @@ export function handleConnect(session: Session, packet: ConnectPacket): void {
   }
   const request = authRequest(session, packet);
   session.pause(PauseReason.ANSWER);
-  if (packet.authenticationMethod !== null) {
-    beginExtendedAuth(session, request, packet);
-    return;
-  }
-  void authenticate(session, request, packet);
+  session.context.connects.admit(() => begin(session, request, packet));
+}
+
+function begin(session: Session, request: AuthRequest, packet: ConnectPacket): void {
+  session.context.turns.leave(session);
+  // It may have ended while it waited for its turn.
+  if (session.phase !== Phase.OPENING) return;
+  if (packet.authenticationMethod === null) void authenticate(session, request, packet);
+  else beginExtendedAuth(session, request, packet);
 }
 
 async function authenticate(

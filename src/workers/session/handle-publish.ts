@@ -16,6 +16,7 @@ import { publishFlags } from "../auth/authorization-cache.ts";
 import { PublishOutcome } from "../dist/dist-api.ts";
 import { PUBLISH_PENDING } from "../dist/publisher.ts";
 import { InboxOp } from "../inbox/inbox-api.ts";
+import { distributeRun } from "./handle-publish-run.ts";
 import { type InboundAck, InboundAcks } from "./inbound-acks.ts";
 import { breaksPayloadFormat, checkPublish, isReservedTopicName } from "./publish-rules.ts";
 import { chargePublish } from "./rate-limits.ts";
@@ -26,9 +27,10 @@ import { PauseReason, Phase } from "./session-state.ts";
 import type { Tenant } from "./tenant.ts";
 import { isTraced, traceReceived } from "./trace.ts";
 
-export function handlePublish(session: Session, view: PacketView): void {
+/** Returns how many bytes behind the packet have been handled with it; mostly 0. */
+export function handlePublish(session: Session, view: PacketView): number {
   const { context, tenant } = session;
-  if (tenant === null) return;
+  if (tenant === null) return 0;
   countReceived(context.counters, tenant, view);
   chargePublish(session, tenant.settings, view.packetSize);
   let aliasTopic: Uint8Array | null = null;
@@ -36,7 +38,7 @@ export function handlePublish(session: Session, view: PacketView): void {
     aliasTopic = resolveAlias(session, view);
     if (aliasTopic === null && view.topicLength === 0) {
       session.close(ReasonCode.PROTOCOL_ERROR, "topic alias without a topic");
-      return;
+      return 0;
     }
   }
   const topicBytes = aliasTopic ?? view.bytes;
@@ -45,12 +47,12 @@ export function handlePublish(session: Session, view: PacketView): void {
   const fault = checkPublish(view, topicBytes, topicOffset, topicLength, tenant.settings);
   if (fault !== 0) {
     session.close(fault, "PUBLISH beyond what the server allows");
-    return;
+    return 0;
   }
-  if (view.qos > 0 && !admitQuota(session, view)) return;
+  if (view.qos > 0 && !admitQuota(session, view)) return 0;
   if (view.qos === 2 && session.inboundIds?.has(view.packetId) === true) {
     repeatPubrec(session, view.packetId);
-    return;
+    return 0;
   }
   const isReserved = isReservedTopicName(topicBytes, topicOffset, topicLength);
   const flags = publishFlags(view.qos, view.retain);
@@ -60,16 +62,21 @@ export function handlePublish(session: Session, view: PacketView): void {
   if (verdict === false) {
     logPublishDenied(session, topicBytes.subarray(topicOffset, topicOffset + topicLength));
     denyPublish(session, view.qos, view.packetId);
-    return;
+    return 0;
   }
   if (breaksPayloadFormat(view, tenant.settings)) {
     refusePayload(session, view);
-    return;
+    return 0;
   }
   const { publish } = context;
   publish.loadView(view, session.isV5, aliasTopic, tenant.id, session.clientId, context.nowMs());
-  if (verdict === true) distribute(session, view.qos, view.packetId);
-  else void publishWhenAllowed(session, verdict, publish.own(), view.packetId);
+  if (verdict !== true) {
+    void publishWhenAllowed(session, verdict, publish.own(), view.packetId);
+    return 0;
+  }
+  const more = view.qos === 0 ? distributeRun(session, tenant, view) : 0;
+  if (more === 0) distribute(session, view.qos, view.packetId);
+  return more;
 }
 
 /**

@@ -64,10 +64,9 @@ export function handlePackets(
       failInput(session, view, -size, view.faultText);
       return size;
     }
-    at += size;
     counters[Counter.PACKETS_RECEIVED]! += 1;
     if (session.tenant !== null) session.tenant.counters.messagesReceived += 1;
-    dispatch(session, view);
+    at += size + dispatch(session, view);
     if (view.type === PacketType.PUBLISH && context.isCongested()) {
       session.pause(PauseReason.CONGESTION);
       context.noteCongested(session);

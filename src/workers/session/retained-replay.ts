@@ -4,13 +4,15 @@
  * one batch of memory. Thread: worker. Scope: one per SUBSCRIBE that wants retained messages.
  */
 
-import type { Message } from "../../shared/mqtt/message.ts";
+import type { MessageRecord } from "../../shared/mqtt/message-codec.ts";
+import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
 import type { DeliveryOptions } from "../dist/dist-api.ts";
 import { InsertStatus } from "../inbox/inbox-api.ts";
-import type { RetainScan } from "../retain/retain-api.ts";
-import { deliver, hasRoom, pumpQueue } from "./deliver.ts";
+import { RetainForm, type RetainScan } from "../retain/retain-api.ts";
+import { deliver, deliverPackets, hasRoom, pumpQueue } from "./deliver.ts";
 import type { Session } from "./session.ts";
 import { Phase } from "./session-state.ts";
+import { isTraced } from "./trace.ts";
 
 export interface RetainedRequest {
   /** Position of the filter in its SUBSCRIBE. */
@@ -21,12 +23,15 @@ export interface RetainedRequest {
 }
 
 /**
- * 64 messages of the usual hundred bytes fill one segment burst; a batch is bounded by bytes too,
- * and by the session's queue, which is to hold all of it.
+ * 512 messages of the usual hundred bytes are the 56 KiB that bound a batch anyway, and a quarter
+ * of a millisecond before others get their turn. Bounded by the session's queue as well, which is
+ * to hold all of it.
  */
-const BATCH = 64;
+const BATCH = 512;
+/** Those of a stored session become messages in memory, and its inbox stores them one by one. */
+const STORED_BATCH = 64;
 /** A stored session takes the next batch while at most this many are not acknowledged. */
-const STORED_AHEAD = BATCH * 2;
+const STORED_AHEAD = STORED_BATCH * 2;
 
 export function replayRetained(session: Session, requests: readonly RetainedRequest[]): void {
   new RetainedReplay(session, requests).start();
@@ -55,17 +60,20 @@ class RetainedReplay {
     if (request === undefined) return;
     const { context, tenantId, tenant } = this.#session;
     const limit = tenant?.settings.RetainMessageMatchLimit ?? 0;
-    this.#scan = context.retain.scan(tenantId, request.filter, limit);
+    const form = formFor(this.#session, request.options);
+    this.#scan = context.retain.scan(tenantId, request.filter, limit, form);
     this.#next(request);
   }
 
   #next(request: RetainedRequest): void {
-    this.#scan?.next(Math.min(BATCH, this.#queueLimit), (messages, isEnd) => {
+    this.#scan?.next(Math.min(this.#batchMax, this.#queueLimit), (batch, isEnd) => {
       if (this.#session.phase !== Phase.ACTIVE) {
         this.#scan?.cancel();
         return;
       }
-      for (const message of messages) this.#send(message, request.options);
+      if (batch.packets === null) {
+        while (batch.advance()) this.#send(batch.record, request.options);
+      } else deliverPackets(this.#session, batch.packets, batch.size, batch.payloadBytes);
       if (isEnd) {
         this.#position += 1;
         this.start();
@@ -75,6 +83,10 @@ class RetainedReplay {
     });
   }
 
+  get #batchMax(): number {
+    return this.#session.isPersistent ? STORED_BATCH : BATCH;
+  }
+
   get #queueLimit(): number {
     return this.#session.tenant?.settings.SessionInboxSize ?? BATCH;
   }
@@ -82,7 +94,7 @@ class RetainedReplay {
   #whenRoom(go: () => void): void {
     const session = this.#session;
     const ahead = this.#stored - (session.acknowledgedCount - this.#acknowledgedAtStart);
-    const mostAhead = Math.max(0, Math.min(STORED_AHEAD, this.#queueLimit - BATCH));
+    const mostAhead = Math.max(0, Math.min(STORED_AHEAD, this.#queueLimit - STORED_BATCH));
     if (hasRoom(session) && ahead <= mostAhead) {
       go();
       return;
@@ -96,14 +108,14 @@ class RetainedReplay {
   }
 
   /** RETAIN is 1: the message is sent because of the subscription, not because it was published. */
-  #send(message: Message, options: DeliveryOptions): void {
+  #send(record: MessageRecord, options: DeliveryOptions): void {
     const session = this.#session;
     const { context } = session;
-    const qos = Math.min(message.qos, options.qos);
+    const qos = Math.min(record.qos, options.qos);
     const identifiers =
       options.subscriptionIdentifier === 0 ? [] : [options.subscriptionIdentifier];
     if (!session.isPersistent || qos === 0) {
-      context.publish.loadMessage(message, context.nowMs());
+      loadRecord(context.publish, record, context.nowMs());
       deliver(
         session,
         context.publish,
@@ -123,11 +135,37 @@ class RetainedReplay {
       subscriptionIdentifiers: identifiers,
       shareFilter: null,
     };
-    context.inbox.insert(owner, message, [receiver], (statuses) => {
+    context.inbox.insert(owner, record.own(), [receiver], (statuses) => {
       if (statuses[0] === InsertStatus.STORED) return;
       // Refused, and counted there: nobody will acknowledge it, so nobody may wait for that.
       this.#stored -= 1;
       if (session.phase === Phase.ACTIVE) pumpQueue(session);
     });
   }
+}
+
+/** Packets where they are the same for every client, and nobody wants to see them one by one. */
+function formFor(session: Session, options: DeliveryOptions): RetainForm {
+  const isAlike = session.outboundAliases === null && options.subscriptionIdentifier === 0;
+  const fitsAll = session.maximumPacketSize === 0;
+  if (options.qos > 0 || !isAlike || !fitsAll || isTraced(session)) return RetainForm.MESSAGES;
+  return session.isV5 ? RetainForm.PACKETS_V5 : RetainForm.PACKETS_V3;
+}
+
+/** Points `publish` at a message in a record. */
+function loadRecord(publish: BorrowedPublish, record: MessageRecord, nowMs: number): void {
+  const { bytes, offset } = record;
+  publish.loadRecord(record.tenantId, record.publisherId, record.receivedAtMs, nowMs);
+  publish.topicBytes = bytes;
+  publish.topicOffset = offset;
+  publish.topicLength = record.topicLength;
+  publish.forwardBytes = bytes;
+  publish.forwardOffset = offset + record.topicLength;
+  publish.forwardLength = record.forwardLength;
+  publish.payloadBytes = bytes;
+  publish.payloadOffset = publish.forwardOffset + record.forwardLength;
+  publish.payloadLength = record.payloadLength;
+  publish.qos = record.qos;
+  publish.retain = record.retain;
+  publish.expirySeconds = record.expirySeconds;
 }

@@ -16,6 +16,8 @@ import type { InboxClient } from "../inbox/inbox-api.ts";
 import type { Transport } from "../mqtt/transport.ts";
 import type { RetainClient } from "../retain/retain-api.ts";
 import type { SessionDict } from "../session-dict/session-dict-api.ts";
+import type { ConnectQueue } from "./connect-queue.ts";
+import type { ConnectTurns } from "./connect-turns.ts";
 import type { Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 import type { PauseReason } from "./session-state.ts";
@@ -34,6 +36,8 @@ export interface SessionContext {
   readonly publisher: DistPublisher;
   readonly members: MemberTable;
   readonly registry: SessionRegistry;
+  readonly turns: ConnectTurns;
+  readonly connects: ConnectQueue;
   /** Keep alive, connect timeout, stalled output: one deadline per session, the nearest. */
   readonly deadlines: DeadlineWheel<Session>;
   /** The decoder's view and the publish being handled; both borrowed, never kept. */

@@ -11,7 +11,7 @@ import { EndReason } from "./session-state.ts";
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export function logConnected(session: Session, sessionPresent: boolean): void {
-  session.context.log.info("client_connected", {
+  session.context.log.info("client_connected", () => ({
     ...clientOf(session),
     username: session.identity?.username ?? undefined,
     listener: session.transport.listenerId,
@@ -20,24 +20,26 @@ export function logConnected(session: Session, sessionPresent: boolean): void {
     clean_start: session.cleanStart,
     session_present: sessionPresent,
     session_expiry: session.sessionExpirySeconds,
-  });
+  }));
 }
 
 /** The client has left, or its connection broke. */
 export function logGone(session: Session): void {
-  const isWanted = session.endReason === EndReason.CLIENT_DISCONNECTED;
-  const cause = isWanted ? "by_client" : "client_channel_error";
-  session.context.log.info("client_disconnected", { ...clientOf(session), cause });
+  session.context.log.info("client_disconnected", () => {
+    const isWanted = session.endReason === EndReason.CLIENT_DISCONNECTED;
+    const cause = isWanted ? "by_client" : "client_channel_error";
+    return { ...clientOf(session), cause };
+  });
 }
 
 /** The broker has ended an open session. */
 export function logClosed(session: Session, reasonCode: number, reason: string): void {
-  session.context.log.info("client_disconnected", {
+  session.context.log.info("client_disconnected", () => ({
     ...clientOf(session),
     cause: causeOf(reasonCode),
     reason_code: reasonCode,
     reason,
-  });
+  }));
 }
 
 /** Tells the operator why a client sees nothing happen: MQTT 3.x has no other way to learn it. */

@@ -15,6 +15,8 @@ export const PauseReason = {
   RATE: 4,
   /** The broker shuts down: nothing more is accepted. */
   DRAIN: 8,
+  /** Not read yet: others that have not sent their CONNECT either come first. */
+  TURN: 16,
 } as const;
 export type PauseReason = (typeof PauseReason)[keyof typeof PauseReason];
 

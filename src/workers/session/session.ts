@@ -22,11 +22,12 @@ import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
 import type { AuthRequest, ClientIdentity } from "../auth/auth-provider.ts";
 import type { AuthorizationCache } from "../auth/authorization-cache.ts";
 import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
+import type { PublishRun } from "../dist/publish-run.ts";
 import type { LocalReceiver, Subscription } from "../dist/subscription.ts";
 import { InboxOp, type InboxPush, type InboxSession } from "../inbox/inbox-api.ts";
 import type { Transport, TransportHandler } from "../mqtt/transport.ts";
 import { handleDeadline, scheduleNextDeadline } from "./deadlines.ts";
-import { type Delivery, deliver, deliverPush, handleOutputDrained } from "./deliver.ts";
+import { type Delivery, deliver, deliverPush, deliverRun, handleOutputDrained } from "./deliver.ts";
 import { endSession } from "./end-session.ts";
 import type { ExtendedAuthExchange } from "./extended-auth.ts";
 import type { InboundAcks } from "./inbound-acks.ts";
@@ -135,6 +136,7 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
     transport.handler = this;
     context.registry.opened(this);
     context.deadlines.schedule(this, this.lastReceivedMs + context.config.limits.connectTimeoutMs);
+    context.turns.enter(this);
   }
 
   get isV5(): boolean {
@@ -214,6 +216,10 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
     deliver(this, publish, qos, retain, identifiers, share);
   }
 
+  deliverRun(run: PublishRun): boolean {
+    return deliverRun(this, run);
+  }
+
   handleInboxPush(push: InboxPush): void {
     deliverPush(this, push);
   }
@@ -259,6 +265,7 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
     this.endReason = reason;
     if (!this.#isHandling) this.input.clear();
     this.context.deadlines.cancel(this);
+    if (!wasActive) this.context.turns.leave(this);
     endSession(this, wasActive);
   }
 }

@@ -6,12 +6,14 @@ import { test } from "node:test";
 import { CURVE_PERCENTS } from "../../../bench/load/latency.ts";
 import { linearAxis, logAxis } from "../../../bench/report/axis.ts";
 import { drawBars } from "../../../bench/report/bar-chart.ts";
-import { countRuns } from "../../../bench/report/measure-plan.ts";
+import { loadWords, planCells, planExpectation } from "../../../bench/report/measure-plan.ts";
 import { drawPercentiles } from "../../../bench/report/percentile-chart.ts";
 import { REPORT_PLANS } from "../../../bench/report/plans.ts";
 import { SvgCanvas } from "../../../bench/report/svg.ts";
 import { caseNameOf, judgeTargets } from "../../../bench/report/targets.ts";
 import { updateIndex, writeReportFolder } from "../../../bench/report/write-folder.ts";
+import { entrantsOf } from "../../../bench/suite/choose-contenders.ts";
+import { expectation } from "../../../bench/suite/run-suite.ts";
 import { madeResults } from "../results-builder.ts";
 
 const OURS = "ratatosk --workers 1";
@@ -60,12 +62,13 @@ test("bars: stacked, with whiskers, missing ones, and none at all", () => {
     { name: "b", color: "#ff0000" },
   ];
   const bar = { parts: [1, 2], spread: [2.5, 3.5], isLowerBound: true } as const;
-  const groups = [{ label: "x", bars: [bar, null] }];
+  const groups = [{ label: "x", bars: [bar, "void"] }];
   const chart = { title: "t", unit: "us", series, groups, partNames: ["user", "system"] };
   const svg = drawBars(chart);
   assertWellFormed(svg);
   assert.match(svg, /≥ 3\.00/);
-  assertWellFormed(drawBars({ ...chart, groups: [{ label: "x", bars: [null, null] }] }));
+  assert.match(svg, />void</);
+  assertWellFormed(drawBars({ ...chart, groups: [{ label: "x", bars: [null, "failed"] }] }));
 });
 
 test("percentiles: a curve is drawn up to the rarest mark", () => {
@@ -77,9 +80,33 @@ test("percentiles: a curve is drawn up to the rarest mark", () => {
 
 test("report plans: every load and target names cases that exist", () => {
   for (const plan of REPORT_PLANS) {
-    const { cases, minutes } = countRuns(plan);
-    assert.ok(cases > 0 && minutes > 0, plan.name);
-    for (const { load } of plan.targets) assert.notEqual(caseNameOf(load), "");
+    const { cases, runs, text } = planExpectation(plan);
+    assert.ok(cases > 0 && runs >= cases * 2 * 5, plan.name);
+    assert.match(text, /^\d+ (s|min)$/);
+    for (const { load } of plan.targets) assert.notEqual(caseNameOf(load, []), "");
+  }
+});
+
+test("report plans: what is typed replaces what a load says, and that what the plan says", () => {
+  const plan = { ...REPORT_PLANS[0]!, options: "--peer mosquitto --fresh case --duration 1" };
+  const words = loadWords(plan, "fanout --rate 50% --duration 2", ["--rounds", "7"]);
+  assert.equal(
+    words.join(" "),
+    "fanout --peer mosquitto --fresh case --rate 50% --duration 2 --rounds 7",
+  );
+  assert.deepEqual(loadWords(plan, "fanout", ["--duration", "3"]).slice(-2), ["--duration", "3"]);
+});
+
+test("report plans: all together are over in 65 minutes, every pair with five rounds", () => {
+  const cells = REPORT_PLANS.flatMap((plan) =>
+    planCells(plan, [], (options) => entrantsOf(options, "")),
+  );
+  assert.ok(expectation(cells).seconds < 65 * 60);
+  for (const { measuring, entrants, one } of cells) {
+    assert.ok(measuring.rounds >= 5, one.name);
+    for (const { contender, rounds } of entrants) {
+      assert.equal(rounds === null, contender.name !== "aedes", one.name);
+    }
   }
 });
 
@@ -93,13 +120,28 @@ test("targets: met, missed, and not measured", () => {
       { contender: OURS, perSecond: 2000 },
     ],
   );
-  const outcomes = judgeTargets(plan.targets, results);
-  const told = outcomes.map(({ target, measured, isMet }) => {
-    return `${target.load}: ${measured?.median ?? "-"} ${isMet}`;
+  const outcomes = judgeTargets(plan.targets, results, []);
+  const told = outcomes.map(({ target, measured, verdict }) => {
+    return `${target.load}: ${measured?.median ?? "-"} ${verdict}`;
   });
-  assert.equal(told[0], "fanout --window 64 --qos 0: 20 false");
-  assert.equal(told[1], "fanout --window 64 --qos 1: 20 true");
-  assert.equal(told[2], "fanout --window 64 --qos 2: - false");
+  assert.equal(told[0], "fanout --window 64 --qos 0: 20 missed");
+  assert.equal(told[1], "fanout --window 64 --qos 1: 20 met");
+  assert.equal(told[2], "fanout --window 64 --qos 2: - open");
+});
+
+test("targets: void rounds are a lower bound, which can meet a target but not miss it", () => {
+  const [plan] = REPORT_PLANS;
+  assert.ok(plan);
+  const results = madeResults(
+    ["fanout --window 64 --qos 0", "fanout --window 64 --qos 1"],
+    [
+      { contender: "mosquitto", perSecond: 100 },
+      { contender: OURS, perSecond: 2000, validity: "void" },
+    ],
+  );
+  const [first, second] = judgeTargets(plan.targets, results, []);
+  assert.deepEqual([first?.verdict, first?.isLowerBound], ["open", true]);
+  assert.deepEqual([second?.verdict, second?.measured?.median], ["met", 20]);
 });
 
 test("report folder: report, results, environment, charts; a person's reading survives", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { expandCases } from "../../../bench/suite/expand-cases.ts";
+import { expandCases, fittingOptions } from "../../../bench/suite/expand-cases.ts";
 import { helpText } from "../../../bench/suite/help.ts";
 import { parseOptions, UsageError } from "../../../bench/suite/options.ts";
 import {
@@ -46,6 +46,12 @@ test("suite options: mistakes are named with what is possible", () => {
     ["fanout --qos 3", /--qos 3: one of 0, 1, 2/],
     ["fanout --subscribers many", /--subscribers many: a number/],
     ["fanout --payload 0", /--payload 0/],
+    ["fanout --payload 15", /--payload 15: from 16/],
+    ["fanout --window 70000", /--window 70000: from 1 to 65535/],
+    ["fanout --rounds 1.5", /--rounds 1.5: a whole number/],
+    ["fanout --fresh never", /one of run, case/],
+    ["fanout --peer aedes:0", /--peer 0: a whole number/],
+    ["fanout p2p", /"p2p": one scenario/],
     ["fanout --transport carrier-pigeon", /one of tcp, tls, ws/],
     ["fanout --peer hivemq", /some of mosquitto, aedes/],
     ["fanout --broker here", /host:port/],
@@ -59,6 +65,36 @@ test("suite options: mistakes are named with what is possible", () => {
       line,
     );
   }
+});
+
+test("suite options: a pace or client that would silently mean nothing is refused", () => {
+  const mistakes: readonly (readonly [string, RegExp])[] = [
+    ["retained --rate 100", /retained takes --window N, not --rate N$/],
+    ["connect --rate 50%", /connect takes --rate N or --window N, not --rate N%/],
+    ["idle --client mqtt", /idle has no --client mqtt/],
+    ["fanout --rate 50% --client mqtt", /--rate takes a number/],
+  ];
+  for (const [line, expected] of mistakes) {
+    assert.throws(
+      () => casesOf(line),
+      (error: unknown) => error instanceof UsageError && expected.test(error.message),
+      line,
+    );
+  }
+});
+
+test("suite options: of all scenarios each takes the paces that it can", () => {
+  const options = parseOptions(["all", "--rate", "100"]);
+  const pacesOf = (name: string) => fittingOptions(findScenario(name)!, options).paces;
+  assert.deepEqual(pacesOf("fanout"), [{ kind: "open", publishesPerSecond: 100 }]);
+  assert.equal(pacesOf("retained"), undefined);
+});
+
+test("suite options: peers in some rounds only", () => {
+  assert.deepEqual(parseOptions(["p2p", "--peer", "mosquitto,aedes:2"]).peers, [
+    { name: "mosquitto", rounds: null },
+    { name: "aedes", rounds: 2 },
+  ]);
 });
 
 test("suite options: brokers elsewhere", () => {

@@ -7,13 +7,16 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { RunningServer } from "../../../bench/contenders/contender.ts";
 import { ratatosk } from "../../../bench/contenders/ratatosk.ts";
+import type { LoadResult } from "../../../bench/load/load-shape.ts";
 import { faultsOf } from "../../../bench/load/validity.ts";
-import type { CasePace, Scenario } from "../../../bench/suite/case.ts";
+import type { CasePace, CaseParameters, Scenario } from "../../../bench/suite/case.ts";
 import { expandCases } from "../../../bench/suite/expand-cases.ts";
 import { parseOptions } from "../../../bench/suite/options.ts";
 import { OWN_SCENARIOS, scenariosNamed } from "../../../bench/suite/registry.ts";
 
 const FEW = 12;
+/** The shortest does, unless this machine is so busy that nothing is sent within it. */
+const DURATIONS_MS = [150, 600, 2400] as const;
 const PUBLISHED = ["1_100000", "share_100k_1000", "persistent_300_300"];
 
 let server: RunningServer;
@@ -40,8 +43,22 @@ function smallPace(pace: CasePace): CasePace {
 async function runSmall(scenario: Scenario, words: readonly string[] = []): Promise<void> {
   const [one] = expandCases(scenario, parseOptions([scenario.name, ...words]));
   assert.ok(one);
-  const { parameters } = one;
-  const result = await scenario.measure({
+  let received = 0;
+  for (const durationMs of DURATIONS_MS) {
+    const { check } = await measureSmall(scenario, one.parameters, durationMs);
+    assert.equal(faultsOf(check, 1), "");
+    received = check.received;
+    if (received > 0) break;
+  }
+  assert.ok(received > 0);
+}
+
+function measureSmall(
+  scenario: Scenario,
+  parameters: CaseParameters,
+  durationMs: number,
+): Promise<LoadResult> {
+  return scenario.measure({
     parameters: {
       ...parameters,
       publishers: Math.min(parameters.publishers, FEW),
@@ -50,14 +67,13 @@ async function runSmall(scenario: Scenario, words: readonly string[] = []): Prom
       pace: smallPace(parameters.pace),
     },
     server,
+    found: { maximum: null },
     warmUpMs: 20,
-    durationMs: 150,
+    durationMs,
     settleMs: 20,
     processes: 1,
     client: "raw",
   });
-  assert.equal(faultsOf(result.check, 1), "");
-  assert.ok(result.check.received > 0);
 }
 
 for (const scenario of OWN_SCENARIOS) {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { AssertionError } from "../../../src/shared/base/assert.ts";
 import { Prng } from "../../../src/shared/base/prng.ts";
 import { AntiEntropy } from "../../../src/shared/crdt/anti-entropy.ts";
+import { ANTI_ENTROPY_DEFAULTS } from "../../../src/shared/crdt/anti-entropy-parameters.ts";
 import { encodeCrdt } from "../../../src/shared/crdt/crdt-codec.ts";
 import { CrdtMessageKind } from "../../../src/shared/crdt/crdt-message.ts";
 import { OrMap } from "../../../src/shared/crdt/or-map.ts";
@@ -105,6 +107,18 @@ test("anti-entropy: a newcomer gets everything, in parts of limited size", () =>
   assert.ok(network.converge(10_000) < 3_000);
   assert.equal(newcomer.map.size, 333);
   assert.equal(newcomer.map.historySize, 1);
+});
+
+test("anti-entropy: large values leave in messages of limited size, one above it alone", () => {
+  const network = new CrdtNetwork(2, 5, { deltaBytesMax: 20_000 });
+  const [first, second] = firstTwo(network);
+  for (let i = 0; i < 40; i++) network.put(first, `k${i}`, "v".repeat(3_000));
+  network.put(first, "large", "v".repeat(50_000));
+  assert.ok(network.converge(10_000) < 3_000);
+  assert.equal(second.map.size, 41);
+  const largest = network.largestMessageBytes;
+  assert.ok(largest > 50_000 && largest < 50_200, `${largest}`);
+  assert.ok(network.bytes < 40 * 3_100 + 50_200 + 2_000, "and nothing is sent twice");
 });
 
 test("anti-entropy: entries of a dead node are adopted or removed by one, and its life forgotten", () => {
@@ -240,4 +254,19 @@ test("anti-entropy: two lists of contents never answer each other for ever", () 
   network.run(12_000);
   assert.ok(network.isConverged());
   assert.ok(network.messages - before < 20, `${network.messages - before}`);
+});
+
+test("anti-entropy: parameters by which nothing would be told are bugs of the shell", () => {
+  const wrong = {
+    entriesMax: 0,
+    attemptsMax: 0,
+    resendMs: 0,
+    resendMaxMs: 100,
+    probeIntervalMs: 0,
+  };
+  for (const [name, value] of Object.entries(wrong)) {
+    const parameters = { ...ANTI_ENTROPY_DEFAULTS, [name]: value };
+    const create = () => new AntiEntropy(new OrMap("a"), new Prng(1), parameters);
+    assert.throws(create, AssertionError, name);
+  }
 });

@@ -30,6 +30,7 @@ export class CrdtNetwork {
   doubleShare = 0;
   messages = 0;
   bytes = 0;
+  largestMessageBytes = 0;
   readonly #prng: Prng;
   readonly #blocked = new Set<string>();
 
@@ -149,6 +150,7 @@ export class CrdtNetwork {
   #transmit(from: CrdtNode, replica: string, bytes: Uint8Array): void {
     this.messages += 1;
     this.bytes += bytes.length;
+    this.largestMessageBytes = Math.max(this.largestMessageBytes, bytes.length);
     const copies = this.#prng.chance(this.doubleShare) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       if (this.#prng.chance(this.lossShare)) continue;

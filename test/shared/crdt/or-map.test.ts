@@ -248,6 +248,42 @@ test("or-map: adopting moves the values of an ended life, and lets it be forgott
   assert.equal(b.forget("b"), false, "its own life goes on");
 });
 
+test("or-map: adopting leaves the values of others that stand beside, and their stamps", () => {
+  const [a, b, c] = [new OrMap("a"), new OrMap("b"), new OrMap("c")];
+  const fromA = put(a, "k", "of the ended life", 30);
+  const fromC = put(c, "k", "concurrent", 40);
+  const fromB = put(b, "k", "the cleaner's own", 20);
+  for (const delta of [fromA, fromC]) b.merge(delta);
+  c.merge(fromA);
+  c.merge(fromB);
+  c.merge(b.deltaOf(b.adopt("a"), ALL).delta);
+  const texts = ["concurrent", "of the ended life", "the cleaner's own"];
+  assert.deepEqual([textsOf(b, "k"), textsOf(c, "k")], [texts, texts]);
+  assert.deepEqual(b.entriesBy("a"), []);
+});
+
+test("or-map: what one part of a delta has no room for stands in the next ones, and all in all", () => {
+  const limits = fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 400 }));
+  fc.assert(
+    fc.property(histories, limits, (history, [entriesMax, bytesMax]) => {
+      for (const map of play(history).maps) {
+        const copy = new OrMap("copy");
+        let left: CausalContext | null = map.summary().seen;
+        while (left !== null) {
+          const { delta, rest } = map.deltaOf(left, entriesMax, bytesMax);
+          const sizes = delta.entries.map(({ key, value }) => key.length + value.length + 32);
+          const bytes = sizes.reduce((sum, size) => sum + size, 0);
+          assert.ok(sizes.length <= entriesMax && (bytes <= bytesMax || sizes.length === 1));
+          assert.ok(delta.entries.length > 0 || rest === null, "each part gets somewhere");
+          copy.merge(delta);
+          left = rest;
+        }
+        assert.deepEqual(contentOf(copy), contentOf(map));
+      }
+    }),
+  );
+});
+
 test("or-map: of retired replicas without values nothing is told any more", () => {
   const [a, b] = [new OrMap("a"), new OrMap("b")];
   b.merge(put(a, "k", "v"));
@@ -266,7 +302,14 @@ test("or-map: sequence numbers go on above what others have seen of this life", 
   assert.deepEqual(dotsOf(put(a, "k", "v").context), new Set(["a:42"]));
 });
 
-test("or-map: the limit of a value holds", () => {
+test("or-map: keys that would arrive changed or not at all, and values too large, are refused", () => {
   const stamp = { physicalMs: 1, counter: 0 };
-  assert.throws(() => new OrMap("a").put("k", new Uint8Array(65_537), stamp), AssertionError);
+  const map = new OrMap("a");
+  assert.throws(() => map.put("k", new Uint8Array(65_537), stamp), AssertionError);
+  for (const key of ["half \ud83d", "nul \u0000", "k".repeat(1_025), "é".repeat(513)]) {
+    assert.throws(() => map.put(key, bytesOf("v"), stamp), AssertionError);
+  }
+  map.put("é".repeat(512), bytesOf("v"), stamp);
+  map.put("whole \u{1f600}", bytesOf("v"), stamp);
+  assert.equal(map.size, 2);
 });

@@ -11,7 +11,9 @@ import { Message } from "../../../src/shared/mqtt/message.ts";
 import {
   messageContentBytes,
   messageFootprint,
+  messageInRecord,
   readMessage,
+  recordOfMessage,
   writeMessage,
 } from "../../../src/shared/mqtt/message-codec.ts";
 
@@ -107,4 +109,16 @@ test("message codec: a fraction of a millisecond is dropped, content and footpri
   assert.equal(readMessage(reader).receivedAtMs, 5);
   assert.equal(messageContentBytes(sent), 123);
   assert.ok(messageFootprint(sent) > 123);
+});
+
+test("message codec: a message in a record of its own is the same, and lies in that record", () => {
+  fc.assert(
+    fc.property(messages, (message) => {
+      const record = recordOfMessage(message);
+      const found = messageInRecord(record);
+      assert.deepEqual(found, message);
+      assert.equal(found.topic.buffer, record.buffer);
+      assert.equal(found.payload.buffer, record.buffer);
+    }),
+  );
 });

@@ -38,6 +38,37 @@ test("persistence: nobody leads before its own vote is durable, whatever others 
   assert.equal(candidate.core.role, Role.LEADER);
 });
 
+test("persistence: votes are asked for when the own one is on disk [raft pitfall 1]", () => {
+  const group = new TestGroup(THREE, { preVote: false });
+  const candidate = group.get(1);
+  candidate.core.campaign();
+  const { messages } = candidate.takeReady();
+  assert.deepEqual(messages, []);
+  const requests = candidate.persist().map(({ type, to, term }) => [type, to, term]);
+  assert.deepEqual(requests, [
+    [MessageType.VOTE, 2, 1],
+    [MessageType.VOTE, 3, 1],
+  ]);
+});
+
+test("persistence: votes for a log that was lost elect nobody [raft pitfall 1]", () => {
+  const group = new TestGroup(THREE, { preVote: false });
+  const leader = group.elect(2);
+  leader.core.propose([new Uint8Array([1])]);
+  group.settle();
+  const loser = group.get(1);
+  const { lastIndex, term } = loser.core;
+  const entries = [entryOf(lastIndex + 1, term)];
+  loser.core.step(
+    messageOf(MessageType.APPEND, 2, 1, { term, index: lastIndex, logTerm: term, entries }),
+  );
+  loser.takeReady();
+  loser.core.campaign();
+  assert.deepEqual(loser.takeReady().messages, [], "nobody is told of what the disk may forget");
+  loser.restart();
+  assert.deepEqual([loser.core.lastIndex, loser.core.term], [lastIndex, term]);
+});
+
 test("persistence: a granted vote leaves after it is written, also a refusal [raft pitfall 2]", () => {
   const group = new TestGroup(THREE, { preVote: false });
   const voter = group.get(2);

@@ -1,34 +1,60 @@
 /**
- * Scans of one partition: batches, and that nothing stays behind in the trie.
+ * Scans of one worker: batches, and that nothing stays behind in the trie.
  */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { COUNTER_COLUMNS } from "../../../src/shared/metrics/counter-table.ts";
+import { messageInRecord, recordOfMessage } from "../../../src/shared/mqtt/message-codec.ts";
 import { RetainCursors } from "../../../src/shared/retain/retain-cursors.ts";
-import { RetainUsage } from "../../../src/shared/retain/retain-usage.ts";
-import { type RetainedEntry, RetainedStore } from "../../../src/shared/retain/retained-store.ts";
+import {
+  expiresAtMs,
+  type RetainedEntry,
+  RetainedTopics,
+} from "../../../src/shared/retain/retained-topics.ts";
 import { RetainedTrie } from "../../../src/shared/topic/retained-trie.ts";
-import { message, topicOf } from "../../helpers/service-workers.ts";
+import { message, payloadOf, topicOf } from "../../helpers/service-workers.ts";
 
-const NO_LIMITS = { RetainMaxTopics: 0, RetainMaxBytes: 0 };
+const decoder = new TextDecoder();
 const READER = { thread: 1, scanId: 7 };
 const EVERYTHING = new TextEncoder().encode("#");
 
-function fixture(topics: readonly string[]) {
+/** `isCold`: every message is read from a store. */
+function fixture(names: readonly string[], isCold = false) {
   const trie = new RetainedTrie<RetainedEntry>();
-  const counters = new Float64Array(COUNTER_COLUMNS);
-  const store = new RetainedStore(trie, new RetainUsage(), counters);
-  const cursors = new RetainCursors(store);
-  const put = (topic: string, payload = "x", expirySeconds = -1) =>
-    store.store(message({ topic, payload, expirySeconds, receivedAtMs: 0 }), NO_LIMITS, 0);
-  for (const topic of topics) put(topic);
+  const stored = new Map<string, Uint8Array>();
+  const topics = new RetainedTopics({
+    trie,
+    counters: new Float64Array(COUNTER_COLUMNS),
+    hotBytes: 0,
+    readCold: (_tenantId, topic) => stored.get(decoder.decode(topic)) ?? null,
+  });
+  const cursors = new RetainCursors(topics);
+  const put = (name: string, payload = "x", expirySeconds = -1) => {
+    const record = recordOfMessage(
+      message({ topic: name, payload, expirySeconds, receivedAtMs: 0 }),
+    );
+    const one = messageInRecord(record);
+    if (payload === "") {
+      topics.remove("t", one.topic, 0);
+    } else if (isCold) {
+      stored.set(name, record);
+      topics.putCold("t", one.topic, 1, expiresAtMs(one));
+    } else {
+      topics.put(record, 0, 0);
+    }
+  };
+  for (const name of names) put(name);
   const next = (maxMessages: number, nowMs = 0) => {
     const found: string[] = [];
-    const isEnd = cursors.next(READER, maxMessages, nowMs, (one) => found.push(topicOf(one)));
-    return { found, isEnd };
+    const payloads: (string | null)[] = [];
+    const isEnd = cursors.next(READER, maxMessages, nowMs, ({ message: one, record }) => {
+      found.push(topicOf(one!));
+      payloads.push(payloadOf(messageInRecord(record)));
+    });
+    return { found, payloads, isEnd };
   };
-  return { trie, store, cursors, put, next };
+  return { trie, topics, cursors, put, next };
 }
 
 const TOPICS = Array.from({ length: 50 }, (_, i) => `a/${i % 5}/${i}`);
@@ -96,4 +122,35 @@ test("retain cursors: a cursor that was never asked for is freed like any other"
     cursors.next(READER, 1, 0, () => assert.fail("gone")),
     true,
   );
+});
+
+for (const isCold of [false, true]) {
+  const where = isCold ? "cold" : "in memory";
+  test(`retain cursors: what changes between two batches is handed out as it is then, ${where}`, () => {
+    const { cursors, put, next } = fixture(TOPICS, isCold);
+    cursors.open(READER.thread, READER.scanId, "t", EVERYTHING);
+    const first = next(1).found;
+    const [replaced, cleared, expired, ...others] = TOPICS.filter((name) => !first.includes(name));
+    put(replaced!, "new");
+    put(cleared!, "");
+    put(expired!, "x", 1);
+    const rest = next(100, 1000);
+    assert.equal(rest.isEnd, true);
+    assert.deepEqual(rest.found.sort(), [...others, replaced!].sort());
+    assert.equal(rest.payloads.filter((payload) => payload === "new").length, 1);
+  });
+}
+
+test("retain cursors: a message that has gone cold since it was fetched is read", () => {
+  const { topics, cursors, next } = fixture(TOPICS.slice(0, 10));
+  cursors.open(READER.thread, READER.scanId, "t", EVERYTHING);
+  const [first] = next(1).found;
+  const other = TOPICS.slice(0, 10).find((name) => name !== first)!;
+  const entry = topics.find("t", new TextEncoder().encode(other))!;
+  // No memory is allowed for stored ones, and this fixture's store has lost it.
+  topics.noteStored(entry);
+  assert.equal(entry.isGone, true);
+  const { found } = next(100);
+  assert.equal(found.length, 8);
+  assert.equal(found.includes(other), false);
 });

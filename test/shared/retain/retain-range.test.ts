@@ -74,7 +74,7 @@ class Worker {
   }
 
   payload(topic: string, nowMs = NOW): string | null {
-    return payloadOf(this.topics.get("t", encoder.encode(topic), nowMs));
+    return payloadOf(this.topics.get("t", encoder.encode(topic), nowMs)?.message ?? null);
   }
 }
 

@@ -1,10 +1,9 @@
 /**
- * Spreading sessions and topics over threads.
+ * Spreading sessions over threads.
  */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { retainPartition } from "../../../src/shared/retain/retain-partition.ts";
 import { ownerThread } from "../../../src/shared/session-dict/owner-thread.ts";
 
 const COUNT = 40_000;
@@ -33,9 +32,4 @@ test("owner thread: one worker owns everything, and the tenant's end is part of 
     (i) => ownerThread("a", `b${i}`, 1000) !== ownerThread("ab", `${i}`, 1000),
   );
   assert.ok(differing.length > 28);
-});
-
-test("retain partition: topics that differ in one level spread evenly", () => {
-  const encoder = new TextEncoder();
-  assertEven("topics", (i) => retainPartition("t", encoder.encode(`site/${i}/state`), WORKERS));
 });

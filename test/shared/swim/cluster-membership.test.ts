@@ -5,10 +5,11 @@ import { test } from "node:test";
 import { Prng } from "../../../src/shared/base/prng.ts";
 import { MemberStatus } from "../../../src/shared/swim/member.ts";
 import { MemberChange } from "../../../src/shared/swim/swim-output.ts";
+import { SWIM_DEFAULTS } from "../../../src/shared/swim/swim-parameters.ts";
 import { nodeIdOf, SimCluster, type SimNode } from "./sim-cluster.ts";
 
-function acquainted(count: number, seed: number): SimCluster {
-  const cluster = new SimCluster({ seed });
+function acquainted(count: number, seed: number, lossShare = 0): SimCluster {
+  const cluster = new SimCluster({ seed, lossShare });
   cluster.addAcquainted(count);
   cluster.run(2_000);
   return cluster;
@@ -19,7 +20,7 @@ function converge(cluster: SimCluster, limitMs: number): number {
 }
 
 test("swim cluster: whoever is asked to join, all know the newcomer within five gossip rounds", () => {
-  for (const count of [3, 50, 200]) {
+  for (const count of [3, 10, 50, 200, 1_000]) {
     const cluster = acquainted(count, count);
     const newcomer = cluster.add();
     cluster.join(newcomer, cluster.nodes[count >> 1]!);
@@ -56,6 +57,27 @@ test("swim cluster: a graceful leave is known to all and never counts as a failu
   assert.equal(cluster.eventsOf(MemberChange.DEAD).length, 0);
   assert.equal(cluster.eventsOf(MemberChange.SUSPECTED).length, 0);
   assert.ok(cluster.up.every(({ swim }) => swim.healingSize === 0));
+});
+
+test("swim cluster: a leave that the network garbles is still no failure", () => {
+  for (const [count, lossShare] of [
+    [3, 0.05],
+    [10, 0.05],
+    [200, 0.05],
+    [3, 0.2],
+    [20, 0.2],
+  ] as const) {
+    const cluster = acquainted(count, count, lossShare);
+    const leaver = cluster.nodes[2]!;
+    cluster.act(leaver, (swim) => swim.leave(cluster.nowMs));
+    cluster.run(1_000);
+    cluster.crash(leaver);
+    cluster.run(4_000);
+    const where = `${count} members, ${lossShare * 100} %`;
+    assert.equal(cluster.holding(leaver, MemberStatus.LEFT).length, count - 1, where);
+    assert.deepEqual(cluster.eventsOf(MemberChange.DEAD), [], where);
+    assert.equal(cluster.eventsOf(MemberChange.LEFT, leaver).length, count - 1, where);
+  }
 });
 
 test("swim cluster: a node that left does not come back by old gossip", () => {
@@ -108,6 +130,30 @@ test("swim cluster: another node on the address of a dead one replaces it within
   }
 });
 
+test("swim cluster: back on its address before it is missed, without a seed, it is found by a probe", () => {
+  for (const isSameNode of [true, false]) {
+    for (const count of [2, 3, 10, 50]) {
+      const waits: number[] = [];
+      for (let seed = 0; seed < 9; seed++) {
+        const cluster = acquainted(count, seed);
+        const node = cluster.nodes[1]!;
+        cluster.crash(node);
+        cluster.run(50);
+        cluster.restart(node, isSameNode ? node.nodeId : nodeIdOf(777));
+        waits.push(converge(cluster, 30_000));
+        assert.deepEqual(cluster.eventsOf(MemberChange.DEAD), []);
+      }
+      waits.sort((left, right) => left - right);
+      // Whoever is probed by one member a period on average waits about a period; the list and the
+      // news of it take a few rounds of gossip.
+      const { probeIntervalMs, gossipIntervalMs } = SWIM_DEFAULTS;
+      const where = `${count} members, same node ${isSameNode}: ${waits}`;
+      assert.ok(waits[4]! <= 1.5 * probeIntervalMs + 5 * gossipIntervalMs, where);
+      assert.ok(waits[8]! <= 6 * probeIntervalMs, where);
+    }
+  }
+});
+
 test("swim cluster: a restarted node is found again by its own healing call, without any seed", () => {
   const cluster = acquainted(8, 5);
   const node = cluster.nodes[3]!;
@@ -139,6 +185,39 @@ for (const [left, right] of [
     }
   });
 }
+
+test("swim cluster: after a split, one contact is enough for all to know all", () => {
+  for (const [left, right] of [
+    [1, 2],
+    [2, 2],
+    [2, 3],
+    [3, 3],
+  ] as const) {
+    for (let seed = 0; seed < 25; seed++) {
+      const cluster = acquainted(left + right, seed);
+      cluster.split(cluster.nodes.slice(0, left), cluster.nodes.slice(left));
+      cluster.run(60_000 + seed * 91);
+      cluster.unblock();
+      const before = cluster.eventsOf(MemberChange.JOINED).length;
+      const healedMs = cluster.nowMs + converge(cluster, 30_000);
+      const contact = cluster.eventsOf(MemberChange.JOINED)[before];
+      assert.ok(contact !== undefined, "the first to be taken back");
+      const ms = healedMs - contact.atMs;
+      assert.ok(ms <= 7 * cluster.parameters.gossipIntervalMs, `${left} | ${right}: ${ms} ms`);
+    }
+  }
+});
+
+test("swim cluster: whom gossip passed over after a large split, the comparison tells", () => {
+  for (const seed of [4, 5]) {
+    const cluster = acquainted(100, seed);
+    cluster.split(cluster.nodes.slice(0, 50), cluster.nodes.slice(50));
+    cluster.run(30_000);
+    cluster.unblock();
+    const ms = converge(cluster, 30_000);
+    assert.ok(ms <= 4_500, `seed ${seed}: ${ms} ms`);
+  }
+});
 
 test("swim cluster: a bridge node keeps both sides together", () => {
   const cluster = acquainted(5, 1);

@@ -7,7 +7,7 @@ import {
   backoffMs,
   confirmationsWanted,
   detectionBoundMs,
-  everybodyTwice,
+  everybodyThrice,
   isMajority,
   nackDelayMs,
   retransmitLimit,
@@ -21,9 +21,9 @@ test("formulas: retransmissions grow with log10 of the cluster [SWIM §4.1]", ()
   assert.deepEqual(limits, [1, 3, 3, 3, 6, 6, 9, 9, 12]);
 });
 
-test("formulas: in a small cluster a claim is sent to everybody twice, up to a dozen", () => {
+test("formulas: in a small cluster a claim is sent three times per member, up to a dozen", () => {
   const counts = [0, 1, 2, 3, 5, 7, 8, 1_000];
-  assert.deepEqual(counts.map(everybodyTwice), [2, 2, 2, 4, 8, 12, 12, 12]);
+  assert.deepEqual(counts.map(everybodyThrice), [3, 3, 3, 6, 12, 12, 12, 12]);
 });
 
 test("formulas: shortest suspicion, never below the multiplier [memberlist suspicionTimeout]", () => {

@@ -128,6 +128,50 @@ test("membership: an accuser who missed the refutation is reminded, a mere messe
   assert.equal(node.swim.self.incarnation, 1);
 });
 
+test("membership: reminded on the channel on which the accuser asked", () => {
+  const node = new TestNode(3);
+  const accusation = claim(SUSPECT, SELF, nodeNumber(1));
+  node.hearClaims(nodeNumber(1), accusation);
+  node.sent();
+  node.hear(nodeNumber(1), [{ kind: MessageKind.CLAIM, claim: accusation }], "stream");
+  assert.deepEqual(
+    node.sent().map(({ channel, address }) => [channel, address]),
+    [["stream", nodeNumber(1).address]],
+  );
+});
+
+test("membership: nobody is buried without a last call, which may still be answered", () => {
+  for (const isAnswered of [false, true]) {
+    const node = new TestNode(20, { probeIntervalMs: 500, probeTimeoutMs: 200 });
+    const suspect = nodeNumber(9);
+    for (const accuser of [1, 2, 3]) {
+      node.hearClaims(nodeNumber(accuser), claim(SUSPECT, suspect, nodeNumber(accuser)));
+    }
+    const callsOf = (sent: Sent[]) => {
+      return sent.filter(({ channel, address, message }) => {
+        const isClaim = message.kind === MessageKind.CLAIM && message.claim.status === SUSPECT;
+        return channel === "stream" && address === suspect.address && isClaim;
+      });
+    };
+    // The shortest suspicion of 21 members lasts 2,644 ms, the answer to the call has 1,000.
+    node.pass(1_640);
+    assert.deepEqual(callsOf(node.sent()), []);
+    node.pass(10);
+    const [call, ...more] = callsOf(node.sent());
+    assert.deepEqual(more, []);
+    assert.deepEqual(call!.message, {
+      kind: MessageKind.CLAIM,
+      claim: claim(SUSPECT, suspect, SELF),
+    });
+    node.pass(980);
+    assert.equal(node.statusOf(9), SUSPECT);
+    const reply = { kind: MessageKind.CLAIM, claim: alive({ ...suspect, incarnation: 1 }) };
+    if (isAnswered) node.hear(suspect, [reply], "stream");
+    node.pass(20);
+    assert.equal(node.statusOf(9), isAnswered ? ALIVE : DEAD);
+  }
+});
+
 test("membership: claims about an earlier life of this node are ignored", () => {
   const node = new TestNode(3);
   const earlier = { ...SELF, startEpoch: EPOCH - 1, incarnation: 99 };

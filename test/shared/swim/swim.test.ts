@@ -94,6 +94,23 @@ test("swim: packets of other clusters, keys and protocols are dropped and counte
   assert.equal(swim.liveMembers.length, 2, "no part of them is believed");
 });
 
+test("swim: a node that speaks a newer protocol is a member; what it says in it is not read", () => {
+  const node = new TestNode(1);
+  const newer = nodeNumber(9, { protocolVersion: 7 });
+  node.hearClaims(newer, alive(newer));
+  assert.deepEqual(node.events(), ["joined 9"]);
+  assert.equal(node.swim.member(newer.nodeId)?.node.protocolVersion, 7);
+  const news = encodeMessage({ kind: MessageKind.CLAIM, claim: alive(nodeNumber(8)) });
+  const packet = joinParts([encodeHeader("test", newer), news]);
+  packet[2] = 7;
+  node.swim.handlePacket(packet, node.nowMs);
+  assert.equal(node.statusOf(8), undefined);
+  assert.equal(node.swim.droppedPackets.wrongVersion, 1);
+  node.pass(2_000);
+  const pinged = node.sentOf(MessageKind.PING).map(({ address }) => address);
+  assert.ok(pinged.includes(newer.address), "it is probed like any other");
+});
+
 test("swim: what it sends is sealed, and what is not sealed so is not heard", () => {
   const options = { clusterName: "c", startEpoch: EPOCH };
   const { nodeId, address } = nodeNumber(0);
@@ -179,6 +196,12 @@ test("swim: parameters that contradict each other and a bad node id are bugs of 
     awarenessMax: 0,
     membersMax: 1,
     joinRetryMs: 0,
+    joinRetryMaxMs: 500,
+    healIntervalMs: 0,
+    antiEntropyIntervalMs: 0,
+    suspicionMaxMultiplier: 0.5,
+    lastCallPeriods: 5,
+    packetBytesMax: 800,
   };
   for (const [name, value] of Object.entries(wrong)) {
     const parameters = { ...SWIM_DEFAULTS, [name]: value };

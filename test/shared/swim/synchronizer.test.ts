@@ -192,3 +192,42 @@ test("synchronizer: a call for somebody who lived here before is answered by who
   assert.ok(message.kind === MessageKind.CLAIM && message.claim.status === ALIVE);
   assert.equal(node.swim.self.incarnation, 0);
 });
+
+test("synchronizer: who knows nobody and is probed asks the prober for its list", () => {
+  const ping = { kind: MessageKind.PING, sequence: 1, target: nodeNumber(0).nodeId } as const;
+  const node = new TestNode(0, SLOW_PROBES);
+  node.hear(nodeNumber(1), [ping]);
+  node.hear(nodeNumber(2), [ping]);
+  const [list, ...more] = node.sentOf(MessageKind.SYNC);
+  assert.deepEqual(more, [], "one list per gossip round");
+  assert.equal(list!.address, nodeNumber(1).address);
+  assert.ok(list!.channel === "stream" && (list!.message as Sync).isReplyWanted);
+  node.hear(nodeNumber(1), [syncOf([rowOf(1, ALIVE), rowOf(2, ALIVE)])], "stream");
+  node.pass(1_000);
+  node.hear(nodeNumber(2), [ping]);
+  assert.equal(node.sentOf(MessageKind.SYNC).length, 0, "it knows them now");
+});
+
+test("synchronizer: who knows nobody and is leaving asks for no list", () => {
+  const node = new TestNode(0, SLOW_PROBES);
+  node.swim.leave(node.nowMs);
+  node.hear(nodeNumber(1), [{ kind: MessageKind.PING, sequence: 1, target: nodeNumber(0).nodeId }]);
+  assert.equal(node.sentOf(MessageKind.SYNC).length, 0);
+});
+
+test("synchronizer: once members came or went, the lists are compared as soon as the news has settled", () => {
+  const comparisonsIn = (node: TestNode, forMs: number) => {
+    node.pass(forMs);
+    return node.sentOf(MessageKind.DIGEST).length;
+  };
+  const node = new TestNode(4, { ...SLOW_PROBES, antiEntropyIntervalMs: 1_000_000 });
+  comparisonsIn(node, 1_000_000);
+  assert.equal(comparisonsIn(node, 5_000), 0, "peace");
+  node.hearClaims(nodeNumber(1), { status: ALIVE, node: nodeNumber(7) });
+  assert.equal(comparisonsIn(node, 999), 0, "gossip comes first");
+  node.hearClaims(nodeNumber(1), claim(LEFT, nodeNumber(2), nodeNumber(2)));
+  assert.equal(comparisonsIn(node, 1_001), 1, "more news does not put it off");
+  assert.equal(comparisonsIn(node, 10_000), 0);
+  node.hearClaims(nodeNumber(1), { status: ALIVE, node: nodeNumber(7, { incarnation: 1 }) });
+  assert.equal(comparisonsIn(node, 10_000), 0, "nobody came or went");
+});

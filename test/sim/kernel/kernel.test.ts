@@ -21,6 +21,8 @@ const PERFECT: NetworkProfile = {
   maximumUs: 10,
   slowMaxUs: 10,
   keepsOrder: false,
+  congested: -1,
+  congestionMaxUs: 0,
 };
 
 /** Collects what happens as "time:node:subject". */
@@ -171,6 +173,17 @@ test("network: reorders, unless its links keep order", () => {
   }
 });
 
+test("network: what is sent to the congested node takes longer, what it sends does not", () => {
+  const profile = { ...PERFECT, congested: 1, congestionMaxUs: 100 };
+  const { network, seen, run } = networkOf(profile);
+  network.send(1, 0, "out");
+  for (let packet = 0; packet < 20; packet += 1) network.send(0, 1, packet);
+  run(59);
+  assert.deepEqual(seen, ["10:0:out"]);
+  run(110);
+  assert.equal(seen.length, 21);
+});
+
 test("network: a block holds in one direction, and only for packets sent during it", () => {
   const { network, seen, run } = networkOf(PERFECT);
   network.send(0, 1, "before");
@@ -226,7 +239,7 @@ interface Note extends DiskOperation {
   readonly name: string;
 }
 
-function diskOf(tornWrite: number, seed = 1) {
+function diskOf(tornWrite: number, seed = 1, flushLimit = Number.POSITIVE_INFINITY) {
   const loop = new SimLoop(1);
   loop.start(0);
   const written: string[] = [];
@@ -237,7 +250,7 @@ function diskOf(tornWrite: number, seed = 1) {
       );
     },
   };
-  const profile = { minimumUs: 10, maximumUs: 10, tornWrite };
+  const profile = { minimumUs: 10, maximumUs: 10, flushLimit, tornWrite };
   const options = { image, node: 0, flushedKind: FLUSHED, profile };
   const disk = new SimDisk<Note>(loop, SimRandom.of(seed, "disk"), options);
   return { loop, disk, written };
@@ -256,6 +269,20 @@ test("disk: what waits is flushed together, what comes meanwhile is flushed next
   loop.run(world, 100);
   assert.deepEqual(acknowledged, ["10: a", "20: b,c"]);
   assert.deepEqual([written, disk.pendingCount], [["a", "b", "c"], 0]);
+});
+
+test("disk: a flush takes no more than its limit", () => {
+  const { loop, disk, written } = diskOf(0, 1, 2);
+  const flushed: string[] = [];
+  const world = {
+    handleEvent: () => {
+      flushed.push(`${loop.now}: ${disk.completeFlush().map(({ name }) => name)}`);
+    },
+  };
+  for (const name of ["a", "b", "c", "d"]) disk.submit({ name, partCount: 1 });
+  loop.run(world, 100);
+  assert.deepEqual(flushed, ["10: a", "20: b,c", "30: d"]);
+  assert.deepEqual(written, ["a", "b", "c", "d"]);
 });
 
 test("disk: a crash keeps a prefix, and behind it at most one torn operation", () => {

@@ -1,6 +1,7 @@
 /**
- * A disk that loses what was not flushed. Operations queue up; a flush takes everything that waits
- * (group commit), lasts a random time, and only then do its operations count as durable.
+ * A disk that loses what was not flushed. Operations queue up; a flush takes what waits, all of it
+ * (group commit) or at most so many, lasts a random time, and only then do its operations count as
+ * durable.
  *
  *   submit:   [op op op]   queued
  *   flush:    [op op]      under way; what is submitted meanwhile waits for the next one
@@ -21,6 +22,8 @@ export interface DiskOperation {
 export interface DiskProfile {
   readonly minimumUs: number;
   readonly maximumUs: number;
+  /** Operations that one flush takes, at most. */
+  readonly flushLimit: number;
   /** Probability that a crash leaves the operation behind the surviving prefix in part. */
   readonly tornWrite: number;
 }
@@ -95,9 +98,9 @@ export class SimDisk<Op extends DiskOperation> {
   }
 
   #beginFlush(): void {
-    this.#flushing = this.#queued;
-    this.#queued = [];
-    const { minimumUs, maximumUs } = this.profile;
+    const { minimumUs, maximumUs, flushLimit } = this.profile;
+    this.#flushing = this.#queued.slice(0, flushLimit);
+    this.#queued = this.#queued.slice(flushLimit);
     const lasts = this.#random.between(minimumUs, maximumUs);
     this.#loop.after(lasts, this.#flushedKind, this.#node);
   }

@@ -6,6 +6,8 @@
  *   fast packets   minimum..maximum, uniform             (the usual case)
  *   slow packets   up to `slowMaxUs`, uniform            (a share of all: makes disorder and duplicates from the past)
  *
+ * One node may be congested: whatever is sent to it takes longer, while what it sends does not.
+ *
  * With `keepsOrder`, packets of one link arrive in the order of sending, as on one TCP connection;
  * slow ones then hold up those behind them.
  */
@@ -22,6 +24,10 @@ export interface NetworkProfile {
   readonly maximumUs: number;
   readonly slowMaxUs: number;
   readonly keepsOrder: boolean;
+  /** The congested node's position; -1: none. */
+  readonly congested: number;
+  /** How much longer, at most; half of it at least. */
+  readonly congestionMaxUs: number;
 }
 
 export class SimNetwork {
@@ -90,8 +96,10 @@ export class SimNetwork {
 
   #deliver(link: number, target: number, packet: unknown): void {
     const { minimumUs, maximumUs, slowShare, slowMaxUs, keepsOrder } = this.#profile;
+    const { congested, congestionMaxUs } = this.#profile;
     const limit = this.#random.chance(slowShare) ? slowMaxUs : maximumUs;
     let delay = minimumUs + this.#random.below(limit - minimumUs + 1);
+    if (target === congested) delay += this.#random.between(congestionMaxUs >>> 1, congestionMaxUs);
     if (keepsOrder) {
       const earliest = this.#lastArrival[link] as number;
       delay = Math.max(delay, earliest - this.#loop.now);

@@ -61,6 +61,20 @@ export function passes(topology: Topology, count: number, source: number, target
   }
 }
 
+/** Cuts every link between the two sides, in both directions. Heals nothing before. */
+export function separate(
+  network: SimNetwork,
+  left: readonly number[],
+  right: readonly number[],
+): void {
+  for (const one of left) {
+    for (const other of right) {
+      network.block(one, other);
+      network.block(other, one);
+    }
+  }
+}
+
 /**
  * Cuts `nodes` so, `special` first when given, the others in random order. Heals nothing before.
  */

@@ -73,13 +73,22 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     "state.voteHoldTicks = options.electionTicks;",
     "state.voteHoldTicks = 0;",
   ),
-  mutant(
-    "the clock is not looked at again after a leased read",
-    77,
-    "host:request-desk",
-    "if (isLeased && this.#core.leaseUntilMs <= this.#clockMs()) {",
-    "if (false) {",
-  ),
+  {
+    name: "a lease is measured with the clock of the last tick",
+    pitfall: 77,
+    edits: [
+      {
+        file: "host:sim-node",
+        find: "new RequestDesk(core, image, () => this.#clockMs(),",
+        replace: "new RequestDesk(core, image, () => this.tickedMs ?? 0,",
+      },
+      {
+        file: "host:sim-node",
+        find: "core.tick(this.#clockMs());",
+        replace: "core.tick((this.tickedMs = this.#clockMs()));",
+      },
+    ],
+  },
   mutant(
     "two configuration changes at a time",
     51,

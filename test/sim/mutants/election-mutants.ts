@@ -4,13 +4,7 @@ import { type Mutant, mutant, sentEarly } from "./mutant.ts";
 
 export const ELECTION_MUTANTS: readonly Mutant[] = [
   sentEarly("votes leave before they are durable", 2, "VOTE_RESPONSE"),
-  mutant(
-    "a candidate leads before its own vote is durable",
-    1,
-    "candidate",
-    "if (!state.tracker.hasVoteOf(state.id))",
-    "if (false)",
-  ),
+  sentEarly("votes are asked for before the own one is durable", 1, "VOTE"),
   mutant("a candidate does not vote for itself", 1, "transitions", "state.vote = state.id;", ""),
   mutant(
     "a replica votes for everybody who asks",

@@ -151,13 +151,23 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     "progress.isRecentlyActive = true;\n    progress.isPaused = false;",
     "progress.isRecentlyActive = true;",
   ),
-  mutant(
-    "a follower stays in the snapshot state",
-    68,
-    "leader",
-    "if (progress.match + 1 >= state.log.firstIndex) {",
-    "if (false) {",
-  ),
+  {
+    name: "a follower stays in the snapshot state",
+    pitfall: 68,
+    edits: [
+      {
+        file: "leader",
+        find: "if (progress.match + 1 >= state.log.firstIndex) {",
+        replace: "if (false) {",
+      },
+      // Alone the first does no harm, as hosts report deliveries, too.
+      {
+        file: "leader",
+        find: "if (progress.state !== ProgressState.SNAPSHOT)\n        return;",
+        replace: "if (isDelivered || progress.state !== ProgressState.SNAPSHOT)\n        return;",
+      },
+    ],
+  },
   mutant(
     "a lost snapshot is not noticed",
     68,

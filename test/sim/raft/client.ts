@@ -79,11 +79,11 @@ export class SimClient {
   }
 
   /** Begins an operation at time `now` (any clock that never stands still between events). */
-  begin(now: number, floor: number): void {
+  begin(now: number, floor: number, isLull: boolean): void {
     const { readShare, swapShare, keyCount, roamShare } = this.#profile;
     if (this.#random.chance(roamShare)) this.target = this.#random.pick(this.candidates);
     const key = this.#random.below(keyCount);
-    const isRead = this.#random.chance(readShare);
+    const isRead = this.#random.chance(readShare) || isLull;
     const isSwap = this.#random.chance(swapShare);
     this.#tries = 0;
     if (isRead) {
@@ -131,7 +131,9 @@ export class SimClient {
   /** No answer, or a refusal. True: try again; false: give it up. */
   shallRetry(leader: number): boolean {
     this.#request = 0;
-    this.target = leader > 0 ? leader : this.#random.pick(this.candidates);
+    const isStubborn = this.#random.chance(this.#profile.stubbornShare);
+    if (leader > 0) this.target = leader;
+    else if (!isStubborn) this.target = this.#random.pick(this.candidates);
     const isRead = this.operation?.kind === "read";
     return !isRead && this.#tries < MAX_TRIES;
   }

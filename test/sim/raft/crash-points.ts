@@ -13,6 +13,11 @@ export const CRASH_POINTS = [
   "before sending",
   /** What may leave at once has left, nothing is on its way to the disk. */
   "sent, not submitted",
+  /**
+   * The disk reports an error: whoever tries again may be told that all is well, with nothing of it
+   * on the disk. So the process ends (raft pitfall 11).
+   */
+  "flush failed",
   /** Durable, but the core does not know. */
   "flushed, not acknowledged",
   /** Durable, but what waited for it has not left. */
@@ -42,7 +47,7 @@ export function noCrashCounts(): CrashCounts {
 
 /** Passed so rarely that they would hardly ever be fatal at the rate of the others. */
 const RARE_POINTS: readonly CrashPoint[] = ["became leader", "snapshot received", "joint"];
-const RARE_FACTOR = 20;
+const RARE_FACTOR = 40;
 
 export class CrashPoints {
   readonly counts = noCrashCounts();

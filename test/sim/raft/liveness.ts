@@ -13,7 +13,7 @@
 import { allMembers } from "../../../src/shared/raft/conf-state.ts";
 import type { SimRandom } from "../kernel/sim-random.ts";
 import { violate } from "./checkers/violation.ts";
-import { MILLISECOND, SECOND } from "./profile.ts";
+import { MEMBER_FAULTS, MILLISECOND, SECOND } from "./profile.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { World } from "./world.ts";
 
@@ -25,8 +25,15 @@ const CALM_NETWORK = {
   maximumUs: 2 * MILLISECOND,
   slowMaxUs: 2 * MILLISECOND,
   keepsOrder: false,
+  congested: -1,
+  congestionMaxUs: 0,
 };
-const CALM_DISK = { minimumUs: 50, maximumUs: 2 * MILLISECOND, tornWrite: 0 };
+const CALM_DISK = {
+  minimumUs: 50,
+  maximumUs: 2 * MILLISECOND,
+  flushLimit: Number.POSITIVE_INFINITY,
+  tornWrite: 0,
+};
 
 const STEP_US = 100 * MILLISECOND;
 /** Packets and pauses from before are over after this. */
@@ -38,10 +45,15 @@ const SETTLING_US = 4 * SECOND;
 const LIMIT_US = 60 * SECOND;
 const ALL_NODES_SHARE = 0.5;
 const LEADER_LAST_SHARE = 0.5;
+const LAST_WISH_SHARE = 0.3;
 
 export function demandRecovery(world: World, random: SimRandom): void {
   const core = pickCore(world, random);
   calm(world, core, random);
+  const outsider = world.nodes.find((node) => !core.includes(node));
+  // The leader should lead no longer, and cannot reach the one that should.
+  const hasLastWish = random.chance(LAST_WISH_SHARE);
+  if (hasLastWish && outsider !== undefined) world.leader()?.transferLeadership(outsider.replica);
   world.loop.run(world, world.loop.now + SETTLING_US);
   const before = world.clients.map(({ commandCount }) => commandCount);
   const hasProgress = () =>
@@ -62,7 +74,8 @@ export function demandRecovery(world: World, random: SimRandom): void {
 
 function pickCore(world: World, random: SimRandom): readonly SimNode[] {
   const takesAll = random.chance(ALL_NODES_SHARE);
-  const hasStableMembers = !world.profile.faults.includes("change-members");
+  const { faults } = world.profile;
+  const hasStableMembers = !MEMBER_FAULTS.some((fault) => faults.includes(fault));
   if (takesAll || !hasStableMembers) return world.nodes;
   const members = world.nodes.slice(0, world.profile.memberCount);
   random.shuffle(members);
@@ -80,6 +93,7 @@ function calm(world: World, core: readonly SimNode[], random: SimRandom): void {
   world.network.heal();
   world.network.profile = CALM_NETWORK;
   for (const node of world.nodes) node.disk.profile = CALM_DISK;
+  world.acknowledgeMaxUs = Math.min(world.acknowledgeMaxUs, CALM_DISK.maximumUs);
   for (const node of core) world.restart(node);
   for (const outsider of world.nodes) {
     if (!core.includes(outsider)) cutOff(world, core, outsider, random);

@@ -8,6 +8,7 @@ import { NO_BYTES } from "../../../src/shared/bytes/copy-bytes.ts";
 import {
   type ConfChange,
   ConfChangeType,
+  isJoint,
   Transition,
 } from "../../../src/shared/raft/conf-state.ts";
 import type { SimRandom } from "../kernel/sim-random.ts";
@@ -32,6 +33,31 @@ export function changeMembers(world: World, random: SimRandom): void {
   // Nothing is drawn behind this line, so that the state does not shift later draws.
   const leader = world.leader();
   if (leader === null) return;
-  const change = leader.isJoint ? LEAVE : { transition, steps, context: NO_BYTES };
+  const change = isJoint(leader.conf) ? LEAVE : { transition, steps, context: NO_BYTES };
   leader.proposeConfChange(change);
+}
+
+/**
+ * Asks for voters that have as little to do with the present ones as chance will have it, in one
+ * step: the joint configurations on the way have halves that could decide without each other.
+ * Returns who is to vote then; nobody if nothing was asked for.
+ */
+export function replaceMembers(world: World, random: SimRandom): readonly number[] {
+  const nodes = [...world.nodes];
+  random.shuffle(nodes);
+  const targets = nodes.slice(0, random.between(1, nodes.length)).map(({ replica }) => replica);
+  const transition = random.pick(TRANSITIONS);
+  const removal = random.pick([ConfChangeType.REMOVE, ConfChangeType.ADD_LEARNER]);
+  const leader = world.leader();
+  if (leader === null || isJoint(leader.conf)) return [];
+  const { voters } = leader.conf;
+  const added = targets.filter((replica) => !voters.includes(replica));
+  const removed = voters.filter((replica) => !targets.includes(replica));
+  if (added.length + removed.length === 0) return [];
+  const steps = [
+    ...added.map((replica) => ({ type: ConfChangeType.ADD_VOTER, replica })),
+    ...removed.map((replica) => ({ type: removal, replica })),
+  ];
+  leader.proposeConfChange({ transition, steps, context: NO_BYTES });
+  return targets;
 }

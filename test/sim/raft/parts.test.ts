@@ -5,9 +5,9 @@ import { createMessage, MessageType } from "../../../src/shared/raft/message.ts"
 import { SimRandom } from "../kernel/sim-random.ts";
 import { ABSENT } from "../lin/register.ts";
 import { CRASH_POINTS, CrashPoints } from "./crash-points.ts";
+import { drawProfile } from "./draw-profile.ts";
 import { decodeCommand, encodeCommand, hashBytes, type KvCommand } from "./kv-command.ts";
 import { KEPT, KEY_COUNT, KvMachine, REPLACED, SESSION_COUNT } from "./kv-machine.ts";
-import { drawProfile } from "./profile.ts";
 import { throughDisk, throughNetwork } from "./through-codec.ts";
 
 const COMMAND = fc.record(

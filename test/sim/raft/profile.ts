@@ -1,14 +1,11 @@
 /**
- * Swarm profiles: each seed first draws what its world is like, faults, speeds, sizes and features,
- * and only then runs in it. Every single world is lopsided, so rare combinations come up that an
- * average world would never show (Groce et al., "Swarm Testing", 2012).
+ * What a world is like: faults, speeds, sizes and features. draw-profile.ts draws it from the seed.
  *
  * All times in microseconds; shares and probabilities 0 to 1.
  */
 
 import type { DiskProfile } from "../kernel/sim-disk.ts";
 import type { NetworkProfile } from "../kernel/sim-network.ts";
-import type { SimRandom } from "../kernel/sim-random.ts";
 
 export const MILLISECOND = 1000;
 export const SECOND = 1000 * MILLISECOND;
@@ -24,17 +21,31 @@ export const FAULTS = [
   "slow-disk",
   "transfer",
   "change-members",
+  "replace-members",
+  "split-joint",
   "forget-leader",
+  "usurp",
+  "estrange",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
+/** Those that change who is a member. */
+export const MEMBER_FAULTS: readonly Fault[] = ["change-members", "replace-members", "split-joint"];
+
+/** What several features of a world have in common, where they have; theme.ts. */
+export const THEMES = ["usurpers", "joint halves", "fleeting leaders", "late followers"] as const;
+export type Theme = (typeof THEMES)[number];
+
 export interface Profile {
+  readonly theme: Theme | null;
   readonly nodeCount: number;
   /** How many of them are members at the start; the others can be added. */
   readonly memberCount: number;
   readonly durationUs: number;
   readonly network: NetworkProfile;
   readonly disk: DiskProfile;
+  /** Position of a node whose disk is much slower than those of the others; NOBODY: none. */
+  readonly laggard: number;
   /** From the end of a flush to the core's knowledge of it, at most. */
   readonly acknowledgeMaxUs: number;
   readonly tickUs: number;
@@ -59,6 +70,18 @@ export interface Profile {
   /** The nemesis picks among them; one that is named often comes often. */
   readonly faults: readonly Fault[];
   readonly faultGapMaxUs: number;
+  /** Share of faults that come on the heels of the one before. */
+  readonly burstShare: number;
+  /**
+   * Probability that a new leader is left with one follower before it has sent anything: its
+   * entries are never committed, and the others elect the next one.
+   */
+  readonly fleetingShare: number;
+  /**
+   * Probability that a leader which has committed a change of members is cut off, before anybody
+   * knows, from all but the new voters.
+   */
+  readonly splitCommitShare: number;
   readonly asymmetricShare: number;
   readonly restartMaxUs: number;
   readonly pauseMaxUs: number;
@@ -71,6 +94,10 @@ export interface Profile {
   readonly readShare: number;
   /** How often a client asks any node rather than the one that it believes to lead. */
   readonly roamShare: number;
+  /** How often a client that got no answer asks the same node again. */
+  readonly stubbornShare: number;
+  /** Share of each `LULL_US` in which clients read only. */
+  readonly lullShare: number;
   readonly swapShare: number;
   readonly keyCount: number;
   /** Whether messages and disk records go through the codecs, as they do in production. */
@@ -81,113 +108,14 @@ export interface Profile {
   readonly checksLiveness: boolean;
 }
 
-/** Two clocks may differ by twice this; a lease leaves a fifth free. */
-const MAX_LEASE_DRIFT = 0.05;
-/** "The" cluster of the speed target, and a common size in production. */
-const FIVE = 5;
+/** Load comes and goes with this period. */
+export const LULL_US = 700 * MILLISECOND;
+/** No node at all. */
+export const NOBODY = -1;
+/** A disk so slow that leaders change while it writes. */
+const LAGGARD_MAX_US = 1200 * MILLISECOND;
 
-export interface ProfileOptions {
-  /** Fixes the number of nodes; null draws it. */
-  readonly nodeCount: number | null;
-}
-
-export function drawProfile(random: SimRandom, options: ProfileOptions): Profile {
-  const drawn = random.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 5, 7]);
-  const nodeCount = options.nodeCount ?? drawn;
-  const memberCount = nodeCount > 1 && random.chance(0.3) ? nodeCount - 1 : nodeCount;
-  return {
-    nodeCount,
-    memberCount,
-    durationUs: (nodeCount >= FIVE ? 5 : 6) * SECOND,
-    network: drawNetwork(random),
-    disk: drawDisk(random),
-    ...drawTiming(random),
-    ...drawSizes(random),
-    ...drawFaults(random),
-    ...drawClients(random),
-    hasCodec: random.chance(0.1),
-    checksHistory: random.chance(0.05),
-    checksLiveness: random.chance(0.15),
-  };
-}
-
-function drawNetwork(random: SimRandom): NetworkProfile {
-  return {
-    loss: random.pick([0, 0, 0.01, 0.05, 0.1, 0.2, 0.4]),
-    duplication: random.pick([0, 0, 0.05, 0.1, 0.3]),
-    slowShare: random.pick([0, 0.02, 0.02, 0.1, 0.4]),
-    minimumUs: 100,
-    maximumUs: random.pick([1, 5, 20, 50]) * MILLISECOND,
-    slowMaxUs: random.pick([50, 200, 800]) * MILLISECOND,
-    keepsOrder: random.chance(0.3),
-  };
-}
-
-function drawDisk(random: SimRandom): DiskProfile {
-  return {
-    minimumUs: 50,
-    maximumUs: random.pick([2, 2, 8, 60, 250]) * MILLISECOND,
-    tornWrite: random.pick([0, 0.3, 0.8]),
-  };
-}
-
-function drawTiming(random: SimRandom) {
-  const clockDrift = random.pick([0, 0.01, 0.05, 0.2]);
-  const hasCheckQuorum = random.chance(0.7);
-  const wantsLeases = random.chance(0.5);
-  return {
-    acknowledgeMaxUs: random.pick([0, 0, 100, 20 * MILLISECOND]),
-    tickUs: 20 * MILLISECOND,
-    clockDrift,
-    electionTicks: random.pick([6, 10, 10, 30]),
-    heartbeatTicks: random.pick([1, 2, 2]),
-    hasPreVote: random.chance(0.7),
-    hasCheckQuorum,
-    // Leases are for clocks that agree to within the share that they leave free.
-    hasLeaseReads: wantsLeases && hasCheckQuorum && clockDrift <= MAX_LEASE_DRIFT,
-    forwardsProposals: random.chance(0.3),
-  };
-}
-
-function drawSizes(random: SimRandom) {
-  return {
-    compactAbove: random.pick([Infinity, 2, 8, 20]),
-    keptBelowSnapshot: random.pick([0, 0, 4, 20]),
-    maxMessageBytes: random.pick([1, 100, 1000, 2 ** 20]),
-    maxInflightMessages: random.pick([1, 2, 16, 256]),
-    maxUncommittedBytes: random.pick([60, 1000, 2 ** 26]),
-    maxApplyingBytes: random.pick([1, 200, 2 ** 24]),
-    lateRead: random.pick([0, 0, 0, 0.3]),
-  };
-}
-
-function drawFaults(random: SimRandom) {
-  return {
-    faults: drawFaultList(random),
-    faultGapMaxUs: random.pick([40, 200, 500, 900]) * MILLISECOND,
-    asymmetricShare: random.pick([0, 0.3, 0.6]),
-    restartMaxUs: random.pick([10, 200, 1500]) * MILLISECOND,
-    pauseMaxUs: random.pick([100, 1000, 3000]) * MILLISECOND,
-    crashPoint: random.pick([0, 0, 0, 0.001, 0.01, 0.05]),
-  };
-}
-
-/** Half of all faults, and one of them again and again in some worlds. */
-function drawFaultList(random: SimRandom): readonly Fault[] {
-  const list = FAULTS.filter((fault) => fault === "heal" || random.chance(0.5));
-  const favourite = random.pick(FAULTS);
-  const times = random.pick([0, 0, 4, 8]);
-  return [...list, ...Array.from({ length: times }, () => favourite)];
-}
-
-function drawClients(random: SimRandom) {
-  return {
-    clientCount: random.pick([1, 3, 5, 8]),
-    thinkMaxUs: random.pick([5, 20, 50, 200]) * MILLISECOND,
-    patienceMaxUs: random.pick([40, 150, 1000]) * MILLISECOND,
-    readShare: random.pick([0.1, 0.3, 0.6, 0.9]),
-    roamShare: random.pick([0, 0.2, 0.8]),
-    swapShare: random.pick([0, 0.2, 0.5]),
-    keyCount: random.pick([1, 2, 5]),
-  };
+/** The disk of the node at `position`, when nothing disturbs it. */
+export function diskProfileOf({ disk, laggard }: Profile, position: number): DiskProfile {
+  return position === laggard ? { ...disk, maximumUs: LAGGARD_MAX_US } : disk;
 }

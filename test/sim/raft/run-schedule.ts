@@ -8,8 +8,9 @@ import { EventQueue } from "../kernel/event-queue.ts";
 import { SimRandom } from "../kernel/sim-random.ts";
 import { type Invariant, Violation } from "./checkers/violation.ts";
 import type { CrashCounts } from "./crash-points.ts";
+import { drawProfile, type ProfileOptions } from "./draw-profile.ts";
 import { demandRecovery } from "./liveness.ts";
-import { drawProfile, type Profile, type ProfileOptions } from "./profile.ts";
+import type { Profile } from "./profile.ts";
 import { World } from "./world.ts";
 
 export interface Failure {

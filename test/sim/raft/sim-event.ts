@@ -27,6 +27,8 @@ export const SimEvent = {
   RESTART: 12,
   /** To the world: node position; its disk is quick again. */
   DISK_RECOVERED: 13,
+  /** To the world: a FollowUp. */
+  FOLLOW_UP: 14,
 } as const;
 
 /** What a transport knows of a packet's fate. */

@@ -8,7 +8,7 @@
  * The process (core, view, desk) is gone when it dies; image, disk and watch outlive it.
  */
 
-import { type ConfChange, isJoint } from "../../../src/shared/raft/conf-state.ts";
+import { type ConfChange, type ConfState, isJoint } from "../../../src/shared/raft/conf-state.ts";
 import { EntryType } from "../../../src/shared/raft/entry.ts";
 import { MessageType, type RaftMessage } from "../../../src/shared/raft/message.ts";
 import type { RaftOptions } from "../../../src/shared/raft/options.ts";
@@ -24,7 +24,7 @@ import { coreOptions } from "./core-options.ts";
 import { CoreView } from "./core-view.ts";
 import type { CrashPoint } from "./crash-points.ts";
 import { Outbox } from "./outbox.ts";
-import { MILLISECOND } from "./profile.ts";
+import { diskProfileOf, MILLISECOND } from "./profile.ts";
 import { RequestDesk } from "./request-desk.ts";
 import { type DeliveryReport, SimEvent } from "./sim-event.ts";
 import { StoreImage, type StoreOperation } from "./store-image.ts";
@@ -59,6 +59,7 @@ export class SimNode {
   /** The core is told of stored operations in order, so none before the one before it. */
   #nextStoredUs = 0;
   #isReadLate = false;
+  #tickDueUs = 0;
   /** One is on its way to the disk. */
   #isSnapshotting = false;
   /** Bytes handed out by the core to be applied, and not reported as applied. */
@@ -81,7 +82,7 @@ export class SimNode {
       image: this.image,
       node: position,
       flushedKind: SimEvent.FLUSHED,
-      profile: profile.disk,
+      profile: diskProfileOf(profile, position),
     });
     this.watch = new ReplicaWatch(ledger, (replica) => world.nodeOf(replica).image);
     this.#outbox = new Outbox(world, this, random);
@@ -97,8 +98,8 @@ export class SimNode {
   }
 
   /** Of the process if there is one. */
-  get isJoint(): boolean {
-    return isJoint(this.#process?.core.conf ?? this.image.conf);
+  get conf(): ConfState {
+    return this.#process?.core.conf ?? this.image.conf;
   }
 
   /** A process starts from what is on the disk. */
@@ -129,7 +130,7 @@ export class SimNode {
     this.#applyingBytes = 0;
     this.#snapshotIndex = 0;
     this.watch.noteStart(view, image.confIndexes());
-    loop.after(this.#random.below(this.#tickUs), SimEvent.TICK, this.position);
+    this.#armTick(this.#random.below(this.#tickUs));
     this.#settle();
   }
 
@@ -144,14 +145,13 @@ export class SimNode {
     if (process === null) return;
     switch (kind) {
       case SimEvent.TICK:
-        process.core.tick(this.#clockMs());
-        this.#world.loop.after(this.#tickUs, SimEvent.TICK, this.position);
+        this.#tick(process);
         break;
       case SimEvent.DELIVER:
         this.#deliver(process, subject as RaftMessage);
         break;
       case SimEvent.FLUSHED:
-        this.#finishFlush();
+        this.#finishFlush(process.view);
         break;
       case SimEvent.STORED:
         this.#noteStored(process, subject as readonly StoreOperation[]);
@@ -180,6 +180,12 @@ export class SimNode {
     this.#settle();
   }
 
+  /** Its host wants it to lead; it may be bound not to. */
+  campaign(): void {
+    this.#process?.core.campaign();
+    this.#settle();
+  }
+
   forgetLeader(): void {
     this.#process?.core.forgetLeader();
     this.#settle();
@@ -187,8 +193,10 @@ export class SimNode {
 
   /** Too costly to look at after every event. */
   checkBounds(): void {
-    const core = this.#process?.core;
-    if (core !== undefined) checkBounds(core.status(), this.#options);
+    if (this.#process === null) return;
+    const { core, view } = this.#process;
+    checkBounds(core.status(), this.#options);
+    this.watch.checkCommit(view);
   }
 
   /** One line for reports. */
@@ -206,6 +214,22 @@ export class SimNode {
     return (this.#world.loop.now / MILLISECOND) * this.#clockRate;
   }
 
+  /** After a stall what has come in meanwhile goes first (raft pitfall 26). */
+  #tick({ core }: Process): void {
+    if (this.#world.loop.now > this.#tickDueUs) {
+      this.#armTick(1);
+      return;
+    }
+    core.tick(this.#clockMs());
+    this.#armTick(this.#tickUs);
+  }
+
+  #armTick(delayUs: number): void {
+    const { loop } = this.#world;
+    this.#tickDueUs = loop.now + delayUs;
+    loop.after(delayUs, SimEvent.TICK, this.position);
+  }
+
   #deliver(process: Process, message: RaftMessage): void {
     const { trace } = this.#world.loop;
     trace.mix(message.type * 64 + message.from);
@@ -217,17 +241,29 @@ export class SimNode {
 
   #step({ core, view }: Process, message: RaftMessage): void {
     const wasLeader = view.isLeader;
+    const { committed } = core;
     core.step(message);
     this.watch.observe(view);
+    const hasCommitted = wasLeader && core.committed > committed;
+    if (hasCommitted && this.watch.hasChangeWithin(committed, core.committed)) {
+      this.#world.noteChangeCommitted(this);
+    }
     if (message.type === MessageType.APPEND_RESPONSE) this.watch.checkMatch(view, message.from);
-    if (view.isLeader && !wasLeader) this.#diesAt("became leader");
+    if (!view.isLeader || wasLeader) return;
+    this.#world.noteCrowned(this);
+    this.#diesAt("became leader");
   }
 
-  #finishFlush(): void {
-    const { loop, profile } = this.#world;
+  #finishFlush(view: CoreView): void {
+    const { loop, acknowledgeMaxUs } = this.#world;
+    if (this.#diesAt("flush failed")) return;
     const stored = this.disk.completeFlush();
+    for (const operation of stored) {
+      const first = operation.kind === "append" ? operation.append.entries[0] : undefined;
+      if (first !== undefined) this.watch.checkWritten(view, first.index);
+    }
     if (this.#diesAt("flushed, not acknowledged")) return;
-    const delay = this.#random.below(profile.acknowledgeMaxUs + 1);
+    const delay = this.#random.below(acknowledgeMaxUs + 1);
     this.#nextStoredUs = Math.max(this.#nextStoredUs, loop.now + delay);
     loop.after(this.#nextStoredUs - loop.now, SimEvent.STORED, this.position, stored);
   }
@@ -260,6 +296,7 @@ export class SimNode {
       const index = Math.max(entry.index, this.#snapshotIndex);
       this.#world.ledger.expectConf(this.replica, index, conf);
       this.watch.observe(view);
+      this.watch.checkCommit(view);
       if (isJoint(conf) && this.#diesAt("joint")) return;
     }
     this.#applyingBytes -= batch.bytes;

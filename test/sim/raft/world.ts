@@ -14,8 +14,8 @@ import { CrashPoints } from "./crash-points.ts";
 import { History } from "./history.ts";
 import { SESSION_COUNT } from "./kv-machine.ts";
 import { LedgerKeeper } from "./ledger-keeper.ts";
-import { Nemesis } from "./nemesis.ts";
-import { MILLISECOND, type Profile } from "./profile.ts";
+import { type FollowUp, Nemesis } from "./nemesis.ts";
+import { diskProfileOf, LULL_US, MILLISECOND, type Profile } from "./profile.ts";
 import { SimEvent } from "./sim-event.ts";
 import { SimNode } from "./sim-node.ts";
 import type { StoreObserver } from "./store-image.ts";
@@ -41,6 +41,8 @@ export class World implements SimWorld {
   #requests = 0;
   /** Index up to which clients know of effects: no read that begins now may be older. */
   #floor = 0;
+  /** As in the profile, as long as there is trouble. */
+  acknowledgeMaxUs: number;
   /** Whether clients begin operations. */
   isOpen = true;
   /** Whether faults go on. */
@@ -50,6 +52,7 @@ export class World implements SimWorld {
     const { nodeCount, memberCount, clientCount } = profile;
     const random = (concern: string) => SimRandom.of(seed, concern);
     this.profile = profile;
+    this.acknowledgeMaxUs = profile.acknowledgeMaxUs;
     this.loop = new SimLoop(nodeCount, queue);
     this.network = new SimNetwork(this.loop, random("network"), {
       nodeCount,
@@ -117,7 +120,10 @@ export class World implements SimWorld {
         return;
       case SimEvent.DISK_RECOVERED:
         if (!this.isTroubled) return;
-        (this.nodes[subject as number] as SimNode).disk.profile = this.profile.disk;
+        this.#recoverDisk(this.nodes[subject as number] as SimNode);
+        return;
+      case SimEvent.FOLLOW_UP:
+        if (this.isTroubled) this.#nemesis.follow(subject as FollowUp);
         return;
     }
   }
@@ -148,15 +154,33 @@ export class World implements SimWorld {
     if (!this.loop.isUp(node.position)) node.start();
   }
 
+  /** A node has just come to lead, and has not sent anything yet. */
+  noteCrowned(node: SimNode): void {
+    if (this.isTroubled) this.#nemesis.crown(node);
+  }
+
+  /** A leader has just committed a change of members, and has not told anybody. */
+  noteChangeCommitted(node: SimNode): void {
+    if (this.isTroubled) this.#nemesis.noteChangeCommitted(node);
+  }
+
   reply(reply: ClientReply): void {
     const delay = this.#clientRandom.below(REPLY_MAX_US);
     this.loop.afterForAny(delay, SimEvent.REPLY, NO_NODE, reply);
   }
 
+  get #isLull(): boolean {
+    return this.isTroubled && this.loop.now % LULL_US < this.profile.lullShare * LULL_US;
+  }
+
+  #recoverDisk(node: SimNode): void {
+    node.disk.profile = diskProfileOf(this.profile, node.position);
+  }
+
   #act(client: SimClient): void {
     if (client.operation === null) {
       if (!this.isOpen) return;
-      client.begin(this.history.now(), this.#floor);
+      client.begin(this.history.now(), this.#floor, this.#isLull);
     }
     this.#requests += 1;
     const request = client.ask(this.#requests);

@@ -88,6 +88,11 @@ export class FakeReceiver implements LocalReceiver {
     this.onDelivery?.(delivery);
   }
 
+  /** One by one, so that each is seen. */
+  deliverRun(): boolean {
+    return false;
+  }
+
   /** Payloads since the last call. */
   takePayloads(): string[] {
     return this.seen.splice(0).map((delivery) => delivery.payload);
@@ -115,6 +120,11 @@ interface SeenInsert {
 /** Takes inserts; the rest of the inbox service is none of the publisher's business. */
 class FakeInbox implements InboxClient {
   readonly inserts: SeenInsert[] = [];
+  readonly #owners: ReadonlyMap<string, number>;
+
+  constructor(owners: ReadonlyMap<string, number>) {
+    this.#owners = owners;
+  }
 
   insert(
     owner: number,
@@ -132,8 +142,8 @@ class FakeInbox implements InboxClient {
     });
   }
 
-  ownerThread(): number {
-    assert.fail("not called by dist");
+  ownerThread(_tenantId: string, clientId: string): number {
+    return this.#owners.get(clientId) ?? 1;
   }
 
   attach(): void {
@@ -187,6 +197,8 @@ export interface DistWorker {
 export class DistWorkers {
   readonly mesh: FakeMesh;
   readonly loads: Int32Array;
+  /** Workers of inboxes, by client; all others lie on worker 1. */
+  readonly inboxOwners = new Map<string, number>();
   settings: TenantSettings = DEFAULT_TENANT_SETTINGS;
   strategy: ShareStrategy = "least_inflight";
   nowMs = 1_000_000;
@@ -278,7 +290,7 @@ export class DistWorkers {
     const found = this.worker(thread).table.findGroup("t", filter, group, isOrdered);
     const picked = new Set<string>();
     for (let round = 0; round < 2 * (found?.size ?? 0); round += 1) {
-      picked.add(found!.pick("round_robin", this.loads, "p", 0)!.clientId);
+      picked.add(found!.pick("round_robin", this.loads, "p", 0, 0)!.clientId);
     }
     return [...picked].sort();
   }
@@ -291,7 +303,7 @@ export class DistWorkers {
     const client = new DistClient(endpoint, index, table, members);
     const counters = counterRow(new SharedArrayBuffer(COUNTER_COLUMNS * 8), 0);
     const link = new DeliverLink(endpoint, counters);
-    const inbox = new FakeInbox();
+    const inbox = new FakeInbox(this.inboxOwners);
     const retain = new FakeRetain();
     const publisher = new DistPublisher({
       endpoint,

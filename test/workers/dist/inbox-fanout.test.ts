@@ -27,8 +27,11 @@ function makeFanout() {
   const insert: InboxClient["insert"] = (owner, stored, receivers, done) => {
     inserts.push({ owner, message: stored, receivers, isAwaited: done !== null });
   };
-  // The one method of the client that fan-out calls.
-  return { inserts, fanout: new InboxFanout({ insert } as InboxClient) };
+  // The methods of the client that fan-out calls.
+  const ownerThread: InboxClient["ownerThread"] = (_tenantId, clientId) => {
+    return clientId === "far" ? 2 : 1;
+  };
+  return { inserts, fanout: new InboxFanout({ insert, ownerThread } as InboxClient) };
 }
 
 function publishOf(fields: Parameters<typeof message>[0] = {}): BorrowedPublish {
@@ -41,8 +44,8 @@ function settings(fields: Partial<TenantSettings>): TenantSettings {
   return { ...DEFAULT_TENANT_SETTINGS, ...fields };
 }
 
-function route(clientId: string, fields: Partial<DeliveryOptions> = {}, thread = 1) {
-  return { clientId, incarnation: 1, source: thread, options: options({ qos: 1, ...fields }) };
+function route(clientId: string, fields: Partial<DeliveryOptions> = {}) {
+  return { clientId, incarnation: 1, source: 1, options: options({ qos: 1, ...fields }) };
 }
 
 const pending = () => new PendingPublish(() => {});
@@ -51,18 +54,12 @@ test("inbox fan-out: one command per owning worker, all with one message", () =>
   const { inserts, fanout } = makeFanout();
   const publish = publishOf();
   fanout.begin(DEFAULT_TENANT_SETTINGS, publish.payloadLength);
-  for (const [client, thread] of [
-    ["a", 1],
-    ["b", 2],
-    ["c", 1],
-  ] as const) {
-    assert.ok(fanout.add(publish, route(client, {}, thread)));
-  }
+  for (const client of ["a", "far", "c"]) assert.ok(fanout.add(publish, route(client)));
   fanout.send(publish, pending());
   const seen = inserts.map(({ owner, receivers }) => [owner, receivers.map((r) => r.clientId)]);
   assert.deepEqual(seen, [
     [1, ["a", "c"]],
-    [2, ["b"]],
+    [2, ["far"]],
   ]);
   assert.equal(inserts[0]?.message, inserts[1]?.message);
 });

@@ -25,6 +25,7 @@ function publish(workers: DistWorkers, thread: number, fields: Parameters<typeof
 const QOS_1 = { ...QOS_0, qos: 1 };
 
 function addInbox(workers: DistWorkers, thread: number, clientId: string, group = ""): void {
+  workers.inboxOwners.set(clientId, thread);
   const route = storedRoute("a", clientId, { group });
   workers.worker(thread).client.addStored(route, QOS_1, () => {});
 }

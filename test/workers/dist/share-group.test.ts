@@ -72,7 +72,7 @@ for (const strategy of STRATEGIES) {
     const counts = new Array<number>(20).fill(0);
     const picks = 40_000;
     for (let round = 0; round < picks; round += 1) {
-      counts[group.pick(strategy, loads, "publisher", random())!.loadWord]! += 1;
+      counts[group.pick(strategy, loads, "publisher", 0, random())!.loadWord]! += 1;
     }
     assertFair(counts, picks);
   });
@@ -86,7 +86,7 @@ test("share group: least in flight is fair to 20 members that work at one pace",
   const underWay: number[] = [];
   const picks = 40_000;
   for (let round = 0; round < picks; round += 1) {
-    const { loadWord } = group.pick("least_inflight", loads, "publisher", 0)!;
+    const { loadWord } = group.pick("least_inflight", loads, "publisher", 0, 0)!;
     counts[loadWord]! += 1;
     Atomics.add(loads, loadWord, 1);
     underWay.push(loadWord);
@@ -106,7 +106,7 @@ function pickWithPauses(group: ShareGroup, loads: Int32Array, picks: number): nu
   for (let round = 0; round < picks; round += 1) {
     const isPause = Math.floor(round / 100) % 4 === 0;
     if (!isPause) for (const word of held.splice(0)) Atomics.sub(loads, word, 1);
-    const { loadWord } = group.pick("least_inflight", loads, "publisher", 0)!;
+    const { loadWord } = group.pick("least_inflight", loads, "publisher", 0, 0)!;
     counts[loadWord]! += 1;
     if (!isPause || loadWord >= 5) continue;
     Atomics.add(loads, loadWord, 1);
@@ -127,7 +127,7 @@ test("share group: a newcomer and one that was slow for long get little more tha
   Atomics.store(loads, 3, 1);
   const counts = new Array<number>(11).fill(0);
   const pick = (): void => {
-    counts[group.pick("least_inflight", loads, "publisher", 0)!.loadWord]! += 1;
+    counts[group.pick("least_inflight", loads, "publisher", 0, 0)!.loadWord]! += 1;
   };
   for (let round = 0; round < 10_000; round += 1) pick();
   assert.equal(counts[3], 0);
@@ -139,12 +139,77 @@ test("share group: a newcomer and one that was slow for long get little more tha
   assert.ok(counts[10]! <= 110, `${counts[10]} to the newcomer`);
 });
 
+test("share group: QoS 0 messages that a publisher sends at once go on in runs of 16", () => {
+  const group = groupOf(sequence(4).map((index) => member(index)));
+  const loads = loadsFor(4);
+  const pick = (publisher: string, nowMs: number) =>
+    group.pick("least_inflight", loads, publisher, nowMs, 0)!.loadWord;
+  const picked = sequence(64).map(() => pick("one", 5));
+  for (let run = 0; run < 4; run += 1) {
+    assert.equal(new Set(picked.slice(run * 16, run * 16 + 16)).size, 1);
+  }
+  assert.equal(new Set(picked).size, 4);
+  // Another publisher, and another moment: each begins with another member.
+  const others = [pick("one", 5), pick("two", 5), pick("one", 5), pick("one", 6)];
+  assert.equal(new Set(others).size, 4);
+});
+
+test("share group: a run taken in pieces goes where single picks would have gone", () => {
+  const members = sequence(5).map((index) => member(index));
+  const [single, pieces] = [groupOf(members), groupOf(members)];
+  const loads = loadsFor(5);
+  const picked = sequence(96).map(
+    () => single.pick("least_inflight", loads, "one", 5, 0)!.loadWord,
+  );
+  const taken: number[] = [];
+  for (let size = 1; taken.length < picked.length; size += 1) {
+    const { loadWord } = pieces.runMember("least_inflight", loads, "one", 5)!;
+    const count = Math.min(size, pieces.runLeft, picked.length - taken.length);
+    pieces.takeRun(count);
+    for (let index = 0; index < count; index += 1) taken.push(loadWord);
+  }
+  assert.deepEqual(taken, picked);
+  const next = single.pick("least_inflight", loads, "two", 6, 0)!.loadWord;
+  assert.equal(pieces.pick("least_inflight", loads, "two", 6, 0)!.loadWord, next);
+});
+
+test("share group: runs are for least in flight, unordered, with somebody online", () => {
+  const loads = loadsFor(2);
+  const group = groupOf([member(0), member(1)]);
+  assert.equal(group.runMember("round_robin", loads, "publisher", 5), null);
+  assert.equal(group.runMember("random", loads, "publisher", 5), null);
+  assert.notEqual(group.runMember("least_inflight", loads, "publisher", 5), null);
+  const ordered = groupOf([member(0), member(1)], true);
+  assert.equal(ordered.runMember("least_inflight", loads, "publisher", 5), null);
+  const away = groupOf([member(0, { isOnline: false, isInbox: true })]);
+  assert.equal(away.runMember("least_inflight", loads, "publisher", 5), null);
+});
+
+test("share group: a run ends as soon as its member has something in flight", () => {
+  const group = groupOf(sequence(4).map((index) => member(index)));
+  const loads = loadsFor(4);
+  const picked = sequence(4).map(() => {
+    const { loadWord } = group.pick("least_inflight", loads, "publisher", 5, 0)!;
+    Atomics.add(loads, loadWord, 1);
+    return loadWord;
+  });
+  assert.equal(new Set(picked).size, 4);
+});
+
+test("share group: a run ends with the membership of its member", () => {
+  const group = groupOf([member(0), member(1)]);
+  const pick = () => group.pick("least_inflight", loadsFor(2), "publisher", 5, 0)!;
+  const first = pick().clientId;
+  group.remove(first, 1, false);
+  assert.notEqual(pick().clientId, first);
+});
+
 test("share group: least in flight passes by a member that does not finish", () => {
   const group = groupOf(sequence(20).map((index) => member(index)));
   const loads = loadsFor(20);
   Atomics.store(loads, 7, 50);
   for (let round = 0; round < 1000; round += 1) {
-    assert.notEqual(group.pick("least_inflight", loads, "publisher", 0)?.loadWord, 7);
+    assert.notEqual(group.pick("least_inflight", loads, "publisher", 0, 0)?.loadWord, 7);
   }
 });
 
@@ -154,7 +219,7 @@ test("share group: least in flight finds the idle member of a small group", () =
   for (const idle of [0, 3, 7, 5]) {
     Atomics.store(loads, idle, 0);
     for (let round = 0; round < 20; round += 1) {
-      assert.equal(group.pick("least_inflight", loads, "publisher", 0)?.loadWord, idle);
+      assert.equal(group.pick("least_inflight", loads, "publisher", 0, 0)?.loadWord, idle);
     }
     Atomics.store(loads, idle, 3);
   }
@@ -168,7 +233,7 @@ for (const strategy of STRATEGIES) {
     const random = randomSource();
     const picked = new Set<number>();
     for (let round = 0; round < 100; round += 1) {
-      picked.add(group.pick(strategy, loadsFor(10), "publisher", random())!.loadWord);
+      picked.add(group.pick(strategy, loadsFor(10), "publisher", 0, random())!.loadWord);
     }
     assert.deepEqual([...picked].sort(), [0, 5]);
   });
@@ -179,7 +244,7 @@ for (const strategy of STRATEGIES) {
     const random = randomSource();
     const picked = new Set<number>();
     for (let round = 0; round < 200; round += 1) {
-      picked.add(group.pick(strategy, loadsFor(10), "publisher", random())!.loadWord);
+      picked.add(group.pick(strategy, loadsFor(10), "publisher", 0, random())!.loadWord);
     }
     assert.equal(picked.size, 10);
   });
@@ -189,10 +254,10 @@ test("share group: a member that comes online is preferred at once, and counted 
   const group = groupOf([0, 1].map((index) => member(index, { isOnline: false, isInbox: true })));
   group.setOnline("member-1", true);
   assert.equal(group.size, 2);
-  assert.equal(group.pick("round_robin", loadsFor(2), "p", 0)?.loadWord, 1);
-  assert.equal(group.pick("round_robin", loadsFor(2), "p", 0)?.loadWord, 1);
+  assert.equal(group.pick("round_robin", loadsFor(2), "p", 0, 0)?.loadWord, 1);
+  assert.equal(group.pick("round_robin", loadsFor(2), "p", 0, 0)?.loadWord, 1);
   group.setOnline("member-1", false);
-  const both = [0, 1].map(() => group.pick("round_robin", loadsFor(2), "p", 0)?.loadWord);
+  const both = [0, 1].map(() => group.pick("round_robin", loadsFor(2), "p", 0, 0)?.loadWord);
   assert.deepEqual(both.sort(), [0, 1]);
 });
 
@@ -205,7 +270,7 @@ function loadsRead(group: ShareGroup, strategy: ShareStrategy, loads: Int32Array
     return original(array, index);
   }) as typeof Atomics.load;
   try {
-    group.pick(strategy, loads, "publisher", 0.5);
+    group.pick(strategy, loads, "publisher", 0, 0.5);
   } finally {
     Atomics.load = original;
   }
@@ -235,10 +300,10 @@ test("share group: an ordered group keeps each publisher with one member, on eve
   const loads = loadsFor(20);
   for (let publisher = 0; publisher < 200; publisher += 1) {
     const name = `publisher ${publisher}`;
-    const chosen = here.pick("round_robin", loads, name, 0)?.clientId;
+    const chosen = here.pick("round_robin", loads, name, 0, 0)?.clientId;
     Atomics.add(loads, publisher % 20, 1);
-    assert.equal(here.pick("round_robin", loads, name, 0.9)?.clientId, chosen);
-    assert.equal(there.pick("random", loads, name, 0.3)?.clientId, chosen);
+    assert.equal(here.pick("round_robin", loads, name, 0, 0.9)?.clientId, chosen);
+    assert.equal(there.pick("random", loads, name, 0, 0.3)?.clientId, chosen);
   }
 });
 
@@ -249,7 +314,7 @@ test("share group: an ordered group spreads publishers over its members", () => 
   );
   const counts = new Array<number>(20).fill(0);
   for (let publisher = 0; publisher < 20_000; publisher += 1) {
-    counts[group.pick("random", loadsFor(20), `publisher-${publisher}`, 0)!.loadWord]! += 1;
+    counts[group.pick("random", loadsFor(20), `publisher-${publisher}`, 0, 0)!.loadWord]! += 1;
   }
   for (const count of counts) assert.ok(count > 850 && count < 1150, `${count} of 1000`);
 });
@@ -261,7 +326,7 @@ test("share group: when a member leaves an ordered group only its publishers mov
   );
   const loads = loadsFor(21);
   const chosen = (): (string | undefined)[] =>
-    sequence(2000).map((index) => group.pick("random", loads, `p${index}`, 0)?.clientId);
+    sequence(2000).map((index) => group.pick("random", loads, `p${index}`, 0, 0)?.clientId);
   const before = chosen();
   group.remove("member-4", 1, false);
   const without = chosen();
@@ -278,10 +343,10 @@ test("share group: when a member leaves an ordered group only its publishers mov
 test("share group: an ordered group leaves stored sessions alone while anybody is online", () => {
   const group = groupOf([member(0, { isOnline: false, isInbox: true }), member(1)], true);
   for (let publisher = 0; publisher < 50; publisher += 1) {
-    assert.equal(group.pick("random", loadsFor(2), `p${publisher}`, 0)?.loadWord, 1);
+    assert.equal(group.pick("random", loadsFor(2), `p${publisher}`, 0, 0)?.loadWord, 1);
   }
   group.remove("member-1", 1, false);
-  assert.equal(group.pick("random", loadsFor(2), "p1", 0)?.loadWord, 0);
+  assert.equal(group.pick("random", loadsFor(2), "p1", 0, 0)?.loadWord, 0);
 });
 
 test("share group: one client may be a member on two workers, transient and stored", () => {
@@ -303,7 +368,7 @@ test("share group: nobody is chosen from a group without members", () => {
   const group = groupOf([member(0)]);
   group.remove("member-0", 1, false);
   for (const strategy of STRATEGIES) {
-    assert.equal(group.pick(strategy, loadsFor(1), "p", 0.99), null);
+    assert.equal(group.pick(strategy, loadsFor(1), "p", 0, 0.99), null);
   }
 });
 
@@ -334,7 +399,7 @@ test("share group: any history of members leaves exactly those that a map of the
         else model.delete(key);
         assert.equal(group.size, model.size);
         const anyOnline = [...model.values()].some((known) => known.isOnline);
-        const picked = group.pick("round_robin", loadsFor(8), "p", 0);
+        const picked = group.pick("round_robin", loadsFor(8), "p", 0, 0);
         if (model.size === 0) assert.equal(picked, null);
         else assert.equal([...model.values()].find((one) => one === picked)?.isOnline, anyOnline);
       }

@@ -99,6 +99,8 @@ export class ListenerFixture {
   readonly words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(1)));
   readonly counters = counterRow(new SharedArrayBuffer(counterTableSize(1)), 1);
   listener!: Listener;
+  /** Runs where the MQTT layer takes a connection over. */
+  onAccept: (client: AcceptedClient) => void = () => {};
   readonly #dirty = new Set<Transport>();
   #isClosed = false;
 
@@ -147,6 +149,7 @@ export class ListenerFixture {
       acceptor: (transport) => {
         const client = new AcceptedClient(transport);
         this.clients.push(client);
+        this.onAccept(client);
       },
       markDirty: (transport) => {
         if (this.#dirty.size === 0) setImmediate(() => this.#flush());

@@ -190,6 +190,28 @@ for (const [name, deps] of PATHS) {
     await fixture.until(() => client.closeCount === 1);
   });
 
+  test(`tcp transport: paused by its acceptor, it reads nothing until it is resumed (${name})`, async (t) => {
+    let isPaused = true;
+    const fixture = await ListenerFixture.open({}, deps);
+    fixture.onAccept = (client) => {
+      if (isPaused) client.transport.pauseReading();
+    };
+    const socket = await openClient(t, fixture);
+    socket.write("early");
+    const client = await fixture.accepted();
+    // Whoever comes later is read: what the first one has sent was there before.
+    isPaused = false;
+    const other = await openClient(t, fixture);
+    other.write("late");
+    const reader = await fixture.accepted(1);
+    await fixture.until(() => reader.received.length === 4);
+    assert.equal(client.received.length, 0);
+    client.transport.resumeReading();
+    await fixture.until(() => client.received.toString() === "early");
+    socket.end();
+    await fixture.until(() => client.closeCount === 1);
+  });
+
   test(`tcp transport: paused reading holds the client back and loses nothing (${name})`, async (t) => {
     const fixture = await ListenerFixture.open({}, deps);
     const socket = await openClient(t, fixture);

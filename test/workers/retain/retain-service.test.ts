@@ -1,16 +1,25 @@
 /**
- * The retain service over fake rings: partitions, scans in batches, limits, lost workers.
+ * The retain service over fake rings: ranges, scans in batches, limits, lost workers.
  */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Counter } from "../../../src/shared/metrics/counter-table.ts";
 import type { Message } from "../../../src/shared/mqtt/message.ts";
-import { retainPartition } from "../../../src/shared/retain/retain-partition.ts";
+import { ServiceId } from "../../../src/shared/range/service-id.ts";
+import { retainRangeKey } from "../../../src/shared/retain/retain-key.ts";
+import { RetainForm } from "../../../src/shared/retain/retain-types.ts";
+import type { RetainedBatch } from "../../../src/shared/retain/retained-batch.ts";
 import { type RetainScan, RetainStatus } from "../../../src/workers/retain/retain-api.ts";
 import { message, ServiceWorkers, topicOf } from "../../helpers/service-workers.ts";
 
 const encoder = new TextEncoder();
+
+/** The worker that has a topic's range. */
+function homeOf(workers: ServiceWorkers, topic: string, tenantId = "t"): number {
+  const key = retainRangeKey(tenantId, encoder.encode(topic));
+  return workers.ranges.ends(1).client.ownerThread(ServiceId.RETAIN, key);
+}
 
 interface Batch {
   readonly messages: readonly Message[];
@@ -31,9 +40,15 @@ function numbered(count: number, prefix = "n"): string[] {
   return Array.from({ length: count }, (_, i) => `${prefix}/${i}`);
 }
 
+function owned(batch: RetainedBatch): Message[] {
+  const messages: Message[] = [];
+  while (batch.advance()) messages.push(batch.record.own());
+  return messages;
+}
+
 function next(workers: ServiceWorkers, scan: RetainScan, maxMessages: number): Batch {
   const batches: Batch[] = [];
-  scan.next(maxMessages, (messages, isEnd) => batches.push({ messages, isEnd }));
+  scan.next(maxMessages, (batch, isEnd) => batches.push({ messages: owned(batch), isEnd }));
   workers.run();
   assert.equal(batches.length, 1, "answered once");
   return batches[0]!;
@@ -41,7 +56,17 @@ function next(workers: ServiceWorkers, scan: RetainScan, maxMessages: number): B
 
 /** Runs a scan on worker 2 to its end. */
 function collect(workers: ServiceWorkers, filter: string, maxMessages = 10, limit = 0): string[] {
-  const scan = workers.services(2).retainClient.scan("t", filter, limit);
+  return collectOn(workers, 2, filter, maxMessages, limit);
+}
+
+function collectOn(
+  workers: ServiceWorkers,
+  thread: number,
+  filter: string,
+  maxMessages = 10,
+  limit = 0,
+): string[] {
+  const scan = workers.services(thread).retainClient.scan("t", filter, limit);
   const topics: string[] = [];
   for (;;) {
     const { messages, isEnd } = next(workers, scan, maxMessages);
@@ -64,6 +89,21 @@ test("retain service: a topic is found by name and by wildcard, on whatever work
   assert.ok(Math.min(...kept) > 0 && workers.total(Counter.RETAINED_MESSAGES) === 40);
 });
 
+test("retain service: what a reader leaves of a batch is passed over", () => {
+  const workers = new ServiceWorkers(1);
+  retain(workers, numbered(10));
+  const scan = workers.services(1).retainClient.scan("t", "#", 0);
+  const firsts: string[] = [];
+  scan.next(5, (batch) => {
+    assert.equal(batch.size, 5);
+    assert.ok(batch.advance());
+    firsts.push(topicOf(batch.record.own()));
+  });
+  workers.run();
+  firsts.push(...next(workers, scan, 100).messages.map(topicOf));
+  assert.equal(new Set(firsts).size, 6);
+});
+
 test("retain service: a name is asked at one worker only", () => {
   const workers = new ServiceWorkers(3);
   workers
@@ -71,7 +111,7 @@ test("retain service: a name is asked at one worker only", () => {
     .retainClient.scan("t", "a/b", 0)
     .next(1, () => {});
   const asked = [1, 2, 3].filter((thread) => workers.mesh.waitingCount(2, thread) > 0);
-  assert.deepEqual(asked, [retainPartition("t", encoder.encode("a/b"), 3)]);
+  assert.deepEqual(asked, [homeOf(workers, "a/b")]);
 });
 
 test("retain service: leading wildcards do not see $ topics, tenants not each other [MQTT-4.7.2-1]", () => {
@@ -106,7 +146,7 @@ function deadlines(workers: ServiceWorkers): number[] {
   return [1, 2, 3].map((thread) => workers.services(thread).nextDeadlineMs);
 }
 
-test("retain service: a batch stays near 64 KiB", () => {
+test("retain service: a batch ends with the message that passes 56 KiB", () => {
   const workers = new ServiceWorkers(1);
   retain(workers, numbered(20), "x".repeat(20_000));
   const scan = workers.services(1).retainClient.scan("t", "#", 0);
@@ -116,7 +156,7 @@ test("retain service: a batch stays near 64 KiB", () => {
     sizes.push(batch.messages.length);
     isEnd = batch.isEnd;
   }
-  assert.deepEqual(sizes, [4, 4, 4, 4, 4]);
+  assert.deepEqual(sizes, [3, 3, 3, 3, 3, 3, 2]);
 });
 
 test("retain service: between two batches messages may be replaced, cleared and expire", () => {
@@ -177,14 +217,14 @@ test("retain service: a scan that outlives one of its workers goes on with the n
   retain(workers, topics);
   const scan = workers.services(3).retainClient.scan("t", "#", 0);
   const batches: Batch[] = [];
-  scan.next(1, (messages, isEnd) => batches.push({ messages, isEnd }));
+  scan.next(1, (batch, isEnd) => batches.push({ messages: owned(batch), isEnd }));
   workers.restart(1);
   workers.run();
   assert.equal(batches.length, 1);
   const found = batches[0]!.messages.map(topicOf);
   found.push(...next(workers, scan, 1000).messages.map(topicOf));
   found.push(...next(workers, scan, 1000).messages.map(topicOf));
-  const left = topics.filter((topic) => retainPartition("t", encoder.encode(topic), 3) !== 1);
+  const left = topics.filter((topic) => homeOf(workers, topic) !== 1);
   assert.deepEqual(found.sort(), left.sort());
 });
 
@@ -199,10 +239,25 @@ test("retain service: a dead reader's cursors go with it", () => {
 
 test("retain service: a store that waits for a dead worker fails", () => {
   const workers = new ServiceWorkers(2);
-  const topic = numbered(50).find((name) => retainPartition("t", encoder.encode(name), 2) === 1)!;
+  const topic = numbered(50).find((name) => homeOf(workers, name) === 1)!;
   const statuses: RetainStatus[] = [];
   workers.services(2).retainClient.store(message({ topic }), (status) => statuses.push(status));
   workers.restart(1);
+  assert.deepEqual(statuses, [RetainStatus.UNAVAILABLE]);
+  workers.run();
+  assert.equal(statuses.length, 1, "answered once");
+});
+
+test("retain service: a store given up as lost, and applied all the same, is answered once", () => {
+  const workers = new ServiceWorkers(2);
+  const topic = numbered(50).find((name) => homeOf(workers, name) === 1)!;
+  const statuses: RetainStatus[] = [];
+  workers.services(2).retainClient.store(message({ topic }), (status) => statuses.push(status));
+  workers.flush();
+  // Main has taken the proposal; its worker dies before it hears of it.
+  workers.mesh.deliver(2, 0);
+  workers.restart(1);
+  workers.run();
   assert.deepEqual(statuses, [RetainStatus.UNAVAILABLE]);
 });
 
@@ -232,4 +287,98 @@ test("retain service: a cap that comes with a reload counts what is stored alrea
   workers.run();
   const statuses = numbered(10, "more").flatMap((topic) => retain(workers, [topic]));
   assert.deepEqual(new Set(statuses), new Set([RetainStatus.QUOTA]));
+});
+
+test("retain service: what was acknowledged is there after the worker's end, in either form", () => {
+  const workers = new ServiceWorkers(2);
+  const topics = numbered(60);
+  assert.deepEqual(new Set(retain(workers, topics)), new Set([RetainStatus.OK]));
+  const before = [RetainForm.PACKETS_V3, RetainForm.PACKETS_V5].map((form) => {
+    return packetsOf(workers, form);
+  });
+  retain(workers, topics.slice(0, 20), "");
+  for (const topic of topics.slice(0, 20)) retain(workers, [topic]);
+  for (const thread of [1, 2]) workers.restart(thread);
+  workers.run();
+  assert.deepEqual(collect(workers, "#"), [...topics].sort());
+  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 60);
+  const after = [RetainForm.PACKETS_V3, RetainForm.PACKETS_V5].map((form) => {
+    return packetsOf(workers, form);
+  });
+  assert.deepEqual(after, before);
+});
+
+/** The bytes of each packet that a scan of everything returns, sorted. */
+function packetsOf(workers: ServiceWorkers, form: RetainForm): string[] {
+  const scan = workers.services(2).retainClient.scan("t", "#", 0, form);
+  const packets: string[] = [];
+  for (let isOver = false; !isOver; ) {
+    scan.next(7, (batch, isEnd) => {
+      const bytes = Buffer.from(batch.packets ?? []);
+      assert.ok(batch.size <= 7 && batch.payloadBytes === batch.size);
+      // Topics and payloads are short: one byte of remaining length.
+      for (let at = 0; at < bytes.length; at += 2 + bytes[at + 1]!) {
+        packets.push(bytes.toString("latin1", at, at + 2 + bytes[at + 1]!));
+      }
+      isOver = isEnd;
+    });
+    workers.run();
+  }
+  return packets.sort();
+}
+
+test("retain service: packets and answers to stores share a record", () => {
+  const workers = new ServiceWorkers(1);
+  retain(workers, numbered(3));
+  const { retainClient } = workers.services(1);
+  const seen: string[] = [];
+  const asked = (form: RetainForm) => {
+    retainClient.scan("t", "#", 0, form).next(10, ({ size }) => seen.push(`batch of ${size}`));
+  };
+  asked(RetainForm.PACKETS_V5);
+  asked(RetainForm.MESSAGES);
+  asked(RetainForm.PACKETS_V3);
+  workers.run();
+  assert.deepEqual(seen, ["batch of 3", "batch of 3", "batch of 3"]);
+});
+
+test("retain service: the broker's own statistics count for nobody and go with the worker", () => {
+  const workers = new ServiceWorkers(1);
+  workers.settings = { ...workers.settings, RetainMaxTopics: 1 };
+  const { retainClient } = workers.services(1);
+  retainClient.store(message({ topic: "$SYS/uptime", publisherId: "" }), null);
+  assert.deepEqual(retain(workers, ["a"]), [RetainStatus.OK]);
+  assert.deepEqual(collectOn(workers, 1, "$SYS/#"), ["$SYS/uptime"]);
+  workers.restart(1);
+  workers.run();
+  assert.deepEqual(collectOn(workers, 1, "$SYS/#"), []);
+  assert.deepEqual(collectOn(workers, 1, "#"), ["a"]);
+});
+
+test("retain service: a full disk refuses what needs more of it, and lets messages be cleared", () => {
+  const workers = new ServiceWorkers(2);
+  retain(workers, ["a"]);
+  workers.ranges.groups.setDiskFull(true);
+  workers.run();
+  assert.deepEqual(retain(workers, ["b"]), [RetainStatus.QUOTA]);
+  assert.deepEqual(retain(workers, ["a"], ""), [RetainStatus.OK]);
+  workers.ranges.groups.setDiskFull(false);
+  workers.run();
+  assert.deepEqual(retain(workers, ["b"]), [RetainStatus.OK]);
+  assert.deepEqual(collect(workers, "#"), ["b"]);
+});
+
+test("retain service: an expired message leaves the store too [MQTT-3.3.2-5]", () => {
+  const workers = new ServiceWorkers(1);
+  const stored = message({ topic: "a", expirySeconds: 1, receivedAtMs: workers.nowMs });
+  workers.services(1).retainClient.store(stored, null);
+  workers.run();
+  workers.restart(1);
+  workers.run();
+  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 1);
+  workers.advance(1000);
+  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 0);
+  workers.restart(1);
+  workers.run();
+  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 0);
 });

@@ -223,6 +223,39 @@ for (const kind of ["transient", "stored"]) {
   });
 }
 
+for (const qos of [0, 1]) {
+  test(`burst: what is more than one write goes to the kernel before the turn ends, QoS ${qos}`, async () => {
+    const world = new SessionWorld();
+    const [subscriber, publisher] = await pair(world, qos);
+    const payloads = Array.from({ length: 50 }, (_, index) => `${index}`.padEnd(4096, "."));
+    const packetIds = payloads.map(() => publisher.nextId());
+    publisher.send(
+      ...payloads.map((payload, index) =>
+        packets.publish({ topic: "a", payload, qos, packetId: packetIds[index] ?? 0 }),
+      ),
+    );
+    assert.ok(subscriber.transport.output.size <= 65_536, "of 200 KiB the last part waits");
+    await world.settle();
+    assert.deepEqual(subscriber.takePublishes().map(textOf), payloads);
+  });
+}
+
+test("burst: a client that is behind gets no writes in between", async () => {
+  const world = new SessionWorld({ limits: { connectionOutputBytes: 1_048_576 } });
+  const [subscriber, publisher] = await pair(world, 0);
+  subscriber.transport.isBlocked = true;
+  publisher.publish({ topic: "a", payload: "first" });
+  await world.settle();
+  const behind = subscriber.transport.bufferedBytes;
+  const payload = "x".repeat(4096);
+  publisher.send(...Array.from({ length: 50 }, () => packets.publish({ topic: "a", payload })));
+  assert.equal(subscriber.transport.bufferedBytes, behind, "gathered, not flushed");
+  assert.ok(subscriber.transport.output.size > 65_536);
+  subscriber.transport.drain();
+  await world.settle();
+  assert.equal(subscriber.takePublishes().length, 51);
+});
+
 test("deliver: subscription identifiers, QoS and RETAIN of each subscription [MQTT-3.3.4-3] [MQTT-3.3.1-13]", async () => {
   const world = new SessionWorld();
   const subscriber = await world.connect({ clientId: "subscriber" });

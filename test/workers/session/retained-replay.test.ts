@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Counter } from "../../../src/shared/metrics/counter-table.ts";
 import * as packets from "../../helpers/packets.ts";
 import { type FakeClient, textOf } from "./fake-client.ts";
 import { SessionWorld, type WorldOptions } from "./session-world.ts";
@@ -123,4 +124,63 @@ test("retained: messages refused by the inbox do not hold up those that follow",
   assert.equal(new Set(arrived).size, arrived.length);
   client.publish({ topic: "r/new", payload: "new", qos: 1, packetId: 1 });
   assert.deepEqual(await client.acknowledgeAll(), ["new"]);
+});
+
+/** Every shape of message that changes what a packet looks like. */
+async function retainingShapes(): Promise<SessionWorld> {
+  const world = await retaining(0, { workers: 2 });
+  const publisher = await world.connect({ clientId: "publisher", keepAlive: 0 });
+  const shapes = [[], [property.messageExpiry(300)], [property.contentType("text/plain")]];
+  for (const [shape, properties] of [...shapes, shapes.flat()].entries()) {
+    for (const size of [1, 39, 41, 127, 128, 20_000]) {
+      const topic = `r/${shape}/${size}/${"long".repeat(size % 3)}`;
+      const packetId = publisher.nextId();
+      const payload = `${shape}`.repeat(size);
+      publisher.publish({ topic, payload, qos: 2, packetId, retain: true, properties });
+    }
+  }
+  await publisher.acknowledgeAll();
+  await world.advance(10_000);
+  return world;
+}
+
+test("retained: finished packets are what a client gets that has to be given them one by one", async () => {
+  const world = await retainingShapes();
+  const oneByOne = await world.connect({
+    clientId: "one-by-one",
+    properties: [property.maximumPacketSize(1_000_000)],
+  });
+  const byTopic = (one: { topic: string }, other: { topic: string }) =>
+    one.topic < other.topic ? -1 : 1;
+  await oneByOne.subscribe("r/#", 0);
+  const expected = oneByOne.takePublishes().sort(byTopic);
+  assert.equal(expected.length, 24);
+  for (const level of [5, 4, 3] as const) {
+    const client = await world.connect({ clientId: `level-${level}`, level });
+    const sentBefore = client.session.context.counters[Counter.PUBLISH_SENT_QOS0]!;
+    await client.subscribe("r/#", 0);
+    const got = client.takePublishes().sort(byTopic);
+    if (level === 5) assert.deepEqual(got, expected);
+    const plain = ({ topic, payload, qos, retain, dup }: (typeof got)[number]) => {
+      return { topic, payload, qos, retain, dup };
+    };
+    assert.deepEqual(got.map(plain), expected.map(plain), `level ${level}`);
+    const counted = client.session.context.counters[Counter.PUBLISH_SENT_QOS0]! - sentBefore;
+    assert.equal(counted, 24, "each is counted");
+  }
+});
+
+test("retained: what a client without room does not get of finished packets is counted", async () => {
+  const world = await retaining(100, { limits: { connectionOutputBytes: 500 } });
+  const client = await world.connect({});
+  const { counters } = client.session.context;
+  client.transport.isBlocked = true;
+  client.send(packets.subscribe({ packetId: 1, filters: [{ filter: "r/#", qos: 0 }] }));
+  await world.settle();
+  const sent = counters[Counter.PUBLISH_SENT_QOS0]!;
+  const droppedBefore = counters[Counter.DROPPED_SLOW_CONSUMER]!;
+  client.send(packets.subscribe({ packetId: 2, filters: [{ filter: "r/#", qos: 0 }] }));
+  await world.settle();
+  assert.equal(counters[Counter.PUBLISH_SENT_QOS0], sent);
+  assert.equal(counters[Counter.DROPPED_SLOW_CONSUMER]! - droppedBefore, 100);
 });

@@ -18,6 +18,8 @@ import { RouteTable } from "../../../src/workers/dist/route-table.ts";
 import type { InboxHost } from "../../../src/workers/inbox/inbox-api.ts";
 import type { Transport } from "../../../src/workers/mqtt/transport.ts";
 import type { RetainClient, RetainScan } from "../../../src/workers/retain/retain-api.ts";
+import { ConnectQueue } from "../../../src/workers/session/connect-queue.ts";
+import { ConnectTurns } from "../../../src/workers/session/connect-turns.ts";
 import { OutputFlush } from "../../../src/workers/session/output-flush.ts";
 import { recheckPermissions } from "../../../src/workers/session/recheck-permissions.ts";
 import { Session } from "../../../src/workers/session/session.ts";
@@ -90,8 +92,7 @@ export class SessionWorker {
     const tenants = new TenantTable(world.config);
     const nowMs = () => world.nowMs;
     this.dist = new DistClient(this.endpoint, this.index, table, members);
-    const host: InboxHost = {
-      routes: this.dist,
+    const host: Omit<InboxHost, "routes"> = {
       publisher: { publish: (message, done) => publisher.publish(message, done) },
       redispatch: (message, shareFilter) => {
         const share = splitShareFilter(shareFilter)!;
@@ -105,8 +106,11 @@ export class SessionWorker {
       boot: { incarnation: thread, config: world.config },
       counters: this.counters,
       retainedTrie: new RetainedTrie(HASH_KEY),
+      dist: this.dist,
+      ranges: world.ranges.start(thread),
       host,
     });
+    world.ranges.open(thread);
     this.retain = new CountedRetain(this.services.retainClient);
     const publisher = new DistPublisher({
       endpoint: this.endpoint,
@@ -142,6 +146,11 @@ export class SessionWorker {
       publisher,
       members,
       registry: new SessionRegistry(),
+      turns: new ConnectTurns(
+        () => {},
+        (delayMs, act) => world.later(delayMs, act),
+      ),
+      connects: new ConnectQueue(() => {}),
       deadlines: new DeadlineWheel<Session>(world.nowMs),
       view: new PacketView(),
       publish: new BorrowedPublish(),
@@ -173,8 +182,13 @@ export class SessionWorker {
   }
 
   endCycle(): void {
+    this.context.connects.handleCycle();
+    this.context.turns.handleCycle();
+    const { ranges } = this.#world;
+    ranges.hostTurn(this.endpoint.threadIndex);
     this.services.flush();
     this.dist.flush();
+    ranges.clientTurn(this.endpoint.threadIndex);
     const transports = [...this.#dirty];
     this.#dirty.clear();
     for (const transport of transports) this.#outputs.flush(transport);

@@ -14,6 +14,7 @@ import {
 import type { AuthProvider } from "../../../src/workers/auth/auth-provider.ts";
 import { refreshSessions } from "../../../src/workers/session/refresh-sessions.ts";
 import { FakeMesh } from "../../helpers/fake-ring.ts";
+import { InstantRanges } from "../../helpers/instant-ranges.ts";
 import * as packets from "../../helpers/packets.ts";
 import { arrayLog } from "../../main/helpers.ts";
 import { FakeClient } from "./fake-client.ts";
@@ -67,6 +68,7 @@ export interface WorldOptions {
 
 export class SessionWorld {
   readonly mesh: FakeMesh;
+  readonly ranges: InstantRanges;
   readonly workers: SessionWorker[] = [];
   readonly log = arrayLog();
   readonly words: Int32Array;
@@ -78,6 +80,7 @@ export class SessionWorld {
     const count = options.workers ?? 1;
     this.config = configOf(options, count);
     this.mesh = new FakeMesh(count);
+    this.ranges = new InstantRanges(this.mesh, () => this.nowMs);
     this.words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(count)));
     const provider = options.provider ?? openProvider();
     for (let thread = 1; thread <= count; thread++) {
@@ -121,14 +124,14 @@ export class SessionWorld {
   run(): void {
     do {
       this.mesh.pump(() => {
-        for (const worker of this.workers) worker.endCycle();
+        this.#endCycles();
       });
     } while (this.#runTimers());
   }
 
   /** The end of a duty cycle, and one record to its thread. */
   step(): void {
-    for (const worker of this.workers) worker.endCycle();
+    this.#endCycles();
     const threads = this.mesh.endpoints.map((endpoint) => endpoint.threadIndex);
     threads.some((source) => threads.some((target) => this.mesh.deliver(source, target)));
   }
@@ -176,6 +179,11 @@ export class SessionWorld {
   async reloadRules(): Promise<void> {
     for (const worker of this.workers) await worker.context.auth.reload(this.config.auth);
     await this.settle();
+  }
+
+  #endCycles(): void {
+    this.ranges.mainTurn();
+    for (const worker of this.workers) worker.endCycle();
   }
 
   /** False: none was due. */

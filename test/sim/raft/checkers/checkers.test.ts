@@ -214,6 +214,36 @@ test("watch: what a leader counts as matched is on that member's disk", () => {
   violates("durableMatch", () => check(diskOf([1, 1])));
 });
 
+test("watch: a leader commits what both majorities have, if it is of its term", () => {
+  const matches = [0, 2, 2, 1, 2, 1];
+  const matchOf = (replica: number) => matches[replica] ?? 0;
+  const leader = replicaOf([1, 2], { commitIndex: 1, matchOf });
+  const watch = watchOf();
+  violates("promptCommit", () => watch.checkCommit(leader));
+  watch.checkCommit({ ...leader, commitIndex: 2 });
+  watch.checkCommit({ ...leader, isLeader: false });
+  watch.checkCommit(replicaOf([1, 1], { commitIndex: 1, matchOf }));
+  watch.checkCommit({ ...leader, conf: JOINT });
+  matches[5] = 2;
+  violates("promptCommit", () => watch.checkCommit({ ...leader, conf: JOINT }));
+});
+
+test("watch: a log reads as it was written last, wherever it is read from [raft pitfall 6]", () => {
+  const watch = watchOf();
+  const view = replicaOf([1, 2, 2], { isLeader: false });
+  watch.noteStart(replicaOf([1], { isLeader: false }), []);
+  watch.noteAppend(view, [entry(2, 1), entry(3, 1)], 0);
+  watch.noteAppend(view, [entry(2, 2), entry(3, 2)], 0);
+  watch.checkWritten(view, 2);
+  watch.checkWritten(view, 1);
+  violates("ownLog", () => watch.checkWritten(replicaOf([1, 1, 2]), 2));
+  watch.noteAppend(view, [entry(1, 2)], 0);
+  watch.checkWritten(replicaOf([2, 1, 1]), 2);
+  violates("ownLog", () => watch.checkWritten(replicaOf([1, 1, 1]), 1));
+  watch.noteSnapshot(view, 4);
+  watch.checkWritten(replicaOf([9, 9, 9]), 1);
+});
+
 test("bounds: windows, quota and apply back-pressure are obeyed", () => {
   const options = { ...DEFAULT_RAFT_OPTIONS, maxInflightMessages: 2, maxUncommittedBytes: 100 };
   const member = { inflightMessages: 2, inflightBytes: 10 };

@@ -22,6 +22,9 @@ export class ReplicaWatch {
   readonly #promisedVotes = new Map<number, number>();
   /** Index of the last entry handed to the disk by this process. */
   #submittedLast = 0;
+  /** Terms of the log behind `#writtenOffset`, as handed to the disk by this process. */
+  #writtenTerms: number[] = [];
+  #writtenOffset = 0;
   /** Entries that change the configuration, in the log as handed to the disk. */
   #confIndexes: number[] = [];
 
@@ -49,6 +52,7 @@ export class ReplicaWatch {
     this.#commitIndex = view.commitIndex;
     this.#isLeader = false;
     this.#submittedLast = view.lastIndex;
+    this.#forgetWritten(view.lastIndex);
     this.#confIndexes = [...confIndexes];
   }
 
@@ -84,6 +88,7 @@ export class ReplicaWatch {
     if (first === undefined) return;
     if (first.index <= this.#submittedLast) this.#noteCut(view, first);
     this.#checkCommitted(view, entries);
+    this.#noteWritten(first.index, entries);
     this.#confIndexes = this.#confIndexes.filter((index) => index < first.index);
     for (const { index, term, type } of entries) {
       if (type !== EntryType.CONF_CHANGE) continue;
@@ -97,6 +102,11 @@ export class ReplicaWatch {
     this.#submittedLast = entries.at(-1)?.index as number;
   }
 
+  /** Is there an entry behind `from`, up to `to`, that changes the configuration? */
+  hasChangeWithin(from: number, to: number): boolean {
+    return this.#confIndexes.some((index) => index > from && index <= to);
+  }
+
   /** The log was replaced by a snapshot: invariant 7. */
   noteSnapshot(view: ReplicaView, snapshotIndex: number): void {
     if (snapshotIndex < this.#commitIndex) {
@@ -104,6 +114,7 @@ export class ReplicaWatch {
       violate("committedKept", `replica ${view.replica} ${text}`);
     }
     this.#submittedLast = snapshotIndex;
+    this.#forgetWritten(snapshotIndex);
     this.#confIndexes = [];
   }
 
@@ -121,6 +132,29 @@ export class ReplicaWatch {
       "durableMatch",
       `leader ${view.replica} ${text}, whose disk has ${disk.entryTerm(match)}`,
     );
+  }
+
+  /** A leader has no reason to wait when a quorum, of both halves, has an entry of its term. */
+  checkCommit(view: ReplicaView): void {
+    if (!view.isLeader) return;
+    const { voters, outgoing } = view.conf;
+    const reached = Math.min(reachedBy(view, voters), reachedBy(view, outgoing));
+    if (reached <= view.commitIndex || view.termAt(reached) !== view.term) return;
+    const text = `leader ${view.replica} has committed ${view.commitIndex}`;
+    violate("promptCommit", `${text}, a quorum has ${reached}`);
+  }
+
+  /**
+   * A write that begins at `index` has reached the disk. Another one for the same place may still
+   * be on its way: until that is there too, the log must not be read from the disk (raft pitfall
+   * 6).
+   */
+  checkWritten(view: ReplicaView, index: number): void {
+    const written = this.#writtenTerms[index - this.#writtenOffset - 1];
+    const term = view.termAt(index);
+    if (written === undefined || term === 0 || term === written) return;
+    const text = `replica ${view.replica} has term ${term} at ${index}`;
+    violate("ownLog", `${text}, and has written ${written} there`);
   }
 
   /** Entries on their way to the state machine are on the replica's own disk (raft pitfall 8). */
@@ -150,6 +184,17 @@ export class ReplicaWatch {
     this.#ledger.noteCommit(view, this.#commitIndex, this.#diskOf);
   }
 
+  #forgetWritten(lastIndex: number): void {
+    this.#writtenTerms = [];
+    this.#writtenOffset = lastIndex;
+  }
+
+  #noteWritten(firstIndex: number, entries: readonly Entry[]): void {
+    if (firstIndex <= this.#writtenOffset) this.#forgetWritten(firstIndex - 1);
+    this.#writtenTerms.length = firstIndex - this.#writtenOffset - 1;
+    for (const { term } of entries) this.#writtenTerms.push(term);
+  }
+
   #noteCut(view: ReplicaView, first: Entry): void {
     if (view.isLeader && this.#isLeader && first.term === view.term && view.term === this.#term) {
       violate("leaderAppendOnly", `leader ${view.replica} rewrites its entry ${first.index}`);
@@ -173,4 +218,11 @@ export class ReplicaWatch {
       `replica ${replica} cuts off behind ${last}, has committed ${commitIndex}`,
     );
   }
+}
+
+/** Up to where most of `voters` have the log, as far as the leader knows; nobody is everybody. */
+function reachedBy(view: ReplicaView, voters: readonly number[]): number {
+  if (voters.length === 0) return Number.POSITIVE_INFINITY;
+  const matches = voters.map((voter) => view.matchOf(voter)).sort((left, right) => right - left);
+  return matches[voters.length >>> 1] as number;
 }

@@ -20,6 +20,8 @@ export const INVARIANTS = {
   boundedMemory: "14 what is held in memory is bounded",
   liveness: "15 without faults the group recovers",
   assertion: "16 the core's own assertions hold",
+  promptCommit: "17 a leader commits what a quorum has",
+  ownLog: "18 a replica's log is what it wrote last",
 } as const;
 
 export type Invariant = keyof typeof INVARIANTS;

@@ -1,0 +1,54 @@
+/**
+ * The brokers' processes while a case is measured: one for each run, or one for all rounds of the
+ * case (`--fresh`). A broker that failed in a run gets a new process for the next one.
+ */
+
+import type { Contender, RunningServer } from "../contenders/contender.ts";
+import type { TransportName } from "../load/load-shape.ts";
+import type { FoundBefore } from "./case.ts";
+import type { Freshness } from "./options.ts";
+
+export class CaseServers {
+  readonly #transport: TransportName;
+  readonly #fresh: Freshness;
+  readonly #running = new Map<Contender, RunningServer>();
+  readonly #found = new Map<Contender, FoundBefore>();
+
+  constructor(transport: TransportName, fresh: Freshness) {
+    this.#transport = transport;
+    this.#fresh = fresh;
+  }
+
+  async measureOn<T>(
+    contender: Contender,
+    measure: (server: RunningServer, found: FoundBefore) => Promise<T>,
+  ): Promise<T> {
+    const server = this.#running.get(contender) ?? (await contender.start(this.#transport));
+    const found = this.#found.get(contender) ?? { maximum: null };
+    this.#running.set(contender, server);
+    this.#found.set(contender, found);
+    let isGood = false;
+    try {
+      const result = await measure(server, found);
+      isGood = true;
+      return result;
+    } finally {
+      if (this.#fresh === "run" || !isGood) await this.#stop(contender);
+    }
+  }
+
+  /** Why some did not end as they should, by contender. */
+  async stopAll(): Promise<Map<Contender, string>> {
+    const faults = new Map<Contender, string>();
+    for (const contender of [...this.#running.keys()]) {
+      await this.#stop(contender).catch((error: unknown) => faults.set(contender, String(error)));
+    }
+    return faults;
+  }
+
+  async #stop(contender: Contender): Promise<void> {
+    const server = this.#running.get(contender);
+    this.#running.delete(contender);
+    await server?.stop();
+  }
+}
