@@ -62,6 +62,12 @@ export interface RangeClient {
   flushKey(service: ServiceId, key: Uint8Array): void;
 
   /**
+   * `done` is called when every command of the service written so far has been applied or refused,
+   * or lost with a worker; at once if there is none. For reads that must see one's own writes.
+   */
+  whenSettled(service: ServiceId, done: () => void): void;
+
+  /**
    * More is proposed than applied: stop reading the sockets that cause it. `onRelief` is called
    * when it turns false. Part of the session's congestion.
    */

@@ -71,6 +71,12 @@ interface RangeSlot {
   lastProposal: number;
 }
 
+/** Waits for all batches up to one. */
+interface SettledWaiter {
+  upTo: number;
+  readonly done: () => void;
+}
+
 interface ServiceSlot {
   readonly owner: CommandOwner;
   /** Moved, or never sent, by old boundaries; in order. */
@@ -80,6 +86,8 @@ interface ServiceSlot {
   readonly held: RecordWriter;
   /** Commands for keys that no range holds. */
   readonly orphans: RecordWriter;
+  /** `upTo` never falls from one to the next. */
+  readonly waiters: SettledWaiter[];
 }
 
 export class RingRangeClient implements RangeClient {
@@ -156,6 +164,7 @@ export class RingRangeClient implements RangeClient {
       isUnsettled: false,
       held: new RecordWriter(),
       orphans: new RecordWriter(),
+      waiters: [],
     };
   }
 
@@ -201,6 +210,13 @@ export class RingRangeClient implements RangeClient {
     const range = this.#directory.find(service, key);
     const slot = range === null ? undefined : this.#slots.get(range.id);
     if (slot?.gathering != null) this.#send(slot, slot.gathering);
+  }
+
+  whenSettled(service: ServiceId, done: () => void): void {
+    const slot = this.#services[service];
+    assert(slot !== undefined, "a service registers before it asks");
+    slot.waiters.push({ upTo: this.#pool.begun, done });
+    this.#wakeSettled(service, slot);
   }
 
   /** End of a duty cycle: sends what is gathered. */
@@ -268,7 +284,7 @@ export class RingRangeClient implements RangeClient {
     }
     if (count === 0) return;
     slot.open.splice(0, count);
-    this.#trySettle(slot.service);
+    this.#settled(slot.service);
   }
 
   #moved(range: RangeId, proposal: number): void {
@@ -288,7 +304,13 @@ export class RingRangeClient implements RangeClient {
     for (const batch of batches) {
       if (batch !== null) this.#refuse(slot.service, batch, reason);
     }
-    this.#trySettle(slot.service);
+    this.#settled(slot.service);
+  }
+
+  /** Batches of the service are settled. */
+  #settled(id: ServiceId): void {
+    this.#trySettle(id);
+    this.#wakeSettled(id, this.#services[id]!);
   }
 
   #refuse(service: ServiceId, batch: SentBatch, reason: RefusalReason): void {
@@ -301,13 +323,14 @@ export class RingRangeClient implements RangeClient {
 
   #refuseOrphans(): void {
     this.#hasOrphans = false;
-    for (const service of this.#services) {
+    for (const [id, service] of this.#services.entries()) {
       if (service === undefined || service.orphans.size === 0) continue;
       const { bytes, size } = service.orphans;
       this.#reader.reset(bytes, 0, size);
       service.owner.refused(this.#reader, RefusalReason.UNAVAILABLE);
       this.#reader.release();
       service.orphans.clear();
+      this.#wakeSettled(id as ServiceId, service);
     }
   }
 
@@ -330,7 +353,9 @@ export class RingRangeClient implements RangeClient {
         slot.gathering = null;
       }
     }
-    for (const service of this.#services.keys()) this.#trySettle(service as ServiceId);
+    for (const id of this.#services.keys()) {
+      if (this.#services[id] !== undefined) this.#settled(id as ServiceId);
+    }
     for (const listener of this.#listeners) listener();
   }
 
@@ -359,6 +384,23 @@ export class RingRangeClient implements RangeClient {
     service.held.clear();
     this.#isRerouting = false;
     service.isUnsettled = false;
+    // What they wait for is in new batches.
+    for (const waiter of service.waiters) waiter.upTo = this.#pool.begun;
+  }
+
+  #wakeSettled(id: ServiceId, service: ServiceSlot): void {
+    while (service.waiters.length > 0 && this.#isSettled(id, service, service.waiters[0]!.upTo)) {
+      service.waiters.shift()!.done();
+    }
+  }
+
+  #isSettled(id: ServiceId, service: ServiceSlot, upTo: number): boolean {
+    if (service.isUnsettled || service.orphans.size > 0) return false;
+    for (const slot of this.#slots.values()) {
+      const oldest = slot.service === id ? (slot.open[0] ?? slot.gathering) : null;
+      if (oldest !== null && oldest.sequence <= upTo) return false;
+    }
+    return true;
   }
 
   #reroute(service: ServiceSlot, writer: RecordWriter, start: number): void {

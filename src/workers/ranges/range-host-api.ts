@@ -26,6 +26,9 @@ export interface OwnedRange<Machine extends RangeStateMachine = RangeStateMachin
   readonly machine: Machine;
   /** Applied so far is everything that was in the log at start. */
   readonly isLive: boolean;
+  /** Of the log: the last entry that is applied, and the last one that is there. */
+  readonly applied: number;
+  readonly lastIndex: number;
 }
 
 export interface RangeHost {

@@ -24,12 +24,15 @@ export interface BatchOrigin {
 export class SentBatch {
   /** Whose it is; another descriptor of the same range means that its bounds have changed. */
   readonly range: RangeDescriptor;
+  /** Batches of all ranges in the order in which they were begun. */
+  readonly sequence: number;
   /** Holds a RANGE_PROPOSE record. */
   readonly writer: RecordWriter;
   proposal = 0;
 
-  constructor(range: RangeDescriptor, writer: RecordWriter) {
+  constructor(range: RangeDescriptor, sequence: number, writer: RecordWriter) {
     this.range = range;
+    this.sequence = sequence;
     this.writer = writer;
   }
 
@@ -53,9 +56,15 @@ export class SentBatch {
 export class BatchPool {
   readonly #origin: BatchOrigin;
   readonly #writers: RecordWriter[] = [];
+  #begun = 0;
 
   constructor(origin: BatchOrigin) {
     this.#origin = origin;
+  }
+
+  /** Sequence of the batch begun last. */
+  get begun(): number {
+    return this.#begun;
   }
 
   begin(range: RangeDescriptor, nowMs: number): SentBatch {
@@ -69,7 +78,8 @@ export class BatchPool {
       thread: this.#origin.thread,
       proposal: 0,
     });
-    return new SentBatch(range, writer);
+    this.#begun += 1;
+    return new SentBatch(range, this.#begun, writer);
   }
 
   /** The batch is settled; nobody may look at it any more. */

@@ -129,6 +129,10 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     this.#scans.get(scanId)?.handleBatch(batch, isEnd);
   }
 
+  whenStored(ready: () => void): void {
+    this.#options.ranges.whenSettled(ServiceId.RETAIN, ready);
+  }
+
   open(scan: RingRetainScan, thread: number, maxMessages: number): void {
     const { scanId, tenantId, filter, form } = scan.plan;
     writeScanOpen(this.#writer, { scanId, maxMessages, form, tenantId, filter });

@@ -47,6 +47,7 @@ import type { RetainedTrie } from "../../shared/topic/retained-trie.ts";
 import type { RangeClient } from "../ranges/range-client-api.ts";
 import type { RangeHost, RangeService } from "../ranges/range-host-api.ts";
 import { RecordBatches } from "../record-batches.ts";
+import { WaitingScans } from "./waiting-scans.ts";
 
 /** Expired messages that one call takes out, at about a microsecond each. */
 const SWEEP_COUNT = 10_000;
@@ -84,6 +85,7 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   readonly #replies: RecordBatches;
   readonly #reader = new RecordReader();
   readonly #writer = new RecordWriter();
+  readonly #waiting: WaitingScans;
   readonly #machines = new Set<RetainRange>();
   /** Of the record being handled. */
   #source = 0;
@@ -96,6 +98,7 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     this.#topics = new RetainedTopics({ trie, counters, hotBytes: HOT_BYTES, readCold });
     this.#cursors = new RetainCursors(this.#topics);
     this.#replies = new RecordBatches(endpoint, RecordType.RETAIN_REPLY);
+    this.#waiting = new WaitingScans(options.ranges);
     options.ranges.register(ServiceId.RETAIN, this);
     endpoint.setHandler(RecordType.RETAIN_COMMAND, (bytes, offset, length, source) => {
       this.#reader.reset(bytes, offset, length);
@@ -150,6 +153,7 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
    * End of a duty cycle: answers, and tells the other workers what has changed for capped tenants.
    */
   flush(): void {
+    this.#waiting.drain((thread, scan) => this.#open(thread, scan));
     this.#replies.flush();
     const mustTellAll = this.#mustTellAll;
     this.#mustTellAll = false;
@@ -187,6 +191,7 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
 
   /** `thread` died, and its rings are replaced. */
   peerLost(thread: number): void {
+    this.#waiting.peerLost(thread);
     this.#cursors.peerLost(thread);
     this.#replies.drop(thread);
     // Its successor knows nobody.
@@ -211,12 +216,20 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   }
 
   scanOpen(scan: ScanRequest): void {
-    this.#cursors.open(this.#source, scan.scanId, scan.tenantId, encoder.encode(scan.filter));
-    this.scanNext(scan.scanId, scan.maxMessages, scan.form);
+    const thread = this.#source;
+    if (!this.#waiting.hold(thread, scan)) this.#open(thread, scan);
   }
 
   scanNext(scanId: number, maxMessages: number, form: RetainForm): void {
-    const thread = this.#source;
+    this.#answerScan(this.#source, scanId, maxMessages, form);
+  }
+
+  #open(thread: number, { scanId, tenantId, filter, maxMessages, form }: ScanRequest): void {
+    this.#cursors.open(thread, scanId, tenantId, encoder.encode(filter));
+    this.#answerScan(thread, scanId, maxMessages, form);
+  }
+
+  #answerScan(thread: number, scanId: number, maxMessages: number, form: RetainForm): void {
     const answer = this.#replies.writer(thread);
     const nowMs = this.#options.host.nowMs();
     const place = beginBatch(answer, scanId, form);
@@ -238,6 +251,7 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   }
 
   scanCancel(scanId: number): void {
+    this.#waiting.cancel(this.#source, scanId);
     this.#cursors.close(this.#source, scanId);
   }
 

@@ -16,6 +16,8 @@ type BatchHandler = (batch: RetainedBatch, isEnd: boolean) => void;
 
 /** How a scan reaches the workers; implemented by the client. */
 export interface ScanRequester {
+  /** Calls `ready` when what this worker has stored so far can be found. */
+  whenStored(ready: () => void): void;
   /** Opens the scan at a worker and asks for its first batch. */
   open(scan: RingRetainScan, thread: number, maxMessages: number): void;
   /** Asks for another batch of the scan opened there. */
@@ -43,6 +45,8 @@ export class RingRetainScan implements RetainScan {
   readonly #requester: ScanRequester;
   /** Position in `plan.threads`. */
   #at = 0;
+  /** What this worker had stored when the scan began can be found. */
+  #isReady = false;
   #isOpenThere = false;
   #isOver = false;
   #left: number;
@@ -64,7 +68,8 @@ export class RingRetainScan implements RetainScan {
     }
     this.#done = done;
     this.#wanted = Math.min(maxMessages, this.#left);
-    this.#ask();
+    if (this.#isReady) this.#ask();
+    else this.#requester.whenStored(() => this.#begin());
   }
 
   cancel(): void {
@@ -93,6 +98,12 @@ export class RingRetainScan implements RetainScan {
 
   get #thread(): number {
     return this.plan.threads[this.#at] ?? 0;
+  }
+
+  #begin(): void {
+    this.#isReady = true;
+    // Null: cancelled meanwhile.
+    if (this.#done !== null) this.#ask();
   }
 
   #ask(): void {

@@ -382,3 +382,56 @@ test("retain service: an expired message leaves the store too [MQTT-3.3.2-5]", (
   workers.run();
   assert.equal(workers.total(Counter.RETAINED_MESSAGES), 0);
 });
+
+test("retain service: who has stored a message without waiting finds it at once", () => {
+  const workers = new ServiceWorkers(2);
+  const { retainClient } = workers.services(2);
+  for (const topic of numbered(20)) {
+    retainClient.store(message({ topic, qos: 0 }), null);
+    assert.deepEqual(collect(workers, topic), [topic]);
+  }
+  assert.equal(collect(workers, "#").length, 20);
+});
+
+test("retain service: a scan finds what stood in the log before it, though not applied", () => {
+  const workers = new ServiceWorkers(3);
+  const topic = numbered(50).find((name) => homeOf(workers, name) === 2)!;
+  const { mesh } = workers;
+  workers.services(1).retainClient.store(message({ topic, qos: 0 }), null);
+  workers.flush();
+  mesh.deliver(1, 0);
+  workers.flush();
+  // Appended there, and main has not heard of it.
+  mesh.deliver(0, 2);
+  const found: string[] = [];
+  workers
+    .services(3)
+    .retainClient.scan("t", topic, 0)
+    .next(10, (batch) => found.push(...owned(batch).map(topicOf)));
+  mesh.deliver(3, 2);
+  workers.flush();
+  assert.equal(mesh.waitingCount(2, 3), 0, "the scan waits");
+  workers.run();
+  assert.deepEqual(found, [topic]);
+});
+
+test("retain service: scans that wait are forgotten when cancelled, or their worker dies", () => {
+  const workers = new ServiceWorkers(3);
+  const topic = numbered(50).find((name) => homeOf(workers, name) === 2)!;
+  const { mesh } = workers;
+  workers.services(1).retainClient.store(message({ topic, qos: 0 }), null);
+  workers.flush();
+  mesh.deliver(1, 0);
+  workers.flush();
+  mesh.deliver(0, 2);
+  const scans = [2, 3].map((thread) => {
+    const scan = workers.services(thread).retainClient.scan("t", topic, 0);
+    scan.next(10, () => assert.fail("nobody waits any more"));
+    return scan;
+  });
+  assert.ok(mesh.deliver(2, 2) && mesh.deliver(3, 2), "both have asked");
+  scans[0]!.cancel();
+  workers.restart(3);
+  workers.run();
+  assert.equal(Math.min(...deadlines(workers)), Number.POSITIVE_INFINITY);
+});
