@@ -21,13 +21,6 @@ export function hashText(hash: number, text: string): number {
   return Math.imul(folded, FNV_PRIME);
 }
 
-/** Folds bytes into `hash`. */
-export function hashBytes(hash: number, bytes: Uint8Array): number {
-  let folded = hash;
-  for (let i = 0; i < bytes.length; i++) folded = Math.imul(folded ^ bytes[i]!, FNV_PRIME);
-  return folded;
-}
-
 /**
  * 0..count-1. The finalizer of MurmurHash3 spreads every input bit first: keys often differ only in
  * their last digits, and the low bits of plain FNV-1a would send such a series to few threads.
