@@ -4,7 +4,8 @@
  * ```
  *  u8 version · u8 flags (bit 0 ended, bit 1 has drops, bit 2 has a will)
  *  text tenant · text client · text user
- *  u64 boot · u8 thread · u32 token · u64 epoch · u16 receive maximum · u32 window bytes
+ *  u64 boot · u8 thread · u32 token · u64 epoch · u64 epoch's boot
+ *  u16 receive maximum · u32 window bytes
  *  u32 session expiry · u64 end due · [u64 will due · u32 will delay]
  *  u64 first sequence · u64 next sequence · u64 waiting bytes · u64 earliest expiry · u64 swept
  *  u16 exchanges · u16 last packet identifier · u64 last order · u64 outstanding bytes
@@ -39,6 +40,7 @@ export function writeHead(writer: RecordWriter, inbox: Inbox): void {
   writer.u8(inbox.thread);
   writer.u32(inbox.token);
   writer.u64(inbox.epoch);
+  writer.u64(inbox.epochBoot);
   writer.u16(inbox.receiveMaximum);
   writer.u32(inbox.windowBytes);
   writer.u32(inbox.sessionExpirySeconds);
@@ -89,6 +91,7 @@ export function readHead(
   inbox.thread = reader.u8();
   inbox.token = reader.u32();
   inbox.epoch = reader.u64();
+  inbox.epochBoot = reader.u64();
   inbox.receiveMaximum = reader.u16();
   inbox.windowBytes = reader.u32();
   inbox.sessionExpirySeconds = reader.u32();

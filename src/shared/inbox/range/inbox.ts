@@ -48,8 +48,9 @@ export class Inbox implements HeapItem {
   boot = 0;
   thread = 0;
   token = 0;
-  /** Of the latest attachment. */
+  /** Of the latest attachment, and the life of the worker that it was on. */
   epoch = 0;
+  epochBoot = 0;
   receiveMaximum = 1;
   /** Bytes pushed and not acknowledged before pushing pauses. */
   windowBytes = 0;

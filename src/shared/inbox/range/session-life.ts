@@ -17,6 +17,7 @@
 
 import { Counter } from "../../metrics/counter-table.ts";
 import { Message } from "../../mqtt/message.ts";
+import { processOf } from "../../range/worker-life.ts";
 import {
   type AttachRequest,
   AttachStatus,
@@ -53,7 +54,7 @@ export function attach(state: RangeState, attaching: Attaching, nowMs: number): 
   const { request } = attaching;
   const { tenantId, clientId } = request;
   const stored = state.find(tenantId, clientId);
-  const refusal = stored === null ? null : refusalOf(stored, request);
+  const refusal = stored === null ? null : refusalOf(stored, attaching);
   if (refusal !== null) {
     refuse(state, attaching, refusal);
     return;
@@ -136,9 +137,11 @@ export function runDue(state: RangeState, inbox: Inbox, nowMs: number): void {
   state.schedule(inbox);
 }
 
-function refusalOf(stored: Inbox, request: AttachRequest): AttachStatus | null {
-  // A late command of a predecessor.
-  if (request.epoch < stored.epoch) return AttachStatus.UNAVAILABLE;
+function refusalOf(stored: Inbox, { request, boot }: Attaching): AttachStatus | null {
+  // A late command of a predecessor. The dictionary counts epochs anew in every process, and what
+  // an earlier process proposed stands before in the log.
+  const isComparable = processOf(boot) === processOf(stored.epochBoot);
+  if (isComparable && request.epoch < stored.epoch) return AttachStatus.UNAVAILABLE;
   return request.userId === stored.userId ? null : AttachStatus.WRONG_USER;
 }
 
@@ -175,6 +178,7 @@ function bind(state: RangeState, inbox: Inbox, attaching: Attaching): void {
   inbox.token = token;
   inbox.isReachable = attaching.isAnswered;
   inbox.epoch = request.epoch;
+  inbox.epochBoot = boot;
   inbox.receiveMaximum = request.receiveMaximum;
   inbox.windowBytes = attaching.windowBytes;
   inbox.sessionExpirySeconds = request.sessionExpirySeconds;

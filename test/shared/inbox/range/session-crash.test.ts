@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { InsertStatus } from "../../../../src/shared/inbox/inbox-types.ts";
+import { AttachStatus, InsertStatus } from "../../../../src/shared/inbox/inbox-types.ts";
+import { workerBoot } from "../../../../src/shared/range/worker-life.ts";
 import { NO_LIMITS } from "../../../helpers/inbox-rig.ts";
 import { message } from "../../../helpers/service-workers.ts";
 import { SessionFixture, will } from "../../../helpers/session-fixture.ts";
@@ -25,6 +26,18 @@ test("session: after a crash it is detached from then on, its will and its end f
     rig.advance(1);
     assert.equal(fixture.sessions, 0);
   }
+});
+
+test("session: epochs begin anew with every process, and fence within one [MQTT-3.1.4-3]", () => {
+  const fixture = new SessionFixture(true);
+  const { rig } = fixture;
+  fixture.attach({ epoch: 1000 });
+  assert.equal(fixture.attach({ epoch: 999 }).status, AttachStatus.UNAVAILABLE);
+  rig.crash();
+  rig.boot = workerBoot(2, 1);
+  const reply = fixture.attach({ epoch: 1 });
+  assert.deepEqual([reply.status, reply.sessionPresent], [AttachStatus.ATTACHED, true]);
+  assert.equal(fixture.attach({ epoch: 0 }).status, AttachStatus.UNAVAILABLE);
 });
 
 test("session: what was owed and not done is owed again after a crash", () => {
