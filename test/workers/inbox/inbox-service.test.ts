@@ -397,3 +397,44 @@ test("inbox service: pushes of one cycle to one worker travel in one record", ()
   assert.equal(workers.counter(1, Counter.INBOX_MESSAGES), 0);
   assert.equal(workers.counter(1, Counter.INBOX_BYTES), 0);
 });
+
+test("inbox service: a route whose removal fails is removed later, and answered then", () => {
+  const workers = new ServiceWorkers(2);
+  const session = new FakeSession("t", ownedBy(workers, 2), 1);
+  workers.attach(1, session);
+  const client = workers.services(1).inboxClient;
+  client.subscribe(session, "a", OPTIONS, () => {});
+  workers.run();
+  workers.routes.failures = 2;
+  const answers: boolean[] = [];
+  client.unsubscribe(session, "a", (existed) => answers.push(existed));
+  workers.run();
+  assert.deepEqual(answers, []);
+  workers.advance(250);
+  assert.deepEqual(answers, [], "the second try has failed too");
+  workers.advance(250);
+  assert.deepEqual(answers, [true]);
+  assert.equal(workers.routes.live.size, 0);
+  assert.equal(workers.services(2).nextDeadlineMs, Number.POSITIVE_INFINITY);
+});
+
+test("inbox service: a later session of a name has a later route, also in a new process", () => {
+  const incarnations: number[] = [];
+  for (const startMs of [1_000_000, 2_000_000]) {
+    const workers = new ServiceWorkers(1);
+    workers.nowMs = startMs;
+    const add = workers.routes.addInboxRoute.bind(workers.routes);
+    workers.routes.addInboxRoute = (route, options, done) => {
+      incarnations.push(route.incarnation);
+      add(route, options, done);
+    };
+    for (const epoch of [1, 2]) {
+      const session = new FakeSession("t", "c", epoch);
+      workers.attach(1, session, { cleanStart: true });
+      workers.services(1).inboxClient.subscribe(session, "a", OPTIONS, () => {});
+      workers.run();
+    }
+  }
+  assert.deepEqual(incarnations.length, 4);
+  for (let at = 1; at < 4; at++) assert.ok(incarnations[at]! > incarnations[at - 1]!);
+});
