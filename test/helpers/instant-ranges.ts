@@ -5,6 +5,8 @@
  */
 
 import { RangeGroups } from "../../src/main/ranges/range-groups.ts";
+import { RangeLifeCycle } from "../../src/main/ranges/range-life-cycle.ts";
+import { RangeRequests } from "../../src/main/ranges/range-requests.ts";
 import type { Log } from "../../src/platform/log.ts";
 import { bootstrapPlan } from "../../src/shared/range/bootstrap-plan.ts";
 import { ServiceId } from "../../src/shared/range/service-id.ts";
@@ -29,6 +31,8 @@ export interface WorkerEnds {
 
 export class InstantRanges {
   readonly groups: RangeGroups;
+  readonly lifeCycle: RangeLifeCycle;
+  readonly #requests: RangeRequests;
   readonly #mesh: FakeMesh;
   readonly #nowMs: () => number;
   readonly #disks: InstantDisk[];
@@ -48,11 +52,16 @@ export class InstantRanges {
       disk.records.set(descriptor.id, foundingRecord(descriptor, origin));
       disk.logs.set(descriptor.id, []);
     }
-    this.groups = new RangeGroups({
-      endpoint: mesh.endpoint(0),
-      log: SILENT_LOG,
-      random: () => 0,
-      schedule: () => {},
+    const endpoint = mesh.endpoint(0);
+    const schedule = () => {};
+    this.groups = new RangeGroups({ endpoint, log: SILENT_LOG, random: () => 0, schedule });
+    this.#requests = new RangeRequests(endpoint, schedule);
+    this.lifeCycle = new RangeLifeCycle({
+      endpoint,
+      groups: this.groups,
+      requests: this.#requests,
+      processNumber: PROCESS,
+      nowMs,
     });
     this.groups.addListener({ allReported: () => this.groups.complete() });
   }
@@ -104,6 +113,7 @@ export class InstantRanges {
     for (const [peer, ends] of this.#ends.entries()) {
       if (peer !== thread) ends?.host.peerLost(thread, this.#incarnations[thread]!);
     }
+    this.#requests.workerLost(thread);
     this.groups.workerLost(thread);
   }
 

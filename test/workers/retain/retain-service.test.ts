@@ -1,81 +1,22 @@
 /**
- * The retain service over fake rings: ranges, scans in batches, limits, lost workers.
+ * The retain service over fake rings: scans in batches, limits, lost workers.
  */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Counter } from "../../../src/shared/metrics/counter-table.ts";
-import type { Message } from "../../../src/shared/mqtt/message.ts";
-import { ServiceId } from "../../../src/shared/range/service-id.ts";
-import { retainRangeKey } from "../../../src/shared/retain/retain-key.ts";
-import { RetainForm } from "../../../src/shared/retain/retain-types.ts";
-import type { RetainedBatch } from "../../../src/shared/retain/retained-batch.ts";
-import { type RetainScan, RetainStatus } from "../../../src/workers/retain/retain-api.ts";
+import { RetainStatus } from "../../../src/workers/retain/retain-api.ts";
 import { message, ServiceWorkers, topicOf } from "../../helpers/service-workers.ts";
-
-const encoder = new TextEncoder();
-
-/** The worker that has a topic's range. */
-function homeOf(workers: ServiceWorkers, topic: string, tenantId = "t"): number {
-  const key = retainRangeKey(tenantId, encoder.encode(topic));
-  return workers.ranges.ends(1).client.ownerThread(ServiceId.RETAIN, key);
-}
-
-interface Batch {
-  readonly messages: readonly Message[];
-  readonly isEnd: boolean;
-}
-
-function retain(workers: ServiceWorkers, topics: readonly string[], payload = "x"): RetainStatus[] {
-  const statuses: RetainStatus[] = [];
-  for (const topic of topics) {
-    const stored = message({ topic, payload, retain: true, receivedAtMs: workers.nowMs });
-    workers.services(1).retainClient.store(stored, (status) => statuses.push(status));
-  }
-  workers.run();
-  return statuses;
-}
-
-function numbered(count: number, prefix = "n"): string[] {
-  return Array.from({ length: count }, (_, i) => `${prefix}/${i}`);
-}
-
-function owned(batch: RetainedBatch): Message[] {
-  const messages: Message[] = [];
-  while (batch.advance()) messages.push(batch.record.own());
-  return messages;
-}
-
-function next(workers: ServiceWorkers, scan: RetainScan, maxMessages: number): Batch {
-  const batches: Batch[] = [];
-  scan.next(maxMessages, (batch, isEnd) => batches.push({ messages: owned(batch), isEnd }));
-  workers.run();
-  assert.equal(batches.length, 1, "answered once");
-  return batches[0]!;
-}
-
-/** Runs a scan on worker 2 to its end. */
-function collect(workers: ServiceWorkers, filter: string, maxMessages = 10, limit = 0): string[] {
-  return collectOn(workers, 2, filter, maxMessages, limit);
-}
-
-function collectOn(
-  workers: ServiceWorkers,
-  thread: number,
-  filter: string,
-  maxMessages = 10,
-  limit = 0,
-): string[] {
-  const scan = workers.services(thread).retainClient.scan("t", filter, limit);
-  const topics: string[] = [];
-  for (;;) {
-    const { messages, isEnd } = next(workers, scan, maxMessages);
-    assert.ok(messages.length <= maxMessages);
-    assert.ok(isEnd || messages.length > 0, "no empty batch before the end");
-    topics.push(...messages.map(topicOf));
-    if (isEnd) return topics.sort();
-  }
-}
+import {
+  type Batch,
+  collect,
+  deadlines,
+  homeOf,
+  next,
+  numbered,
+  owned,
+  retain,
+} from "./retained.ts";
 
 test("retain service: a topic is found by name and by wildcard, on whatever worker it lies", () => {
   const workers = new ServiceWorkers(3);
@@ -141,10 +82,6 @@ test("retain service: the limit ends a scan early and leaves no cursor behind", 
   // Ten minutes later a cursor left behind would be due.
   assert.equal(Math.min(...deadlines(workers)), Number.POSITIVE_INFINITY);
 });
-
-function deadlines(workers: ServiceWorkers): number[] {
-  return [1, 2, 3].map((thread) => workers.services(thread).nextDeadlineMs);
-}
 
 test("retain service: a batch ends with the message that passes 56 KiB", () => {
   const workers = new ServiceWorkers(1);
@@ -287,151 +224,4 @@ test("retain service: a cap that comes with a reload counts what is stored alrea
   workers.run();
   const statuses = numbered(10, "more").flatMap((topic) => retain(workers, [topic]));
   assert.deepEqual(new Set(statuses), new Set([RetainStatus.QUOTA]));
-});
-
-test("retain service: what was acknowledged is there after the worker's end, in either form", () => {
-  const workers = new ServiceWorkers(2);
-  const topics = numbered(60);
-  assert.deepEqual(new Set(retain(workers, topics)), new Set([RetainStatus.OK]));
-  const before = [RetainForm.PACKETS_V3, RetainForm.PACKETS_V5].map((form) => {
-    return packetsOf(workers, form);
-  });
-  retain(workers, topics.slice(0, 20), "");
-  for (const topic of topics.slice(0, 20)) retain(workers, [topic]);
-  for (const thread of [1, 2]) workers.restart(thread);
-  workers.run();
-  assert.deepEqual(collect(workers, "#"), [...topics].sort());
-  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 60);
-  const after = [RetainForm.PACKETS_V3, RetainForm.PACKETS_V5].map((form) => {
-    return packetsOf(workers, form);
-  });
-  assert.deepEqual(after, before);
-});
-
-/** The bytes of each packet that a scan of everything returns, sorted. */
-function packetsOf(workers: ServiceWorkers, form: RetainForm): string[] {
-  const scan = workers.services(2).retainClient.scan("t", "#", 0, form);
-  const packets: string[] = [];
-  for (let isOver = false; !isOver; ) {
-    scan.next(7, (batch, isEnd) => {
-      const bytes = Buffer.from(batch.packets ?? []);
-      assert.ok(batch.size <= 7 && batch.payloadBytes === batch.size);
-      // Topics and payloads are short: one byte of remaining length.
-      for (let at = 0; at < bytes.length; at += 2 + bytes[at + 1]!) {
-        packets.push(bytes.toString("latin1", at, at + 2 + bytes[at + 1]!));
-      }
-      isOver = isEnd;
-    });
-    workers.run();
-  }
-  return packets.sort();
-}
-
-test("retain service: packets and answers to stores share a record", () => {
-  const workers = new ServiceWorkers(1);
-  retain(workers, numbered(3));
-  const { retainClient } = workers.services(1);
-  const seen: string[] = [];
-  const asked = (form: RetainForm) => {
-    retainClient.scan("t", "#", 0, form).next(10, ({ size }) => seen.push(`batch of ${size}`));
-  };
-  asked(RetainForm.PACKETS_V5);
-  asked(RetainForm.MESSAGES);
-  asked(RetainForm.PACKETS_V3);
-  workers.run();
-  assert.deepEqual(seen, ["batch of 3", "batch of 3", "batch of 3"]);
-});
-
-test("retain service: the broker's own statistics count for nobody and go with the worker", () => {
-  const workers = new ServiceWorkers(1);
-  workers.settings = { ...workers.settings, RetainMaxTopics: 1 };
-  const { retainClient } = workers.services(1);
-  retainClient.store(message({ topic: "$SYS/uptime", publisherId: "" }), null);
-  assert.deepEqual(retain(workers, ["a"]), [RetainStatus.OK]);
-  assert.deepEqual(collectOn(workers, 1, "$SYS/#"), ["$SYS/uptime"]);
-  workers.restart(1);
-  workers.run();
-  assert.deepEqual(collectOn(workers, 1, "$SYS/#"), []);
-  assert.deepEqual(collectOn(workers, 1, "#"), ["a"]);
-});
-
-test("retain service: a full disk refuses what needs more of it, and lets messages be cleared", () => {
-  const workers = new ServiceWorkers(2);
-  retain(workers, ["a"]);
-  workers.ranges.groups.setDiskFull(true);
-  workers.run();
-  assert.deepEqual(retain(workers, ["b"]), [RetainStatus.QUOTA]);
-  assert.deepEqual(retain(workers, ["a"], ""), [RetainStatus.OK]);
-  workers.ranges.groups.setDiskFull(false);
-  workers.run();
-  assert.deepEqual(retain(workers, ["b"]), [RetainStatus.OK]);
-  assert.deepEqual(collect(workers, "#"), ["b"]);
-});
-
-test("retain service: an expired message leaves the store too [MQTT-3.3.2-5]", () => {
-  const workers = new ServiceWorkers(1);
-  const stored = message({ topic: "a", expirySeconds: 1, receivedAtMs: workers.nowMs });
-  workers.services(1).retainClient.store(stored, null);
-  workers.run();
-  workers.restart(1);
-  workers.run();
-  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 1);
-  workers.advance(1000);
-  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 0);
-  workers.restart(1);
-  workers.run();
-  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 0);
-});
-
-test("retain service: who has stored a message without waiting finds it at once", () => {
-  const workers = new ServiceWorkers(2);
-  const { retainClient } = workers.services(2);
-  for (const topic of numbered(20)) {
-    retainClient.store(message({ topic, qos: 0 }), null);
-    assert.deepEqual(collect(workers, topic), [topic]);
-  }
-  assert.equal(collect(workers, "#").length, 20);
-});
-
-test("retain service: a scan finds what stood in the log before it, though not applied", () => {
-  const workers = new ServiceWorkers(3);
-  const topic = numbered(50).find((name) => homeOf(workers, name) === 2)!;
-  const { mesh } = workers;
-  workers.services(1).retainClient.store(message({ topic, qos: 0 }), null);
-  workers.flush();
-  mesh.deliver(1, 0);
-  workers.flush();
-  // Appended there, and main has not heard of it.
-  mesh.deliver(0, 2);
-  const found: string[] = [];
-  workers
-    .services(3)
-    .retainClient.scan("t", topic, 0)
-    .next(10, (batch) => found.push(...owned(batch).map(topicOf)));
-  mesh.deliver(3, 2);
-  workers.flush();
-  assert.equal(mesh.waitingCount(2, 3), 0, "the scan waits");
-  workers.run();
-  assert.deepEqual(found, [topic]);
-});
-
-test("retain service: scans that wait are forgotten when cancelled, or their worker dies", () => {
-  const workers = new ServiceWorkers(3);
-  const topic = numbered(50).find((name) => homeOf(workers, name) === 2)!;
-  const { mesh } = workers;
-  workers.services(1).retainClient.store(message({ topic, qos: 0 }), null);
-  workers.flush();
-  mesh.deliver(1, 0);
-  workers.flush();
-  mesh.deliver(0, 2);
-  const scans = [2, 3].map((thread) => {
-    const scan = workers.services(thread).retainClient.scan("t", topic, 0);
-    scan.next(10, () => assert.fail("nobody waits any more"));
-    return scan;
-  });
-  assert.ok(mesh.deliver(2, 2) && mesh.deliver(3, 2), "both have asked");
-  scans[0]!.cancel();
-  workers.restart(3);
-  workers.run();
-  assert.equal(Math.min(...deadlines(workers)), Number.POSITIVE_INFINITY);
 });
