@@ -6,8 +6,8 @@
  *   npm run sim:swim -- [--scale 1] [--nodes 1000] [--only crash|peace|heal|spread] [--out FOLDER]
  *
  * `--scale 0.1` runs a tenth of the seeds and hours, `--nodes 200` clusters of at most that size;
- * the whole takes some twenty minutes of CPU on one core. `--out` writes results.json, in which
- * tables that did not run keep what they had, and crash.svg.
+ * the whole takes three quarters of an hour of CPU on one core. `--out` writes results.json, in
+ * which tables that did not run keep what they had, and crash.svg.
  */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
