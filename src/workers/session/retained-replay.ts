@@ -24,8 +24,8 @@ export interface RetainedRequest {
 
 /**
  * 512 messages of the usual hundred bytes are the 56 KiB that bound a batch anyway, and a quarter
- * of a millisecond before others get their turn. Bounded by the session's queue as well, which is
- * to hold all of it.
+ * of a millisecond before others get their turn. Half of the session's queue at most: it is to hold
+ * all of it, and what is published meanwhile.
  */
 const BATCH = 512;
 /** Those of a stored session become messages in memory, and its inbox stores them one by one. */
@@ -66,7 +66,7 @@ class RetainedReplay {
   }
 
   #next(request: RetainedRequest): void {
-    this.#scan?.next(Math.min(this.#batchMax, this.#queueLimit), (batch, isEnd) => {
+    this.#scan?.next(this.#batchMax, (batch, isEnd) => {
       if (this.#session.phase !== Phase.ACTIVE) {
         this.#scan?.cancel();
         return;
@@ -84,7 +84,8 @@ class RetainedReplay {
   }
 
   get #batchMax(): number {
-    return this.#session.isPersistent ? STORED_BATCH : BATCH;
+    if (this.#session.isPersistent) return Math.min(STORED_BATCH, this.#queueLimit);
+    return Math.min(BATCH, Math.max(1, Math.floor(this.#queueLimit / 2)));
   }
 
   get #queueLimit(): number {

@@ -126,6 +126,23 @@ test("retained: messages refused by the inbox do not hold up those that follow",
   assert.deepEqual(await client.acknowledgeAll(), ["new"]);
 });
 
+test("retained: what is published while they are sent finds room in the client's queue", async () => {
+  const world = await retaining(300, { settings: { SessionInboxSize: 100 } });
+  const client = await world.connect({ properties: [property.receiveMaximum(10)] });
+  await client.subscribe("r/#", 1);
+  const publisher = await world.connect({ clientId: "live", keepAlive: 0 });
+  for (let index = 0; index < 50; index++) {
+    publisher.publish({ topic: "r/live", payload: `live ${index}`, qos: 1, packetId: index + 1 });
+  }
+  await world.settle();
+  const first = client.takePublishes();
+  for (const { packetId } of first) client.send(packets.puback({ packetId }));
+  const got = [...first.map(textOf), ...(await client.acknowledgeAll())];
+  assert.equal(world.count(Counter.DROPPED_QUEUE_FULL), 0);
+  assert.equal(new Set(got).size, 350);
+  assert.equal(got.length, 350);
+});
+
 /** Every shape of message that changes what a packet looks like. */
 async function retainingShapes(): Promise<SessionWorld> {
   const world = await retaining(0, { workers: 2 });
