@@ -20,6 +20,11 @@ const IDLE_MS = 600_000;
 const BATCH_BYTES = 56 * 1024;
 /** Messages taken from the trie at once; the most that a full batch leaves behind. */
 const FETCH_COUNT = 64;
+/**
+ * Walks per batch: twice what a full one takes, because messages that have expired and wait to be
+ * swept do not count.
+ */
+const WALKS_MAX = 16;
 
 /** Who scans: a worker, and its number for the scan. */
 export interface ScanReader {
@@ -128,6 +133,7 @@ export class RetainCursors {
   ): boolean {
     let count = 0;
     let bytes = 0;
+    let walksLeft = WALKS_MAX;
     for (;;) {
       while (cursor.fetchedIndex < cursor.fetched.length) {
         if (count === maxMessages || bytes >= BATCH_BYTES) return false;
@@ -139,14 +145,14 @@ export class RetainCursors {
         bytes += entry.contentBytes;
       }
       if (cursor.scan.isEnded) return true;
-      if (count === maxMessages || bytes >= BATCH_BYTES) return false;
+      // The reader asks again in a later duty cycle, also when there was nothing yet.
+      if (count === maxMessages || bytes >= BATCH_BYTES || walksLeft === 0) return false;
       cursor.fetched.length = 0;
       cursor.fetchedIndex = 0;
       const wanted = Math.min(FETCH_COUNT, maxMessages - count);
       cursor.scan.next(wanted, cursor.fetched);
-      // It looked at its fill of topics and found none: the reader asks again in a later duty
-      // cycle.
-      if (cursor.fetched.length === 0) return cursor.scan.isEnded;
+      // Fewer: it has looked at its fill of topics.
+      walksLeft = cursor.fetched.length < wanted ? 0 : walksLeft - 1;
     }
   }
 
