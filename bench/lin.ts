@@ -1,20 +1,18 @@
 /**
  * `npm run lin -- FOLDER ...`: the linearizability checker beside verdicts that others have found.
- * Prints each log that it judges differently, then `N agree, M differ`; ends with 1 when any does.
+ * Prints each log that it judges differently, then `N agree, M differ`; ends with 1 when any does,
+ * or when there is none.
  */
 
 import { judgeFolder } from "../test/sim/lin/judge-folder.ts";
+import { commandLine, readPaths } from "./command-line.ts";
 
-const folders = process.argv.slice(2);
-if (folders.length === 0) {
-  console.error("usage: npm run lin -- FOLDER ...   (folders of logs with an expected.json)");
-  process.exitCode = 64;
-} else {
-  const judged = folders.flatMap((folder) => judgeFolder(folder));
-  const different = judged.filter(({ agrees }) => !agrees);
-  for (const { path, expected, verdict } of different) {
-    console.log(`${path}: ${verdict}, expected ${expected ? "linearizable" : "violated"}`);
-  }
-  console.log(`${judged.length - different.length} agree, ${different.length} differ`);
-  if (different.length > 0 || judged.length === 0) process.exitCode = 1;
+const USAGE = "npm run lin -- FOLDER ...   (folders of logs with an expected.json)";
+
+const judged = commandLine(USAGE, readPaths).flatMap((folder) => judgeFolder(folder));
+const different = judged.filter(({ agrees }) => !agrees);
+for (const { path, expected, verdict } of different) {
+  console.log(`${path}: ${verdict}, expected ${expected ? "linearizable" : "violated"}`);
 }
+console.log(`${judged.length - different.length} agree, ${different.length} differ`);
+if (different.length > 0 || judged.length === 0) process.exitCode = 1;

@@ -3,12 +3,6 @@
  * Prints which invariant caught each mutant, after how many schedules; those that chance does not
  * find must be caught by a test that aims at them.
  *
- *   --schedules N    at most per mutant, default 20,000        --seed S   the first, default 1
- *   --only TEXT      mutants whose name holds TEXT; may be given several times
- *   --results FILE   keeps verdicts there, one JSON object per line; a run that finds some goes on
- *                    where they end, so an interrupted one is resumed and a short one prolonged
- *   --list           names the mutants            --table   what FILE holds; neither runs anything
- *
  * Several runs at once, of different mutants, may share a build and a file. Verdicts are of the
  * core and the profiles that they were reached with: after a change of either, begin a new file.
  *
@@ -23,27 +17,46 @@ import { parseArgs } from "node:util";
 import { MUTANTS } from "../test/sim/mutants/all-mutants.ts";
 import { judgeMutant, NOT_JUDGED, type Verdict } from "../test/sim/mutants/judge-mutant.ts";
 import type { Mutant } from "../test/sim/mutants/mutant.ts";
+import { commandLine, wholeNumber } from "./command-line.ts";
 import { formatTable } from "./statistics.ts";
 
 const REQUIRED_SHARE = 0.95;
 
-const { values } = parseArgs({
-  options: {
-    schedules: { type: "string", default: "20000" },
-    seed: { type: "string", default: "1" },
-    only: { type: "string", multiple: true, default: [""] },
-    results: { type: "string" },
-    list: { type: "boolean", default: false },
-    table: { type: "boolean", default: false },
-  },
-});
+const USAGE = `npm run sim:mutants -- [options]   breaks the core on purpose and counts who notices
 
+  --schedules N    at most per mutant, default 20,000        --seed S   the first, default 1
+  --only TEXT      mutants whose name holds TEXT; may be given several times
+  --results FILE   keeps verdicts there, one JSON object per line; a run that finds some goes on
+                   where they end, so an interrupted one is resumed and a short one prolonged
+  --list           names the mutants            --table   what FILE holds; neither runs anything`;
+
+const { values, mutants, firstSeed, scheduleLimit } = commandLine(USAGE, readOptions);
 const build = join(dirname(fileURLToPath(import.meta.url)), "..");
 const target = join(build, `mutant-${process.pid}`);
-const mutants = MUTANTS.filter(({ name }) => values.only.some((text) => name.includes(text)));
 if (values.list) console.log(mutants.map(({ name }) => name).join("\n"));
 else if (values.table) report(knownVerdicts());
 else judgeAll();
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      schedules: { type: "string", default: "20000" },
+      seed: { type: "string", default: "1" },
+      only: { type: "string", multiple: true, default: [""] },
+      results: { type: "string" },
+      list: { type: "boolean", default: false },
+      table: { type: "boolean", default: false },
+    },
+  });
+  const mutants = MUTANTS.filter(({ name }) => values.only.some((text) => name.includes(text)));
+  if (mutants.length === 0) throw new Error("--only: no mutant has this name; --list shows all");
+  return {
+    values,
+    mutants,
+    firstSeed: wholeNumber("seed", values.seed, 0),
+    scheduleLimit: wholeNumber("schedules", values.schedules, 1),
+  };
+}
 
 function judgeAll(): void {
   const verdicts = knownVerdicts();
@@ -57,8 +70,7 @@ function judgeAll(): void {
 }
 
 function judge(mutant: Mutant, before: Verdict): Verdict {
-  const firstSeed = Number(values.seed);
-  const limits = { firstSeed, scheduleLimit: Number(values.schedules) };
+  const limits = { firstSeed, scheduleLimit };
   const verdict = judgeMutant(mutant, { build, target }, limits, before);
   rmSync(target, { recursive: true, force: true });
   if (values.results !== undefined) {
@@ -75,13 +87,13 @@ function knownVerdicts(): Map<string, Verdict> {
   const lines = readFileSync(values.results, "utf8").trim().split("\n");
   for (const line of lines.filter((text) => text !== "")) {
     const known = JSON.parse(line) as Verdict & { name: string; seed: number };
-    if (known.seed === Number(values.seed)) verdicts.set(known.name, known);
+    if (known.seed === firstSeed) verdicts.set(known.name, known);
   }
   return verdicts;
 }
 
 function isFinal({ caughtBy, schedules }: Verdict): boolean {
-  return caughtBy !== null || schedules >= Number(values.schedules);
+  return caughtBy !== null || schedules >= scheduleLimit;
 }
 
 function textOf({ caughtBy, schedules, directedTest }: Verdict): string {

@@ -1,14 +1,6 @@
 /**
- * `npm run sim`: Raft clusters under every kind of trouble, each from one seed.
- *
- *   npm run sim                                    1,000 schedules from a seed of the clock
- *   npm run sim -- --schedules 20000 --seed 1      seeds 1 to 20,000
- *   npm run sim -- --seed 4711                     this one, with its profile; how a failure is replayed
- *   npm run sim -- --nodes 5 ...                   all clusters of this size (part of what a seed means)
- *   npm run sim -- --failures 1 ...                ends after so many failures, default 10
- *   npm run sim -- --json ...                      one line of JSON in place of the text
- *
- * Ends with 1 when any schedule breaks an invariant, or runs differently a second time.
+ * `npm run sim`: Raft clusters under every kind of trouble, each from one seed. Ends with 1 when
+ * any schedule breaks an invariant, or runs differently a second time.
  */
 
 import { parseArgs } from "node:util";
@@ -16,25 +8,52 @@ import { INVARIANTS } from "../test/sim/raft/checkers/violation.ts";
 import { CRASH_POINTS } from "../test/sim/raft/crash-points.ts";
 import { type CampaignReport, runCampaign } from "../test/sim/raft/run-campaign.ts";
 import { runSchedule, type ScheduleResult } from "../test/sim/raft/run-schedule.ts";
+import { commandLine, wholeNumber } from "./command-line.ts";
 import { formatTable, shortNumber } from "./statistics.ts";
 
 /** Seeds from the clock stay short enough to type. */
 const CLOCK_SEEDS = 1_000_000_000;
+/** Larger groups than anybody runs. */
+const NODES_MAX = 99;
 
-const { values } = parseArgs({
-  options: {
-    schedules: { type: "string" },
-    seed: { type: "string" },
-    nodes: { type: "string" },
-    failures: { type: "string", default: "10" },
-    json: { type: "boolean", default: false },
-  },
-});
+const USAGE = `npm run sim -- [options]   Raft clusters under every kind of trouble, each from one seed
 
-const nodeCount = values.nodes === undefined ? null : Number(values.nodes);
-const firstSeed = Number(values.seed ?? Date.now() % CLOCK_SEEDS);
-if (values.seed !== undefined && values.schedules === undefined) replay(firstSeed);
-else campaign(Number(values.schedules ?? 1000));
+  npm run sim                                 1,000 schedules from a seed of the clock
+  npm run sim -- --schedules 20000 --seed 1   seeds 1 to 20,000
+  npm run sim -- --seed 4711                  this one, with its profile; how a failure is replayed
+
+  --nodes N      all clusters of this size (part of what a seed means)
+  --failures N   ends after so many failures, default 10
+  --json         one line of JSON in place of the text`;
+
+const { nodeCount, firstSeed, scheduleCount, failureLimit, isJson } = commandLine(
+  USAGE,
+  readOptions,
+);
+if (scheduleCount === null) replay(firstSeed);
+else campaign(scheduleCount);
+
+/** No number of schedules: one seed is to be replayed. */
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      schedules: { type: "string" },
+      seed: { type: "string" },
+      nodes: { type: "string" },
+      failures: { type: "string", default: "10" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const { schedules, seed, nodes, failures } = values;
+  const isReplay = seed !== undefined && schedules === undefined;
+  return {
+    nodeCount: nodes === undefined ? null : wholeNumber("nodes", nodes, 1, NODES_MAX),
+    firstSeed: seed === undefined ? Date.now() % CLOCK_SEEDS : wholeNumber("seed", seed, 0),
+    scheduleCount: isReplay ? null : wholeNumber("schedules", schedules ?? "1000", 1),
+    failureLimit: wholeNumber("failures", failures, 1),
+    isJson: values.json,
+  };
+}
 
 function replay(seed: number): void {
   const result = runSchedule(seed, { nodeCount });
@@ -50,12 +69,11 @@ function replay(seed: number): void {
   console.log(result.failure.stack);
 }
 
-function campaign(scheduleCount: number): void {
-  const failureLimit = Number(values.failures);
+function campaign(count: number): void {
   const before = process.cpuUsage();
-  const report = runCampaign({ firstSeed, scheduleCount, nodeCount, failureLimit });
+  const report = runCampaign({ firstSeed, scheduleCount: count, nodeCount, failureLimit });
   const { user, system } = process.cpuUsage(before);
-  if (values.json) {
+  if (isJson) {
     console.log(JSON.stringify(shortReport(report)));
     return;
   }

@@ -2,18 +2,14 @@
  * How quickly a simulated cluster detects, spreads and heals, and what it costs: real membership
  * cores on a virtual clock and a seeded network (test/shared/swim/sim-cluster.ts), so the figures
  * are those of the protocol, not of this machine, and a run repeats exactly.
- *
- *   npm run sim:swim -- [--scale 1] [--nodes 1000] [--only crash|peace|heal|spread] [--out FOLDER]
- *
- * `--scale 0.1` runs a tenth of the seeds and hours, `--nodes 200` clusters of at most that size;
- * the whole takes some twenty minutes of CPU on one core. `--out` writes results.json, in which
- * tables that did not run keep what they had, and crash.svg.
+ * The whole takes three quarters of an hour of CPU on one core.
  */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { SWIM_DEFAULTS } from "../src/shared/swim/swim-parameters.ts";
+import { commandLine, wholeNumber } from "./command-line.ts";
 import { formatTable } from "./statistics.ts";
 import {
   CRASH_HEAD,
@@ -35,15 +31,38 @@ import {
   type TableLimits,
 } from "./swim/tables.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    scale: { type: "string", default: "1" },
-    nodes: { type: "string", default: "1000" },
-    only: { type: "string", default: "" },
-    out: { type: "string" },
-  },
-});
-const limits: TableLimits = { scale: Number(options.scale), nodesMax: Number(options.nodes) };
+const TABLES = ["crash", "peace", "heal", "spread"];
+/** No table has a smaller cluster. */
+const NODES_MIN = 3;
+
+const USAGE = `npm run sim:swim -- [options]   how quickly membership detects, spreads and heals
+
+  --scale S      a share of all seeds and hours, as 0.1; default 1
+  --nodes N      clusters of at most so many members, default 1000
+  --only TABLE   crash, peace, heal or spread
+  --out FOLDER   writes results.json, in which tables that did not run keep what they had, and
+                 crash.svg`;
+
+const { limits, only, out } = commandLine(USAGE, readOptions);
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      scale: { type: "string", default: "1" },
+      nodes: { type: "string", default: "1000" },
+      only: { type: "string", default: "" },
+      out: { type: "string" },
+    },
+  });
+  const scale = Number(values.scale);
+  if (!(scale > 0)) throw new Error(`--scale ${values.scale}: a number above 0`);
+  if (!TABLES.some((name) => name.includes(values.only))) {
+    throw new Error(`--only ${values.only}: one of ${TABLES.join(", ")}`);
+  }
+  const nodesMax = wholeNumber("nodes", values.nodes, NODES_MIN);
+  const tableLimits: TableLimits = { scale, nodesMax };
+  return { limits: tableLimits, only: values.only, out: values.out };
+}
 
 /** Collects the rows, telling each on the error output as it is done; then prints the table. */
 function run<Row>(
@@ -52,7 +71,7 @@ function run<Row>(
   head: readonly string[],
   cells: (row: Row) => string[],
 ): Row[] {
-  if (!name.includes(options.only)) return [];
+  if (!name.includes(only)) return [];
   const done: Row[] = [];
   for (const row of rows(limits)) {
     done.push(row);
@@ -68,7 +87,7 @@ const results: SwimResults = {
   heal: run("heal", healRows, HEAL_HEAD, healCells),
   spread: run("spread", spreadRows, SPREAD_HEAD, spreadCells),
 };
-if (options.out !== undefined) writeResults(options.out);
+if (out !== undefined) writeResults(out);
 
 function writeResults(folder: string): void {
   mkdirSync(folder, { recursive: true });

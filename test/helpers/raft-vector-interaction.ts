@@ -34,6 +34,7 @@ const VECTOR_OPTIONS: RaftOptions = {
   forwardsProposals: true,
   stepsDownOnRemoval: false,
   notifiesRemoved: false,
+  holdsVoteAtStart: false,
 };
 
 const DROPPED = "raft proposal dropped";
@@ -110,7 +111,7 @@ export class InteractionVectors {
         return "";
       case "compact":
         node.storage.compact(second!, node.newestSnapshot.conf);
-        return "";
+        return logText(node);
       case "tick-election":
         for (let i = 0; i < options.electionTicks; i++) core.tick(0);
         return "";

@@ -27,13 +27,18 @@ export interface VectorRun {
   readonly failures: readonly VectorFailure[];
 }
 
+const HAS_CASES = /^----$/m;
+
 /** All files below `folder`, or the one file that it names. */
 export function runVectors(folder: string): VectorRun {
   const files = listFiles(folder);
   const failures: VectorFailure[] = [];
   let passed = 0;
   for (const file of files) {
-    const cases = parseVectorFile(readFileSync(file, "utf8"));
+    const text = readFileSync(file, "utf8");
+    // A README beside the vectors is no vector.
+    if (!HAS_CASES.test(text)) continue;
+    const cases = parseVectorFile(text);
     const answer = answererFor(cases);
     for (const testCase of cases) {
       const actual = withoutLogLines(attempt(answer, testCase));

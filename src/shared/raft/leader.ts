@@ -33,6 +33,9 @@ export function tickLeader(state: RaftState): void {
       becomeFollower(state, state.term, NO_REPLICA);
       return;
     }
+  }
+  state.transferElapsed += 1;
+  if (state.transferElapsed >= options.electionTicks) {
     // A transfer takes an election timeout at most (raft pitfall 78).
     state.transferTarget = NO_REPLICA;
   }
@@ -121,7 +124,8 @@ export function startTransfer(state: RaftState, target: ReplicaId): TransferStat
   if (!isVoter(state.tracker.conf, target)) return TransferStatus.BAD_TARGET;
   if (state.transferTarget === target) return TransferStatus.STARTED;
   state.transferTarget = target;
-  state.electionElapsed = 0;
+  // A clock of its own: wishes that change their minds must not put off the check of the quorum.
+  state.transferElapsed = 0;
   if (progress.match === state.log.lastIndex) sendTimeoutNow(state, target);
   else sendAppend(state, progress, true);
   return TransferStatus.STARTED;

@@ -56,6 +56,11 @@ export interface RaftOptions {
    * Tells candidates that are not in the configuration that they were removed (raft pitfall 60).
    */
   readonly notifiesRemoved: boolean;
+  /**
+   * With leases: grants no vote for an election timeout after it was started, because before it may
+   * have promised not to (raft pitfall 27). Off in tests only.
+   */
+  readonly holdsVoteAtStart: boolean;
   /** Refuse configuration changes that do not fit the one in effect. Off in tests only. */
   readonly validatesConfChanges: boolean;
 }
@@ -82,6 +87,7 @@ export const DEFAULT_RAFT_OPTIONS: RaftOptions = {
   forwardsProposals: false,
   stepsDownOnRemoval: true,
   notifiesRemoved: true,
+  holdsVoteAtStart: true,
   validatesConfChanges: true,
 };
 

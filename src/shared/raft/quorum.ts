@@ -48,6 +48,19 @@ export function quorumReached(conf: ConfState, reached: ReachedNumbers): number 
   return Math.min(majorityReached(conf.voters, reached), majorityReached(conf.outgoing, reached));
 }
 
+/**
+ * How many voters a group can lose, whichever they are, and still decide: 0 where there are one or
+ * two, of which operators should be warned (raft pitfall 56).
+ */
+export function lossesTolerated({ voters, outgoing }: ConfState): number {
+  const smaller = outgoing.length === 0 ? voters : shorter(voters, outgoing);
+  return Math.max(0, Math.floor((smaller.length - 1) / 2));
+}
+
+function shorter(left: readonly ReplicaId[], right: readonly ReplicaId[]): readonly ReplicaId[] {
+  return left.length < right.length ? left : right;
+}
+
 /** `votes`: true granted, false refused, absent not yet answered. */
 export function majorityVote(
   voters: readonly ReplicaId[],

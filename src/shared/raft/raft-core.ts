@@ -94,7 +94,8 @@ export class RaftCore {
     becomeFollower(state, hardState.term, NO_REPLICA);
     // Raft pitfall 27: before a restart it may have promised a leader not to elect another, in a
     // term that did not reach the disk; so a group's very first process is held up, too.
-    if (options.leaseReads) state.voteHoldTicks = options.electionTicks;
+    const isHeld = options.leaseReads && options.holdsVoteAtStart;
+    if (isHeld) state.voteHoldTicks = options.electionTicks;
     this.#ready = new ReadyMaker(state);
   }
 

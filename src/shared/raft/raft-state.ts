@@ -79,6 +79,8 @@ export class RaftState {
 
   /** Leader: who shall lead instead. */
   transferTarget: ReplicaId = NO_REPLICA;
+  /** Leader: ticks since a transfer was last asked for. */
+  transferElapsed = 0;
   /** Leader: somebody was told to campaign, so no lease holds any more in this term. */
   hasSentTimeoutNow = false;
   /** Leader: no configuration change may be appended before this entry is applied. */

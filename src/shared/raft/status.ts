@@ -3,6 +3,7 @@
 import { type ConfState, isJoint } from "./conf-state.ts";
 import { NO_REPLICA, type ReplicaId } from "./entry.ts";
 import { type Progress, ProgressState } from "./progress.ts";
+import { lossesTolerated } from "./quorum.ts";
 import type { HaltReason, RaftCounters, RaftState } from "./raft-state.ts";
 import { Role } from "./ready.ts";
 
@@ -21,6 +22,8 @@ export interface RaftStatus {
   readonly applied: number;
   readonly uncommittedBytes: number;
   readonly conf: ConfState;
+  /** Voters that may be lost, whichever they are. */
+  readonly lossesTolerated: number;
   readonly transferTarget: ReplicaId;
   readonly haltReason: HaltReason;
   /** A leader said that this replica is no member since that entry; 0 when none did. To be checked
@@ -61,6 +64,7 @@ export function statusOf(state: RaftState): RaftStatus {
     applied: log.applied,
     uncommittedBytes: state.uncommittedBytes,
     conf: tracker.conf,
+    lossesTolerated: lossesTolerated(tracker.conf),
     transferTarget: state.transferTarget,
     haltReason: state.haltReason,
     removedAt: state.removedAt,

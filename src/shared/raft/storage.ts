@@ -4,7 +4,9 @@
  *
  * The core only reads. Writes are what `Ready.append` says, and the host's store must obey:
  *   - entries, hard state and snapshot of one append are one atomic write, appends are written in the
- *     order in which they were handed out (raft pitfalls 3, 10);
+ *     order in which they were handed out (raft pitfalls 3, 10). A store that cannot write at once
+ *     writes term, vote and epoch first and the commit index last: it may speak of entries of the
+ *     same append, and what lies in their place until they are written was never committed (9);
  *   - an append whose first entry is at or below the last index physically removes the tail first
  *     (pitfall 10); a snapshot replaces log, state and configuration in one step (pitfall 12), and
  *     the entries of the same append follow it;

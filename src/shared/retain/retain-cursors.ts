@@ -21,6 +21,11 @@ const IDLE_MS = 600_000;
 const BATCH_BYTES = 56 * 1024;
 /** Messages taken from the trie at once; the most that a full batch leaves behind. */
 const FETCH_COUNT = 64;
+/**
+ * Walks per batch: twice what a full one takes, because messages that have expired and wait to be
+ * swept do not count.
+ */
+const WALKS_MAX = 16;
 
 /** Who scans: a worker, and its number for the scan. */
 export interface ScanReader {
@@ -133,6 +138,7 @@ export class RetainCursors {
   ): boolean {
     let count = 0;
     let bytes = 0;
+    let walksLeft = WALKS_MAX;
     for (;;) {
       while (cursor.fetchedIndex < cursor.fetched.length) {
         if (count === maxMessages || bytes >= BATCH_BYTES) return false;
@@ -144,11 +150,12 @@ export class RetainCursors {
         bytes += messageContentBytes(entry.message!);
       }
       if (cursor.scan.isEnded) return true;
-      if (count === maxMessages || bytes >= BATCH_BYTES) return false;
-      this.#fetch(cursor, Math.min(FETCH_COUNT, maxMessages - count));
-      // It looked at its fill of topics and found none: the reader asks again in a later duty
-      // cycle.
-      if (cursor.fetched.length === 0) return cursor.scan.isEnded;
+      // The reader asks again in a later duty cycle, also when there was nothing yet.
+      if (count === maxMessages || bytes >= BATCH_BYTES || walksLeft === 0) return false;
+      const wanted = Math.min(FETCH_COUNT, maxMessages - count);
+      this.#fetch(cursor, wanted);
+      // Fewer: it has looked at its fill of topics.
+      walksLeft = cursor.fetched.length < wanted ? 0 : walksLeft - 1;
     }
   }
 

@@ -17,7 +17,7 @@ import { type LibC, loadLibC } from "./tcp-libc.ts";
 export type PortSharing = "node" | "libc" | "none";
 
 /**
- * Waiting connections per worker; the kernel lowers it to net.core.somaxconn (4096 on today's
+ * Waiting connections per socket; the kernel lowers it to net.core.somaxconn (4096 on today's
  * Linux).
  */
 const BACKLOG = 4096;

@@ -1,9 +1,11 @@
 /**
- * Retained messages for new subscriptions, filter by filter, batch by batch: the next batch is
- * asked for when the client has room for it, so a wildcard over a million retained messages costs
- * one batch of memory. Thread: worker. Scope: one per SUBSCRIBE that wants retained messages.
+ * Retained messages for new subscriptions, filter by filter, batch by batch: each batch is asked
+ * for when the client has room for it, so a wildcard over a million retained messages costs one
+ * batch of memory, and so do a hundred of them. Thread: worker. Scope: one per session, while
+ * retained messages are to come; a SUBSCRIBE that arrives meanwhile queues behind them.
  */
 
+import { RingQueue } from "../../shared/collections/ring-queue.ts";
 import type { MessageRecord } from "../../shared/mqtt/message-codec.ts";
 import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
 import type { DeliveryOptions } from "../dist/dist-api.ts";
@@ -24,8 +26,8 @@ export interface RetainedRequest {
 
 /**
  * 512 messages of the usual hundred bytes are the 56 KiB that bound a batch anyway, and a quarter
- * of a millisecond before others get their turn. Bounded by the session's queue as well, which is
- * to hold all of it.
+ * of a millisecond before others get their turn. Half of the session's queue at most: it is to hold
+ * all of it, and what is published meanwhile.
  */
 const BATCH = 512;
 /** Those of a stored session become messages in memory, and its inbox stores them one by one. */
@@ -34,13 +36,17 @@ const STORED_BATCH = 64;
 const STORED_AHEAD = STORED_BATCH * 2;
 
 export function replayRetained(session: Session, requests: readonly RetainedRequest[]): void {
-  new RetainedReplay(session, requests).start();
+  const waiting = session.retainedRequests;
+  const queue = waiting ?? new RingQueue<RetainedRequest>();
+  for (const request of requests) queue.push(request);
+  if (waiting !== null) return;
+  session.retainedRequests = queue;
+  new RetainedReplay(session, queue).start();
 }
 
 class RetainedReplay {
   readonly #session: Session;
-  readonly #requests: readonly RetainedRequest[];
-  #position = 0;
+  readonly #requests: RingQueue<RetainedRequest>;
   #scan: RetainScan | null = null;
   /**
    * Messages handed to the session's inbox since the replay began, and what it had acknowledged
@@ -49,24 +55,27 @@ class RetainedReplay {
   #stored = 0;
   readonly #acknowledgedAtStart: number;
 
-  constructor(session: Session, requests: readonly RetainedRequest[]) {
+  constructor(session: Session, requests: RingQueue<RetainedRequest>) {
     this.#session = session;
     this.#requests = requests;
     this.#acknowledgedAtStart = session.acknowledgedCount;
   }
 
   start(): void {
-    const request = this.#requests[this.#position];
-    if (request === undefined) return;
+    const request = this.#requests.shift();
+    if (request === undefined) {
+      this.#session.retainedRequests = null;
+      return;
+    }
     const { context, tenantId, tenant } = this.#session;
     const limit = tenant?.settings.RetainMessageMatchLimit ?? 0;
     const form = formFor(this.#session, request.options);
     this.#scan = context.retain.scan(tenantId, request.filter, limit, form);
-    this.#next(request);
+    this.#whenRoom(() => this.#next(request));
   }
 
   #next(request: RetainedRequest): void {
-    this.#scan?.next(Math.min(this.#batchMax, this.#queueLimit), (batch, isEnd) => {
+    this.#scan?.next(this.#batchMax, (batch, isEnd) => {
       if (this.#session.phase !== Phase.ACTIVE) {
         this.#scan?.cancel();
         return;
@@ -74,17 +83,14 @@ class RetainedReplay {
       if (batch.packets === null) {
         while (batch.advance()) this.#send(batch.record, request.options);
       } else deliverPackets(this.#session, batch.packets, batch.size, batch.payloadBytes);
-      if (isEnd) {
-        this.#position += 1;
-        this.start();
-      } else {
-        this.#whenRoom(() => this.#next(request));
-      }
+      if (isEnd) this.start();
+      else this.#whenRoom(() => this.#next(request));
     });
   }
 
   get #batchMax(): number {
-    return this.#session.isPersistent ? STORED_BATCH : BATCH;
+    if (this.#session.isPersistent) return Math.min(STORED_BATCH, this.#queueLimit);
+    return Math.min(BATCH, Math.max(1, Math.floor(this.#queueLimit / 2)));
   }
 
   get #queueLimit(): number {
@@ -99,9 +105,7 @@ class RetainedReplay {
       go();
       return;
     }
-    const previous = session.onRoom;
     session.onRoom = () => {
-      previous?.();
       if (session.phase === Phase.ACTIVE) this.#whenRoom(go);
       else this.#scan?.cancel();
     };

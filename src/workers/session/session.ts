@@ -36,6 +36,7 @@ import type { OutboundAliases } from "./outbound-aliases.ts";
 import { countOutput } from "./output-budget.ts";
 import { refuse } from "./refuse-connect.ts";
 import type { ResendQueue } from "./resend-queue.ts";
+import type { RetainedRequest } from "./retained-replay.ts";
 import { sendDisconnect } from "./send.ts";
 import type { SessionContext } from "./session-context.ts";
 import { logClosed } from "./session-events.ts";
@@ -116,6 +117,8 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   outboundBandwidth: TokenBucket | null = null;
   /** Exchanges completed; paces retained messages. */
   acknowledgedCount = 0;
+  /** Subscriptions whose retained messages are to be sent next; null: none are being sent. */
+  retainedRequests: RingQueue<RetainedRequest> | null = null;
   /** Called once when there is room again for retained messages. */
   onRoom: (() => void) | null = null;
   endReason: EndReason = EndReason.CONNECTION_LOST;

@@ -92,6 +92,7 @@ test("status: says what operators and placement ask for [raft pitfall 83]", () =
     [3, 1, 3, 3, 4],
   );
   assert.deepEqual([status.stableIndex, status.uncommittedBytes], [3, 1]);
+  assert.equal(status.lossesTolerated, 0);
   const learner = status.members.find(({ id }) => id === 3);
   assert.deepEqual([learner?.isLearner, learner?.inflightMessages, learner?.match], [true, 1, 3]);
   assert.deepEqual([status.counters.electionsStarted, status.counters.electionsWon], [1, 1]);

@@ -3,6 +3,7 @@ import test from "node:test";
 import fc from "fast-check";
 import { UNLIMITED } from "../../../src/shared/raft/entry.ts";
 import {
+  lossesTolerated,
   majorityReached,
   majorityVote,
   quorumReached,
@@ -51,6 +52,16 @@ test("quorum: a vote is won, lost or pending, and more votes never undo a verdic
     }
   });
   fc.assert(property);
+});
+
+test("quorum: groups of one or two can lose nobody, joint ones what the smaller half can [raft pitfall 56]", () => {
+  const tolerated = [0, 0, 0, 1, 1, 2, 2, 3];
+  for (const [count, losses] of tolerated.entries()) {
+    const voters = Array.from({ length: count }, (_none, at) => at + 1);
+    assert.equal(lossesTolerated(confOf(voters)), losses);
+  }
+  assert.equal(lossesTolerated(confOf([1, 2, 3, 4, 5], { outgoing: [1, 2] })), 0);
+  assert.equal(lossesTolerated(confOf([1, 2, 3], { outgoing: [1, 2, 3, 4, 5] })), 1);
 });
 
 test("quorum: a joint vote is lost when either half is, won when both are [raft pitfall 30]", () => {

@@ -138,6 +138,30 @@ test("lease: off by default, and none for followers [raft pitfall 77]", () => {
   group.elect(1);
   group.tick(4);
   assert.equal(group.leader.core.leaseUntilMs, Number.NEGATIVE_INFINITY);
+  const leased = new TestGroup(THREE, LEASES);
+  leased.elect(1);
+  leased.tick(4);
+  const untils = leased.replicas.map(({ core }) => core.leaseUntilMs);
+  assert.deepEqual(untils.slice(1), [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]);
+  assert.ok(untils[0]! > leased.nowMs);
+});
+
+test("lease: the clock alone tells a leader that slept that others may lead now [raft pitfall 77]", () => {
+  const group = new TestGroup(THREE, LEASES);
+  const sleeper = group.elect(1);
+  group.tick(4);
+  const untilMs = sleeper.core.leaseUntilMs;
+  let nowMs = group.nowMs;
+  const others = [group.get(2), group.get(3)];
+  group.isolate(1);
+  while (!others.some(({ isLeader }) => isLeader)) {
+    nowMs += 100;
+    for (const { core } of others) core.tick(nowMs);
+    group.settle();
+  }
+  assert.equal(sleeper.isLeader, true, "it has not ticked, and has heard nothing");
+  assert.equal(sleeper.core.leaseUntilMs, untilMs);
+  assert.ok(untilMs < nowMs);
 });
 
 test("lease: counts from when the heartbeat was sent, not from its answers [raft pitfall 75]", () => {

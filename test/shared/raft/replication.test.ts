@@ -74,6 +74,11 @@ test("proposals: a new leader's first entry passes any quota, and so does leavin
   leader.core.propose([bytesOf("fills the quota")]);
   assert.equal(leader.core.propose([bytesOf("x")]), ProposalStatus.QUOTA_EXCEEDED);
   assert.equal(leader.core.propose([new Uint8Array(0)]), ProposalStatus.ACCEPTED);
+  const joint = confOf([1, 2, 3], { outgoing: [1, 2, 4] });
+  const { core } = new TestGroup(joint, { maxUncommittedBytes: 1, ...QUIET }).elect(1);
+  core.propose([bytesOf("fills the quota")]);
+  assert.equal(core.proposeConfChange(changeOf("v5")), ProposalStatus.QUOTA_EXCEEDED);
+  assert.equal(core.proposeConfChange(changeOf("")), ProposalStatus.ACCEPTED);
 });
 
 test("append: what is there already is left alone, also behind the message [raft pitfall 33]", () => {

@@ -20,8 +20,15 @@ test("transfer: goes to a voter with the whole log, at once and past pre-vote [r
   );
   group.get(2).core.step(messages[0]!);
   assert.equal(group.get(2).core.role, Role.CANDIDATE);
-  const votes = group.get(2).takeReady().messages;
-  assert.ok(votes.every(({ type, isForced }) => type === MessageType.VOTE && isForced));
+  group.get(2).takeReady();
+  const votes = group.get(2).persist();
+  assert.deepEqual(
+    votes.map(({ type, to, isForced }) => [type, to, isForced]),
+    [
+      [MessageType.VOTE, 1, true],
+      [MessageType.VOTE, 3, true],
+    ],
+  );
   group.send(votes);
   group.settle();
   assert.equal(group.leader.id, 2);
@@ -61,6 +68,17 @@ test("transfer: not to learners, strangers, itself [raft pitfall 78]", () => {
   for (const target of [1, 3, 9]) {
     assert.equal(core.transferLeadership(target), TransferStatus.BAD_TARGET);
   }
+});
+
+test("transfer: wishes that change all the time do not put off the check of the quorum [raft pitfall 28]", () => {
+  const group = new TestGroup(THREE);
+  const { core } = group.elect(1);
+  group.isolate(1);
+  for (let round = 0; round < 10 && core.role === Role.LEADER; round++) {
+    core.transferLeadership(round % 2 === 0 ? 2 : 3);
+    for (let i = 0; i < 5; i++) core.tick(0);
+  }
+  assert.equal(core.role, Role.FOLLOWER);
 });
 
 test("transfer: a newer wish replaces the older one", () => {

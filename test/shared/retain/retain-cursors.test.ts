@@ -106,6 +106,35 @@ test("retain cursors: expired messages are passed over and do not count", () => 
   assert.deepEqual(seen.sort(), ["a", "z"]);
 });
 
+/** How many batches of up to 512 a scan takes, and what all of them hold. */
+function scanAll(filter: string, topics: readonly string[], nowMs: number) {
+  const { cursors, put, next } = fixture([]);
+  for (const topic of topics) put(topic, "x", topic.endsWith("old") ? 1 : -1);
+  cursors.open(READER.thread, READER.scanId, "t", new TextEncoder().encode(filter));
+  const found: string[] = [];
+  let batches = 0;
+  for (let isEnd = false; !isEnd; batches += 1) {
+    const batch = next(512, nowMs);
+    found.push(...batch.found);
+    isEnd = batch.isEnd;
+  }
+  return { batches, found: found.length };
+}
+
+test("retain cursors: rare matches do not make one batch walk over all topics", () => {
+  const topics = Array.from({ length: 20_000 }, (_, i) => `${i}/${i % 1000 === 0 ? "x" : "y"}`);
+  const { batches, found } = scanAll("+/x", topics, 0);
+  assert.equal(found, 20);
+  assert.ok(batches >= 4, `${batches} batches`);
+});
+
+test("retain cursors: expired messages do not make one batch walk over all topics", () => {
+  const topics = Array.from({ length: 10_000 }, (_, i) => `${i}/${i % 1000 === 0 ? "x" : "old"}`);
+  const { batches, found } = scanAll("#", topics, 5000);
+  assert.equal(found, 10);
+  assert.ok(batches >= 4, `${batches} batches`);
+});
+
 test("retain cursors: another thread's scan of the same number is another scan", () => {
   const { cursors, next } = fixture(TOPICS);
   cursors.open(1, 7, "t", EVERYTHING);

@@ -10,6 +10,7 @@ const PARTS = [
   "test/sim",
   "test/helpers",
   "test/shared/raft",
+  "bench/command-line.js",
   "bench/sim.js",
   "bench/statistics.js",
 ];

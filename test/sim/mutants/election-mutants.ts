@@ -81,14 +81,14 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     "terms are not stored",
     3,
     "host:store-image",
-    "this.hardState = append.hardState",
-    "this.hardState = { ...append.hardState, term: this.hardState.term }",
+    "this.hardState = isWhole",
+    "hardState = { ...hardState, term: this.hardState.term }; this.hardState = isWhole",
   ),
   mutant(
     "votes are not stored",
     2,
     "host:store-image",
-    "this.hardState = append.hardState",
-    "this.hardState = { ...append.hardState, vote: 0 }",
+    "this.hardState = isWhole",
+    "hardState = { ...hardState, vote: 0 }; this.hardState = isWhole",
   ),
 ];

@@ -49,8 +49,9 @@ function runCampaign(target: string, seed: number, count: number) {
   const run = runNode([join(target, "bench/sim.js"), "--json", ...limits]);
   const line = run.stdout.trim().split("\n").at(-1) ?? "";
   if (!line.startsWith("{")) {
-    const text = run.stderr.trim().split("\n").at(-1) ?? "";
-    return { caughtBy: `does not come back ${text}`.trim(), schedules: 0 };
+    // Killed by the limit of time, or of memory. A program that ends by itself has judged nothing.
+    if (run.signal === null) throw new Error(`${target}: no campaign: ${run.stderr}`);
+    return { caughtBy: `does not come back (${run.signal})`, schedules: 0 };
   }
   const { scheduleCount, failures } = JSON.parse(line) as {
     scheduleCount: number;

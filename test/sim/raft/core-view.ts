@@ -20,6 +20,10 @@ export class CoreView implements ReplicaView {
     return this.#core.role === Role.LEADER;
   }
 
+  get isCandidate(): boolean {
+    return this.#core.role === Role.CANDIDATE;
+  }
+
   get term(): number {
     return this.#core.term;
   }

@@ -9,6 +9,8 @@ import type { SimRandom } from "../kernel/sim-random.ts";
 export const CRASH_POINTS = [
   /** Votes are counted, the leader's first entry is nowhere yet. */
   "became leader",
+  /** A candidate's vote for itself is on its way to the disk, with the term. */
+  "voted for itself",
   /** A Ready was taken: nothing of it is sent or stored. */
   "before sending",
   /** What may leave at once has left, nothing is on its way to the disk. */
@@ -46,7 +48,12 @@ export function noCrashCounts(): CrashCounts {
 }
 
 /** Passed so rarely that they would hardly ever be fatal at the rate of the others. */
-const RARE_POINTS: readonly CrashPoint[] = ["became leader", "snapshot received", "joint"];
+const RARE_POINTS: readonly CrashPoint[] = [
+  "became leader",
+  "voted for itself",
+  "snapshot received",
+  "joint",
+];
 const RARE_FACTOR = 40;
 
 export class CrashPoints {

@@ -81,7 +81,7 @@ function drawDisk(random: SimRandom): DiskProfile {
     minimumUs: 50,
     maximumUs: random.pick([2, 2, 2, 8, 60, 250]) * MILLISECOND,
     flushLimit: random.pick([Infinity, Infinity, 3, 1]),
-    tornWrite: random.pick([0, 0.3, 0.8]),
+    tornWrite: random.pick([0, 0.5, 0.9]),
   };
 }
 
@@ -127,7 +127,7 @@ function drawFaults(random: SimRandom) {
     asymmetricShare: random.pick([0, 0.3, 0.6]),
     restartMaxUs: random.pick([10, 200, 1500]) * MILLISECOND,
     pauseMaxUs: random.pick([100, 1000, 3000]) * MILLISECOND,
-    crashPoint: random.pick([0, 0, 0, 0.0005, 0.002, 0.01]),
+    crashPoint: random.pick([0, 0, 0.0005, 0.002, 0.005]),
   };
 }
 

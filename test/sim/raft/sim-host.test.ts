@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_BYTES } from "../../../src/shared/bytes/copy-bytes.ts";
 import { ConfChangeType, isJoint, Transition } from "../../../src/shared/raft/conf-state.ts";
+import { type Entry, EntryType } from "../../../src/shared/raft/entry.ts";
 import { EventQueue } from "../kernel/event-queue.ts";
 import { NO_NODE } from "../kernel/sim-loop.ts";
 import { SimRandom } from "../kernel/sim-random.ts";
@@ -85,6 +86,29 @@ test("host: after a stall what has come in goes before the tick [raft pitfall 26
   assert.deepEqual(ticks, ["tick at 0", "tick at 1"]);
   assert.equal(handled.at(-1), "tick at 1");
   assert.ok(handled.length > ticks.length);
+});
+
+test("host: a torn append says nothing of what it has committed [raft pitfall 9]", () => {
+  const [node] = calmWorld().nodes;
+  assert.ok(node !== undefined);
+  const { image } = node;
+  const entryOf = (index: number, term: number) => ({
+    ...{ index, term, type: EntryType.NORMAL, data: NO_BYTES },
+  });
+  const appendOf = (term: number, commit: number, entries: readonly Entry[]) => {
+    const hardState = { term, vote: 0, commit, epoch: 0, epochIndex: 0 };
+    const rest = { snapshot: null, mustSync: true, messagesAfterPersist: [], ack: null };
+    const partCount = entries.length + 1;
+    return { kind: "append", append: { hardState, entries, ...rest }, partCount } as const;
+  };
+  image.write(appendOf(1, 1, [entryOf(1, 1), entryOf(2, 1), entryOf(3, 1)]), 4);
+  const torn = appendOf(2, 3, [entryOf(2, 2), entryOf(3, 2)]);
+  image.write(torn, 1);
+  assert.deepEqual([image.hardTerm, image.hardState.commit, image.term(3)], [2, 1, 1]);
+  image.write(torn, 2);
+  assert.deepEqual([image.hardState.commit, image.lastIndex(), image.term(2)], [1, 2, 2]);
+  image.write(torn, 3);
+  assert.deepEqual([image.hardState.commit, image.term(3)], [3, 2]);
 });
 
 test("nemesis: cuts between the halves of a joint configuration, and only there", () => {

@@ -329,6 +329,9 @@ export class SimNode {
     for (const message of ready.messages) this.#outbox.send(message);
     if (this.#diesAt("sent, not submitted")) return;
     if (ready.append !== null) this.#submitAppend(view, ready.append);
+    if (ready.append?.hardState?.vote === this.replica && view.isCandidate) {
+      if (this.#diesAt("voted for itself")) return;
+    }
     if (ready.apply !== null) this.#submitApply(ready.apply);
     desk.takeReadStates(ready.readStates);
   }

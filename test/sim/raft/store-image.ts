@@ -137,15 +137,24 @@ export class StoreImage implements DiskImage<StoreOperation>, DiskView, RaftStor
     }
   }
 
-  /** The hard state is the first part, so no entry is ever there before its term (pitfall 3). */
+  /**
+   * The hard state is the first part, so no entry is ever there before its term (pitfall 3); but
+   * for the commit index, which is the last: it may speak of these entries (pitfall 9).
+   */
   #writeAppend(append: StorageAppend, partCount: number): void {
-    if (append.hardState !== null) this.hardState = append.hardState;
+    const isWhole = partCount > append.entries.length;
+    if (append.hardState !== null) this.#writeHardState(append.hardState, isWhole);
     if (append.snapshot !== null) this.#install(append.snapshot);
     const first = append.entries[0];
     if (first === undefined || partCount < 2) return;
     // What lay there belonged to another leader: cut off, never to be seen again (pitfall 10).
     this.#entries.length = Math.min(this.#entries.length, first.index - this.#offset - 1);
     for (const entry of append.entries.slice(0, partCount - 1)) this.#entries.push(entry);
+  }
+
+  #writeHardState(hardState: HardState, isWhole: boolean): void {
+    const { commit } = this.hardState;
+    this.hardState = isWhole ? hardState : { ...hardState, commit };
   }
 
   #install(snapshot: Snapshot): void {

@@ -11,7 +11,7 @@ import { type Fault, MILLISECOND, NOBODY, type Profile, THEMES, type Theme } fro
 const MIN_NODES = 3;
 /** Fewer have no majority beside a leader and its one follower. */
 const FLEETING_MIN_NODES = 5;
-const THEME_SHARE = 0.35;
+const THEME_SHARE = 0.45;
 /** Clocks agree to within what a lease leaves free. */
 const GOOD_CLOCK_DRIFT = 0.05;
 
@@ -132,7 +132,7 @@ function smooth(random: SimRandom, { network, disk }: Profile) {
     disk: { ...disk, maximumUs: 2 * MILLISECOND },
     ...{ laggard: NOBODY, acknowledgeMaxUs: 0, fleetingShare: 0, lateRead: 0 },
     ...{ maxUncommittedBytes: 2 ** 26, maxApplyingBytes: 2 ** 24 },
-    crashPoint: random.pick([0, 0, 0.0005]),
+    crashPoint: random.pick([0, 0.0005, 0.002]),
   };
 }
 

@@ -84,6 +84,20 @@ for (const kind of ["transient", "stored"]) {
     assert.equal(world.scans(), 0, "no scan is left open");
   });
 
+  test(`retained, ${kind}: many filters, in many SUBSCRIBEs, go at the client's pace as well`, async () => {
+    const world = await retaining(60, { settings: { SessionInboxSize: 50 } });
+    const client = await world.connect({
+      properties: [...properties, property.receiveMaximum(10)],
+    });
+    const filters = ["r/#", "r/+", "+/+", "+/#", "#"].map((filter) => ({ filter, qos: 1 }));
+    for (const packetId of [1, 2, 3]) client.send(packets.subscribe({ packetId, filters }));
+    await world.settle();
+    const got = (await client.acknowledgeAll()).length;
+    assert.equal(world.count(Counter.DROPPED_QUEUE_FULL), 0);
+    assert.equal(got, 60 * filters.length * 3);
+    assert.equal(world.scans(), 0, "no scan is left open");
+  });
+
   test(`retained, ${kind}: at most RetainMessageMatchLimit for each filter`, async () => {
     const world = await retaining(100, { settings: { RetainMessageMatchLimit: 7 } });
     const client = await world.connect({ properties });
@@ -124,6 +138,23 @@ test("retained: messages refused by the inbox do not hold up those that follow",
   assert.equal(new Set(arrived).size, arrived.length);
   client.publish({ topic: "r/new", payload: "new", qos: 1, packetId: 1 });
   assert.deepEqual(await client.acknowledgeAll(), ["new"]);
+});
+
+test("retained: what is published while they are sent finds room in the client's queue", async () => {
+  const world = await retaining(300, { settings: { SessionInboxSize: 100 } });
+  const client = await world.connect({ properties: [property.receiveMaximum(10)] });
+  await client.subscribe("r/#", 1);
+  const publisher = await world.connect({ clientId: "live", keepAlive: 0 });
+  for (let index = 0; index < 50; index++) {
+    publisher.publish({ topic: "r/live", payload: `live ${index}`, qos: 1, packetId: index + 1 });
+  }
+  await world.settle();
+  const first = client.takePublishes();
+  for (const { packetId } of first) client.send(packets.puback({ packetId }));
+  const got = [...first.map(textOf), ...(await client.acknowledgeAll())];
+  assert.equal(world.count(Counter.DROPPED_QUEUE_FULL), 0);
+  assert.equal(new Set(got).size, 350);
+  assert.equal(got.length, 350);
 });
 
 /** Every shape of message that changes what a packet looks like. */
@@ -170,17 +201,31 @@ test("retained: finished packets are what a client gets that has to be given the
   }
 });
 
-test("retained: what a client without room does not get of finished packets is counted", async () => {
+test("retained: finished packets wait until a client without room has taken what it was sent", async () => {
   const world = await retaining(100, { limits: { connectionOutputBytes: 500 } });
   const client = await world.connect({});
-  const { counters } = client.session.context;
   client.transport.isBlocked = true;
-  client.send(packets.subscribe({ packetId: 1, filters: [{ filter: "r/#", qos: 0 }] }));
+  for (const packetId of [1, 2]) {
+    client.send(packets.subscribe({ packetId, filters: [{ filter: "r/#", qos: 0 }] }));
+    await world.settle();
+    assert.equal(world.count(Counter.PUBLISH_SENT_QOS0), 100, "the first batch");
+  }
+  client.transport.drain();
   await world.settle();
-  const sent = counters[Counter.PUBLISH_SENT_QOS0]!;
-  const droppedBefore = counters[Counter.DROPPED_SLOW_CONSUMER]!;
-  client.send(packets.subscribe({ packetId: 2, filters: [{ filter: "r/#", qos: 0 }] }));
+  assert.equal(client.takePublishes().length, 200);
+  assert.equal(world.count(Counter.DROPPED_SLOW_CONSUMER), 0);
+});
+
+test("retained: finished packets that find no room any more are dropped, and each is counted", async () => {
+  const world = await retaining(100, { limits: { connectionOutputBytes: 500 } });
+  const client = await world.connect({});
+  await client.subscribe("live", 0);
+  const publisher = await world.connect({ clientId: "live", keepAlive: 0 });
+  client.transport.isBlocked = true;
+  client.send(packets.subscribe({ packetId: 9, filters: [{ filter: "r/#", qos: 0 }] }));
+  while (world.scans() === 0) world.step();
+  publisher.publish({ topic: "live", payload: "x".repeat(600) });
   await world.settle();
-  assert.equal(counters[Counter.PUBLISH_SENT_QOS0], sent);
-  assert.equal(counters[Counter.DROPPED_SLOW_CONSUMER]! - droppedBefore, 100);
+  assert.equal(world.count(Counter.PUBLISH_SENT_QOS0), 1, "the live one");
+  assert.equal(world.count(Counter.DROPPED_SLOW_CONSUMER), 100);
 });

@@ -245,7 +245,7 @@ test("watch: a log reads as it was written last, wherever it is read from [raft 
 });
 
 test("bounds: windows, quota and apply back-pressure are obeyed", () => {
-  const options = { ...DEFAULT_RAFT_OPTIONS, maxInflightMessages: 2, maxUncommittedBytes: 100 };
+  const options = { ...DEFAULT_RAFT_OPTIONS, maxInflightMessages: 2, maxUncommittedBytes: 200 };
   const member = { inflightMessages: 2, inflightBytes: 10 };
   const statusOf = (fields: object, memberFields: object) =>
     ({
@@ -259,7 +259,7 @@ test("bounds: windows, quota and apply back-pressure are obeyed", () => {
   violates("boundedMemory", () => checkBounds(overfull, options));
   const tooMany = statusOf({}, { inflightBytes: 2 ** 40 });
   violates("boundedMemory", () => checkBounds(tooMany, options));
-  const overQuota = statusOf({ uncommittedBytes: 101 }, {});
+  const overQuota = statusOf({ uncommittedBytes: 201 }, {});
   violates("boundedMemory", () => checkBounds(overQuota, options));
   checkApplying(1, 9, { ...options, maxApplyingBytes: 10 });
   violates("boundedMemory", () => checkApplying(1, 10, { ...options, maxApplyingBytes: 10 }));
