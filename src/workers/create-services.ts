@@ -5,14 +5,16 @@
  */
 
 import type { LimitsConfig } from "../shared/config/config.ts";
-import type { QueueBudget } from "../shared/inbox/queue-budget.ts";
 import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
 import type { RetainedEntry } from "../shared/retain/retained-store.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
 import { RetainedTrie } from "../shared/topic/retained-trie.ts";
 import type { InboxClient, InboxHost } from "./inbox/inbox-api.ts";
-import { RingInboxClient } from "./inbox/inbox-client.ts";
+import { RangeInboxClient } from "./inbox/inbox-client.ts";
 import { InboxService } from "./inbox/inbox-service.ts";
+import type { QueueBudget } from "./inbox/queue-budget.ts";
+import type { RangeClient } from "./ranges/range-client-api.ts";
+import type { RangeHost } from "./ranges/range-host-api.ts";
 import type { RetainClient } from "./retain/retain-api.ts";
 import { RingRetainClient } from "./retain/retain-client.ts";
 import { RetainService } from "./retain/retain-service.ts";
@@ -27,6 +29,7 @@ export interface ServicesOptions {
   /** This thread's row of the counter table. */
   readonly counters: Float64Array;
   readonly host: InboxHost;
+  readonly ranges: { readonly client: RangeClient; readonly host: RangeHost };
   /**
    * Fresh in production: `new RetainedTrie(randomKey)`, so that clients cannot choose levels that
    * collide.
@@ -40,6 +43,8 @@ export interface Services {
   readonly sessionDict: SessionDict;
   /** Wall clock; Infinity when nothing is due. */
   readonly nextDeadlineMs: number;
+  /** All workers serve, and know all routes. */
+  serve(): void;
   /** End of a duty cycle, before `endpoint.flush`: sends what was gathered. */
   flush(): void;
   /** A call before anything is due does nothing. */
@@ -59,27 +64,32 @@ export interface Services {
   close(): void;
 }
 
-/** One worker's share. Waiting messages spread over workers by hash, so equal shares fit. */
-function queueBudget(limits: LimitsConfig, workerCount: number): QueueBudget {
+function queueBudget(limits: LimitsConfig): QueueBudget {
   return {
     sessionBytes: limits.sessionQueueBytes,
-    tenantBytes: limits.tenantQueueBytes / workerCount,
-    workerBytes: limits.processQueueBytes / workerCount,
+    tenantBytes: limits.tenantQueueBytes,
+    processBytes: limits.processQueueBytes,
   };
 }
 
 export function createServices(options: ServicesOptions): Services {
-  const { endpoint, boot, counters, host } = options;
+  const { endpoint, boot, counters, host, ranges } = options;
   const { limits } = boot.config;
   const windowBytes = limits.connectionOutputBytes;
-  const budget = queueBudget(limits, endpoint.threadCount - 1);
+  const budget = queueBudget(limits);
   const trie = options.retainedTrie ?? new RetainedTrie<RetainedEntry>();
   const dictService = new SessionDictService(endpoint, boot.incarnation);
-  const inboxService = new InboxService({ endpoint, counters, host, windowBytes, budget });
+  const inboxService = new InboxService({ endpoint, counters, host, ranges });
   const retainService = new RetainService({ endpoint, counters, host, trie });
-  const inboxClient = new RingInboxClient(endpoint, windowBytes);
+  const inboxClient = new RangeInboxClient({
+    endpoint,
+    ranges: ranges.client,
+    windowBytes,
+    budget,
+    settings: (tenantId) => host.settings(tenantId),
+  });
   const retainClient = new RingRetainClient(endpoint);
-  const sessionDict = new SessionDictClient(endpoint, (owner) => inboxClient.flushOwner(owner));
+  const sessionDict = new SessionDictClient(endpoint);
 
   const flush = () => {
     inboxClient.flush();
@@ -91,10 +101,15 @@ export function createServices(options: ServicesOptions): Services {
     retainClient,
     sessionDict,
     get nextDeadlineMs(): number {
-      return Math.min(inboxService.nextDeadlineMs, retainService.nextDeadlineMs);
+      const inboxMs = Math.min(inboxService.nextDeadlineMs, inboxClient.nextDeadlineMs);
+      return Math.min(inboxMs, retainService.nextDeadlineMs);
+    },
+    serve(): void {
+      inboxService.serve();
     },
     flush,
     handleTimeout(nowMs: number): void {
+      inboxClient.handleTimeout();
       inboxService.handleTimeout(nowMs);
       retainService.handleTimeout(nowMs);
     },
@@ -110,14 +125,14 @@ export function createServices(options: ServicesOptions): Services {
     settingsChanged(): void {
       retainService.settingsChanged();
     },
-    tenants: () => new Set([...retainService.tenants(), ...inboxService.store.tenants()]),
+    tenants: () => new Set([...retainService.tenants(), ...inboxService.tenants()]),
     usage: (tenantId) => {
       const retained = retainService.usage(tenantId);
       return {
         retainedMessages: retained.topics,
         retainedBytes: retained.bytes,
-        storedSessions: inboxService.store.sessionCount(tenantId),
-        expiredSessions: inboxService.store.expiredCount(tenantId),
+        storedSessions: inboxService.sessionCount(tenantId),
+        expiredSessions: inboxService.expiredCount(tenantId),
       };
     },
     close: flush,

@@ -30,6 +30,7 @@ import { MemberTable } from "./dist/member-table.ts";
 import { DistPublisher } from "./dist/publisher.ts";
 import { RouteTable } from "./dist/route-table.ts";
 import { EventLoop } from "./event-loop.ts";
+import { InsertStatus } from "./inbox/inbox-api.ts";
 import { RingBarrier } from "./ring-barrier.ts";
 import { disconnectAll, stopReading } from "./session/drain.ts";
 import { OutputFlush } from "./session/output-flush.ts";
@@ -157,6 +158,7 @@ export class WorkerRuntime {
     });
     await this.#ranges.start();
     const boundPorts = await this.#boundPorts;
+    this.#services.serve();
     if (await this.#listeners.open(boundPorts)) {
       this.#sysTopics.start();
       this.#report({ type: "ready" });
@@ -244,14 +246,21 @@ export class WorkerRuntime {
       endpoint: this.#port,
       boot: this.#boot,
       counters: this.#counters,
+      ranges: this.#ranges,
       retainedTrie: new RetainedTrie(randomHashKey()),
       host: {
         routes: this.#dist,
         publisher: { publish: (message, done) => this.#publisher.publish(message, done) },
-        redispatch: (message, shareFilter) => {
+        redispatch: (message, shareFilter, done) => {
           const share = splitShareFilter(shareFilter);
-          if (share === null) return;
-          this.#publisher.redispatch(message, { tenantId: message.tenantId, ...share });
+          if (share === null) {
+            done(true);
+            return;
+          }
+          const route = { tenantId: message.tenantId, ...share };
+          this.#publisher.redispatch(message, route, (status) => {
+            done(status !== InsertStatus.UNAVAILABLE && status !== InsertStatus.NO_ROOM);
+          });
         },
         settings: (tenantId) => this.#tenants.settings(tenantId),
         nowMs: () => this.#loop.nowMs,

@@ -4,14 +4,22 @@
  */
 
 import type { BrokerConfig } from "../../src/shared/config/config.ts";
+import type { InboxRange } from "../../src/shared/inbox/range/inbox-range.ts";
 import { COUNTER_COLUMNS } from "../../src/shared/metrics/counter-table.ts";
 import { Message } from "../../src/shared/mqtt/message.ts";
+import { ServiceId } from "../../src/shared/range/service-id.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
   type TenantSettings,
 } from "../../src/shared/tenant/tenant-settings.ts";
 import { createServices, type Services } from "../../src/workers/create-services.ts";
-import type { DeliveryOptions, InboxRoutes, ShareName } from "../../src/workers/dist/dist-api.ts";
+import {
+  type DeliveryOptions,
+  type InboxRoutes,
+  PublishOutcome,
+  type ShareName,
+  type StoredRouteName,
+} from "../../src/workers/dist/dist-api.ts";
 import type {
   AttachReply,
   AttachRequest,
@@ -20,7 +28,11 @@ import type {
   InboxReceiver,
   InboxSession,
 } from "../../src/workers/inbox/inbox-api.ts";
+import { FakeRanges } from "./fake-ranges.ts";
 import { FakeMesh } from "./fake-ring.ts";
+
+/** An incarnation that nobody has: of bucket 0, number 0. */
+const NO_SESSION = 0;
 
 export const WINDOW_BYTES = 64 * 1024;
 
@@ -60,9 +72,9 @@ export function topicOf(message: Message): string {
   return decoder.decode(message.topic);
 }
 
-export function receiver(clientId: string, fields: Partial<InboxReceiver> = {}): InboxReceiver {
+export function receiver(incarnation: number, fields: Partial<InboxReceiver> = {}): InboxReceiver {
   return {
-    clientId,
+    incarnation,
     qos: 1,
     retain: false,
     subscriptionIdentifiers: [],
@@ -128,22 +140,24 @@ export class FakeRoutes implements InboxRoutes {
   readonly loads = new Map<string, number>();
   isHeld = false;
   readonly #held: (() => void)[] = [];
+  readonly #incarnations = new Map<string, number>();
 
-  addInboxRoute(...change: Parameters<InboxRoutes["addInboxRoute"]>): void {
-    const [tenantId, filter, share, clientId, , done] = change;
-    this.live.add(`${tenantId}|${nameOf(share)}|${filter}|${clientId}`);
+  addInboxRoute(route: StoredRouteName, _options: DeliveryOptions, done: () => void): void {
+    this.live.add(textOf(route));
+    this.#incarnations.set(textOf(route), route.incarnation);
     this.#confirm(done);
   }
 
-  removeInboxRoute(
-    tenantId: string,
-    filter: string,
-    share: ShareName | null,
-    clientId: string,
-    done: () => void,
-  ): void {
-    this.live.delete(`${tenantId}|${nameOf(share)}|${filter}|${clientId}`);
+  removeInboxRoute(route: StoredRouteName, done: () => void): void {
+    if ((this.#incarnations.get(textOf(route)) ?? 0) <= route.incarnation) {
+      this.live.delete(textOf(route));
+    }
     this.#confirm(done);
+  }
+
+  hasInboxRoute(route: StoredRouteName): boolean {
+    const isLive = this.live.has(textOf(route));
+    return isLive && this.#incarnations.get(textOf(route)) === route.incarnation;
   }
 
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void {
@@ -166,6 +180,10 @@ export class FakeRoutes implements InboxRoutes {
   }
 }
 
+function textOf({ tenantId, share, filter, clientId }: StoredRouteName): string {
+  return `${tenantId}|${nameOf(share)}|${filter}|${clientId}`;
+}
+
 function nameOf(share: ShareName | null): string {
   if (share === null) return "";
   return share.ordered ? `ordered ${share.group}` : share.group;
@@ -183,12 +201,17 @@ export class ServiceWorkers {
   readonly redispatched: { payload: string | null; shareFilter: string }[] = [];
   settings: TenantSettings = DEFAULT_TENANT_SETTINGS;
   nowMs = 1_000_000;
+  readonly ranges: FakeRanges;
+  /** Wills and shared messages that are handed on fail. */
+  failsToPublish = false;
   readonly #workers: Worker[] = [];
   #incarnation = 0;
 
   constructor(workerCount: number) {
     this.mesh = new FakeMesh(workerCount);
+    this.ranges = new FakeRanges(ServiceId.INBOX, workerCount, () => this.nowMs);
     for (let thread = 1; thread <= workerCount; thread++) this.#start(thread);
+    for (let thread = 1; thread <= workerCount; thread++) this.ranges.open(thread);
   }
 
   services(thread: number): Services {
@@ -206,7 +229,12 @@ export class ServiceWorkers {
 
   /** Runs duty cycles until nothing is on the way. */
   run(): void {
-    this.mesh.pump(() => this.flush());
+    this.mesh.pump(() => {
+      this.flush();
+      this.ranges.run();
+      // What was applied is answered in the same cycle.
+      this.flush();
+    });
   }
 
   flush(): void {
@@ -220,13 +248,14 @@ export class ServiceWorkers {
     this.run();
   }
 
-  /** The worker dies and comes back empty; the others are told. */
+  /** The worker dies and comes back with its ranges; the others are told. */
   restart(thread: number): void {
     this.mesh.replace(thread);
     this.#start(thread);
     this.#workers.forEach((worker, peer) => {
       if (peer !== thread) worker.services.peerLost(thread);
     });
+    this.ranges.open(thread);
   }
 
   /** Attaches a new session on `thread` and returns it with its answer. */
@@ -255,16 +284,24 @@ export class ServiceWorkers {
   /** Stores one message per payload in the client's inbox, from `thread`. */
   insert(thread: number, clientId: string, payloads: string[], qos = 1): number[] {
     const client = this.services(thread).inboxClient;
-    const owner = client.ownerThread("t", clientId);
+    const incarnation = this.incarnation(clientId);
     const statuses: number[] = [];
     for (const payload of payloads) {
       const published = message({ payload, qos, receivedAtMs: this.nowMs });
-      client.insert(owner, published, [receiver(clientId, { qos })], (result) =>
-        statuses.push(...result),
-      );
+      if (qos === 0) client.insertQosZero(published, [receiver(incarnation, { qos })]);
+      else client.insert(published, [receiver(incarnation, { qos })], (s) => statuses.push(...s));
     }
     this.run();
     return statuses;
+  }
+
+  /** Of a session that lives; one that nobody has otherwise. */
+  incarnation(clientId: string, tenantId = "t"): number {
+    for (const { machine } of this.ranges.ranges) {
+      const inbox = (machine as InboxRange).find(tenantId, clientId);
+      if (inbox !== null) return inbox.id;
+    }
+    return NO_SESSION;
   }
 
   #start(thread: number): void {
@@ -272,9 +309,15 @@ export class ServiceWorkers {
     const counters = new Float64Array(COUNTER_COLUMNS);
     const host: InboxHost = {
       routes: this.routes,
-      publisher: { publish: (published) => this.published.push(published) },
-      redispatch: (given, shareFilter) => {
+      publisher: {
+        publish: (published, done) => {
+          this.published.push(published);
+          done?.(this.failsToPublish ? PublishOutcome.FAILED : PublishOutcome.DELIVERED);
+        },
+      },
+      redispatch: (given, shareFilter, done) => {
         this.redispatched.push({ payload: payloadOf(given), shareFilter });
+        done(!this.failsToPublish);
       },
       settings: () => this.settings,
       nowMs: () => this.nowMs,
@@ -290,8 +333,15 @@ export class ServiceWorkers {
     const boot = { incarnation: this.#incarnation, config };
     const endpoint = this.mesh.endpoint(thread);
     this.#workers[thread] = {
-      services: createServices({ endpoint, boot, counters, host }),
+      services: createServices({
+        endpoint,
+        boot,
+        counters,
+        host,
+        ranges: this.ranges.start(thread),
+      }),
       counters,
     };
+    this.#workers[thread].services.serve();
   }
 }

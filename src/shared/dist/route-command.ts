@@ -6,7 +6,7 @@
  *
  *     record   sequence u64 | change… to the end                            (little endian, unaligned)
  *     change   op u8 | qos u8 | flags u8
- *              subscriptionIdentifier u32 | slot u32 | generation u32
+ *              subscriptionIdentifier u32 | slot u32 | generation u32 | incarnation u64
  *              tenant text | filter text | group text | client text         text = length u32, UTF-8
  *     answer   sequence u64
  */
@@ -52,6 +52,8 @@ export interface RouteChange {
   /** Shared members: position and generation in the source's member table. */
   readonly slot: number;
   readonly generation: number;
+  /** Persistent sessions: which life of the name the route belongs to; else 0. */
+  readonly incarnation: number;
 }
 
 const FLAG_NO_LOCAL = 1;
@@ -89,6 +91,7 @@ function writeChange(writer: RecordWriter, change: RouteChange): void {
   writer.u32(change.subscriptionIdentifier);
   writer.u32(change.slot);
   writer.u32(change.generation);
+  writer.u64(change.incarnation);
   writer.text(change.tenantId);
   writer.text(change.filter);
   writer.text(change.group);
@@ -120,6 +123,7 @@ function readChange(reader: RecordReader): RouteChange {
     subscriptionIdentifier: reader.u32(),
     slot: reader.u32(),
     generation: reader.u32(),
+    incarnation: reader.u64(),
     tenantId: reader.text(),
     filter: reader.text(),
     group: reader.text(),

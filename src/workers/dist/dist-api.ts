@@ -30,6 +30,17 @@ export interface ShareName {
   readonly ordered: boolean;
 }
 
+/** A filter of one persistent session. */
+export interface StoredRouteName {
+  readonly tenantId: string;
+  readonly clientId: string;
+  /** Of the session: a route of an earlier life of its name is another one's. */
+  readonly incarnation: number;
+  /** Without `$share/group/`. */
+  readonly filter: string;
+  readonly share: ShareName | null;
+}
+
 /**
  * The routes of persistent sessions have one writer, the worker that owns the inbox: changes of one
  * route therefore travel on one ring and cannot overtake each other.
@@ -39,21 +50,11 @@ export interface InboxRoutes {
    * Adds or replaces the route (tenant, filter, share) → inbox. `done` after every worker has
    * applied it.
    */
-  addInboxRoute(
-    tenantId: string,
-    filter: string,
-    share: ShareName | null,
-    clientId: string,
-    options: DeliveryOptions,
-    done: () => void,
-  ): void;
-  removeInboxRoute(
-    tenantId: string,
-    filter: string,
-    share: ShareName | null,
-    clientId: string,
-    done: () => void,
-  ): void;
+  addInboxRoute(route: StoredRouteName, options: DeliveryOptions, done: () => void): void;
+  /** Removes the route of this incarnation or an earlier one, never a later one's. */
+  removeInboxRoute(route: StoredRouteName, done: () => void): void;
+  /** True when this worker matches the route. */
+  hasInboxRoute(route: StoredRouteName): boolean;
   /** The session has got, or lost, its connection: share groups prefer members that have one. */
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void;
   /** Messages that wait for or are on their way to the session: for "least in flight". */
@@ -69,6 +70,8 @@ export const PublishOutcome = {
   QUOTA: 2,
   /** A matched inbox's worker went away: not acknowledged, the client sends again. */
   FAILED: 3,
+  /** A matched inbox could not store it, the disk is full: 0x97, and no acknowledgement to 3.x. */
+  NO_ROOM: 4,
 } as const;
 export type PublishOutcome = (typeof PublishOutcome)[keyof typeof PublishOutcome];
 

@@ -24,8 +24,8 @@ import {
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { AppliedBarrier } from "./applied-barrier.ts";
-import type { DeliveryOptions, InboxRoutes, ShareName } from "./dist-api.ts";
-import { InboxMembers } from "./inbox-members.ts";
+import type { DeliveryOptions, InboxRoutes, ShareName, StoredRouteName } from "./dist-api.ts";
+import { InboxMembers, type SharedRouteName } from "./inbox-members.ts";
 import { addLocal, removeLocal } from "./local-subscriptions.ts";
 import { type MatchIndex, NO_FILTER } from "./match-index.ts";
 import type { MemberTable } from "./member-table.ts";
@@ -138,47 +138,45 @@ export class DistClient implements InboxRoutes {
     this.#change(workerChange(RouteOp.REMOVE_WORKER, tenantId, subscription.filter), null);
   }
 
-  // biome-ignore lint/complexity/useMaxParams: the contract of InboxRoutes; a route has that many parts.
-  addInboxRoute(
-    tenantId: string,
-    filter: string,
-    share: ShareName | null,
-    clientId: string,
-    options: DeliveryOptions,
-    done: () => void,
-  ): void {
+  addInboxRoute(route: StoredRouteName, options: DeliveryOptions, done: () => void): void {
+    const { share } = route;
     if (share !== null) {
-      this.#inboxMembers.put(tenantId, clientId, filter, share, options);
-      this.#barrier.wait(this.#announceInboxMember(tenantId, filter, share, clientId), done);
+      const shared = { ...route, share };
+      this.#inboxMembers.put(shared, options);
+      this.#barrier.wait(this.#announceInboxMember(shared), done);
       return;
     }
-    const route = { tenantId, filter, share, clientId };
     const change = sessionChange(RouteOp.ADD_INBOX, route, options, null);
     this.#barrier.wait(this.#change(change, null), done);
   }
 
-  removeInboxRoute(
-    tenantId: string,
-    filter: string,
-    share: ShareName | null,
-    clientId: string,
-    done: () => void,
-  ): void {
-    const op = share === null ? RouteOp.REMOVE_INBOX : RouteOp.REMOVE_INBOX_MEMBER;
-    const change = sessionChange(op, { tenantId, filter, share, clientId }, null, null);
-    const sequence = this.#change(change, null);
-    const member =
-      share === null ? null : this.#inboxMembers.remove(tenantId, clientId, filter, share);
-    this.#barrier.wait(sequence, () => {
-      if (member !== null) this.#members.release(member.slot);
+  removeInboxRoute(route: StoredRouteName, done: () => void): void {
+    const { share } = route;
+    if (share === null) {
+      const change = sessionChange(RouteOp.REMOVE_INBOX, route, null, null);
+      this.#barrier.wait(this.#change(change, null), done);
+      return;
+    }
+    const member = this.#inboxMembers.remove({ ...route, share });
+    if (member === null) {
+      done();
+      return;
+    }
+    const change = sessionChange(RouteOp.REMOVE_INBOX_MEMBER, route, null, null);
+    this.#barrier.wait(this.#change(change, null), () => {
+      this.#members.release(member.slot);
       done();
     });
   }
 
+  hasInboxRoute(route: StoredRouteName): boolean {
+    return this.#table.hasInboxRoute(route, this.#self);
+  }
+
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void {
     const memberships = this.#inboxMembers.setOnline(tenantId, clientId, isOnline);
-    for (const { filter, share } of memberships) {
-      this.#announceInboxMember(tenantId, filter, share, clientId);
+    for (const { filter, share, incarnation } of memberships) {
+      this.#announceInboxMember({ tenantId, clientId, incarnation, filter, share });
     }
   }
 
@@ -221,16 +219,10 @@ export class DistClient implements InboxRoutes {
     return memberChange(op, tenantId, subscription, generation);
   }
 
-  #announceInboxMember(
-    tenantId: string,
-    filter: string,
-    share: ShareName,
-    clientId: string,
-  ): number {
-    const { options, slot } = this.#inboxMembers.find(tenantId, clientId, filter, share);
-    const isOnline = this.#inboxMembers.isOnline(tenantId, clientId);
+  #announceInboxMember(route: SharedRouteName): number {
+    const { options, slot } = this.#inboxMembers.find(route);
+    const isOnline = this.#inboxMembers.isOnline(route.tenantId, route.clientId);
     const place = { isOnline, slot, generation: this.#members.generation(slot) };
-    const route = { tenantId, filter, share, clientId };
     return this.#change(sessionChange(RouteOp.ADD_INBOX_MEMBER, route, options, place), null);
   }
 
@@ -307,9 +299,9 @@ export class DistClient implements InboxRoutes {
     const tenantId = index.tenantAt(node);
     const filter = index.filterAt(node);
     if (isSubscribed) into.push(workerChange(RouteOp.ADD_WORKER, tenantId, filter));
-    for (const { thread, clientId, options } of entry?.inboxes?.values() ?? []) {
+    for (const { thread, clientId, incarnation, options } of entry?.inboxes?.values() ?? []) {
       if (thread !== this.#self) continue;
-      const route = { tenantId, filter, share: null, clientId };
+      const route = { tenantId, filter, share: null, clientId, incarnation };
       into.push(sessionChange(RouteOp.ADD_INBOX, route, options, null));
     }
     for (const group of entry?.shares?.values() ?? []) {

@@ -5,14 +5,26 @@
  */
 
 import { assert } from "../../shared/base/assert.ts";
-import { type DeliveryOptions, optionsOf, type ShareName } from "./dist-api.ts";
+import {
+  type DeliveryOptions,
+  optionsOf,
+  type ShareName,
+  type StoredRouteName,
+} from "./dist-api.ts";
 import type { MemberTable } from "./member-table.ts";
+
+/** A route to a member of a shared group. */
+export interface SharedRouteName extends StoredRouteName {
+  readonly share: ShareName;
+}
 
 export interface InboxMember {
   readonly filter: string;
   readonly share: ShareName;
   readonly options: DeliveryOptions;
   readonly slot: number;
+  /** Of the session. */
+  readonly incarnation: number;
 }
 
 export class InboxMembers {
@@ -42,7 +54,7 @@ export class InboxMembers {
     return this.#sessions.get(sessionKey(tenantId, clientId))?.values() ?? [];
   }
 
-  find(tenantId: string, clientId: string, filter: string, share: ShareName): InboxMember {
+  find({ tenantId, clientId, filter, share }: SharedRouteName): InboxMember {
     const memberships = this.#sessions.get(sessionKey(tenantId, clientId));
     const member = memberships?.get(shareKey(filter, share));
     assert(member !== undefined, "an announced membership exists");
@@ -50,13 +62,8 @@ export class InboxMembers {
   }
 
   /** Adds a membership or replaces its options; the slot stays. */
-  put(
-    tenantId: string,
-    clientId: string,
-    filter: string,
-    share: ShareName,
-    options: DeliveryOptions,
-  ): void {
+  put(route: SharedRouteName, options: DeliveryOptions): void {
+    const { tenantId, clientId, filter, share, incarnation } = route;
     const session = sessionKey(tenantId, clientId);
     let memberships = this.#sessions.get(session);
     if (memberships === undefined) {
@@ -65,15 +72,19 @@ export class InboxMembers {
     }
     const key = shareKey(filter, share);
     const slot = memberships.get(key)?.slot ?? this.#members.join(tenantId, null);
-    memberships.set(key, { filter, share, options: optionsOf(options), slot });
+    memberships.set(key, { filter, share, options: optionsOf(options), slot, incarnation });
   }
 
-  /** The membership that ended; null when there was none. The caller releases its slot. */
-  remove(tenantId: string, clientId: string, filter: string, share: ShareName): InboxMember | null {
+  /**
+   * The membership that ended; null when there was none, or a later life of the session has it. The
+   * caller releases its slot.
+   */
+  remove({ tenantId, clientId, filter, share, incarnation }: SharedRouteName): InboxMember | null {
     const session = sessionKey(tenantId, clientId);
     const memberships = this.#sessions.get(session);
     const member = memberships?.get(shareKey(filter, share));
     if (memberships === undefined || member === undefined) return null;
+    if (member.incarnation > incarnation) return null;
     memberships.delete(shareKey(filter, share));
     if (memberships.size === 0) this.#sessions.delete(session);
     this.#members.leave(member.slot);

@@ -25,6 +25,8 @@ import type { Subscription } from "./subscription.ts";
 /** A persistent session that wants a filter; its inbox lives on worker `thread`. */
 export interface InboxRoute {
   readonly clientId: string;
+  /** Of the session that made the route. */
+  readonly incarnation: number;
   readonly thread: number;
   readonly options: DeliveryOptions;
 }

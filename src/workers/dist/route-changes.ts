@@ -15,6 +15,8 @@ export interface SessionRoute {
   readonly filter: string;
   readonly share: ShareName | null;
   readonly clientId: string;
+  /** Of a persistent session; else 0. */
+  readonly incarnation: number;
 }
 
 /**
@@ -40,7 +42,12 @@ export function controlChange(op: RouteOp): RouteChange {
 }
 
 export function workerChange(op: RouteOp, tenantId: string, filter: string): RouteChange {
-  return sessionChange(op, { tenantId, filter, share: null, clientId: "" }, null, null);
+  return sessionChange(
+    op,
+    { tenantId, filter, share: null, clientId: "", incarnation: 0 },
+    null,
+    null,
+  );
 }
 
 /** `options` null when the route goes; `place` null when it is no member of a shared group. */
@@ -66,6 +73,7 @@ export function sessionChange(
     subscriptionIdentifier,
     slot,
     generation,
+    incarnation: route.incarnation,
   };
 }
 
@@ -78,7 +86,7 @@ export function memberChange(
 ): RouteChange {
   const { filter, share, receiver, options, memberSlot } = subscription;
   assert(share !== null, "a member's subscription is shared");
-  const route = { tenantId, filter, share, clientId: receiver.clientId };
+  const route = { tenantId, filter, share, clientId: receiver.clientId, incarnation: 0 };
   return sessionChange(op, route, options, { isOnline: true, slot: memberSlot, generation });
 }
 
@@ -90,6 +98,7 @@ export function knownMemberChange(
   member: ShareMember,
 ): RouteChange {
   const op = member.isInbox ? RouteOp.ADD_INBOX_MEMBER : RouteOp.ADD_MEMBER;
-  const route = { tenantId, filter, share, clientId: member.clientId };
+  const { clientId, incarnation } = member;
+  const route = { tenantId, filter, share, clientId, incarnation };
   return sessionChange(op, route, member.options, member);
 }

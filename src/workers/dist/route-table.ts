@@ -5,7 +5,7 @@
 
 import { type RouteChange, RouteOp } from "../../shared/dist/route-command.ts";
 import { shareLoadWord } from "../../shared/metrics/shared-words.ts";
-import { optionsOf } from "./dist-api.ts";
+import { optionsOf, type StoredRouteName } from "./dist-api.ts";
 import { type FilterEntry, type MatchIndex, NO_FILTER } from "./match-index.ts";
 import { ShareGroup } from "./share-group.ts";
 import type { Subscription } from "./subscription.ts";
@@ -30,7 +30,7 @@ export class RouteTable {
         this.#addInbox(change, source);
         break;
       case RouteOp.REMOVE_INBOX:
-        this.#update(change, (entry) => removeInbox(entry, change.clientId, source));
+        this.#update(change, (entry) => removeInbox(entry, change, source));
         break;
       case RouteOp.ADD_MEMBER:
       case RouteOp.ADD_INBOX_MEMBER:
@@ -67,6 +67,19 @@ export class RouteTable {
     return entry === null ? null : findShare(entry, group, isOrdered);
   }
 
+  /** Does worker `thread` announce this route of a stored session? */
+  hasInboxRoute(route: StoredRouteName, thread: number): boolean {
+    const { tenantId, clientId, incarnation, filter, share } = route;
+    const entry = this.#index.find(tenantId, filter);
+    if (entry === null) return false;
+    if (share === null) {
+      const known = entry.inboxes?.get(clientId);
+      return known?.thread === thread && known.incarnation === incarnation;
+    }
+    const member = findShare(entry, share.group, share.ordered)?.find(clientId, thread, true);
+    return member?.incarnation === incarnation;
+  }
+
   #update(change: RouteChange, act: (entry: FilterEntry) => void): void {
     const entry = this.#index.find(change.tenantId, change.filter);
     if (entry === null) return;
@@ -77,8 +90,12 @@ export class RouteTable {
   #addInbox(change: RouteChange, source: number): void {
     const entry = this.#index.ensure(change.tenantId, change.filter);
     entry.inboxes ??= new Map();
-    entry.inboxes.set(change.clientId, {
-      clientId: change.clientId,
+    const { clientId, incarnation } = change;
+    // What comes late from an earlier life of the name changes nothing.
+    if ((entry.inboxes.get(clientId)?.incarnation ?? 0) > incarnation) return;
+    entry.inboxes.set(clientId, {
+      clientId,
+      incarnation,
       thread: source,
       options: optionsOf(change),
     });
@@ -96,6 +113,7 @@ export class RouteTable {
     group.add({
       clientId: change.clientId,
       thread: source,
+      incarnation: change.incarnation,
       isInbox: change.op === RouteOp.ADD_INBOX_MEMBER,
       isOnline: change.isOnline,
       options: optionsOf(change),
@@ -115,9 +133,15 @@ function findShare(entry: FilterEntry, group: string, isOrdered: boolean): Share
   return entry.shares?.get(shareKey(group, isOrdered)) ?? null;
 }
 
-function removeInbox(entry: FilterEntry, clientId: string, source: number): void {
-  if (entry.inboxes?.get(clientId)?.thread !== source) return;
-  entry.inboxes.delete(clientId);
+function removeInbox(
+  entry: FilterEntry,
+  { clientId, incarnation }: Pick<RouteChange, "clientId" | "incarnation">,
+  source: number,
+): void {
+  const route = entry.inboxes?.get(clientId);
+  if (route?.thread !== source || route.incarnation > incarnation) return;
+  entry.inboxes?.delete(clientId);
+  if (entry.inboxes === null) return;
   if (entry.inboxes.size === 0) entry.inboxes = null;
 }
 
@@ -131,7 +155,7 @@ function removeMember(entry: FilterEntry, change: RouteChange, source: number): 
 
 function forgetRoutes(entry: FilterEntry, thread: number): void {
   for (const route of entry.inboxes?.values() ?? []) {
-    if (route.thread === thread) removeInbox(entry, route.clientId, thread);
+    if (route.thread === thread) removeInbox(entry, route, thread);
   }
   for (const group of entry.shares?.values() ?? []) {
     const gone = [...group.members()].filter((member) => member.thread === thread);

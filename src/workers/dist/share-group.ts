@@ -20,6 +20,8 @@ export interface ShareMember {
   /** Worker of the session, or of its inbox. */
   readonly thread: number;
   readonly isInbox: boolean;
+  /** Of a stored session; else 0. */
+  readonly incarnation: number;
   /** False for a stored session without a connection. */
   readonly isOnline: boolean;
   readonly options: DeliveryOptions;
@@ -89,6 +91,11 @@ export class ShareGroup {
 
   *members(): Generator<ShareMember> {
     for (const { member } of this.#places.values()) yield member;
+  }
+
+  /** Null when unknown. */
+  find(clientId: string, thread: number, isInbox: boolean): ShareMember | null {
+    return this.#places.get(keyOf(clientId, thread, isInbox))?.member ?? null;
   }
 
   /** Adds a member, or replaces what is known of it. O(1). */

@@ -27,6 +27,7 @@ const anyChange = fc.record(
     subscriptionIdentifier: fc.nat(268_435_455),
     slot: fc.nat(0xffff_ffff),
     generation: fc.nat(0xffff_ffff),
+    incarnation: fc.maxSafeNat(),
   },
   { noNullPrototype: true },
 );

@@ -46,6 +46,7 @@ const MEMBER: ShareMember = {
   clientId: "c",
   thread: 3,
   isInbox: false,
+  incarnation: 0,
   isOnline: true,
   options: QOS_0,
   loadWord: 0,

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Subscription } from "../../../src/workers/dist/subscription.ts";
-import { DistWorkers, FakeReceiver, QOS_0, subscriptionOf } from "./dist-workers.ts";
+import { DistWorkers, FakeReceiver, QOS_0, storedRoute, subscriptionOf } from "./dist-workers.ts";
 
 const WORKERS = 3;
 const FILTERS = ["a", "b", "$share/g/a", "$share/g/b", "$oshare/g/a"] as const;
@@ -111,8 +111,9 @@ class Scenario {
     const { client } = this.workers.worker(on);
     const share = shared ? { group: "g", ordered: false } : null;
     const key = `${on} ${shared}`;
-    if (added) client.addInboxRoute("t", "a", share, `i${on}`, QOS_0, () => {});
-    else if (this.inboxes.has(key)) client.removeInboxRoute("t", "a", share, `i${on}`, () => {});
+    if (added) client.addInboxRoute(storedRoute("a", `i${on}`, share), QOS_0, () => {});
+    else if (this.inboxes.has(key))
+      client.removeInboxRoute(storedRoute("a", `i${on}`, share), () => {});
     if (added) this.inboxes.add(key);
     else this.inboxes.delete(key);
   }

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { shareLoadWord } from "../../../src/shared/metrics/shared-words.ts";
-import { DistWorkers, FakeReceiver, QOS_0, subscriptionOf } from "./dist-workers.ts";
+import { DistWorkers, FakeReceiver, QOS_0, storedRoute, subscriptionOf } from "./dist-workers.ts";
 
 /** How often each callback ran, by name. */
 class Calls {
@@ -136,7 +136,7 @@ test("dist: a dead peer holds nobody up, and its routes vanish", () => {
   const workers = new DistWorkers(3);
   workers.subscribe(3, "a");
   workers.subscribe(3, "$share/g/a");
-  workers.worker(3).client.addInboxRoute("t", "a", null, "stored", QOS_0, () => {});
+  workers.worker(3).client.addInboxRoute(storedRoute("a", "stored", null), QOS_0, () => {});
   workers.subscribe(2, "a");
   workers.run();
   assert.equal(workers.matches(1, "a").length, 4);
@@ -221,21 +221,21 @@ test("dist: stored members are online while their session is, also for those who
     const group = workers.worker(thread).table.findGroup("t", "a", "g", false);
     return [...group!.members()].map((member) => member.isOnline);
   };
-  client.addInboxRoute("t", "a", share, "stored", QOS_0, () => {});
+  client.addInboxRoute(storedRoute("a", "stored", share), QOS_0, () => {});
   workers.run();
   assert.deepEqual([isOnline(1), isOnline(2)], [[false], [false]]);
   client.setInboxOnline("t", "stored", true);
   client.setInboxOnline("t", "other", true);
   workers.run();
   assert.deepEqual([isOnline(1), isOnline(2)], [[true], [true]]);
-  client.addInboxRoute("t", "a", share, "stored", { ...QOS_0, qos: 1 }, () => {});
-  client.addInboxRoute("t", "a", share, "other", QOS_0, () => {});
+  client.addInboxRoute(storedRoute("a", "stored", share), { ...QOS_0, qos: 1 }, () => {});
+  client.addInboxRoute(storedRoute("a", "other", share), QOS_0, () => {});
   workers.run();
   assert.deepEqual(isOnline(2), [true, true]);
   client.setInboxOnline("t", "stored", false);
   workers.run();
   assert.deepEqual(isOnline(2).sort(), [false, true]);
-  client.removeInboxRoute("t", "a", share, "other", () => {});
+  client.removeInboxRoute(storedRoute("a", "other", share), () => {});
   workers.run();
   assert.deepEqual(isOnline(2), [false]);
 });
@@ -245,12 +245,12 @@ test("dist: a stored member keeps its slot while it is one, and gives it back", 
   const { client, members } = workers.worker(1);
   const share = { group: "g", ordered: true };
   for (let round = 0; round < 10; round += 1) {
-    client.addInboxRoute("t", "a", share, "stored", QOS_0, () => {});
-    client.addInboxRoute("t", "b", share, "stored", QOS_0, () => {});
+    client.addInboxRoute(storedRoute("a", "stored", share), QOS_0, () => {});
+    client.addInboxRoute(storedRoute("b", "stored", share), QOS_0, () => {});
     client.setInboxOnline("t", "stored", round % 2 === 0);
-    client.removeInboxRoute("t", "a", share, "stored", () => {});
-    client.removeInboxRoute("t", "b", share, "stored", () => {});
-    client.removeInboxRoute("t", "b", share, "stored", () => {});
+    client.removeInboxRoute(storedRoute("a", "stored", share), () => {});
+    client.removeInboxRoute(storedRoute("b", "stored", share), () => {});
+    client.removeInboxRoute(storedRoute("b", "stored", share), () => {});
     workers.run();
   }
   assert.equal(members.size, 2);
@@ -261,9 +261,9 @@ test("dist: removing a stored route is confirmed when every worker has removed i
   const workers = new DistWorkers(2);
   const { client } = workers.worker(1);
   const calls = new Calls();
-  client.addInboxRoute("t", "a", null, "stored", QOS_0, calls.of("added"));
+  client.addInboxRoute(storedRoute("a", "stored", null), QOS_0, calls.of("added"));
   workers.run();
-  client.removeInboxRoute("t", "a", null, "stored", calls.of("removed"));
+  client.removeInboxRoute(storedRoute("a", "stored", null), calls.of("removed"));
   assert.equal(calls.count("removed"), 0);
   assert.deepEqual(workers.matches(2, "a"), ["inbox stored"]);
   workers.run();

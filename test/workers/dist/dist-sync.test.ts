@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DistWorkers, FakeReceiver, QOS_0, subscriptionOf } from "./dist-workers.ts";
+import { DistWorkers, FakeReceiver, QOS_0, storedRoute, subscriptionOf } from "./dist-workers.ts";
 
 /**
  * Starts `thread` again, synchronizing with all others; counts how often it was told to be done.
@@ -32,9 +32,13 @@ test("sync: a restarted worker knows every kind of route of its peers, and is to
   workers.subscribe(3, "a/+");
   const member = workers.subscribe(1, "$share/g/a/b");
   workers.subscribe(3, "$oshare/g/a/b");
-  client.addInboxRoute("t", "#", null, "stored", QOS_0, () => {});
+  client.addInboxRoute(storedRoute("#", "stored", null), QOS_0, () => {});
   client.setInboxOnline("t", "stored", true);
-  client.addInboxRoute("t", "a/b", { group: "g", ordered: false }, "stored", QOS_0, () => {});
+  client.addInboxRoute(
+    storedRoute("a/b", "stored", { group: "g", ordered: false }),
+    QOS_0,
+    () => {},
+  );
   workers.run();
   const before = workers.matches(1, "a/b");
   assert.equal(before.length, 5);

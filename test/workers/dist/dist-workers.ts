@@ -15,7 +15,11 @@ import { FIXED_HASH_KEY } from "../../../src/shared/topic/level-hash.ts";
 import { splitShareFilter } from "../../../src/shared/topic/share-filter.ts";
 import type { BorrowedPublish } from "../../../src/workers/dist/borrowed-publish.ts";
 import { DeliverLink } from "../../../src/workers/dist/deliver-link.ts";
-import type { DeliveryOptions } from "../../../src/workers/dist/dist-api.ts";
+import type {
+  DeliveryOptions,
+  ShareName,
+  StoredRouteName,
+} from "../../../src/workers/dist/dist-api.ts";
 import { DistClient } from "../../../src/workers/dist/dist-client.ts";
 import { MatchIndex } from "../../../src/workers/dist/match-index.ts";
 import { MemberTable } from "../../../src/workers/dist/member-table.ts";
@@ -98,11 +102,30 @@ export function subscriptionOf(
   return new Subscription(receiver, requested, filter, share, options(fields));
 }
 
+const clients: string[] = [];
+
+/** The incarnation of a stored session in these tests: one number per client identifier. */
+export function incarnationOf(clientId: string): number {
+  if (!clients.includes(clientId)) clients.push(clientId);
+  return clients.indexOf(clientId) + 1;
+}
+
+export function clientOf(incarnation: number): string {
+  return clients[incarnation - 1] ?? "nobody";
+}
+
+export function storedRoute(
+  filter: string,
+  clientId: string,
+  share: ShareName | null = null,
+): StoredRouteName {
+  return { tenantId: "t", clientId, incarnation: incarnationOf(clientId), filter, share };
+}
+
 interface SeenInsert {
-  readonly owner: number;
   readonly payload: string | null;
   readonly receivers: readonly InboxReceiver[];
-  readonly done: ((statuses: Uint8Array, pending: number) => void) | null;
+  readonly done: ((statuses: Uint8Array) => void) | null;
 }
 
 /** Takes inserts; the rest of the inbox service is none of the publisher's business. */
@@ -110,23 +133,22 @@ class FakeInbox implements InboxClient {
   readonly inserts: SeenInsert[] = [];
 
   insert(
-    owner: number,
     message: Message,
     receivers: readonly InboxReceiver[],
-    done: ((statuses: Uint8Array, pending: number) => void) | null,
+    done: ((statuses: Uint8Array) => void) | null,
   ): void {
-    this.inserts.push({ owner, payload: payloadOf(message), receivers: [...receivers], done });
+    this.inserts.push({ payload: payloadOf(message), receivers: [...receivers], done });
   }
 
-  /** "owner client client" of each insert since the last call. */
+  insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void {
+    this.insert(message, receivers, null);
+  }
+
+  /** "client client" of each insert since the last call. */
   takeInserts(): string[] {
-    return this.inserts.splice(0).map(({ owner, receivers }) => {
-      return [owner, ...receivers.map(({ clientId }) => clientId)].join(" ");
+    return this.inserts.splice(0).map(({ receivers }) => {
+      return receivers.map(({ incarnation }) => clientOf(incarnation)).join(" ");
     });
-  }
-
-  ownerThread(): number {
-    assert.fail("not called by dist");
   }
 
   attach(): void {

@@ -54,7 +54,7 @@ function keyOf(route: Route): string {
 function changeOf(route: Route, op: RouteOp): RouteChange {
   const { kind, tenantId, filter, group, ordered, clientId } = route;
   const share = kind > INBOX ? { group, ordered } : null;
-  return sessionChange(op, { tenantId, filter, share, clientId }, null, null);
+  return sessionChange(op, { tenantId, filter, share, clientId, incarnation: 1 }, null, null);
 }
 
 /** The routes that should exist. */

@@ -10,7 +10,7 @@ import {
   PublishOutcome,
 } from "../../../src/workers/dist/dist-api.ts";
 import { message } from "../../helpers/service-workers.ts";
-import { DistWorkers, FakeReceiver, QOS_0, subscriptionOf } from "./dist-workers.ts";
+import { DistWorkers, FakeReceiver, QOS_0, storedRoute, subscriptionOf } from "./dist-workers.ts";
 
 const WILL_TOPICS = ["a", "will", "a"] as const;
 
@@ -46,7 +46,7 @@ function armWills(workers: DistWorkers, thread: number, receivers: readonly Fake
 test("publisher: wills caused by a delivery leave that publish as it was, and follow it", () => {
   const workers = new DistWorkers(2);
   const receivers = crowd(workers, 1);
-  workers.worker(2).client.addInboxRoute("t", "a", null, "stored", QOS_0, () => {});
+  workers.worker(2).client.addInboxRoute(storedRoute("a", "stored", null), QOS_0, () => {});
   const remote = workers.subscribe(2, "#").receiver;
   workers.run();
   armWills(workers, 1, receivers.slice(0, 4));
@@ -93,12 +93,12 @@ test("publisher: a group's member that leaves while it is served hands over, onc
   const { client, publisher } = workers.worker(1);
   const leaving = workers.subscribe(1, "$share/g/a");
   const staying = workers.subscribe(1, "$share/g/a");
-  client.addInboxRoute("t", "a", null, "stored", QOS_0, () => {});
+  client.addInboxRoute(storedRoute("a", "stored", null), QOS_0, () => {});
   leaving.receiver.onDelivery = ({ payload }) => {
     leaving.receiver.onDelivery = null;
     client.unsubscribe("t", leaving.subscription);
     const route = { tenantId: "t", filter: "a", group: "g", ordered: false };
-    publisher.redispatch(message({ topic: "a", payload: `${payload} again` }), route);
+    publisher.redispatch(message({ topic: "a", payload: `${payload} again` }), route, null);
   };
   for (const payload of ["1", "2"]) publisher.publish(message({ topic: "a", payload }), null);
   const seen = [...leaving.receiver.takePayloads(), ...staying.receiver.takePayloads()];

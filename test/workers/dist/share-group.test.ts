@@ -19,6 +19,7 @@ function member(index: number, fields: Partial<ShareMember> = {}): ShareMember {
     clientId: `member-${index}`,
     thread: 1,
     isInbox: false,
+    incarnation: 0,
     isOnline: true,
     options: QOS_0,
     loadWord: index,

@@ -19,14 +19,7 @@ import {
   ServiceWorkers,
   WINDOW_BYTES,
 } from "../../helpers/service-workers.ts";
-
-/** A client identifier whose inbox `owner` owns. */
-function ownedBy(workers: ServiceWorkers, owner: number, from = 0): string {
-  const client = workers.services(1).inboxClient;
-  for (let i = from; ; i++) {
-    if (client.ownerThread("t", `client-${i}`) === owner) return `client-${i}`;
-  }
-}
+import { nothing, ownedBy } from "./owned-by.ts";
 
 test("inbox service: attach, insert and push work from and to every worker", () => {
   for (const [sessionThread, owner] of [
@@ -52,7 +45,7 @@ test("inbox service: a resumed session is answered before the first push reaches
   const workers = new ServiceWorkers(2);
   const first = new FakeSession("t", ownedBy(workers, 1), 1);
   workers.attach(2, first);
-  workers.services(2).inboxClient.detach(first, -1, true);
+  workers.services(2).inboxClient.detach(first, -1, true, nothing);
   // More than one batch takes, so that pushes leave before the cycle ends.
   const waiting = Array.from({ length: 40 }, (_, i) => `${i}`.padEnd(1000));
   workers.insert(1, first.clientId, waiting);
@@ -87,7 +80,9 @@ test("inbox service: subscribing is answered when every worker has the route", (
   const client = workers.services(2).inboxClient;
   const statuses: number[] = [];
   workers.routes.isHeld = true;
-  client.subscribe(session, "a/+", OPTIONS, (status) => statuses.push(status));
+  client.subscribe(session, { filter: "a/+", options: OPTIONS }, 0, (status) =>
+    statuses.push(status),
+  );
   workers.run();
   assert.deepEqual(statuses, []);
   workers.routes.confirmHeld();
@@ -103,7 +98,9 @@ test("inbox service: unsubscribing one shared group leaves the others and the pl
   const client = workers.services(1).inboxClient;
   const answers: unknown[] = [];
   for (const filter of ["$share/one/a", "$share/two/a", "$oshare/one/a", "a", "a"]) {
-    client.subscribe(session, filter, OPTIONS, (status) => answers.push(status));
+    client.subscribe(session, { filter: filter, options: OPTIONS }, 0, (status) =>
+      answers.push(status),
+    );
   }
   client.unsubscribe(session, "$share/one/a", (existed) => answers.push(existed));
   client.unsubscribe(session, "$share/one/a", (existed) => answers.push(existed));
@@ -115,13 +112,14 @@ test("inbox service: unsubscribing one shared group leaves the others and the pl
 
 test("inbox service: a full session may replace a subscription but not add one", () => {
   const workers = new ServiceWorkers(1);
-  workers.settings = { ...workers.settings, MaxTopicFiltersPerInbox: 1 };
   const session = new FakeSession("t", "c", 1);
   workers.attach(1, session);
   const client = workers.services(1).inboxClient;
   const statuses: number[] = [];
   for (const filter of ["a", "b", "a"]) {
-    client.subscribe(session, filter, OPTIONS, (status) => statuses.push(status));
+    client.subscribe(session, { filter: filter, options: OPTIONS }, 1, (status) =>
+      statuses.push(status),
+    );
   }
   workers.run();
   const { NEW, QUOTA, REPLACED } = InboxSubscribeStatus;
@@ -134,23 +132,22 @@ test("inbox service: one insert for many inboxes stores the message once", () =>
   for (const name of names) {
     const session = new FakeSession("t", name, 1);
     workers.attach(1, session);
-    workers.services(1).inboxClient.detach(session, -1, true);
+    workers.services(1).inboxClient.detach(session, -1, true, nothing);
   }
   let seen: number[] = [];
-  const published = message({ topic: "abc", payload: "12345" });
+  const published = message({ topic: "abc", payload: "1".repeat(997) });
   workers.services(1).inboxClient.insert(
-    1,
     published,
-    [...names, "nobody"].map((name) => receiver(name)),
-    (s, p) => {
-      seen = [...s, p];
+    [...names, "nobody"].map((name) => receiver(workers.incarnation(name))),
+    (statuses) => {
+      seen = [...statuses];
     },
   );
   workers.run();
   const { STORED, NO_INBOX } = InsertStatus;
-  assert.deepEqual(seen, [STORED, STORED, STORED, NO_INBOX, 1]);
+  assert.deepEqual(seen, [STORED, STORED, STORED, NO_INBOX]);
   assert.equal(workers.counter(1, Counter.INBOX_MESSAGES), 3);
-  assert.equal(workers.counter(1, Counter.INBOX_BYTES), 8);
+  assert.equal(workers.counter(1, Counter.INBOX_BYTES), 1000);
   assert.equal(workers.counter(1, Counter.PERSISTENT_SESSIONS), 3);
 });
 
@@ -159,10 +156,10 @@ test("inbox service: sessions of one worker share one Message per publish", () =
   const sessions = ["c1", "c2"].map((name) => new FakeSession("t", name, 1));
   for (const session of sessions) workers.attach(1, session);
   const receivers = [
-    receiver("c1", { subscriptionIdentifiers: [7, 268_435_455] }),
-    receiver("c2", { qos: 2 }),
+    receiver(workers.incarnation("c1"), { subscriptionIdentifiers: [7, 268_435_455] }),
+    receiver(workers.incarnation("c2"), { qos: 2 }),
   ];
-  workers.services(1).inboxClient.insert(1, message(), receivers, null);
+  workers.services(1).inboxClient.insert(message(), receivers, null);
   workers.run();
   assert.ok(sessions[0]!.messages[0] !== null);
   assert.equal(sessions[0]!.messages[0], sessions[1]!.messages[0]);
@@ -180,13 +177,14 @@ test("inbox service: PUBREL and PUBREC wait until their state is stored", () => 
   const stored: string[] = [];
   client.commit(session, InboxOp.RECEIVED, 1, () => stored.push("received"));
   client.commit(session, InboxOp.INBOUND_ADD, 77, () => stored.push("inbound"));
-  assert.equal(workers.mesh.waitingCount(2, 1), 0, "gathered until the end of the cycle");
-  workers.flush();
-  assert.equal(workers.mesh.waitingCount(2, 1), 1, "one record for both");
+  const [range] = workers.ranges.ranges;
+  const before = range!.log.length;
+  workers.ranges.clients[2]!.flush();
+  assert.equal(range!.log.length, before + 1, "one batch for both");
   assert.deepEqual(stored, []);
   workers.run();
   assert.deepEqual(stored, ["received", "inbound"]);
-  client.detach(session, -1, true);
+  client.detach(session, -1, true, nothing);
   const next = new FakeSession("t", session.clientId, 2);
   assert.deepEqual(workers.attach(1, next)?.inboundPacketIds, [77]);
   assert.deepEqual(next.pushes, [{ payload: null, packetId: 1, qos: 2, dup: false }]);
@@ -204,12 +202,12 @@ test("inbox service: acknowledgements of a replaced attachment change nothing an
   client.commit(old, InboxOp.INBOUND_ADD, 5, () => stored.push("inbound"));
   client.commit(old, InboxOp.ACKNOWLEDGED, 1, null);
   const statuses: number[] = [];
-  client.subscribe(old, "x", OPTIONS, (status) => statuses.push(status));
-  client.detach(old, 0, false);
+  client.subscribe(old, { filter: "x", options: OPTIONS }, 0, (status) => statuses.push(status));
+  client.detach(old, 0, false, nothing);
   workers.run();
   assert.deepEqual(stored, []);
   assert.deepEqual(statuses, [InboxSubscribeStatus.UNAVAILABLE]);
-  workers.services(1).inboxClient.detach(next, -1, true);
+  workers.services(1).inboxClient.detach(next, -1, true, nothing);
   const third = new FakeSession("t", old.clientId, 3);
   const reply = workers.attach(1, third);
   assert.deepEqual(reply?.inboundPacketIds, []);
@@ -243,13 +241,9 @@ test("inbox service: QoS 0 beyond the session's credit waits, overflows by polic
     workers.attach(2, session);
     const client = workers.services(1).inboxClient;
     const big = "1".repeat(WINDOW_BYTES);
+    const receivers = [receiver(workers.incarnation(session.clientId), { qos: 0 })];
     for (const payload of [big, "2", "3", "4", "5", "6"]) {
-      client.insert(
-        1,
-        message({ payload, qos: 0 }),
-        [receiver(session.clientId, { qos: 0 })],
-        null,
-      );
+      client.insertQosZero(message({ payload, qos: 0 }), receivers);
     }
     while (workers.mesh.deliver(1, 1));
     workers.flush();
@@ -266,8 +260,8 @@ test("inbox service: QoS 0 is not stored for a detached session and owes nothing
   const workers = new ServiceWorkers(1);
   const session = new FakeSession("t", "c", 1);
   workers.attach(1, session);
-  workers.services(1).inboxClient.detach(session, -1, true);
-  assert.deepEqual(workers.insert(1, "c", ["zero"], 0), [InsertStatus.STORED]);
+  workers.services(1).inboxClient.detach(session, -1, true, nothing);
+  workers.insert(1, "c", ["zero"], 0);
   assert.equal(workers.counter(1, Counter.INBOX_MESSAGES), 0);
   const next = new FakeSession("t", "c", 2);
   workers.attach(1, next);
@@ -304,65 +298,30 @@ test("inbox service: a dead session worker detaches its sessions, which keep the
   assert.deepEqual(next.pushes, [{ payload: "m", packetId: 1, qos: 1, dup: true }]);
 });
 
-test("inbox service: a dead owner closes its sessions and fails everything that waits for it", () => {
-  const workers = new ServiceWorkers(2);
-  const clientId = ownedBy(workers, 1);
-  const session = new FakeSession("t", clientId, 1);
-  const elsewhere = new FakeSession("t", ownedBy(workers, 2), 1);
-  workers.attach(2, session);
-  workers.attach(2, elsewhere);
-  const client = workers.services(2).inboxClient;
-  const seen: unknown[] = [];
-  client.commit(session, InboxOp.RECEIVED, 1, () => seen.push("received"));
-  client.subscribe(session, "a", OPTIONS, (status) => seen.push(["subscribe", status]));
-  client.unsubscribe(session, "a", (existed) => seen.push(["unsubscribe", existed]));
-  client.insert(1, message(), [receiver(clientId), receiver("x")], (statuses, pending) =>
-    seen.push(["insert", [...statuses], pending]),
-  );
-  const attaching = new FakeSession("t", ownedBy(workers, 1, 1000), 1);
-  const request = {
-    tenantId: "t",
-    clientId: attaching.clientId,
-    userId: "user",
-    epoch: 1,
-    cleanStart: false,
-    sessionExpirySeconds: 60,
-    receiveMaximum: 1,
-    will: null,
-  };
-  client.attach(request, attaching, (reply) => seen.push(["attach", reply.status]));
-  workers.restart(1);
-  const { UNAVAILABLE } = InsertStatus;
-  assert.deepEqual(seen, [
-    ["attach", AttachStatus.UNAVAILABLE],
-    ["subscribe", InboxSubscribeStatus.UNAVAILABLE],
-    ["unsubscribe", false],
-    ["insert", [UNAVAILABLE, UNAVAILABLE], 0],
-  ]);
-  assert.deepEqual([session.lost, elsewhere.lost, attaching.lost], [1, 0, 0]);
-  workers.run();
-  assert.equal(workers.attach(2, new FakeSession("t", clientId, 1))?.sessionPresent, false);
-});
-
 test("inbox service: a session ended by a clean start hands shared messages on once its routes are gone", () => {
   const workers = new ServiceWorkers(2);
   const session = new FakeSession("t", ownedBy(workers, 1), 1);
   workers.attach(1, session, { receiveMaximum: 1 });
   const client = workers.services(1).inboxClient;
-  client.subscribe(session, "$share/g/a", OPTIONS, () => {});
-  const shared = receiver(session.clientId, { shareFilter: "$share/g/a" });
+  client.subscribe(session, { filter: "$share/g/a", options: OPTIONS }, 0, () => {});
+  const old = workers.incarnation(session.clientId);
+  const shared = receiver(old, { shareFilter: "$share/g/a" });
   for (const payload of ["in flight", "waiting"]) {
-    client.insert(1, message({ payload }), [shared], null);
+    client.insert(message({ payload }), [shared], null);
   }
-  client.insert(1, message({ payload: "not shared" }), [receiver(session.clientId)], null);
+  client.insert(message({ payload: "not shared" }), [receiver(old)], null);
   workers.run();
-  client.detach(session, -1, true);
+  client.detach(session, -1, true, nothing);
   workers.routes.isHeld = true;
   const next = new FakeSession("t", session.clientId, 2);
   assert.equal(workers.attach(2, next, { cleanStart: true })?.sessionPresent, false);
   assert.deepEqual(workers.redispatched, []);
   // A worker that has not heard yet still matches the old subscription.
-  assert.deepEqual(workers.insert(2, next.clientId, ["stale"]), [InsertStatus.NO_INBOX]);
+  const statuses: number[] = [];
+  client.insert(message({ payload: "stale" }), [receiver(old)], (all) => statuses.push(...all));
+  workers.run();
+  assert.deepEqual(statuses, [InsertStatus.NO_INBOX]);
+  assert.deepEqual(workers.insert(2, next.clientId, ["fresh"]), [InsertStatus.STORED]);
   workers.routes.isHeld = false;
   workers.routes.confirmHeld();
   workers.run();
@@ -370,9 +329,30 @@ test("inbox service: a session ended by a clean start hands shared messages on o
     { payload: "in flight", shareFilter: "$share/g/a" },
     { payload: "waiting", shareFilter: "$share/g/a" },
   ]);
-  assert.deepEqual(workers.insert(2, next.clientId, ["fresh"]), [InsertStatus.STORED]);
   assert.deepEqual(next.takePayloads(), ["fresh"]);
   assert.equal(workers.total(Counter.INBOX_MESSAGES), 1);
+});
+
+test("inbox service: a connection that wants nothing kept costs the log nothing, unless something is", () => {
+  const workers = new ServiceWorkers(2);
+  const entries = () => workers.ranges.ranges.reduce((sum, { log }) => sum + log.length, 0);
+  const transient = { sessionExpirySeconds: 0, cleanStart: true };
+  const session = new FakeSession("t", "c", 1);
+  assert.equal(workers.attach(1, session, transient)?.status, AttachStatus.ABSENT);
+  workers.services(1).inboxClient.detach(session, -1, true, nothing);
+  workers.run();
+  assert.equal(entries(), 0);
+  const kept = new FakeSession("t", "c", 2);
+  workers.attach(2, kept);
+  let isDetached = false;
+  workers.services(2).inboxClient.detach(kept, -1, true, () => {
+    isDetached = true;
+  });
+  workers.run();
+  assert.ok(isDetached);
+  const third = new FakeSession("t", "c", 3);
+  assert.equal(workers.attach(1, third, transient)?.status, AttachStatus.ABSENT);
+  assert.equal(workers.total(Counter.PERSISTENT_SESSIONS), 0, "discarded");
 });
 
 test("inbox service: pushes of one cycle to one worker travel in one record", () => {
@@ -380,19 +360,19 @@ test("inbox service: pushes of one cycle to one worker travel in one record", ()
   const session = new FakeSession("t", ownedBy(workers, 1), 1);
   workers.attach(2, session, { receiveMaximum: 100 });
   const client = workers.services(1).inboxClient;
+  const receivers = [receiver(workers.incarnation(session.clientId))];
   for (let i = 0; i < 50; i++) {
-    client.insert(1, message({ payload: `${i}` }), [receiver(session.clientId)], null);
+    client.insert(message({ payload: `${i}` }), receivers, null);
   }
-  while (workers.mesh.deliver(1, 1));
+  workers.ranges.run();
   workers.flush();
+  // Answers and pushes, one record each; nobody asked for the answers.
   assert.equal(workers.mesh.waitingCount(1, 2), 1);
   workers.run();
   assert.equal(session.pushes.length, 50);
   for (const { packetId } of session.pushes) {
     workers.services(2).inboxClient.commit(session, InboxOp.ACKNOWLEDGED, packetId, null);
   }
-  workers.flush();
-  assert.equal(workers.mesh.waitingCount(2, 1), 1);
   workers.run();
   assert.equal(workers.counter(1, Counter.INBOX_MESSAGES), 0);
   assert.equal(workers.counter(1, Counter.INBOX_BYTES), 0);

@@ -15,7 +15,7 @@ import { MatchIndex } from "../../../src/workers/dist/match-index.ts";
 import { MemberTable } from "../../../src/workers/dist/member-table.ts";
 import { DistPublisher } from "../../../src/workers/dist/publisher.ts";
 import { RouteTable } from "../../../src/workers/dist/route-table.ts";
-import type { InboxHost } from "../../../src/workers/inbox/inbox-api.ts";
+import { type InboxHost, InsertStatus } from "../../../src/workers/inbox/inbox-api.ts";
 import type { Transport } from "../../../src/workers/mqtt/transport.ts";
 import type { RetainClient, RetainScan } from "../../../src/workers/retain/retain-api.ts";
 import { OutputFlush } from "../../../src/workers/session/output-flush.ts";
@@ -93,9 +93,12 @@ export class SessionWorker {
     const host: InboxHost = {
       routes: this.dist,
       publisher: { publish: (message, done) => publisher.publish(message, done) },
-      redispatch: (message, shareFilter) => {
+      redispatch: (message, shareFilter, done) => {
         const share = splitShareFilter(shareFilter)!;
-        publisher.redispatch(message, { tenantId: message.tenantId, ...share });
+        const route = { tenantId: message.tenantId, ...share };
+        publisher.redispatch(message, route, (status) => {
+          done(status !== InsertStatus.UNAVAILABLE);
+        });
       },
       settings: (tenantId) => tenants.settings(tenantId),
       nowMs,
@@ -106,6 +109,7 @@ export class SessionWorker {
       counters: this.counters,
       retainedTrie: new RetainedTrie(HASH_KEY),
       host,
+      ranges: world.ranges.start(thread),
     });
     this.retain = new CountedRetain(this.services.retainClient);
     const publisher = new DistPublisher({
@@ -173,6 +177,9 @@ export class SessionWorker {
   }
 
   endCycle(): void {
+    this.services.flush();
+    this.#world.ranges.run();
+    // What was applied is answered in the same cycle.
     this.services.flush();
     this.dist.flush();
     const transports = [...this.#dirty];

@@ -7,12 +7,14 @@
 
 import type { BrokerConfig, LimitsConfig } from "../../../src/shared/config/config.ts";
 import { sharedWordsSize } from "../../../src/shared/metrics/shared-words.ts";
+import { ServiceId } from "../../../src/shared/range/service-id.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
   type TenantSettings,
 } from "../../../src/shared/tenant/tenant-settings.ts";
 import type { AuthProvider } from "../../../src/workers/auth/auth-provider.ts";
 import { refreshSessions } from "../../../src/workers/session/refresh-sessions.ts";
+import { FakeRanges } from "../../helpers/fake-ranges.ts";
 import { FakeMesh } from "../../helpers/fake-ring.ts";
 import * as packets from "../../helpers/packets.ts";
 import { arrayLog } from "../../main/helpers.ts";
@@ -67,6 +69,7 @@ export interface WorldOptions {
 
 export class SessionWorld {
   readonly mesh: FakeMesh;
+  readonly ranges: FakeRanges;
   readonly workers: SessionWorker[] = [];
   readonly log = arrayLog();
   readonly words: Int32Array;
@@ -78,12 +81,17 @@ export class SessionWorld {
     const count = options.workers ?? 1;
     this.config = configOf(options, count);
     this.mesh = new FakeMesh(count);
+    this.ranges = new FakeRanges(ServiceId.INBOX, count, () => this.nowMs);
     this.words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(count)));
     const provider = options.provider ?? openProvider();
     for (let thread = 1; thread <= count; thread++) {
       this.workers.push(new SessionWorker(this, thread, provider));
     }
     for (const worker of this.workers) worker.dist.synchronize([], () => {});
+    for (let thread = 1; thread <= count; thread++) {
+      this.ranges.open(thread);
+      this.worker(thread).services.serve();
+    }
     this.run();
   }
 

@@ -25,6 +25,7 @@ import { RangeCollector } from "./range-collector.ts";
 import { absorbRange, middleCut, splitRange } from "./range-cut.ts";
 import { loadRange } from "./range-loader.ts";
 import { RangeState } from "./range-state.ts";
+import type { Buckets } from "./shared-messages.ts";
 import { resumeTransmit } from "./transmit.ts";
 
 /**
@@ -66,9 +67,34 @@ export class InboxRange implements RangeStateMachine {
     this.#collector = new RangeCollector(this.#state);
   }
 
-  /** For tests, and for what services tell of their sessions. */
+  /** For tests. */
   get state(): RangeState {
     return this.#state;
+  }
+
+  get buckets(): Buckets {
+    return this.#state.buckets;
+  }
+
+  /** Everything that was in the log at start is applied. */
+  get isLive(): boolean {
+    return this.#state.isLive;
+  }
+
+  /** Tenants that have sessions here. */
+  tenants(): string[] {
+    const tenants = [...this.#state.tenants.values()];
+    return tenants.filter(({ inboxes }) => inboxes.size > 0).map(({ tenantId }) => tenantId);
+  }
+
+  /** Sessions of a tenant, attached or not. */
+  sessionCount(tenantId: string): number {
+    return this.#state.tenants.get(tenantId)?.inboxes.size ?? 0;
+  }
+
+  /** Sessions of a tenant that have ended in this life because their client stayed away. */
+  expiredCount(tenantId: string): number {
+    return this.#state.expired.get(tenantId) ?? 0;
   }
 
   /** Reads what the store has. */
