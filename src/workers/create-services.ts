@@ -5,7 +5,6 @@
  */
 
 import type { LimitsConfig } from "../shared/config/config.ts";
-import type { QueueBudget } from "../shared/inbox/queue-budget.ts";
 import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
 import { RetainUsage } from "../shared/retain/retain-usage.ts";
 import type { RetainedEntry } from "../shared/retain/retained-topics.ts";
@@ -15,8 +14,9 @@ import type { DistClient } from "./dist/dist-client.ts";
 import { DistService } from "./dist/dist-service.ts";
 import { StoredRoutes } from "./dist/stored-routes.ts";
 import type { InboxClient, InboxHost } from "./inbox/inbox-api.ts";
-import { RingInboxClient } from "./inbox/inbox-client.ts";
+import { RangeInboxClient } from "./inbox/inbox-client.ts";
 import { InboxService } from "./inbox/inbox-service.ts";
+import type { QueueBudget } from "./inbox/queue-budget.ts";
 import type { RangeClient } from "./ranges/range-client-api.ts";
 import type { RangeHost } from "./ranges/range-host-api.ts";
 import type { RetainClient } from "./retain/retain-api.ts";
@@ -50,6 +50,8 @@ export interface Services {
   readonly sessionDict: SessionDict;
   /** Wall clock; Infinity when nothing is due. */
   readonly nextDeadlineMs: number;
+  /** All workers serve, and know all routes. */
+  serve(): void;
   /** End of a duty cycle, before `endpoint.flush`: sends what was gathered. */
   flush(): void;
   /** A call before anything is due does nothing. */
@@ -69,45 +71,23 @@ export interface Services {
   close(): void;
 }
 
-/** One worker's share. Waiting messages spread over workers by hash, so equal shares fit. */
-function queueBudget(limits: LimitsConfig, workerCount: number): QueueBudget {
+function queueBudget(limits: LimitsConfig): QueueBudget {
   return {
     sessionBytes: limits.sessionQueueBytes,
-    tenantBytes: limits.tenantQueueBytes / workerCount,
-    workerBytes: limits.processQueueBytes / workerCount,
+    tenantBytes: limits.tenantQueueBytes,
+    processBytes: limits.processQueueBytes,
   };
 }
 
 export function createServices(options: ServicesOptions): Services {
-  const { endpoint, boot, counters, dist, ranges } = options;
-  const { limits } = boot.config;
-  const windowBytes = limits.connectionOutputBytes;
-  const budget = queueBudget(limits, endpoint.threadCount - 1);
-  const trie = options.retainedTrie ?? new RetainedTrie<RetainedEntry>();
+  const { endpoint, boot, dist, ranges } = options;
   const routes = new StoredRoutes(endpoint, dist, ranges.client);
   const host: InboxHost = { routes, ...options.host };
   const dictService = new SessionDictService(endpoint, boot.incarnation);
-  const inboxService = new InboxService({ endpoint, counters, host, windowBytes, budget });
   const distService = new DistService(endpoint, dist, ranges.host);
-  const elsewhere = new RetainUsage();
-  const retainService = new RetainService({
-    endpoint,
-    counters,
-    host,
-    trie,
-    ranges: ranges.host,
-    client: ranges.client,
-    elsewhere,
-  });
-  const inboxClient = new RingInboxClient(endpoint, windowBytes);
-  const retainClient = new RingRetainClient({
-    endpoint,
-    ranges: ranges.client,
-    settings: (tenantId) => host.settings(tenantId),
-    elsewhere,
-    here: (tenantId, except) => retainService.usage(tenantId, except),
-  });
-  const sessionDict = new SessionDictClient(endpoint, (owner) => inboxClient.flushOwner(owner));
+  const { inboxService, inboxClient } = createInbox(options, host);
+  const { retainService, retainClient } = createRetain(options, host);
+  const sessionDict = new SessionDictClient(endpoint);
 
   const flush = () => {
     inboxClient.flush();
@@ -120,10 +100,15 @@ export function createServices(options: ServicesOptions): Services {
     retainClient,
     sessionDict,
     get nextDeadlineMs(): number {
-      return Math.min(inboxService.nextDeadlineMs, retainService.nextDeadlineMs);
+      const inboxMs = Math.min(inboxService.nextDeadlineMs, inboxClient.nextDeadlineMs);
+      return Math.min(inboxMs, retainService.nextDeadlineMs);
+    },
+    serve(): void {
+      inboxService.serve();
     },
     flush,
     handleTimeout(nowMs: number): void {
+      inboxClient.handleTimeout();
       inboxService.handleTimeout(nowMs);
       retainService.handleTimeout(nowMs);
     },
@@ -141,16 +126,53 @@ export function createServices(options: ServicesOptions): Services {
     settingsChanged(): void {
       retainService.settingsChanged();
     },
-    tenants: () => new Set([...retainService.tenants(), ...inboxService.store.tenants()]),
+    tenants: () => new Set([...retainService.tenants(), ...inboxService.tenants()]),
     usage: (tenantId) => {
       const retained = retainService.usage(tenantId);
       return {
         retainedMessages: retained.topics,
         retainedBytes: retained.bytes,
-        storedSessions: inboxService.store.sessionCount(tenantId),
-        expiredSessions: inboxService.store.expiredCount(tenantId),
+        storedSessions: inboxService.sessionCount(tenantId),
+        expiredSessions: inboxService.expiredCount(tenantId),
       };
     },
     close: flush,
   };
+}
+
+function createInbox(options: ServicesOptions, host: InboxHost) {
+  const { endpoint, boot, counters, ranges } = options;
+  const { limits } = boot.config;
+  const inboxService = new InboxService({ endpoint, counters, host, ranges });
+  const inboxClient = new RangeInboxClient({
+    endpoint,
+    ranges: ranges.client,
+    windowBytes: limits.connectionOutputBytes,
+    budget: queueBudget(limits),
+    settings: (tenantId) => host.settings(tenantId),
+  });
+  return { inboxService, inboxClient };
+}
+
+function createRetain(options: ServicesOptions, host: InboxHost) {
+  const { endpoint, counters, ranges } = options;
+  const trie = options.retainedTrie ?? new RetainedTrie<RetainedEntry>();
+  const elsewhere = new RetainUsage();
+  const retainService = new RetainService({
+    endpoint,
+    counters,
+    host,
+    trie,
+    ranges: ranges.host,
+    client: ranges.client,
+    elsewhere,
+  });
+  const retainClient = new RingRetainClient({
+    endpoint,
+    ranges: ranges.client,
+    settings: (tenantId) => host.settings(tenantId),
+    elsewhere,
+    here: (tenantId, except) => retainService.usage(tenantId, except),
+  });
+  return { retainService, retainClient };
 }

@@ -13,12 +13,10 @@ import { mkdirSync } from "node:fs";
 import { storeFolder } from "../platform/data-folder.ts";
 import type { Log } from "../platform/log.ts";
 import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
-import { ServiceId } from "../shared/range/service-id.ts";
 import { storesOfThread } from "../shared/range/store-placement.ts";
 import { workerBoot } from "../shared/range/worker-life.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
 import { DEFAULT_COLLECT_LIMITS } from "./ranges/collector.ts";
-import { EMPTY_SERVICE } from "./ranges/empty-machine.ts";
 import { RingRangeClient } from "./ranges/range-client.ts";
 import { RingRangeHost } from "./ranges/range-host.ts";
 import type { LogStore } from "./store/log-store.ts";
@@ -76,9 +74,6 @@ export class WorkerRanges {
 
   /** Resolves when every key has its range, and this worker's are live or about to be. */
   async start(): Promise<void> {
-    for (const service of Object.values(ServiceId)) {
-      if (!this.host.isRegistered(service)) this.host.register(service, EMPTY_SERVICE);
-    }
     this.host.open();
     this.#isStarted = true;
     this.#options.wake();

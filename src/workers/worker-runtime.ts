@@ -30,6 +30,7 @@ import { MemberTable } from "./dist/member-table.ts";
 import { DistPublisher } from "./dist/publisher.ts";
 import { RouteTable } from "./dist/route-table.ts";
 import { EventLoop } from "./event-loop.ts";
+import { InsertStatus } from "./inbox/inbox-api.ts";
 import { RingBarrier } from "./ring-barrier.ts";
 import { ConnectQueue } from "./session/connect-queue.ts";
 import { ConnectTurns } from "./session/connect-turns.ts";
@@ -165,6 +166,7 @@ export class WorkerRuntime {
       this.#loop.schedule();
     });
     const boundPorts = await this.#boundPorts;
+    this.#services.serve();
     if (await this.#listeners.open(boundPorts)) {
       this.#sysTopics.start();
       this.#report({ type: "ready" });
@@ -263,10 +265,16 @@ export class WorkerRuntime {
       ranges: this.#ranges,
       host: {
         publisher: { publish: (message, done) => this.#publisher.publish(message, done) },
-        redispatch: (message, shareFilter) => {
+        redispatch: (message, shareFilter, done) => {
           const share = splitShareFilter(shareFilter);
-          if (share === null) return;
-          this.#publisher.redispatch(message, { tenantId: message.tenantId, ...share });
+          if (share === null) {
+            done(true);
+            return;
+          }
+          const route = { tenantId: message.tenantId, ...share };
+          this.#publisher.redispatch(message, route, (status) => {
+            done(status !== InsertStatus.UNAVAILABLE && status !== InsertStatus.NO_ROOM);
+          });
         },
         settings: (tenantId) => this.#tenants.settings(tenantId),
         nowMs: () => this.#loop.nowMs,

@@ -7,12 +7,12 @@
 import { RecordReader } from "../../src/shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../src/shared/bytes/record-writer.ts";
 import type {
+  AttachReply,
   AttachRequest,
   InboxOp,
+  InboxReceiver,
   InboxSubscribeStatus,
   InsertLimits,
-  InsertReceiver,
-  ResumeReply,
 } from "../../src/shared/inbox/inbox-types.ts";
 import { writeInsert } from "../../src/shared/inbox/insert-codec.ts";
 import {
@@ -62,7 +62,7 @@ export interface RecordedPush {
 /** Writes down what the range tells its worker. */
 export class RangeRecorder implements InboxOutput {
   readonly pushes: RecordedPush[] = [];
-  readonly replies: { token: number; reply: ResumeReply }[] = [];
+  readonly replies: { token: number; reply: AttachReply }[] = [];
   readonly routes: { filter: string; answered: boolean }[] = [];
   readonly refusals: InboxSubscribeStatus[] = [];
   readonly commits: { request: number; isStale: boolean }[] = [];
@@ -84,7 +84,7 @@ export class RangeRecorder implements InboxOutput {
     });
   }
 
-  attached({ token }: PushTarget, reply: ResumeReply): void {
+  attached({ token }: PushTarget, reply: AttachReply): void {
     this.replies.push({ token, reply });
   }
 
@@ -185,7 +185,7 @@ export class InboxRig {
     this.#applyNext();
   }
 
-  attach(clientId: string, token: number, fields: Partial<AttachRequest> = {}): ResumeReply {
+  attach(clientId: string, token: number, fields: Partial<AttachRequest> = {}): AttachReply {
     const request: AttachRequest = {
       tenantId: "t",
       clientId,
@@ -228,7 +228,7 @@ export class InboxRig {
   /** Returns the statuses, in order. */
   insert(
     message: Message,
-    receivers: readonly InsertReceiver[],
+    receivers: readonly InboxReceiver[],
     limits: InsertLimits = NO_LIMITS,
   ): number[] {
     this.command((writer) => {

@@ -9,10 +9,8 @@ import { RangeLifeCycle } from "../../src/main/ranges/range-life-cycle.ts";
 import { RangeRequests } from "../../src/main/ranges/range-requests.ts";
 import type { Log } from "../../src/platform/log.ts";
 import { bootstrapPlan } from "../../src/shared/range/bootstrap-plan.ts";
-import { ServiceId } from "../../src/shared/range/service-id.ts";
 import { workerBoot } from "../../src/shared/range/worker-life.ts";
 import { DEFAULT_COLLECT_LIMITS } from "../../src/workers/ranges/collector.ts";
-import { EMPTY_SERVICE } from "../../src/workers/ranges/empty-machine.ts";
 import { foundingRecord } from "../../src/workers/ranges/range-changes.ts";
 import { RingRangeClient } from "../../src/workers/ranges/range-client.ts";
 import { RingRangeHost } from "../../src/workers/ranges/range-host.ts";
@@ -101,11 +99,7 @@ export class InstantRanges {
 
   /** Its services have registered. */
   open(thread: number): void {
-    const { host } = this.ends(thread);
-    for (const service of Object.values(ServiceId)) {
-      if (!host.isRegistered(service)) host.register(service, EMPTY_SERVICE);
-    }
-    host.open();
+    this.ends(thread).host.open();
   }
 
   /** A worker has died; its rings are replaced. Call before its successor starts. */
@@ -116,6 +110,9 @@ export class InstantRanges {
     this.#requests.workerLost(thread);
     this.groups.workerLost(thread);
   }
+
+  /** All that waits is in rings. */
+  readonly isBusy = false;
 
   mainTurn(): void {
     this.groups.flush();

@@ -5,16 +5,22 @@
 
 import type { BrokerConfig } from "../../src/shared/config/config.ts";
 import type { StoredRoute } from "../../src/shared/dist/dist-log-command.ts";
+import type { InboxRange } from "../../src/shared/inbox/range/inbox-range.ts";
 import { COUNTER_COLUMNS } from "../../src/shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../../src/shared/metrics/shared-words.ts";
 import { Message } from "../../src/shared/mqtt/message.ts";
+import { ServiceId } from "../../src/shared/range/service-id.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
   type TenantSettings,
 } from "../../src/shared/tenant/tenant-settings.ts";
 import { FIXED_HASH_KEY } from "../../src/shared/topic/level-hash.ts";
 import { createServices, type Services } from "../../src/workers/create-services.ts";
-import type { DeliveryOptions, InboxRoutes } from "../../src/workers/dist/dist-api.ts";
+import {
+  type DeliveryOptions,
+  type InboxRoutes,
+  PublishOutcome,
+} from "../../src/workers/dist/dist-api.ts";
 import { DistClient } from "../../src/workers/dist/dist-client.ts";
 import { MatchIndex } from "../../src/workers/dist/match-index.ts";
 import { MemberTable } from "../../src/workers/dist/member-table.ts";
@@ -27,8 +33,14 @@ import type {
   InboxReceiver,
   InboxSession,
 } from "../../src/workers/inbox/inbox-api.ts";
+import type { RangeClient } from "../../src/workers/ranges/range-client-api.ts";
+import type { RangeHost } from "../../src/workers/ranges/range-host-api.ts";
+import { FakeRanges } from "./fake-ranges.ts";
 import { FakeMesh } from "./fake-ring.ts";
 import { InstantRanges } from "./instant-ranges.ts";
+
+/** An incarnation that nobody has: of bucket 0, number 0. */
+const NO_SESSION = 0;
 
 export const WINDOW_BYTES = 64 * 1024;
 
@@ -68,9 +80,9 @@ export function topicOf(message: Message): string {
   return decoder.decode(message.topic);
 }
 
-export function receiver(clientId: string, fields: Partial<InboxReceiver> = {}): InboxReceiver {
+export function receiver(incarnation: number, fields: Partial<InboxReceiver> = {}): InboxReceiver {
   return {
-    clientId,
+    incarnation,
     qos: 1,
     retain: false,
     subscriptionIdentifiers: [],
@@ -130,6 +142,7 @@ export class FakeSession implements InboxSession {
 export class FakeRoutes implements InboxRoutes {
   /** "tenant|share|filter|client"; share is empty, "group", or "ordered group". */
   readonly live = new Set<string>();
+  readonly #incarnations = new Map<string, number>();
   /** "tenant|client" of sessions with a connection. */
   readonly online = new Set<string>();
   /** By "tenant|client": what share groups were told last. */
@@ -145,6 +158,7 @@ export class FakeRoutes implements InboxRoutes {
     done: (isDone: boolean) => void,
   ): void {
     this.live.add(nameOf(route));
+    this.#incarnations.set(nameOf(route), route.incarnation);
     this.#confirm(done);
   }
 
@@ -154,12 +168,14 @@ export class FakeRoutes implements InboxRoutes {
       done(false);
       return;
     }
-    this.live.delete(nameOf(route));
+    const isLater = (this.#incarnations.get(nameOf(route)) ?? 0) > route.incarnation;
+    if (!isLater) this.live.delete(nameOf(route));
     this.#confirm(done);
   }
 
   hasInboxRoute(route: StoredRoute): boolean {
-    return this.live.has(nameOf(route));
+    const isLive = this.live.has(nameOf(route));
+    return isLive && this.#incarnations.get(nameOf(route)) === route.incarnation;
   }
 
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void {
@@ -190,24 +206,44 @@ interface Worker {
   services: Services;
   dist: DistClient;
   counters: Float64Array;
+  rangeHost: RangeHost;
 }
 
-export class ServiceWorkers {
+/** The ranges that the workers' services register with. */
+interface RangesOfWorkers {
+  /** What a worker that starts gets. */
+  start(thread: number): { readonly client: RangeClient; readonly host: RangeHost };
+  /** Its services have registered. */
+  open(thread: number): void;
+  /** It has died. */
+  lost(thread: number): void;
+  mainTurn(): void;
+  /** Before the services of a worker flush. */
+  hostTurn(thread: number): void;
+  /** After that. */
+  clientTurn(thread: number): void;
+  /** Something waits that is not in a ring. */
+  readonly isBusy: boolean;
+}
+
+class WorkersOver<Ranges extends RangesOfWorkers> {
   readonly mesh: FakeMesh;
-  readonly ranges: InstantRanges;
+  readonly ranges: Ranges;
   readonly routes = new FakeRoutes();
   readonly published: Message[] = [];
   readonly redispatched: { payload: string | null; shareFilter: string }[] = [];
   settings: TenantSettings = DEFAULT_TENANT_SETTINGS;
   nowMs = 1_000_000;
+  /** Wills and shared messages that are handed on fail. */
+  failsToPublish = false;
   readonly #workers: Worker[] = [];
   readonly #words: Int32Array;
   #incarnation = 0;
 
-  constructor(workerCount: number) {
+  constructor(workerCount: number, rangesOf: (mesh: FakeMesh, nowMs: () => number) => Ranges) {
     this.mesh = new FakeMesh(workerCount);
     this.#words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(workerCount)));
-    this.ranges = new InstantRanges(this.mesh, () => this.nowMs);
+    this.ranges = rangesOf(this.mesh, () => this.nowMs);
     for (let thread = 1; thread <= workerCount; thread++) this.#start(thread);
     this.run();
   }
@@ -227,7 +263,10 @@ export class ServiceWorkers {
 
   /** Runs duty cycles until nothing is on the way. */
   run(): void {
-    this.mesh.pump(() => this.flush());
+    this.mesh.pump(() => {
+      do this.flush();
+      while (this.ranges.isBusy);
+    });
   }
 
   flush(): void {
@@ -247,7 +286,7 @@ export class ServiceWorkers {
     this.run();
   }
 
-  /** The worker dies and comes back empty; the others are told. */
+  /** The worker dies and comes back with its ranges; the others are told. */
   restart(thread: number): void {
     this.mesh.replace(thread);
     this.ranges.lost(thread);
@@ -285,16 +324,28 @@ export class ServiceWorkers {
   /** Stores one message per payload in the client's inbox, from `thread`. */
   insert(thread: number, clientId: string, payloads: string[], qos = 1): number[] {
     const client = this.services(thread).inboxClient;
-    const owner = client.ownerThread("t", clientId);
+    const incarnation = this.incarnation(clientId);
     const statuses: number[] = [];
     for (const payload of payloads) {
       const published = message({ payload, qos, receivedAtMs: this.nowMs });
-      client.insert(owner, published, [receiver(clientId, { qos })], (result) =>
-        statuses.push(...result),
-      );
+      if (qos === 0) client.insertQosZero(published, [receiver(incarnation, { qos })]);
+      else client.insert(published, [receiver(incarnation, { qos })], (s) => statuses.push(...s));
     }
     this.run();
     return statuses;
+  }
+
+  /** Of a session that lives; one that nobody has otherwise. */
+  incarnation(clientId: string, tenantId = "t"): number {
+    return this.inboxRange(clientId, tenantId)?.find(tenantId, clientId)?.id ?? NO_SESSION;
+  }
+
+  /** That has the client's session; null when none has. */
+  inboxRange(clientId: string, tenantId = "t"): InboxRange | null {
+    const machines = this.#workers.flatMap(({ rangeHost }) => {
+      return rangeHost.ownedBy(ServiceId.INBOX).map(({ machine }) => machine as InboxRange);
+    });
+    return machines.find((machine) => machine.find(tenantId, clientId) !== null) ?? null;
   }
 
   #start(thread: number): void {
@@ -302,9 +353,15 @@ export class ServiceWorkers {
     const counters = new Float64Array(COUNTER_COLUMNS);
     const host: InboxHost = {
       routes: this.routes,
-      publisher: { publish: (published) => this.published.push(published) },
-      redispatch: (given, shareFilter) => {
+      publisher: {
+        publish: (published, done) => {
+          this.published.push(published);
+          done?.(this.failsToPublish ? PublishOutcome.FAILED : PublishOutcome.DELIVERED);
+        },
+      },
+      redispatch: (given, shareFilter, done) => {
         this.redispatched.push({ payload: payloadOf(given), shareFilter });
+        done(!this.failsToPublish);
       },
       settings: () => this.settings,
       nowMs: () => this.nowMs,
@@ -325,6 +382,21 @@ export class ServiceWorkers {
     const ranges = this.ranges.start(thread);
     const services = createServices({ endpoint, boot, counters, dist, ranges, host });
     this.ranges.open(thread);
-    this.#workers[thread] = { services, dist, counters };
+    services.serve();
+    this.#workers[thread] = { services, dist, counters, rangeHost: ranges.host };
+  }
+}
+
+/** All services over real ranges, whose commits take no time. */
+export class ServiceWorkers extends WorkersOver<InstantRanges> {
+  constructor(workerCount: number) {
+    super(workerCount, (mesh, nowMs) => new InstantRanges(mesh, nowMs));
+  }
+}
+
+/** The inbox service over logs that take, refuse and apply what and when the test says. */
+export class InboxWorkers extends WorkersOver<FakeRanges> {
+  constructor(workerCount: number) {
+    super(workerCount, (_mesh, nowMs) => new FakeRanges(ServiceId.INBOX, workerCount, nowMs));
   }
 }

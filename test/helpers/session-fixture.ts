@@ -1,7 +1,7 @@
 /** One client "c" that comes and goes, for tests of a stored session's life. */
 
 import { test } from "node:test";
-import type { AttachRequest, ResumeReply } from "../../src/shared/inbox/inbox-types.ts";
+import type { AttachReply, AttachRequest } from "../../src/shared/inbox/inbox-types.ts";
 import { Counter } from "../../src/shared/metrics/counter-table.ts";
 import { InboxRig } from "./inbox-rig.ts";
 import { message, payloadOf } from "./service-workers.ts";
@@ -16,7 +16,7 @@ export class SessionFixture {
     this.#isStored = isStored;
   }
 
-  attach(fields: Partial<AttachRequest> = {}): ResumeReply {
+  attach(fields: Partial<AttachRequest> = {}): AttachReply {
     this.token += 1;
     const reply = this.rig.attach("c", this.token, { sessionExpirySeconds: 100, ...fields });
     this.#save();

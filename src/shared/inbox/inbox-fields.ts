@@ -1,11 +1,11 @@
 /**
  * Fields that inbox commands, replies and pushes have in common; their layout is drawn in
- * inbox-command.ts.
+ * log-command.ts.
  */
 
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
-import type { SubscriptionOptions } from "./inbox-types.ts";
+import type { DropReason, DropReport, SubscriptionOptions } from "./inbox-types.ts";
 
 const OPTION_QOS = 0b11;
 const OPTION_NO_LOCAL = 0b100;
@@ -44,4 +44,24 @@ export function readIdentifiers(reader: RecordReader): readonly number[] {
   const identifiers = new Array<number>(count);
   for (let i = 0; i < count; i++) identifiers[i] = reader.u32();
   return identifiers;
+}
+
+export function writeDrop(writer: RecordWriter, report: DropReport): void {
+  writer.u8(report.reason);
+  writer.u64(report.count);
+  writer.u64(report.firstPosition);
+  writer.u64(report.firstMs);
+  writer.u64(report.lastPosition);
+  writer.u64(report.lastMs);
+}
+
+export function readDrop(reader: RecordReader): DropReport {
+  return {
+    reason: reader.u8() as DropReason,
+    count: reader.u64(),
+    firstPosition: reader.u64(),
+    firstMs: reader.u64(),
+    lastPosition: reader.u64(),
+    lastMs: reader.u64(),
+  };
 }

@@ -5,11 +5,15 @@
  * ```
  *  INBOX_REPLY   ATTACHED      u8 1 · u32 token   · u8 AttachStatus · u8 session present
  *                              u32 n · n × (options · text filter)
- *                              u32 m · m × u16 inbound identifier
+ *                              u32 m · m × u16 inbound identifier · u64 incarnation
+ *                              u32 d · d × (u8 DropReason · u64 count · u64 first position
+ *                              u64 first time · u64 last position · u64 last time)
  *                SUBSCRIBED    u8 2 · u32 request · u8 InboxSubscribeStatus
  *                UNSUBSCRIBED  u8 3 · u32 request · u8 existed
  *                COMMITTED     u8 4 · u32 request · u8 stale
  *                INSERTED      u8 5 · u32 request · u32 pending · u32 n · n × u8 InsertStatus
+ *                DETACHED      u8 6 · u32 request
+ *                PROBED        u8 7 · u32 token   · u8 there may be a session
  *
  *  INBOX_PUSH    u8 flags · u32 token · u16 packet identifier
  *                u16 n · n × u32 subscription identifier · [message]
@@ -26,10 +30,18 @@ import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
 import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
-import { readIdentifiers, readOptions, writeIdentifiers, writeOptions } from "./inbox-fields.ts";
+import {
+  readDrop,
+  readIdentifiers,
+  readOptions,
+  writeDrop,
+  writeIdentifiers,
+  writeOptions,
+} from "./inbox-fields.ts";
 import type {
   AttachReply,
   AttachStatus,
+  DropReport,
   InboxPush,
   InboxSubscribeStatus,
   StoredSubscription,
@@ -40,6 +52,8 @@ const SUBSCRIBED = 2;
 const UNSUBSCRIBED = 3;
 const COMMITTED = 4;
 const INSERTED = 5;
+const DETACHED = 6;
+const PROBED = 7;
 
 const PUSH_QOS = 0b11;
 const PUSH_RETAIN = 0b100;
@@ -61,6 +75,21 @@ export function writeAttached(writer: RecordWriter, token: number, reply: Attach
   }
   writer.u32(reply.inboundPacketIds.length);
   for (const packetId of reply.inboundPacketIds) writer.u16(packetId);
+  writer.u64(reply.incarnation);
+  writer.u32(reply.drops.length);
+  for (const drop of reply.drops) writeDrop(writer, drop);
+}
+
+export function writeDetached(writer: RecordWriter, request: number): void {
+  writer.u8(DETACHED);
+  writer.u32(request);
+}
+
+/** `mayExist` false: there is no such session, and an attach that creates none finds none. */
+export function writeProbed(writer: RecordWriter, token: number, mayExist: boolean): void {
+  writer.u8(PROBED);
+  writer.u32(token);
+  writer.u8(mayExist ? 1 : 0);
 }
 
 export function writeSubscribed(
@@ -103,6 +132,8 @@ export function writeInserted(
 /** The session's worker's side of the answers. */
 export interface InboxReplyHandler {
   handleAttached(token: number, reply: AttachReply): void;
+  handleDetached(request: number): void;
+  handleProbed(token: number, mayExist: boolean): void;
   handleSubscribed(request: number, status: InboxSubscribeStatus): void;
   handleUnsubscribed(request: number, existed: boolean): void;
   handleCommitted(request: number, isStale: boolean): void;
@@ -114,7 +145,7 @@ export interface InboxReplyHandler {
 export function readInboxReplies(reader: RecordReader, handler: InboxReplyHandler): void {
   while (!reader.isAtEnd) {
     const kind = reader.u8();
-    assert(kind >= ATTACHED && kind <= INSERTED, "known inbox reply");
+    assert(kind >= ATTACHED && kind <= PROBED, "known inbox reply");
     const request = reader.u32();
     if (kind === INSERTED) {
       const pending = reader.u32();
@@ -125,6 +156,10 @@ export function readInboxReplies(reader: RecordReader, handler: InboxReplyHandle
       handler.handleSubscribed(request, reader.u8() as InboxSubscribeStatus);
     } else if (kind === UNSUBSCRIBED) {
       handler.handleUnsubscribed(request, reader.u8() === 1);
+    } else if (kind === DETACHED) {
+      handler.handleDetached(request);
+    } else if (kind === PROBED) {
+      handler.handleProbed(request, reader.u8() === 1);
     } else {
       handler.handleAttached(request, readAttached(reader));
     }
@@ -141,7 +176,10 @@ function readAttached(reader: RecordReader): AttachReply {
   }
   const inboundPacketIds: number[] = [];
   for (let left = reader.u32(); left > 0; left--) inboundPacketIds.push(reader.u16());
-  return { status, sessionPresent, subscriptions, inboundPacketIds };
+  const incarnation = reader.u64();
+  const drops: DropReport[] = [];
+  for (let left = reader.u32(); left > 0; left--) drops.push(readDrop(reader));
+  return { status, sessionPresent, subscriptions, inboundPacketIds, incarnation, drops };
 }
 
 /** A delivery as far as a push tells of it. */

@@ -103,10 +103,6 @@ export interface AttachReply {
   readonly subscriptions: readonly StoredSubscription[];
   /** Packet identifiers of received QoS 2 publishes not yet released. */
   readonly inboundPacketIds: readonly number[];
-}
-
-/** What a session learns when it attaches. */
-export interface ResumeReply extends AttachReply {
   /** Of the inbox; 0 when there is none. */
   readonly incarnation: number;
   /** What it has missed since it was attached last. */
@@ -151,7 +147,8 @@ export interface InboxPush {
  * A matched inbox of a publish. Overlapping subscriptions are merged: highest QoS, all identifiers.
  */
 export interface InboxReceiver {
-  readonly clientId: string;
+  /** Of the session that the route was made for. */
+  readonly incarnation: number;
   readonly qos: number;
   readonly retain: boolean;
   readonly subscriptionIdentifiers: readonly number[];
@@ -162,15 +159,6 @@ export interface InboxReceiver {
   readonly shareFilter: string | null;
 }
 
-/** The same for a command: the inbox by its incarnation. */
-export interface InsertReceiver {
-  readonly incarnation: number;
-  readonly qos: number;
-  readonly retain: boolean;
-  readonly subscriptionIdentifiers: readonly number[];
-  readonly shareFilter: string | null;
-}
-
 export const InsertStatus = {
   /** At QoS 0 also when there was nobody to push to, or too much on the way: nothing is owed. */
   STORED: 0,
@@ -178,6 +166,9 @@ export const InsertStatus = {
   NO_INBOX: 1,
   /** Dropped by the overflow policy; counted. */
   QUOTA: 2,
+  /** Nobody knows whether it is stored. */
   UNAVAILABLE: 3,
+  /** Not stored: there is no room for more, or it is too large. */
+  NO_ROOM: 4,
 } as const;
 export type InsertStatus = (typeof InsertStatus)[keyof typeof InsertStatus];

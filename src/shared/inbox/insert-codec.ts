@@ -16,7 +16,7 @@ import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
 import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
 import { readIdentifiers, writeIdentifiers } from "./inbox-fields.ts";
-import type { InsertReceiver } from "./inbox-types.ts";
+import type { InboxReceiver } from "./inbox-types.ts";
 
 const QOS = 0b11;
 const RETAIN = 0b100;
@@ -28,14 +28,14 @@ const NO_IDENTIFIERS: readonly number[] = Object.freeze([]);
 export function writeInsert(
   writer: RecordWriter,
   message: Message,
-  receivers: readonly InsertReceiver[],
+  receivers: readonly InboxReceiver[],
 ): void {
   writeMessage(writer, message);
   writer.u32(receivers.length);
   for (let i = 0; i < receivers.length; i++) writeReceiver(writer, receivers[i]!);
 }
 
-function writeReceiver(writer: RecordWriter, receiver: InsertReceiver): void {
+function writeReceiver(writer: RecordWriter, receiver: InboxReceiver): void {
   const { shareFilter, subscriptionIdentifiers } = receiver;
   const hasIdentifiers = subscriptionIdentifiers.length > 0;
   const retain = receiver.retain ? RETAIN : 0;
@@ -50,7 +50,7 @@ function writeReceiver(writer: RecordWriter, receiver: InsertReceiver): void {
 export interface InsertHandler {
   insertBegin(message: Message, count: number): void;
   /** `receiver` is borrowed until the call returns. */
-  insertReceiver(receiver: InsertReceiver): void;
+  insertReceiver(receiver: InboxReceiver): void;
   insertEnd(): void;
 }
 

@@ -65,7 +65,9 @@ export const RecordType = {
   RANGE_ADMIN_REPLY: 29,
   /** worker → main: how much each range holds and costs (range/range-report). Once a second. */
   RANGE_LOAD: 30,
-  /** dist worker → inbox worker: every worker has followed these route commands. Request numbers. */
+  /**
+   * dist worker → inbox worker: every worker has followed these route commands. Request numbers.
+   */
   DIST_REPLY: 31,
 } as const;
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];

@@ -1,7 +1,4 @@
-/**
- * Which worker owns a session: its dictionary entry and its inbox. Both services ask this one
- * function, so that claims and inbox commands of one session travel on one ring, in order.
- */
+/** Which worker owns a session's dictionary entry. */
 
 import { assert } from "../base/assert.ts";
 import { HASH_START, hashText, spread } from "../bytes/hash32.ts";

@@ -25,6 +25,15 @@ export function optionsOf(options: DeliveryOptions): DeliveryOptions {
   };
 }
 
+export function areSameOptions(left: DeliveryOptions, right: DeliveryOptions): boolean {
+  return (
+    left.qos === right.qos &&
+    left.noLocal === right.noLocal &&
+    left.retainAsPublished === right.retainAsPublished &&
+    left.subscriptionIdentifier === right.subscriptionIdentifier
+  );
+}
+
 /** "" = not shared. `ordered`: `$oshare`, sticky by publisher. */
 export interface ShareName {
   readonly group: string;
@@ -47,8 +56,8 @@ export interface InboxRoutes {
   ): void;
   /** `done(true)` when no worker matches it any more, unless a later incarnation has it. */
   removeInboxRoute(route: StoredRoute, done: (isDone: boolean) => void): void;
-  /** Does this worker match the route, for this incarnation? */
-  hasInboxRoute(route: StoredRoute): boolean;
+  /** Does this worker match the route, for this incarnation and with these options? */
+  hasInboxRoute(route: StoredRoute, options: DeliveryOptions): boolean;
   /** The session has got, or lost, its connection: share groups prefer members that have one. */
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void;
   /** Messages that wait for or are on their way to the session: for "least in flight". */
@@ -64,6 +73,8 @@ export const PublishOutcome = {
   QUOTA: 2,
   /** A matched inbox's worker went away: not acknowledged, the client sends again. */
   FAILED: 3,
+  /** A matched inbox could not store it, the disk is full: 0x97, and no acknowledgement to 3.x. */
+  NO_ROOM: 4,
 } as const;
 export type PublishOutcome = (typeof PublishOutcome)[keyof typeof PublishOutcome];
 

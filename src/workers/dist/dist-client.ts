@@ -26,7 +26,7 @@ import {
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { AppliedBarrier } from "./applied-barrier.ts";
-import type { DeliveryOptions, ShareName } from "./dist-api.ts";
+import { areSameOptions, type DeliveryOptions, type ShareName } from "./dist-api.ts";
 import { addLocal, removeLocal } from "./local-subscriptions.ts";
 import { type MatchIndex, NO_FILTER } from "./match-index.ts";
 import type { MemberTable } from "./member-table.ts";
@@ -179,13 +179,13 @@ export class DistClient {
     });
   }
 
-  hasStored(route: StoredRoute): boolean {
+  hasStored(route: StoredRoute, options: DeliveryOptions): boolean {
     const entry = this.#index.find(route.tenantId, route.filter);
     if (entry === null) return false;
-    if (route.group === "") {
-      return entry.inboxes?.get(route.clientId)?.incarnation === route.incarnation;
-    }
-    return this.#findStoredMember(route)?.incarnation === route.incarnation;
+    const isShared = route.group !== "";
+    const known = isShared ? this.#findStoredMember(route) : entry.inboxes?.get(route.clientId);
+    if (known?.incarnation !== route.incarnation) return false;
+    return areSameOptions(known.options, options);
   }
 
   /** A stored session of this worker's ranges has got or lost its connection. */

@@ -1,37 +1,56 @@
 /**
- * Gathers the inboxes that one publish goes to, one insert command per owning worker, each inbox
- * once. Thread: worker. Scope: one per publisher; reused, never across publishes.
+ * Gathers the inboxes that one publish goes to, each inbox once. What a range does not know any
+ * more of a shared group goes to another member.
+ * Thread: worker. Scope: one per publisher; reused, never across publishes.
  */
 
+import type { Message } from "../../shared/mqtt/message.ts";
 import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";
-import type { InboxClient, InboxReceiver } from "../inbox/inbox-api.ts";
+import { type InboxClient, type InboxReceiver, InsertStatus } from "../inbox/inbox-api.ts";
 import type { BorrowedPublish } from "./borrowed-publish.ts";
 import type { InboxRoute } from "./match-index.ts";
 import type { PendingPublish } from "./pending-publish.ts";
 import type { ShareMember } from "./share-group.ts";
 
 interface Receiver {
-  clientId: string;
+  incarnation: number;
   qos: number;
   retain: boolean;
   subscriptionIdentifiers: number[];
   shareFilter: string | null;
 }
 
+/** A message of a shared group that looks for a member. */
+export interface SharedMessage {
+  readonly message: Message;
+  readonly shareFilter: string;
+  /** How many members were gone already when it came to them. */
+  readonly attempt: number;
+}
+
+/** Finds another member. `done` gets STORED also when a transient member has it. */
+export type Redispatch = (shared: SharedMessage, done: (status: InsertStatus) => void) => void;
+
+/** A route to a session that is over goes within a few commits; so often another is picked. */
+const MAX_ATTEMPTS = 8;
+
 export class InboxFanout {
   readonly #inbox: InboxClient;
-  /** By owning worker. */
-  #receivers = new Map<number, Receiver[]>();
-  /** Overlapping subscriptions: the receiver each client has already. */
-  readonly #byClient = new Map<string, Receiver>();
+  readonly #redispatch: Redispatch;
+  /** QoS 0, and what is to be stored. */
+  #passing: Receiver[] = [];
+  #storing: Receiver[] = [];
+  /** Overlapping subscriptions: the receiver each session has already, by incarnation. */
+  readonly #bySession = new Map<number, Receiver>();
   #inboxesLeft = 0;
   #bytesLeft = 0;
   #payloadLength = 0;
   /** Inboxes left out by MaxPersistentFanout or MaxPersistentFanoutBytes. */
   limited = 0;
 
-  constructor(inbox: InboxClient) {
+  constructor(inbox: InboxClient, redispatch: Redispatch) {
     this.#inbox = inbox;
+    this.#redispatch = redispatch;
   }
 
   begin(settings: TenantSettings, payloadLength: number): void {
@@ -48,7 +67,7 @@ export class InboxFanout {
     if (options.noLocal && route.clientId === publish.publisherId) return false;
     const qos = Math.min(publish.qos, options.qos);
     const retain = options.retainAsPublished && publish.retain;
-    const known = this.#byClient.get(route.clientId);
+    const known = this.#bySession.get(route.incarnation);
     if (known !== undefined) {
       // [MQTT-3.3.4-2] [MQTT-3.3.4-4]
       known.qos = Math.max(known.qos, qos);
@@ -65,23 +84,23 @@ export class InboxFanout {
     this.#inboxesLeft -= 1;
     this.#bytesLeft -= this.#payloadLength;
     const receiver = {
-      clientId: route.clientId,
+      incarnation: route.incarnation,
       qos,
       retain,
       subscriptionIdentifiers:
         options.subscriptionIdentifier === 0 ? [] : [options.subscriptionIdentifier],
       shareFilter: null,
     };
-    this.#byClient.set(route.clientId, receiver);
-    this.#push(this.#inbox.ownerThread(publish.tenantId, route.clientId), receiver);
+    this.#bySession.set(route.incarnation, receiver);
     return true;
   }
 
   addShared(publish: BorrowedPublish, member: ShareMember, shareFilter: string): void {
     const options = member.options;
-    this.#push(this.#inbox.ownerThread(publish.tenantId, member.clientId), {
-      clientId: member.clientId,
-      qos: Math.min(publish.qos, options.qos),
+    const qos = Math.min(publish.qos, options.qos);
+    (qos === 0 ? this.#passing : this.#storing).push({
+      incarnation: member.incarnation,
+      qos,
       retain: options.retainAsPublished && publish.retain,
       subscriptionIdentifiers:
         options.subscriptionIdentifier === 0 ? [] : [options.subscriptionIdentifier],
@@ -89,27 +108,52 @@ export class InboxFanout {
     });
   }
 
-  /** Sends what was gathered and starts over. */
-  send(publish: BorrowedPublish, pending: PendingPublish | null): void {
-    if (this.#receivers.size === 0) return;
-    // Below the test: clearing a map makes it anew, even an empty one.
-    this.#byClient.clear();
-    const gathered = this.#receivers;
-    this.#receivers = new Map();
-    const message = publish.own();
-    for (const [owner, receivers] of gathered) {
-      const done = pending !== null && needsStore(receivers) ? pending.expectInserted() : null;
-      this.#inbox.insert(owner, message, receivers, done);
+  /** Sends what was gathered and starts over. `attempt`: see SharedMessage; 0 at first. */
+  send(publish: BorrowedPublish, pending: PendingPublish | null, attempt: number): void {
+    // Only now is the QoS of each known.
+    for (const receiver of this.#bySession.values()) {
+      (receiver.qos === 0 ? this.#passing : this.#storing).push(receiver);
     }
+    this.#bySession.clear();
+    if (this.#passing.length > 0) {
+      const passing = this.#passing;
+      this.#passing = [];
+      this.#inbox.insertQosZero(publish.own(), passing);
+    }
+    if (this.#storing.length === 0) return;
+    const storing = this.#storing;
+    this.#storing = [];
+    const message = publish.own();
+    const done = pending?.expectInserted() ?? null;
+    if (storing.every(({ shareFilter }) => shareFilter === null) || attempt >= MAX_ATTEMPTS) {
+      this.#inbox.insert(message, storing, done);
+      return;
+    }
+    this.#inbox.insert(message, storing, (statuses) => {
+      this.#replaceMissing({ message, attempt: attempt + 1 }, storing, statuses, done);
+    });
   }
 
-  #push(thread: number, receiver: Receiver): void {
-    const receivers = this.#receivers.get(thread);
-    if (receivers === undefined) this.#receivers.set(thread, [receiver]);
-    else receivers.push(receiver);
+  /** A member's session ended while the message was on its way: its group still has to get it. */
+  #replaceMissing(
+    sent: Pick<SharedMessage, "message" | "attempt">,
+    receivers: readonly InboxReceiver[],
+    statuses: Uint8Array,
+    done: ((statuses: Uint8Array) => void) | null,
+  ): void {
+    let left = 1;
+    const finishOne = () => {
+      left -= 1;
+      if (left === 0) done?.(statuses);
+    };
+    receivers.forEach(({ shareFilter }, index) => {
+      if (shareFilter === null || statuses[index] !== InsertStatus.NO_INBOX) return;
+      left += 1;
+      this.#redispatch({ ...sent, shareFilter }, (status) => {
+        statuses[index] = status;
+        finishOne();
+      });
+    });
+    finishOne();
   }
-}
-
-function needsStore(receivers: readonly InboxReceiver[]): boolean {
-  return receivers.some((receiver) => receiver.qos > 0);
 }

@@ -17,6 +17,7 @@ export class PendingPublish {
   #stored = 0;
   #refused = 0;
   #failed = 0;
+  #noRoom = 0;
 
   constructor(done: (outcome: PublishOutcome) => void) {
     this.#done = done;
@@ -40,6 +41,7 @@ export class PendingPublish {
         if (status === InsertStatus.STORED) this.#stored += 1;
         else if (status === InsertStatus.QUOTA) this.#refused += 1;
         else if (status === InsertStatus.UNAVAILABLE) this.#failed += 1;
+        else if (status === InsertStatus.NO_ROOM) this.#noRoom += 1;
       }
       this.#finishOne();
     };
@@ -63,12 +65,13 @@ export class PendingPublish {
   }
 
   /**
-   * A lost worker decides. An inbox's refusal counts only when nobody else took the message, so
-   * that nobody gets it twice when the publisher sends it again; that of the retained store when no
-   * inbox did.
+   * A lost worker decides, then a full disk: nobody may believe that it is stored. An inbox's
+   * refusal counts only when nobody else took the message, so that nobody gets it twice when the
+   * publisher sends it again; that of the retained store when no inbox did.
    */
   #outcome(): PublishOutcome {
     if (this.#failed > 0) return PublishOutcome.FAILED;
+    if (this.#noRoom > 0) return PublishOutcome.NO_ROOM;
     const isRefused = this.#isRetainRefused || (this.#refused > 0 && !this.#isTaken);
     if (isRefused && this.#stored === 0) return PublishOutcome.QUOTA;
     return this.#base;

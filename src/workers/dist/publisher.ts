@@ -14,7 +14,8 @@ import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";
-import type { InboxClient } from "../inbox/inbox-api.ts";
+import { splitShareFilter } from "../../shared/topic/share-filter.ts";
+import { type InboxClient, InsertStatus } from "../inbox/inbox-api.ts";
 import type { RetainClient } from "../retain/retain-api.ts";
 import { BorrowedPublish } from "./borrowed-publish.ts";
 import type { DeliverLink } from "./deliver-link.ts";
@@ -74,7 +75,11 @@ export class DistPublisher implements Publisher {
 
   constructor(context: PublisherContext) {
     this.#context = context;
-    this.#fanout = new InboxFanout(context.inbox);
+    this.#fanout = new InboxFanout(context.inbox, ({ message, shareFilter, attempt }, settled) => {
+      const share = splitShareFilter(shareFilter);
+      assert(share !== null, "a shared group's message names its filter as shared");
+      this.redispatch(message, { tenantId: message.tenantId, ...share }, settled, attempt);
+    });
     const endpoint = context.endpoint;
     endpoint.setHandler(RecordType.DELIVER, (bytes, offset) => this.#handleDeliver(bytes, offset));
     endpoint.setHandler(RecordType.DELIVER_SHARED, (bytes, offset) =>
@@ -134,12 +139,20 @@ export class DistPublisher implements Publisher {
     return true;
   }
 
-  /** A shared group's message whose member has left: to another member, if there is one. */
-  redispatch(message: Message, route: SharedRoute): void {
+  /**
+   * A shared group's message whose member has left: to another member, if there is one. `done`, if
+   * not null, gets NO_INBOX if there is none, STORED when one has it, or why it is not stored.
+   */
+  redispatch(
+    message: Message,
+    route: SharedRoute,
+    done: ((status: InsertStatus) => void) | null,
+    attempt = 0,
+  ): void {
     this.#whenIdle(() => {
       this.#own.loadMessage(message, this.#context.nowMs());
       this.#begin();
-      this.#redispatch(this.#own, route);
+      this.#redispatch(this.#own, route, done, attempt);
       this.#end();
     });
   }
@@ -164,15 +177,23 @@ export class DistPublisher implements Publisher {
     this.#isSettling = false;
   }
 
-  #redispatch(publish: BorrowedPublish, route: SharedRoute): void {
+  #redispatch(
+    publish: BorrowedPublish,
+    route: SharedRoute,
+    done: ((status: InsertStatus) => void) | null,
+    attempt: number,
+  ): void {
     const { counters, table } = this.#context;
     const group = table.findGroup(route.tenantId, route.filter, route.group, route.ordered);
     if (group === null || this.#deliverShare(publish, group) === NOBODY) {
       counters[Counter.DROPPED_NO_SUBSCRIBER]! += 1;
+      done?.(InsertStatus.NO_INBOX);
       return;
     }
     counters[Counter.SHARED_REDISPATCHED]! += 1;
-    this.#fanout.send(publish, null);
+    const pending = done === null ? null : new PendingPublish((outcome) => done(statusOf(outcome)));
+    this.#fanout.send(publish, pending, attempt);
+    if (pending?.seal(PublishOutcome.DELIVERED, true) === true) done?.(InsertStatus.STORED);
   }
 
   #store(publish: BorrowedPublish, pending: PendingPublish | null): void {
@@ -279,7 +300,7 @@ export class DistPublisher implements Publisher {
       takers |= this.#deliverShare(publish, this.#groups[at]!);
     }
     counters[Counter.DROPPED_FANOUT_LIMIT]! += this.#fanout.limited + groupCount - served;
-    this.#fanout.send(publish, pending);
+    this.#fanout.send(publish, pending, 0);
     return takers;
   }
 
@@ -341,7 +362,7 @@ export class DistPublisher implements Publisher {
     const route = subscription === null ? members.route(slot, generation) : null;
     this.#begin();
     if (subscription !== null) deliverToMember(publish, subscription);
-    else if (route !== null) this.#redispatch(publish, route);
+    else if (route !== null) this.#redispatch(publish, route, null, 0);
     this.#end();
   }
 }
@@ -353,4 +374,11 @@ function deliverToMember(publish: BorrowedPublish, subscription: Subscription): 
   const retain = options.retainAsPublished && publish.retain;
   // A copy of its own beside those of other subscriptions [MQTT-3.3.4-5].
   receiver.deliver(publish, qos, retain, identifiers, subscription);
+}
+
+/** What became of a message that was given to a group's member. */
+function statusOf(outcome: PublishOutcome): InsertStatus {
+  if (outcome === PublishOutcome.FAILED) return InsertStatus.UNAVAILABLE;
+  if (outcome === PublishOutcome.NO_ROOM) return InsertStatus.NO_ROOM;
+  return outcome === PublishOutcome.QUOTA ? InsertStatus.QUOTA : InsertStatus.STORED;
 }

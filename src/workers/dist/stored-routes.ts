@@ -69,8 +69,8 @@ export class StoredRoutes implements InboxRoutes {
     writeRouteRemove(this.#ranges.writer(ServiceId.DIST, key), request, route);
   }
 
-  hasInboxRoute(route: StoredRoute): boolean {
-    return this.#dist.hasStored(route);
+  hasInboxRoute(route: StoredRoute, options: DeliveryOptions): boolean {
+    return this.#dist.hasStored(route, options);
   }
 
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void {

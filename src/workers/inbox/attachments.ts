@@ -1,6 +1,6 @@
 /**
- * The sessions of this worker that are attached to an inbox, by session and by token (what records
- * call them).
+ * The sessions of this worker that are attached to an inbox, by session and by token (what commands
+ * and pushes call them).
  * Thread: worker. Scope: one per InboxClient.
  */
 
@@ -9,15 +9,18 @@ import type { InboxSession } from "./inbox-api.ts";
 
 export class Attachment {
   readonly session: InboxSession;
+  readonly bucket: number;
   /** Thread of the inbox. */
   readonly owner: number;
-  /** Number of the attach request. */
   readonly token: number;
+  /** Its attach has been proposed: the inbox may know of it. */
+  isProposed = false;
   /** QoS 0 bytes taken that the owner has not been told of. */
   takenBytes = 0;
 
-  constructor(session: InboxSession, owner: number, token: number) {
+  constructor(session: InboxSession, bucket: number, owner: number, token: number) {
     this.session = session;
+    this.bucket = bucket;
     this.owner = owner;
     this.token = token;
   }
@@ -32,10 +35,10 @@ export class Attachments {
     return this.#byToken.size;
   }
 
-  add(session: InboxSession, owner: number): Attachment {
+  add(session: InboxSession, bucket: number, owner: number): Attachment {
     this.remove(session);
     this.#lastToken = nextRequest(this.#lastToken, this.#byToken);
-    const attachment = new Attachment(session, owner, this.#lastToken);
+    const attachment = new Attachment(session, bucket, owner, this.#lastToken);
     this.#bySession.set(session, attachment);
     this.#byToken.set(attachment.token, attachment);
     return attachment;

@@ -1,8 +1,7 @@
 /**
  * The inbox service as its callers see it. One inbox = one persistent session: subscriptions,
- * queue, in-flight state, received QoS 2 identifiers, will, expiry. It lives on the worker
- * `ownerThread(tenantId, clientId)`; commands and replies travel as ring records, also when that is
- * the caller's own worker.
+ * queue, in-flight state, received QoS 2 identifiers, will, expiry. It lives in an inbox range;
+ * commands go through the range's log, and answers come when what they say is durable.
  *
  * The inbox assigns packet identifiers and keeps the window: it pushes at most `receiveMaximum`
  * unacknowledged QoS 1 and 2 messages to the attached session, and refills as commits arrive. The
@@ -14,6 +13,8 @@ import {
   type AttachReply,
   type AttachRequest,
   AttachStatus,
+  DropReason,
+  type DropReport,
   InboxOp,
   type InboxPush,
   type InboxReceiver,
@@ -25,8 +26,8 @@ import type { Message } from "../../shared/mqtt/message.ts";
 import type { DeliveryOptions } from "../dist/dist-api.ts";
 
 // Shapes and codes travel in records, so shared code defines them; callers find them here.
-export type { AttachReply, AttachRequest, InboxPush, InboxReceiver, InboxWill };
-export { AttachStatus, InboxOp, InboxSubscribeStatus, InsertStatus };
+export type { AttachReply, AttachRequest, DropReport, InboxPush, InboxReceiver, InboxWill };
+export { AttachStatus, DropReason, InboxOp, InboxSubscribeStatus, InsertStatus };
 
 /** The session's side of an attached inbox. */
 export interface InboxSession {
@@ -35,29 +36,35 @@ export interface InboxSession {
   readonly epoch: number;
   /** `push` is borrowed until the call returns; its message and identifiers are owned. */
   handleInboxPush(push: InboxPush): void;
-  /** The owner's worker went away with the stored state: close the connection. */
+  /**
+   * What the session did is not stored, or nobody knows: close the connection, so that the client
+   * does it again on its next one.
+   */
   handleInboxLost(): void;
 }
 
 export interface InboxClient {
-  /** Thread (1..N) that owns the inbox and the dictionary entry of a session. */
-  ownerThread(tenantId: string, clientId: string): number;
-
   attach(request: AttachRequest, session: InboxSession, done: (reply: AttachReply) => void): void;
   /**
    * Ends the attachment. `sessionExpirySeconds` -1 keeps the value from attach. The will is
    * published after its delay (or at session end, if earlier), or forgotten when `discardWill`
-   * [MQTT-3.14.4-3].
+   * [MQTT-3.14.4-3]. `done` when the inbox has done so, and everything before; at once when the
+   * session is not attached. Whoever attaches after that sees all of it.
    */
-  detach(session: InboxSession, sessionExpirySeconds: number, discardWill: boolean): void;
+  detach(
+    session: InboxSession,
+    sessionExpirySeconds: number,
+    discardWill: boolean,
+    done: () => void,
+  ): void;
   /**
-   * `filter` as the client sent it. `done` after every worker matches it; at once when the session
-   * is not attached.
+   * `filter` as the client sent it. `limit`: most subscriptions of the session, 0 = no limit.
+   * `done` after every worker matches it; at once when the session is not attached.
    */
   subscribe(
     session: InboxSession,
-    filter: string,
-    options: DeliveryOptions,
+    subscription: { readonly filter: string; readonly options: DeliveryOptions },
+    limit: number,
     done: (status: InboxSubscribeStatus) => void,
   ): void;
   unsubscribe(session: InboxSession, filter: string, done: (existed: boolean) => void): void;
@@ -68,16 +75,16 @@ export interface InboxClient {
   commit(session: InboxSession, op: InboxOp, packetId: number, done: (() => void) | null): void;
 
   /**
-   * Stores one message in inboxes that thread `owner` owns. `done` gets one InsertStatus per
-   * receiver, in order, or is null when nobody waits (QoS 0). `pending`: the most messages now
-   * waiting in one of these inboxes.
+   * Stores one message, at QoS 1 or 2, in inboxes. `done` gets one InsertStatus per receiver, in
+   * order, when all are durable, and owns them; null when nobody waits.
    */
   insert(
-    owner: number,
     message: Message,
     receivers: readonly InboxReceiver[],
-    done: ((statuses: Uint8Array, pending: number) => void) | null,
+    done: ((statuses: Uint8Array) => void) | null,
   ): void;
+  /** At QoS 0: those that are attached get it. */
+  insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void;
 }
 
 /** What the inbox service needs from the rest of its worker. */
@@ -85,9 +92,9 @@ export interface InboxHost {
   readonly routes: import("../dist/dist-api.ts").InboxRoutes;
   readonly publisher: import("../dist/dist-api.ts").Publisher;
   /**
-   * Gives a share group's message to another member; called when an inbox ends with it undelivered.
+   * Gives a share group's message to another member; `done` when that is as safe as it gets.
    */
-  redispatch(message: Message, shareFilter: string): void;
+  redispatch(message: Message, shareFilter: string, done: (isSettled: boolean) => void): void;
   settings(tenantId: string): import("../../shared/tenant/tenant-settings.ts").TenantSettings;
   nowMs(): number;
 }

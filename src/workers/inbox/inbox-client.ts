@@ -1,38 +1,39 @@
 /**
- * The inbox service for the sessions and publishes of this worker: commands out, answers and pushes
- * in.
+ * The inbox service for the sessions and publishes of this worker: commands out, through the logs
+ * of inbox ranges; answers and pushes in, from the workers that have the ranges.
  *
- * Commands of one session reach its owner in call order. Acknowledgements are gathered and leave
- * with `flush` at the end of the duty cycle, or ahead of the next attach, detach, subscribe or
- * unsubscribe. Inserts have no order against them and leave at once.
+ * Commands of one session reach its inbox in call order. All of a duty cycle leave together, one
+ * batch per range.
  * Thread: worker. Scope: one per worker.
  */
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
-import { RecordWriter } from "../../shared/bytes/record-writer.ts";
-import {
-  writeAttach,
-  writeCommit,
-  writeCredit,
-  writeDetach,
-  writeInsert,
-  writeSubscribe,
-  writeUnsubscribe,
-} from "../../shared/inbox/inbox-command.ts";
+import { writeCredit, writeProbe } from "../../shared/inbox/direct-command.ts";
 import {
   type InboxReplyHandler,
   readInboxReplies,
   readPushes,
 } from "../../shared/inbox/inbox-reply.ts";
+import {
+  writeAttach,
+  writeCommit,
+  writeDetach,
+  writeSubscribe,
+  writeUnsubscribe,
+} from "../../shared/inbox/log-command.ts";
+import { bucketOf } from "../../shared/inbox/range/inbox-key.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { messageFootprint } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
+import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
-import { ownerThread } from "../../shared/session-dict/owner-thread.ts";
+import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";
 import type { DeliveryOptions } from "../dist/dist-api.ts";
 import { PendingRequests } from "../pending-requests.ts";
+import type { RangeClient } from "../ranges/range-client-api.ts";
 import { RecordBatches } from "../record-batches.ts";
 import { type Attachment, Attachments } from "./attachments.ts";
+import { CommandReturns } from "./command-returns.ts";
 import {
   type AttachReply,
   type AttachRequest,
@@ -43,67 +44,87 @@ import {
   type InboxReceiver,
   type InboxSession,
   InboxSubscribeStatus,
-  InsertStatus,
 } from "./inbox-api.ts";
+import { InboxRanges } from "./inbox-ranges.ts";
+import { InsertWriter } from "./insert-writer.ts";
+import { Insertions } from "./insertions.ts";
+import type { QueueBudget } from "./queue-budget.ts";
 
-interface Subscribing {
+/** A callback, and the worker that is to cause it. */
+interface Waiting<Done> {
   readonly owner: number;
-  readonly done: (status: InboxSubscribeStatus) => void;
-}
-
-interface Unsubscribing {
-  readonly owner: number;
-  readonly done: (existed: boolean) => void;
-}
-
-interface Committing {
-  readonly owner: number;
-  readonly done: () => void;
-}
-
-interface Inserting {
-  readonly owner: number;
-  readonly receiverCount: number;
-  readonly done: (statuses: Uint8Array, pending: number) => void;
+  readonly attachment: Attachment;
+  readonly done: Done;
 }
 
 interface Attaching {
   readonly attachment: Attachment;
+  readonly request: AttachRequest;
   readonly done: (reply: AttachReply) => void;
 }
 
-const UNAVAILABLE: AttachReply = Object.freeze({
-  status: AttachStatus.UNAVAILABLE,
-  sessionPresent: false,
-  subscriptions: [],
-  inboundPacketIds: [],
-});
-
-export class RingInboxClient implements InboxClient, InboxReplyHandler {
-  readonly #endpoint: RingEndpoint;
-  readonly #workerCount: number;
+export interface InboxClientOptions {
+  readonly endpoint: RingEndpoint;
+  readonly ranges: RangeClient;
   /**
-   * A session's QoS 0 bytes are reported in steps of a quarter of the window, so that the owner
+   * Bytes pushed to one session and not yet acknowledged (QoS 1, 2) or taken (QoS 0) before its
+   * inbox pauses. The session's worker holds about as much for the connection anyway.
+   */
+  readonly windowBytes: number;
+  readonly budget: QueueBudget;
+  readonly settings: (tenantId: string) => TenantSettings;
+}
+
+function refusal(status: AttachStatus): AttachReply {
+  return {
+    status,
+    sessionPresent: false,
+    subscriptions: [],
+    inboundPacketIds: [],
+    incarnation: 0,
+    drops: [],
+  };
+}
+
+export class RangeInboxClient implements InboxClient, InboxReplyHandler {
+  readonly #options: InboxClientOptions;
+  readonly #boot: number;
+  /**
+   * A session's QoS 0 bytes are reported in steps of a quarter of the window, so that the inbox
    * never runs dry.
    */
   readonly #creditStepBytes: number;
   readonly #reader = new RecordReader();
-  readonly #insertWriter = new RecordWriter();
-  readonly #commands: RecordBatches;
+  readonly #ranges: InboxRanges;
+  readonly #insertions = new Insertions();
+  readonly #inserts: InsertWriter;
+  readonly #direct: RecordBatches;
   readonly #attachments = new Attachments();
   /** By token. */
   readonly #attaching = new Map<number, Attaching>();
-  readonly #subscribing = new PendingRequests<Subscribing>();
-  readonly #unsubscribing = new PendingRequests<Unsubscribing>();
-  readonly #committing = new PendingRequests<Committing>();
-  readonly #inserting = new PendingRequests<Inserting>();
+  readonly #detaching = new PendingRequests<Waiting<() => void>>();
+  readonly #subscribing = new PendingRequests<Waiting<(status: InboxSubscribeStatus) => void>>();
+  readonly #unsubscribing = new PendingRequests<Waiting<(existed: boolean) => void>>();
+  readonly #committing = new PendingRequests<Waiting<() => void>>();
+  readonly #returns: CommandReturns;
 
-  /** `windowBytes`: as given to every InboxService. */
-  constructor(endpoint: RingEndpoint, windowBytes: number) {
-    this.#endpoint = endpoint;
-    this.#workerCount = endpoint.threadCount - 1;
+  constructor(options: InboxClientOptions) {
+    const { endpoint, ranges, windowBytes } = options;
+    this.#options = options;
+    this.#boot = ranges.boot;
     this.#creditStepBytes = windowBytes / 4;
-    this.#commands = new RecordBatches(endpoint, RecordType.INBOX_COMMAND);
+    this.#ranges = new InboxRanges(ranges);
+    this.#inserts = new InsertWriter(endpoint, this.#ranges, this.#insertions);
+    this.#direct = new RecordBatches(endpoint, RecordType.INBOX_COMMAND);
+    this.#returns = new CommandReturns(this.#ranges, this.#inserts, {
+      attachRefused: (token) => this.handleAttached(token, refusal(AttachStatus.UNAVAILABLE)),
+      detached: (request) => this.handleDetached(request),
+      subscribeRefused: (request) =>
+        this.handleSubscribed(request, InboxSubscribeStatus.UNAVAILABLE),
+      commandLost: (token) => this.#commandLost(token),
+      insertRefused: (request, status) => this.#insertions.failed(request, status),
+    });
+    ranges.register(ServiceId.INBOX, this.#returns);
     const handlePush = (token: number, push: InboxPush) => this.#handlePush(token, push);
     endpoint.setHandler(RecordType.INBOX_PUSH, (bytes, offset, length) => {
       this.#reader.reset(bytes, offset, length);
@@ -117,30 +138,42 @@ export class RingInboxClient implements InboxClient, InboxReplyHandler {
     });
   }
 
-  ownerThread(tenantId: string, clientId: string): number {
-    return ownerThread(tenantId, clientId, this.#workerCount);
-  }
-
   attach(request: AttachRequest, session: InboxSession, done: (reply: AttachReply) => void): void {
-    const owner = this.ownerThread(request.tenantId, request.clientId);
-    const attachment = this.#attachments.add(session, owner);
-    this.#attaching.set(attachment.token, { attachment, done });
-    writeAttach(this.#commands.writer(owner), attachment.token, request);
-    this.#commands.flushTarget(owner);
+    const { tenantId, clientId } = request;
+    const bucket = bucketOf(tenantId, clientId);
+    const owner = this.#ranges.threadOf(bucket);
+    const attachment = this.#attachments.add(session, bucket, owner);
+    this.#attaching.set(attachment.token, { attachment, request, done });
+    if (request.sessionExpirySeconds > 0 || owner === 0) {
+      this.#proposeAttach(attachment, request);
+      return;
+    }
+    // Nothing will be created: mostly nothing is there either, and then the disk has no part in it.
+    writeProbe(this.#direct.writer(owner), attachment.token, { bucket, tenantId, clientId });
+    this.#direct.flushTarget(owner);
   }
 
-  detach(session: InboxSession, sessionExpirySeconds: number, discardWill: boolean): void {
+  detach(
+    session: InboxSession,
+    sessionExpirySeconds: number,
+    discardWill: boolean,
+    done: () => void,
+  ): void {
     const attachment = this.#attachments.remove(session);
-    if (attachment === null) return;
-    const { owner, token } = attachment;
-    writeDetach(this.#commands.writer(owner), token, sessionExpirySeconds, discardWill);
-    this.#commands.flushTarget(owner);
+    if (attachment?.isProposed !== true) {
+      done();
+      return;
+    }
+    const { bucket, owner } = attachment;
+    const request = this.#detaching.add({ owner, attachment, done });
+    const how = { sessionExpirySeconds, discardWill };
+    writeDetach(this.#ranges.writer(bucket), attachment, request, how);
   }
 
   subscribe(
     session: InboxSession,
-    filter: string,
-    options: DeliveryOptions,
+    subscription: { readonly filter: string; readonly options: DeliveryOptions },
+    limit: number,
     done: (status: InboxSubscribeStatus) => void,
   ): void {
     const attachment = this.#attachments.of(session);
@@ -148,10 +181,13 @@ export class RingInboxClient implements InboxClient, InboxReplyHandler {
       done(InboxSubscribeStatus.UNAVAILABLE);
       return;
     }
-    const { owner, token } = attachment;
-    const request = this.#subscribing.add({ owner, done });
-    writeSubscribe(this.#commands.writer(owner), token, request, { filter, options });
-    this.#commands.flushTarget(owner);
+    if (this.#options.ranges.isDiskFull) {
+      done(InboxSubscribeStatus.QUOTA);
+      return;
+    }
+    const { bucket, owner } = attachment;
+    const request = this.#subscribing.add({ owner, attachment, done });
+    writeSubscribe(this.#ranges.writer(bucket), attachment, request, limit, subscription);
   }
 
   unsubscribe(session: InboxSession, filter: string, done: (existed: boolean) => void): void {
@@ -160,53 +196,74 @@ export class RingInboxClient implements InboxClient, InboxReplyHandler {
       done(false);
       return;
     }
-    const { owner, token } = attachment;
-    const request = this.#unsubscribing.add({ owner, done });
-    writeUnsubscribe(this.#commands.writer(owner), token, request, filter);
-    this.#commands.flushTarget(owner);
+    const { bucket, owner } = attachment;
+    const request = this.#unsubscribing.add({ owner, attachment, done });
+    writeUnsubscribe(this.#ranges.writer(bucket), attachment, request, filter);
   }
 
   commit(session: InboxSession, op: InboxOp, packetId: number, done: (() => void) | null): void {
     const attachment = this.#attachments.of(session);
     if (attachment === null) return;
-    const { owner, token } = attachment;
-    const request = done === null ? 0 : this.#committing.add({ owner, done });
-    writeCommit(this.#commands.writer(owner), token, request, op, packetId);
-    if (this.#commands.isFull(owner)) this.#commands.flushTarget(owner);
+    const { bucket, owner } = attachment;
+    const request = done === null ? 0 : this.#committing.add({ owner, attachment, done });
+    writeCommit(this.#ranges.writer(bucket), attachment, request, op, packetId);
   }
 
   insert(
-    owner: number,
     message: Message,
     receivers: readonly InboxReceiver[],
-    done: ((statuses: Uint8Array, pending: number) => void) | null,
+    done: ((statuses: Uint8Array) => void) | null,
   ): void {
-    const receiverCount = receivers.length;
-    const request = done === null ? 0 : this.#inserting.add({ owner, receiverCount, done });
-    const writer = this.#insertWriter;
-    writeInsert(writer, request, message, receivers);
-    this.#endpoint.enqueue(owner, RecordType.INBOX_COMMAND, writer.bytes, 0, writer.size);
-    writer.clear();
+    if (this.#options.ranges.isDiskFull) {
+      this.#inserts.refuse(receivers, done);
+      return;
+    }
+    const { sessionBytes, tenantBytes, processBytes } = this.#options.budget;
+    const { SessionInboxSize } = this.#options.settings(message.tenantId);
+    // Waiting messages spread over ranges by hash, so equal shares fit.
+    const share = Math.max(1, this.#ranges.count);
+    const limits = {
+      sessionInboxSize: SessionInboxSize,
+      sessionBytes,
+      tenantBytes: Math.floor(tenantBytes / share),
+      rangeBytes: Math.floor(processBytes / share),
+    };
+    this.#inserts.insert(message, limits, receivers, done);
   }
 
-  /** End of a duty cycle: sends the gathered acknowledgements. */
+  insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void {
+    this.#inserts.insertQosZero(message, receivers);
+  }
+
+  /** End of a duty cycle: sends what does not go through a log. */
   flush(): void {
-    this.#commands.flush();
+    this.#direct.flush();
   }
 
-  /** Sends what waits for one owner, e.g. ahead of a release in the session dictionary. */
-  flushOwner(owner: number): void {
-    this.#commands.flushTarget(owner);
+  /** Infinity when nothing is due. */
+  get nextDeadlineMs(): number {
+    return this.#returns.hasKept ? 0 : Number.POSITIVE_INFINITY;
   }
 
-  /** The owner's worker died with its inboxes, and its rings are replaced. */
+  /** Proposes again what was refused and must not be forgotten. */
+  handleTimeout(): void {
+    this.#returns.retry();
+  }
+
+  /** The owner's worker died, and its rings are replaced; its ranges come back with their state. */
   peerLost(owner: number): void {
-    this.#commands.drop(owner);
+    this.#direct.drop(owner);
     for (const attachment of this.#attachments.removeOwner(owner)) {
       // Who still waits for the attach learns it from the answer.
       if (!this.#attaching.has(attachment.token)) attachment.session.handleInboxLost();
     }
-    for (const { done } of this.#takeAttaching(owner)) done(UNAVAILABLE);
+    for (const [token, { attachment }] of [...this.#attaching]) {
+      if (attachment.owner === owner) {
+        this.handleAttached(token, refusal(AttachStatus.UNAVAILABLE));
+      }
+    }
+    // The inbox counts them as lost when its range is back.
+    for (const { done } of this.#detaching.takeOwner(owner)) done();
     for (const { done } of this.#subscribing.takeOwner(owner)) {
       done(InboxSubscribeStatus.UNAVAILABLE);
     }
@@ -214,9 +271,7 @@ export class RingInboxClient implements InboxClient, InboxReplyHandler {
     // Never called back: PUBREC and PUBREL must not leave for what was not stored; the sessions are
     // closing.
     this.#committing.takeOwner(owner);
-    for (const { done, receiverCount } of this.#inserting.takeOwner(owner)) {
-      done(new Uint8Array(receiverCount).fill(InsertStatus.UNAVAILABLE), 0);
-    }
+    this.#insertions.ownerLost(owner);
   }
 
   handleAttached(token: number, reply: AttachReply): void {
@@ -227,6 +282,20 @@ export class RingInboxClient implements InboxClient, InboxReplyHandler {
     const isCurrent = this.#attachments.byToken(token) !== null;
     if (isCurrent && reply.status !== AttachStatus.ATTACHED) this.#attachments.remove(session);
     attaching.done(reply);
+  }
+
+  handleProbed(token: number, mayExist: boolean): void {
+    const attaching = this.#attaching.get(token);
+    if (attaching === undefined) return;
+    const { attachment, request } = attaching;
+    if (!mayExist) this.handleAttached(token, refusal(AttachStatus.ABSENT));
+    else if (this.#attachments.byToken(token) !== null) this.#proposeAttach(attachment, request);
+    // The connection ended meanwhile, and nothing has been proposed for it.
+    else this.#attaching.delete(token);
+  }
+
+  handleDetached(request: number): void {
+    this.#detaching.take(request)?.done();
   }
 
   handleSubscribed(request: number, status: InboxSubscribeStatus): void {
@@ -244,13 +313,24 @@ export class RingInboxClient implements InboxClient, InboxReplyHandler {
     if (!isStale) committing?.done();
   }
 
-  handleInserted(request: number, statuses: Uint8Array, pending: number): void {
-    this.#inserting.take(request)?.done(statuses, pending);
+  handleInserted(request: number, statuses: Uint8Array): void {
+    this.#insertions.answered(request, statuses);
+  }
+
+  #proposeAttach(attachment: Attachment, request: AttachRequest): void {
+    attachment.isProposed = true;
+    const writer = this.#ranges.writer(attachment.bucket);
+    writeAttach(writer, attachment.token, request, this.#options.windowBytes);
+  }
+
+  /** A command of this session was not taken: its inbox and its client would disagree. */
+  #commandLost(token: number): void {
+    this.#attachments.byToken(token)?.session.handleInboxLost();
   }
 
   #handlePush(token: number, push: InboxPush): void {
     const attachment = this.#attachments.byToken(token);
-    // Detached meanwhile: QoS 1 and 2 stay in flight at the owner, QoS 0 is gone.
+    // Detached meanwhile: QoS 1 and 2 stay in flight in the inbox, QoS 0 is gone.
     if (attachment === null) return;
     const message = push.message;
     attachment.session.handleInboxPush(push);
@@ -260,18 +340,10 @@ export class RingInboxClient implements InboxClient, InboxReplyHandler {
   #credit(attachment: Attachment, bytes: number): void {
     attachment.takenBytes += bytes;
     if (attachment.takenBytes < this.#creditStepBytes) return;
-    const { owner, token } = attachment;
-    writeCredit(this.#commands.writer(owner), token, attachment.takenBytes);
+    const { bucket, token, takenBytes } = attachment;
+    const owner = this.#ranges.threadOf(bucket);
     attachment.takenBytes = 0;
-  }
-
-  #takeAttaching(owner: number): Attaching[] {
-    const taken: Attaching[] = [];
-    for (const [token, attaching] of this.#attaching) {
-      if (attaching.attachment.owner !== owner) continue;
-      this.#attaching.delete(token);
-      taken.push(attaching);
-    }
-    return taken;
+    if (owner === 0) return;
+    writeCredit(this.#direct.writer(owner), { bucket, boot: this.#boot, token }, takenBytes);
   }
 }

@@ -1,44 +1,65 @@
 /**
- * The owner's side of the inbox service: command records in, state machine, answers and pushes out.
+ * The inbox ranges of this worker: their state machines' answers, pushes and effects go out, and
+ * what does not go through a log comes in.
  *
  * Answers and pushes are gathered per session's worker and leave at the end of the duty cycle,
  * answers first: so an attach is answered before its first push.
- * Thread: worker. Scope: one per worker; it owns the inboxes whose `ownerThread` is this worker.
+ * Thread: worker. Scope: one per worker.
  */
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
-import type { StoredRoute } from "../../shared/dist/dist-log-command.ts";
-import type { Delivery } from "../../shared/inbox/delivery.ts";
-import type { Inbox } from "../../shared/inbox/inbox.ts";
-import type {
-  InboxOutput,
-  PushTarget,
-  Requester,
-  RouteChange,
-} from "../../shared/inbox/inbox-output.ts";
+import {
+  type Credited,
+  type DirectCommandHandler,
+  type Probe,
+  readDirectCommands,
+} from "../../shared/inbox/direct-command.ts";
 import {
   writeAttached,
   writeCommitted,
+  writeDetached,
   writeInserted,
+  writeProbed,
   writePush,
   writeSubscribed,
   writeUnsubscribed,
 } from "../../shared/inbox/inbox-reply.ts";
-import { InboxStateMachine } from "../../shared/inbox/inbox-state-machine.ts";
-import type { InboxStore } from "../../shared/inbox/inbox-store.ts";
 import {
   type AttachReply,
+  type InboxReceiver,
   InboxSubscribeStatus,
-  type SubscriptionOptions,
 } from "../../shared/inbox/inbox-types.ts";
-import type { QueueBudget } from "../../shared/inbox/queue-budget.ts";
+import { writeDue, writeLost } from "../../shared/inbox/log-command.ts";
+import {
+  type Delivery,
+  type StoredMessage,
+  storedMessage,
+} from "../../shared/inbox/range/delivery.ts";
+import type { Inbox, Subscribed } from "../../shared/inbox/range/inbox.ts";
+import { bucketOfId } from "../../shared/inbox/range/inbox-key.ts";
+import type {
+  InboxOutput,
+  PushTarget,
+  Requester,
+  SubscribeAnswer,
+} from "../../shared/inbox/range/inbox-output.ts";
+import { InboxRange } from "../../shared/inbox/range/inbox-range.ts";
+import type { OutboxRecord } from "../../shared/inbox/range/outbox.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
+import type { KeyValueReader } from "../../shared/range/key-value.ts";
+import type { RangeDescriptor } from "../../shared/range/range-descriptor.ts";
+import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
-import { splitShareFilter } from "../../shared/topic/share-filter.ts";
+import type { RangeClient } from "../ranges/range-client-api.ts";
+import type { RangeHost, RangeService } from "../ranges/range-host-api.ts";
 import { RecordBatches } from "../record-batches.ts";
 import type { InboxHost } from "./inbox-api.ts";
+import { InboxRanges } from "./inbox-ranges.ts";
+import { OutboxRunner } from "./outbox-runner.ts";
+import { storedRouteOf } from "./stored-route.ts";
 
+const BUCKET_COUNT = 0x1000;
 /**
  * Bytes queued behind a full ring at which pushes to that worker stop, and at which they go on. 4
  * MiB: several rings' worth, so that the stop does not show while the worker keeps up; one such
@@ -49,17 +70,19 @@ const PUSH_RESUME_BYTES = PUSH_STOP_BYTES / 2;
 
 export interface InboxServiceOptions {
   readonly endpoint: RingEndpoint;
+  /** This thread's row of the counter table. */
   readonly counters: Float64Array;
   readonly host: InboxHost;
-  /** See InboxContext. */
-  readonly windowBytes: number;
-  readonly budget: QueueBudget;
+  readonly ranges: { readonly client: RangeClient; readonly host: RangeHost };
 }
 
-export class InboxService implements InboxOutput {
+export class InboxService implements InboxOutput, RangeService, DirectCommandHandler {
+  readonly #options: InboxServiceOptions;
   readonly #endpoint: RingEndpoint;
   readonly #host: InboxHost;
-  readonly #machine: InboxStateMachine;
+  readonly #rangeHost: RangeHost;
+  readonly #ranges: InboxRanges;
+  readonly #outbox: OutboxRunner;
   readonly #reader = new RecordReader();
   readonly #replies: RecordBatches;
   readonly #pushes: RecordBatches;
@@ -67,39 +90,99 @@ export class InboxService implements InboxOutput {
   readonly #lastPushed: (Message | null)[];
   /** Threads that pushes have stopped for. */
   readonly #stopped = new Set<number>();
-  /** Routes whose removal failed: asked for again once per tick. */
-  #unremoved: RouteChange[] = [];
+  /** By bucket: the range of this worker that holds it. */
+  readonly #machines: (InboxRange | null)[] = new Array(BUCKET_COUNT).fill(null);
+  #owned: readonly InboxRange[] = [];
+  /** Who sent the record being read. */
+  #source = 0;
+  #inserting: StoredMessage | null = null;
 
   constructor(options: InboxServiceOptions) {
-    const { endpoint, counters, host, windowBytes, budget } = options;
+    const { endpoint, host, ranges } = options;
+    this.#options = options;
     this.#endpoint = endpoint;
     this.#host = host;
+    this.#rangeHost = ranges.host;
+    this.#ranges = new InboxRanges(ranges.client);
+    this.#outbox = new OutboxRunner(host, this.#ranges, {
+      wants: (incarnation, filter) => {
+        return this.#machines[bucketOfId(incarnation)]?.wants(incarnation, filter) ?? false;
+      },
+      removed: ({ requester }) => {
+        if (requester === null || requester.request === 0) return;
+        writeUnsubscribed(this.#replies.writer(requester.thread), requester.request, true);
+      },
+    });
     this.#replies = new RecordBatches(endpoint, RecordType.INBOX_REPLY);
     this.#pushes = new RecordBatches(endpoint, RecordType.INBOX_PUSH);
     this.#lastPushed = new Array<Message | null>(endpoint.threadCount).fill(null);
-    const limitsOf = (tenantId: string) => host.settings(tenantId);
-    this.#machine = new InboxStateMachine({ counters, windowBytes, budget, limitsOf }, this);
+    ranges.host.register(ServiceId.INBOX, this);
     endpoint.setHandler(RecordType.INBOX_COMMAND, (bytes, offset, length, source) => {
+      this.#source = source;
       this.#reader.reset(bytes, offset, length);
-      this.#machine.apply(this.#reader, source, host.nowMs());
+      readDirectCommands(this.#reader, this);
       this.#reader.release();
     });
   }
 
-  /** For tests and metrics. */
-  get store(): InboxStore {
-    return this.#machine.store;
+  open(range: RangeDescriptor, reader: KeyValueReader): InboxRange {
+    const { counters } = this.#options;
+    const machine = new InboxRange(range, reader, { output: this, counters });
+    machine.load();
+    return machine;
+  }
+
+  rangesChanged(): void {
+    this.#owned = this.#rangeHost
+      .ownedBy(ServiceId.INBOX)
+      .map(({ machine }) => machine)
+      .filter((machine) => machine instanceof InboxRange);
+    this.#machines.fill(null);
+    for (const machine of this.#owned) {
+      const { first, end } = machine.buckets;
+      this.#machines.fill(machine, first, end);
+    }
+  }
+
+  /** The ranges of this worker, for tests and metrics. */
+  get owned(): readonly InboxRange[] {
+    return this.#owned;
+  }
+
+  /** Tenants that have sessions on this worker. */
+  tenants(): string[] {
+    return this.#owned.flatMap((machine) => machine.tenants());
+  }
+
+  sessionCount(tenantId: string): number {
+    return this.#owned.reduce((sum, machine) => sum + machine.sessionCount(tenantId), 0);
+  }
+
+  expiredCount(tenantId: string): number {
+    return this.#owned.reduce((sum, machine) => sum + machine.expiredCount(tenantId), 0);
   }
 
   get nextDeadlineMs(): number {
-    return this.#unremoved.length > 0 ? 0 : this.store.nextDeadlineMs;
+    let earliestMs = this.#outbox.hasFailed ? 0 : Number.POSITIVE_INFINITY;
+    for (const machine of this.#owned) {
+      if (machine.isLive) earliestMs = Math.min(earliestMs, machine.nextDeadlineMs);
+    }
+    return earliestMs;
+  }
+
+  /** All workers serve: what is owed can be done. */
+  serve(): void {
+    this.#outbox.open();
   }
 
   handleTimeout(nowMs: number): void {
-    this.store.handleTimeout(nowMs);
-    const unremoved = this.#unremoved;
-    this.#unremoved = [];
-    for (const change of unremoved) this.removeRoute(change);
+    this.#outbox.retry();
+    for (const machine of this.#owned) {
+      if (!machine.isLive) continue;
+      machine.pollDue(nowMs, (incarnation) => {
+        writeDue(this.#ranges.writer(bucketOfId(incarnation)), incarnation);
+      });
+    }
   }
 
   /** End of a duty cycle. */
@@ -107,7 +190,7 @@ export class InboxService implements InboxOutput {
     for (const thread of this.#stopped) {
       if (this.#endpoint.queuedBytes(thread) > PUSH_RESUME_BYTES) continue;
       this.#stopped.delete(thread);
-      this.store.resume(thread, this.#host.nowMs());
+      for (const machine of this.#owned) machine.resume(thread, this.#host.nowMs());
     }
     this.#replies.flush();
     this.#pushes.flush();
@@ -120,50 +203,80 @@ export class InboxService implements InboxOutput {
     this.#pushes.drop(thread);
     this.#lastPushed[thread] = null;
     this.#stopped.delete(thread);
-    this.store.peerLost(thread, this.#host.nowMs());
+    for (const machine of this.#owned) {
+      machine.loseWorkers((boot, of) => of === thread && !this.#rangeHost.isAlive(boot, of));
+    }
+  }
+
+  insertBegin(message: Message): void {
+    this.#inserting = storedMessage(message, false);
+  }
+
+  insertReceiver(receiver: InboxReceiver): void {
+    const stored = this.#inserting!;
+    const { incarnation } = receiver;
+    const machine = this.#machines[bucketOfId(incarnation)] ?? null;
+    const limits = this.#host.settings(stored.message!.tenantId);
+    machine?.insertQosZero(incarnation, stored, receiver, limits, this.#host.nowMs());
+  }
+
+  insertEnd(): void {
+    this.#inserting = null;
+  }
+
+  credit({ bucket, boot, token }: Credited, bytes: number): void {
+    this.#machines[bucket]?.credit(boot, token, bytes, this.#host.nowMs());
+  }
+
+  probe(token: number, { bucket, tenantId, clientId }: Probe): void {
+    const machine = this.#machines[bucket] ?? null;
+    // Who does not know sends the question through the log.
+    const mayExist = machine?.isLive !== true || machine.find(tenantId, clientId) !== null;
+    writeProbed(this.#replies.writer(this.#source), token, mayExist);
   }
 
   attached(target: PushTarget, reply: AttachReply): void {
     writeAttached(this.#replies.writer(target.thread), target.token, reply);
   }
 
+  detached({ thread, request }: Requester): void {
+    writeDetached(this.#replies.writer(thread), request);
+  }
+
   subscribeRefused(requester: Requester, status: InboxSubscribeStatus): void {
     writeSubscribed(this.#replies.writer(requester.thread), requester.request, status);
   }
 
-  unsubscribeMissed(requester: Requester): void {
-    writeUnsubscribed(this.#replies.writer(requester.thread), requester.request, false);
+  unsubscribeMissed({ thread, request }: Requester): void {
+    writeUnsubscribed(this.#replies.writer(thread), request, false);
   }
 
-  addRoute(change: RouteChange, options: SubscriptionOptions, status: InboxSubscribeStatus): void {
-    this.#host.routes.addInboxRoute(routeOf(change), options, (isDone) => {
-      const outcome = isDone ? status : InboxSubscribeStatus.UNAVAILABLE;
-      writeSubscribed(this.#replies.writer(change.thread), change.request, outcome);
-    });
-  }
-
-  removeRoute(change: RouteChange): void {
-    this.#host.routes.removeInboxRoute(routeOf(change), (isDone) => {
-      if (!isDone) {
-        this.#unremoved.push(change);
-        return;
-      }
-      this.store.routeRemoved(change.inbox);
-      if (change.request === 0) return;
-      writeUnsubscribed(this.#replies.writer(change.thread), change.request, true);
+  addRoute(inbox: Inbox, subscribed: Subscribed, answer: SubscribeAnswer | null): void {
+    const { clientId, id: incarnation } = inbox;
+    const { tenantId } = inbox.tenant;
+    const { filter, options } = subscribed;
+    const route = storedRouteOf({ tenantId, clientId, incarnation }, filter);
+    const { routes } = this.#host;
+    if (answer === null && routes.hasInboxRoute(route, options)) return;
+    routes.addInboxRoute(route, options, (isDone) => {
+      // Nobody waits: what failed is found out when the session attaches the next time.
+      if (answer === null) return;
+      const { thread, request } = answer.requester;
+      const status = isDone ? answer.status : InboxSubscribeStatus.UNAVAILABLE;
+      writeSubscribed(this.#replies.writer(thread), request, status);
     });
   }
 
   onlineChanged(inbox: Inbox, isOnline: boolean): void {
-    this.#host.routes.setInboxOnline(inbox.tenantId, inbox.clientId, isOnline);
+    this.#host.routes.setInboxOnline(inbox.tenant.tenantId, inbox.clientId, isOnline);
   }
 
   loadChanged(inbox: Inbox): void {
-    this.#host.routes.setInboxLoad(inbox.tenantId, inbox.clientId, inbox.load);
+    this.#host.routes.setInboxLoad(inbox.tenant.tenantId, inbox.clientId, inbox.load);
   }
 
-  committed(requester: Requester, isStale: boolean): void {
-    writeCommitted(this.#replies.writer(requester.thread), requester.request, isStale);
+  committed({ thread, request }: Requester, isStale: boolean): void {
+    writeCommitted(this.#replies.writer(thread), request, isStale);
   }
 
   inserted(requester: Requester, statuses: Uint8Array, count: number, pending: number): void {
@@ -178,8 +291,7 @@ export class InboxService implements InboxOutput {
     return false;
   }
 
-  push(target: PushTarget, delivery: Delivery, dup: boolean): void {
-    const { thread, token } = target;
+  push({ thread, token }: PushTarget, delivery: Delivery, dup: boolean): void {
     const writer = this.#pushes.writer(thread);
     const previous = this.#lastPushed[thread] ?? null;
     this.#lastPushed[thread] = writePush(writer, token, delivery, dup, previous);
@@ -190,24 +302,11 @@ export class InboxService implements InboxOutput {
     this.#lastPushed[thread] = null;
   }
 
-  publishWill(message: Message): void {
-    this.#host.publisher.publish(message, null);
+  owe(record: OutboxRecord): void {
+    this.#outbox.run(record);
   }
 
-  redispatch(message: Message, shareFilter: string): void {
-    this.#host.redispatch(message, shareFilter);
+  lost(boot: number, lastToken: number, bucket: number): void {
+    writeLost(this.#ranges.writer(bucket), bucket, boot, lastToken);
   }
-}
-
-function routeOf({ inbox, filter }: RouteChange): StoredRoute {
-  const { tenantId, clientId, incarnation } = inbox;
-  const share = splitShareFilter(filter);
-  return {
-    tenantId,
-    filter: share === null ? filter : share.filter,
-    group: share === null ? "" : share.group,
-    isOrdered: share?.ordered ?? false,
-    clientId,
-    incarnation,
-  };
 }

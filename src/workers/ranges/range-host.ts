@@ -118,10 +118,6 @@ export class RingRangeHost implements RangeHost {
     this.#services[service] = owner;
   }
 
-  isRegistered(service: ServiceId): boolean {
-    return this.#services[service] !== undefined;
-  }
-
   owned(service: ServiceId, key: Uint8Array): OwnedRange | null {
     for (const range of this.#ranges.values()) {
       if (range.descriptor.service === service && holdsKey(range.descriptor, key)) return range;

@@ -3,8 +3,8 @@
  * identifier), newest wins, whatever worker it arrives on [MQTT-3.1.4-3].
  *
  * The worker `ownerThread(tenantId, clientId)` serialises claims of one session. A claim that meets
- * a holder makes the owner kick it; the holder closes, sends its last inbox commits and its release
- * on the same ring, and only then the new claim is granted: so whoever is granted sees all of the
+ * a holder makes the owner kick it; the holder closes, detaches from its inbox, and releases when
+ * the inbox has answered; only then the new claim is granted: so whoever is granted sees all of the
  * predecessor's state. Two claims in a row: the first is granted and kicked in turn, or refused as
  * superseded if it has not been granted yet.
  *

@@ -41,18 +41,15 @@ export class SessionDictClient implements SessionDict, SessionReplyHandler {
   onKick: (tenantId: string, clientId: string, epoch: number) => void = () => {};
   readonly #endpoint: RingEndpoint;
   readonly #workerCount: number;
-  readonly #flushInbox: (owner: number) => void;
   readonly #reader = new RecordReader();
   readonly #writer = new RecordWriter();
   readonly #pending = new Map<number, PendingClaim>();
   readonly #held = new Map<string, Held>();
   #lastRequest = 0;
 
-  /** `flushInbox(owner)` sends the inbox commands that wait: a release must not overtake them. */
-  constructor(endpoint: RingEndpoint, flushInbox: (owner: number) => void) {
+  constructor(endpoint: RingEndpoint) {
     this.#endpoint = endpoint;
     this.#workerCount = endpoint.threadCount - 1;
-    this.#flushInbox = flushInbox;
     endpoint.setHandler(RecordType.SESSION_REPLY, (bytes, offset, length) => {
       this.#reader.reset(bytes, offset, length);
       readSessionReply(this.#reader, this);
@@ -78,7 +75,6 @@ export class SessionDictClient implements SessionDict, SessionReplyHandler {
     const held = this.#held.get(key);
     if (held?.epoch === epoch) this.#held.delete(key);
     const owner = ownerThread(tenantId, clientId, this.#workerCount);
-    this.#flushInbox(owner);
     writeRelease(this.#writer, tenantId, clientId, epoch);
     this.#send(owner);
   }

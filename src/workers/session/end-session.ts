@@ -30,22 +30,24 @@ export function endSession(session: Session, wasActive: boolean): void {
     }
     if (session.endReason !== EndReason.SERVER_CLOSED) logGone(session);
   }
-  if (session.isPersistent) detach(session);
-  else if (wasActive) endTransient(session);
-  // An attach may be under way. Ahead of the release, so that no successor meets it; no CONNACK, so
-  // no will.
-  else context.inbox.detach(session, -1, true);
+  if (wasActive && !session.isPersistent) endTransient(session);
   // Retained messages on their way to this client: told now, they give up.
   const { onRoom } = session;
   session.onRoom = null;
   onRoom?.();
-  if (session.epoch !== 0) {
-    context.registry.released(session);
+  const release = () => {
+    if (session.epoch === 0) return;
     context.dict.release(session.tenantId, session.clientId, session.epoch);
-  }
+  };
+  if (session.epoch !== 0) context.registry.released(session);
+  // The claim goes when the inbox has everything of this connection, so that no successor misses
+  // any of it.
+  if (session.isPersistent) detach(session, release);
+  // An attach may be under way; no CONNACK, so no will.
+  else context.inbox.detach(session, -1, true, release);
 }
 
-function detach(session: Session): void {
+function detach(session: Session, done: () => void): void {
   const wanted = session.disconnectExpirySeconds;
   const settings = session.tenant?.settings;
   const expirySeconds =
@@ -53,7 +55,8 @@ function detach(session: Session): void {
   const count = session.subscriptions?.size ?? 0;
   const shared = countShared(session);
   countSubscriptions(session, -count, -shared);
-  session.context.inbox.detach(session, expirySeconds, session.will === null || keepsWill(session));
+  const discardWill = session.will === null || keepsWill(session);
+  session.context.inbox.detach(session, expirySeconds, discardWill, done);
 }
 
 function endTransient(session: Session): void {
@@ -98,12 +101,9 @@ function handOver(session: Session): void {
 function redispatch(session: Session, delivery: Delivery): void {
   const { share, message } = delivery;
   if (share?.share == null) return;
-  session.context.publisher.redispatch(message, {
-    tenantId: session.tenantId,
-    filter: share.filter,
-    group: share.share.group,
-    ordered: share.share.ordered,
-  });
+  const { group, ordered } = share.share;
+  const route = { tenantId: session.tenantId, filter: share.filter, group, ordered };
+  session.context.publisher.redispatch(message, route, null);
 }
 
 function countShared(session: Session): number {

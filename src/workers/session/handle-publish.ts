@@ -155,11 +155,12 @@ async function publishWhenAllowed(
 /** The outcome of a publish whose place in the order is kept. */
 function concludePublish(session: Session, ack: InboundAck, outcome: PublishOutcome): void {
   if (session.phase !== Phase.ACTIVE) return;
-  if (outcome === PublishOutcome.FAILED && !session.isV5) {
+  const isUnstored = outcome === PublishOutcome.FAILED || outcome === PublishOutcome.NO_ROOM;
+  if (isUnstored && !session.isV5) {
     // MQTT 3.x cannot say no: without an acknowledgement the client sends again on its next
     // connection.
     forgetIdentifier(session, ack);
-    session.close(ReasonCode.SERVER_UNAVAILABLE, "a stored session's worker went away");
+    session.close(ReasonCode.SERVER_UNAVAILABLE, "a message for a stored session is not stored");
     return;
   }
   ack.reasonCode = reasonOf(outcome);
@@ -195,9 +196,10 @@ function reasonOf(outcome: PublishOutcome): number {
     case PublishOutcome.NO_SUBSCRIBER:
       return ReasonCode.NO_MATCHING_SUBSCRIBERS;
     case PublishOutcome.QUOTA:
+    case PublishOutcome.NO_ROOM:
       return ReasonCode.QUOTA_EXCEEDED;
     case PublishOutcome.FAILED:
-      return ReasonCode.UNSPECIFIED_ERROR;
+      return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR;
   }
 }
 

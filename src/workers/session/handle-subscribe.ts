@@ -180,7 +180,9 @@ function subscribeInbox(
   } else {
     known.replaceOptions(options);
   }
-  session.context.inbox.subscribe(session, requestedFilter, options, (status) => {
+  const limit = session.tenant?.settings.MaxTopicFiltersPerInbox ?? 0;
+  const wanted = { filter: requestedFilter, options };
+  session.context.inbox.subscribe(session, wanted, limit, (status) => {
     const isQuota = status === InboxSubscribeStatus.QUOTA;
     if (isQuota || status === InboxSubscribeStatus.UNAVAILABLE) {
       const code = isQuota ? ReasonCode.QUOTA_EXCEEDED : ReasonCode.UNSPECIFIED_ERROR;

@@ -22,7 +22,7 @@ import { refuse } from "./refuse-connect.ts";
 import { updateResends } from "./resend.ts";
 import { sendCold } from "./send.ts";
 import type { Session } from "./session.ts";
-import { logConnected } from "./session-events.ts";
+import { logConnected, logMissed } from "./session-events.ts";
 import { PauseReason, Phase } from "./session-state.ts";
 import { SubscriptionMap } from "./subscription-map.ts";
 import { inboxWill } from "./will.ts";
@@ -158,7 +158,9 @@ function handleAttach(
     return;
   }
   session.isPersistent = reply.status === AttachStatus.ATTACHED;
+  session.incarnation = reply.incarnation;
   if (session.isPersistent) restore(session, reply);
+  if (reply.drops.length > 0) logMissed(session, reply.drops);
   activate(session, packet, auth, reply.sessionPresent);
 }
 

@@ -131,15 +131,14 @@ class RetainedReplay {
       return;
     }
     this.#stored += 1;
-    const owner = context.inbox.ownerThread(session.tenantId, session.clientId);
     const receiver = {
-      clientId: session.clientId,
+      incarnation: session.incarnation,
       qos,
       retain: true,
       subscriptionIdentifiers: identifiers,
       shareFilter: null,
     };
-    context.inbox.insert(owner, record.own(), [receiver], (statuses) => {
+    context.inbox.insert(record.own(), [receiver], (statuses) => {
       if (statuses[0] === InsertStatus.STORED) return;
       // Refused, and counted there: nobody will acknowledge it, so nobody may wait for that.
       this.#stored -= 1;

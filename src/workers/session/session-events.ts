@@ -5,8 +5,17 @@
  */
 
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
+import { DropReason, type DropReport } from "../inbox/inbox-api.ts";
 import type { Session } from "./session.ts";
 import { EndReason } from "./session-state.ts";
+
+const MISSED_CAUSES: Readonly<Record<DropReason, string>> = {
+  [DropReason.QUEUE_FULL]: "session_inbox_size",
+  [DropReason.SESSION_BYTES]: "session_queue_bytes",
+  [DropReason.TENANT_BYTES]: "tenant_queue_bytes",
+  [DropReason.PROCESS_BYTES]: "process_queue_bytes",
+  [DropReason.EXPIRED]: "message_expiry",
+};
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -21,6 +30,21 @@ export function logConnected(session: Session, sessionPresent: boolean): void {
     session_present: sessionPresent,
     session_expiry: session.sessionExpirySeconds,
   }));
+}
+
+/** What a stored session has missed since its last connection, one event per reason. */
+export function logMissed(session: Session, drops: readonly DropReport[]): void {
+  for (const drop of drops) {
+    session.context.log.warn("inbox_overflowed", {
+      ...clientOf(session),
+      cause: MISSED_CAUSES[drop.reason],
+      dropped: drop.count,
+      first_position: drop.firstPosition,
+      first_at: new Date(drop.firstMs).toISOString(),
+      last_position: drop.lastPosition,
+      last_at: new Date(drop.lastMs).toISOString(),
+    });
+  }
 }
 
 /** The client has left, or its connection broke. */

@@ -93,6 +93,8 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   epoch = 0;
   /** True: state lives in the inbox, which pushes messages and keeps packet identifiers. */
   isPersistent = false;
+  /** Of the inbox; 0 = none. */
+  incarnation = 0;
   lastReceivedMs: number;
   /** When the output was last seen to move while it was over its mark; 0 = not over the mark. */
   stalledSinceMs = 0;

@@ -10,9 +10,10 @@
  * for the flush, because flushes keep their order.
  *
  * With `durability: os` visible is also when a commit is reported. Flushing goes on behind it, so
- * that a crash of the machine finds an older but whole database (LMDB falls back to the last flushed
- * transaction when the kernel's boot id has changed). Switching flushes off would be faster still,
- * and would leave pages and roots on the disk in whatever order the kernel chose: a broken one.
+ * that a crash of the machine finds an older but whole database (LMDB falls back to the last
+ * flushed transaction when the kernel's boot id has changed). Switching flushes off would be faster
+ * still, and would leave pages and roots on the disk in whatever order the kernel chose: a broken
+ * one.
  *
  * How visibility is known: lmdb calls back, but tells only itself, so that call is overheard. Which
  * commits it was is not guessed but read: each writes its number, and what a new read transaction
@@ -84,8 +85,8 @@ export class CommitPipeline {
 
   /**
    * Commits the batch that `begin` hands to lmdb; `begin` returns when it is flushed, and is called
-   * in the order of the calls, at once or when it is the batch's turn. A commit that fails, also one
-   * whose flush fails after it was reported, fails all later ones.
+   * in the order of the calls, at once or when it is the batch's turn. A commit that fails, also
+   * one whose flush fails after it was reported, fails all later ones.
    */
   commit(begin: () => Promise<void>): Promise<void> {
     const started = this.#turn.then(() => this.#start(begin));

@@ -7,9 +7,10 @@ import { test } from "node:test";
 import { run, sessionBytes } from "../../../bench/micro/inbox.ts";
 
 test("inbox benchmark: every case pushes what it inserts", { timeout: 30_000 }, () => {
-  const [online, fanOut, drain] = run(0.05);
-  for (const result of [online, fanOut, drain]) assert.ok(result!.nanosPerDelivery > 0);
+  const [online, pairs, fanOut, drain] = run(0.05);
+  for (const result of [online, pairs, fanOut, drain]) assert.ok(result!.nanosPerDelivery > 0);
   assert.ok(online!.pushes >= 3 * 20_000);
+  assert.ok(pairs!.pushes >= 3 * 20_000);
   assert.equal(fanOut!.pushes, 0, "sleeping sessions are not pushed to");
   assert.equal(drain!.pushes % 100_000, 0, "a drained queue is empty");
 });

@@ -1,5 +1,5 @@
 /**
- * Commands, answers and pushes of the inbox service: what is written is read.
+ * Direct commands, answers and pushes of the inbox service: what is written is read.
  */
 
 import assert from "node:assert/strict";
@@ -7,37 +7,36 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { RecordReader } from "../../../src/shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../../src/shared/bytes/record-writer.ts";
-import { Delivery, StoredMessage } from "../../../src/shared/inbox/delivery.ts";
 import {
-  type InboxCommandHandler,
-  readInboxCommands,
-  writeAttach,
-  writeCommit,
+  type Credited,
+  type DirectCommandHandler,
+  type Probe,
+  readDirectCommands,
   writeCredit,
-  writeDetach,
-  writeInsert,
-  writeSubscribe,
-  writeUnsubscribe,
-} from "../../../src/shared/inbox/inbox-command.ts";
+  writeProbe,
+  writeQosZero,
+} from "../../../src/shared/inbox/direct-command.ts";
 import {
   type InboxReplyHandler,
   readInboxReplies,
   readPushes,
   writeAttached,
   writeCommitted,
+  writeDetached,
   writeInserted,
+  writeProbed,
   writePush,
   writeSubscribed,
   writeUnsubscribed,
 } from "../../../src/shared/inbox/inbox-reply.ts";
-import type {
-  AttachReply,
-  AttachRequest,
-  InboxOp,
-  InboxPush,
-  InboxReceiver,
-  StoredSubscription,
+import {
+  type AttachReply,
+  DropReason,
+  type InboxPush,
+  type InboxReceiver,
+  type StoredSubscription,
 } from "../../../src/shared/inbox/inbox-types.ts";
+import { Delivery, storedMessage } from "../../../src/shared/inbox/range/delivery.ts";
 import type { Message } from "../../../src/shared/mqtt/message.ts";
 import { message } from "../../helpers/service-workers.ts";
 
@@ -63,75 +62,37 @@ const options = plain({
 
 const subscription: fc.Arbitrary<StoredSubscription> = plain({ filter: text, options });
 
-const attachRequest: fc.Arbitrary<AttachRequest> = plain({
-  tenantId: text,
-  clientId: text,
-  userId: text,
-  epoch: fc.maxSafeNat(),
-  cleanStart: fc.boolean(),
-  sessionExpirySeconds: uint32,
-  receiveMaximum: uint16,
-  will: fc.option(plain({ message: messages, delaySeconds: uint32 })),
-});
-
 const receiver: fc.Arbitrary<InboxReceiver> = plain({
-  clientId: text,
+  incarnation: fc.maxSafeNat(),
   qos: fc.nat(2),
   retain: fc.boolean(),
-  subscriptionIdentifiers: fc.array(fc.integer({ min: 1, max: 268_435_455 }), { maxLength: 3 }),
+  subscriptionIdentifiers: fc.array(fc.nat(268_435_455), { maxLength: 3 }),
   shareFilter: fc.option(text),
 });
 
-/** A call to write a command, and how the handler must be called for it. */
+/** A direct command, and how the handler must be called for it. */
 type Call = readonly [string, ...unknown[]];
 
+const bucket = fc.nat(4095);
 const command: fc.Arbitrary<Call> = fc.oneof(
-  fc.tuple(fc.constant("attach"), uint32, attachRequest),
-  fc.tuple(fc.constant("detach"), uint32, fc.oneof(fc.constant(-1), uint32), fc.boolean()),
-  fc.tuple(fc.constant("subscribe"), uint32, uint32, subscription),
-  fc.tuple(fc.constant("unsubscribe"), uint32, uint32, text),
-  fc.tuple(fc.constant("commit"), uint32, uint32, fc.nat(3), uint16),
-  fc.tuple(fc.constant("insert"), uint32, messages, fc.array(receiver, { maxLength: 4 })),
-  fc.tuple(fc.constant("credit"), uint32, uint32),
+  fc.tuple(fc.constant("insert"), messages, fc.array(receiver, { maxLength: 4 })),
+  fc.tuple(fc.constant("credit"), plain({ bucket, boot: fc.maxSafeNat(), token: uint32 }), uint32),
+  fc.tuple(fc.constant("probe"), uint32, plain({ bucket, tenantId: text, clientId: text })),
 ) as fc.Arbitrary<Call>;
 
 const WRITERS: Readonly<Record<string, (writer: RecordWriter, ...fields: never[]) => void>> = {
-  attach: writeAttach,
-  detach: writeDetach,
-  subscribe: writeSubscribe,
-  unsubscribe: writeUnsubscribe,
-  commit: writeCommit,
-  insert: writeInsert,
+  insert: writeQosZero,
   credit: writeCredit,
+  probe: writeProbe,
 };
 
-class CommandRecorder implements InboxCommandHandler {
+class CommandRecorder implements DirectCommandHandler {
   readonly calls: Call[] = [];
   #receivers: InboxReceiver[] = [];
 
-  attach(token: number, request: AttachRequest): void {
-    this.calls.push(["attach", token, request]);
-  }
-
-  detach(token: number, sessionExpirySeconds: number, discardWill: boolean): void {
-    this.calls.push(["detach", token, sessionExpirySeconds, discardWill]);
-  }
-
-  subscribe(token: number, request: number, subscribed: StoredSubscription): void {
-    this.calls.push(["subscribe", token, request, subscribed]);
-  }
-
-  unsubscribe(token: number, request: number, filter: string): void {
-    this.calls.push(["unsubscribe", token, request, filter]);
-  }
-
-  commit(token: number, request: number, op: InboxOp, packetId: number): void {
-    this.calls.push(["commit", token, request, op, packetId]);
-  }
-
-  insertBegin(request: number, inserted: Message): void {
+  insertBegin(inserted: Message): void {
     this.#receivers = [];
-    this.calls.push(["insert", request, inserted, this.#receivers]);
+    this.calls.push(["insert", inserted, this.#receivers]);
   }
 
   insertReceiver(one: InboxReceiver): void {
@@ -140,8 +101,12 @@ class CommandRecorder implements InboxCommandHandler {
 
   insertEnd(): void {}
 
-  credit(token: number, bytes: number): void {
-    this.calls.push(["credit", token, bytes]);
+  credit(credited: Credited, bytes: number): void {
+    this.calls.push(["credit", credited, bytes]);
+  }
+
+  probe(token: number, probe: Probe): void {
+    this.calls.push(["probe", token, probe]);
   }
 }
 
@@ -151,7 +116,7 @@ function inSharedMemory(writer: RecordWriter): Uint8Array {
   return memory;
 }
 
-test("inbox command: any mix of commands in one record is read as written", () => {
+test("direct inbox command: any mix of commands in one record is read as written", () => {
   const reader = new RecordReader();
   fc.assert(
     fc.property(fc.array(command, { maxLength: 12 }), (calls) => {
@@ -160,7 +125,7 @@ test("inbox command: any mix of commands in one record is read as written", () =
       const memory = inSharedMemory(writer);
       const recorder = new CommandRecorder();
       reader.reset(memory, 0, memory.length);
-      readInboxCommands(reader, recorder);
+      readDirectCommands(reader, recorder);
       reader.release();
       memory.fill(0xee);
       assert.deepEqual(recorder.calls, calls);
@@ -169,11 +134,21 @@ test("inbox command: any mix of commands in one record is read as written", () =
 });
 
 test("inbox reply: any mix of answers in one record is read as written", () => {
+  const drop = plain({
+    reason: fc.constantFrom(...Object.values(DropReason)),
+    count: fc.maxSafeNat(),
+    firstPosition: fc.maxSafeNat(),
+    firstMs: fc.maxSafeNat(),
+    lastPosition: fc.maxSafeNat(),
+    lastMs: fc.maxSafeNat(),
+  });
   const attachReply: fc.Arbitrary<AttachReply> = plain({
     status: fc.constantFrom(0, 1, 2, 3, 4),
     sessionPresent: fc.boolean(),
     subscriptions: fc.array(subscription, { maxLength: 4 }),
     inboundPacketIds: fc.array(uint16, { maxLength: 4 }),
+    incarnation: fc.maxSafeNat(),
+    drops: fc.array(drop, { maxLength: 5 }),
   });
   const answer = plain({
     request: uint32,
@@ -199,7 +174,10 @@ test("inbox reply: any mix of answers in one record is read as written", () => {
         writeInserted(writer, request, buffer, statuses.length, pending);
         expected.push(["attached", request, reply], ["subscribed", request, status]);
         expected.push(["unsubscribed", request, flag], ["committed", request, flag]);
+        writeDetached(writer, request);
+        writeProbed(writer, request, flag);
         expected.push(["inserted", request, statuses, pending]);
+        expected.push(["detached", request], ["probed", request, flag]);
       }
       const seen: unknown[] = [];
       const handler: InboxReplyHandler = {
@@ -208,6 +186,8 @@ test("inbox reply: any mix of answers in one record is read as written", () => {
         handleUnsubscribed: (...fields) => seen.push(["unsubscribed", ...fields]),
         handleCommitted: (...fields) => seen.push(["committed", ...fields]),
         handleInserted: (...fields) => seen.push(["inserted", ...fields]),
+        handleDetached: (...fields) => seen.push(["detached", ...fields]),
+        handleProbed: (...fields) => seen.push(["probed", ...fields]),
       };
       const memory = inSharedMemory(writer);
       reader.reset(memory, 0, memory.length);
@@ -220,7 +200,9 @@ test("inbox reply: any mix of answers in one record is read as written", () => {
 });
 
 test("inbox push: deliveries are read as written, and a message shared by neighbours travels once", () => {
-  const shared = ["one", "two", "three"].map((payload) => new StoredMessage(message({ payload })));
+  const shared = ["one", "two", "three"].map((payload) =>
+    storedMessage(message({ payload }), false),
+  );
   const push = plain({
     token: uint32,
     packetId: uint16,
@@ -265,7 +247,7 @@ test("inbox push: deliveries are read as written, and a message shared by neighb
 
 test("inbox push: three sessions of one message get one Message, nine bytes each after the first", () => {
   const writer = new RecordWriter();
-  const large = new StoredMessage(message({ payload: "x".repeat(1000) }));
+  const large = storedMessage(message({ payload: "x".repeat(1000) }), false);
   let previous: Message | null = null;
   const sizes = [1, 2, 3].map((token) => {
     const before = writer.size;

@@ -10,8 +10,8 @@ import { RecordWriter } from "../../../src/shared/bytes/record-writer.ts";
 import type {
   AttachRequest,
   InboxOp,
+  InboxReceiver,
   InsertLimits,
-  InsertReceiver,
 } from "../../../src/shared/inbox/inbox-types.ts";
 import { writeInsert } from "../../../src/shared/inbox/insert-codec.ts";
 import {
@@ -78,7 +78,7 @@ const limits: fc.Arbitrary<InsertLimits> = plain({
   rangeBytes: fc.maxSafeNat(),
 });
 
-const receiver: fc.Arbitrary<InsertReceiver> = plain({
+const receiver: fc.Arbitrary<InboxReceiver> = plain({
   incarnation: fc.maxSafeNat(),
   qos: fc.nat(2),
   retain: fc.boolean(),
@@ -122,7 +122,7 @@ class CallList implements LogCommandHandler {
     this.#note("insertBegin", given, count);
   }
 
-  insertReceiver(given: InsertReceiver): void {
+  insertReceiver(given: InboxReceiver): void {
     this.#note("insertReceiver", given);
   }
 

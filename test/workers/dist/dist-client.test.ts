@@ -291,9 +291,11 @@ test("dist: restored routes are known at once, and told to whoever has started",
   const { client } = workers.worker(1);
   client.restoreStored(storedRoute("a", "stored"), QOS_0);
   client.restoreStored(storedRoute("a", "member", { group: "g" }), QOS_0);
-  assert.ok(client.hasStored(storedRoute("a", "stored")));
-  assert.ok(!client.hasStored(storedRoute("a", "stored", { incarnation: 2 })));
-  assert.ok(client.hasStored(storedRoute("a", "member", { group: "g" })));
+  const stored = storedRoute("a", "stored");
+  assert.ok(client.hasStored(stored, QOS_0));
+  assert.ok(!client.hasStored({ ...stored, incarnation: stored.incarnation + 1 }, QOS_0));
+  assert.ok(!client.hasStored(stored, { ...QOS_0, qos: 1 }), "other options");
+  assert.ok(client.hasStored(storedRoute("a", "member", { group: "g" }), QOS_0));
   workers.run();
   assert.deepEqual(workers.matches(2, "a"), []);
   client.tellPeers();

@@ -45,8 +45,8 @@ export function options(fields: Partial<DeliveryOptions>): DeliveryOptions {
 
 /** A stored session's route; `group` "" = not shared. */
 export function storedRoute(filter: string, clientId: string, fields: Partial<StoredRoute> = {}) {
-  const route = { tenantId: "t", filter, group: "", isOrdered: false, clientId, incarnation: 1 };
-  return { ...route, ...fields };
+  const incarnation = incarnationOf(clientId);
+  return { tenantId: "t", filter, group: "", isOrdered: false, clientId, incarnation, ...fields };
 }
 
 /** One delivery as a session saw it. */
@@ -110,40 +110,45 @@ export function subscriptionOf(
   return new Subscription(receiver, requested, filter, share, options(fields));
 }
 
+const clients: string[] = [];
+
+/** The incarnation of a stored session in these tests: one number per client identifier. */
+export function incarnationOf(clientId: string): number {
+  if (!clients.includes(clientId)) clients.push(clientId);
+  return clients.indexOf(clientId) + 1;
+}
+
+export function clientOf(incarnation: number): string {
+  return clients[incarnation - 1] ?? "nobody";
+}
+
 interface SeenInsert {
-  readonly owner: number;
   readonly payload: string | null;
   readonly receivers: readonly InboxReceiver[];
-  readonly done: ((statuses: Uint8Array, pending: number) => void) | null;
+  readonly done: ((statuses: Uint8Array) => void) | null;
 }
 
 /** Takes inserts; the rest of the inbox service is none of the publisher's business. */
 class FakeInbox implements InboxClient {
   readonly inserts: SeenInsert[] = [];
-  readonly #owners: ReadonlyMap<string, number>;
-
-  constructor(owners: ReadonlyMap<string, number>) {
-    this.#owners = owners;
-  }
 
   insert(
-    owner: number,
     message: Message,
     receivers: readonly InboxReceiver[],
-    done: ((statuses: Uint8Array, pending: number) => void) | null,
+    done: ((statuses: Uint8Array) => void) | null,
   ): void {
-    this.inserts.push({ owner, payload: payloadOf(message), receivers: [...receivers], done });
+    this.inserts.push({ payload: payloadOf(message), receivers: [...receivers], done });
   }
 
-  /** "owner client client" of each insert since the last call. */
+  insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void {
+    this.insert(message, receivers, null);
+  }
+
+  /** "client client" of each insert since the last call. */
   takeInserts(): string[] {
-    return this.inserts.splice(0).map(({ owner, receivers }) => {
-      return [owner, ...receivers.map(({ clientId }) => clientId)].join(" ");
+    return this.inserts.splice(0).map(({ receivers }) => {
+      return receivers.map(({ incarnation }) => clientOf(incarnation)).join(" ");
     });
-  }
-
-  ownerThread(_tenantId: string, clientId: string): number {
-    return this.#owners.get(clientId) ?? 1;
   }
 
   attach(): void {
@@ -197,8 +202,6 @@ export interface DistWorker {
 export class DistWorkers {
   readonly mesh: FakeMesh;
   readonly loads: Int32Array;
-  /** Workers of inboxes, by client; all others lie on worker 1. */
-  readonly inboxOwners = new Map<string, number>();
   settings: TenantSettings = DEFAULT_TENANT_SETTINGS;
   strategy: ShareStrategy = "least_inflight";
   nowMs = 1_000_000;
@@ -303,7 +306,7 @@ export class DistWorkers {
     const client = new DistClient(endpoint, index, table, members);
     const counters = counterRow(new SharedArrayBuffer(COUNTER_COLUMNS * 8), 0);
     const link = new DeliverLink(endpoint, counters);
-    const inbox = new FakeInbox(this.inboxOwners);
+    const inbox = new FakeInbox();
     const retain = new FakeRetain();
     const publisher = new DistPublisher({
       endpoint,

@@ -1,4 +1,4 @@
-/** One insert command per owning worker, each inbox once, within the tenant's limits. */
+/** One insert, each inbox once, within the tenant's limits. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,30 +8,40 @@ import {
   type TenantSettings,
 } from "../../../src/shared/tenant/tenant-settings.ts";
 import { BorrowedPublish } from "../../../src/workers/dist/borrowed-publish.ts";
-import type { DeliveryOptions } from "../../../src/workers/dist/dist-api.ts";
-import { InboxFanout } from "../../../src/workers/dist/inbox-fanout.ts";
+import { type DeliveryOptions, PublishOutcome } from "../../../src/workers/dist/dist-api.ts";
+import { InboxFanout, type SharedMessage } from "../../../src/workers/dist/inbox-fanout.ts";
 import { PendingPublish } from "../../../src/workers/dist/pending-publish.ts";
-import type { InboxClient, InboxReceiver } from "../../../src/workers/inbox/inbox-api.ts";
+import {
+  type InboxClient,
+  type InboxReceiver,
+  InsertStatus,
+} from "../../../src/workers/inbox/inbox-api.ts";
 import { message } from "../../helpers/service-workers.ts";
-import { options } from "./dist-workers.ts";
+import { clientOf, incarnationOf, options } from "./dist-workers.ts";
 
 interface Insert {
-  readonly owner: number;
   readonly message: Message;
   readonly receivers: readonly InboxReceiver[];
   readonly isAwaited: boolean;
+  readonly done: ((statuses: Uint8Array) => void) | null;
 }
 
 function makeFanout() {
   const inserts: Insert[] = [];
-  const insert: InboxClient["insert"] = (owner, stored, receivers, done) => {
-    inserts.push({ owner, message: stored, receivers, isAwaited: done !== null });
+  const redispatched: SharedMessage[] = [];
+  const insert: InboxClient["insert"] = (stored, receivers, done) => {
+    inserts.push({ message: stored, receivers, isAwaited: done !== null, done });
+  };
+  const insertQosZero: InboxClient["insertQosZero"] = (passing, receivers) => {
+    insert(passing, receivers, null);
   };
   // The methods of the client that fan-out calls.
-  const ownerThread: InboxClient["ownerThread"] = (_tenantId, clientId) => {
-    return clientId === "far" ? 2 : 1;
-  };
-  return { inserts, fanout: new InboxFanout({ insert, ownerThread } as InboxClient) };
+  const client = { insert, insertQosZero } as InboxClient;
+  const fanout = new InboxFanout(client, (shared, done) => {
+    redispatched.push(shared);
+    done(InsertStatus.STORED);
+  });
+  return { inserts, fanout, redispatched };
 }
 
 function publishOf(fields: Parameters<typeof message>[0] = {}): BorrowedPublish {
@@ -45,23 +55,20 @@ function settings(fields: Partial<TenantSettings>): TenantSettings {
 }
 
 function route(clientId: string, fields: Partial<DeliveryOptions> = {}) {
-  return { clientId, incarnation: 1, source: 1, options: options({ qos: 1, ...fields }) };
+  const incarnation = incarnationOf(clientId);
+  return { clientId, incarnation, source: 1, options: options({ qos: 1, ...fields }) };
 }
 
 const pending = () => new PendingPublish(() => {});
 
-test("inbox fan-out: one command per owning worker, all with one message", () => {
+test("inbox fan-out: one insert for inboxes on all workers", () => {
   const { inserts, fanout } = makeFanout();
   const publish = publishOf();
   fanout.begin(DEFAULT_TENANT_SETTINGS, publish.payloadLength);
-  for (const client of ["a", "far", "c"]) assert.ok(fanout.add(publish, route(client)));
-  fanout.send(publish, pending());
-  const seen = inserts.map(({ owner, receivers }) => [owner, receivers.map((r) => r.clientId)]);
-  assert.deepEqual(seen, [
-    [1, ["a", "c"]],
-    [2, ["far"]],
-  ]);
-  assert.equal(inserts[0]?.message, inserts[1]?.message);
+  for (const client of ["a", "b", "c"]) assert.ok(fanout.add(publish, route(client)));
+  fanout.send(publish, pending(), 0);
+  const seen = inserts.map(({ receivers }) => receivers.map((r) => clientOf(r.incarnation)));
+  assert.deepEqual(seen, [["a", "b", "c"]]);
 });
 
 test("inbox fan-out: overlapping subscriptions of one session are one entry [MQTT-3.3.4-2] [MQTT-3.3.4-4]", () => {
@@ -71,10 +78,10 @@ test("inbox fan-out: overlapping subscriptions of one session are one entry [MQT
   fanout.add(publish, route("a", { qos: 0, subscriptionIdentifier: 3 }));
   fanout.add(publish, route("a", { qos: 2 }));
   fanout.add(publish, route("a", { qos: 1, subscriptionIdentifier: 4, retainAsPublished: true }));
-  fanout.send(publish, null);
+  fanout.send(publish, null, 0);
   assert.deepEqual(inserts[0]?.receivers, [
     {
-      clientId: "a",
+      incarnation: incarnationOf("a"),
       qos: 2,
       retain: true,
       subscriptionIdentifiers: [3, 4],
@@ -90,9 +97,9 @@ test("inbox fan-out: No Local leaves the publisher out [MQTT-3.8.3-3]", () => {
   fanout.begin(DEFAULT_TENANT_SETTINGS, publish.payloadLength);
   assert.equal(fanout.add(publish, route("a", { noLocal: true })), false);
   assert.equal(fanout.add(publish, route("b", { noLocal: true })), true);
-  fanout.send(publish, null);
+  fanout.send(publish, null, 0);
   assert.deepEqual(
-    inserts[0]?.receivers.map(({ clientId }) => clientId),
+    inserts[0]?.receivers.map(({ incarnation }) => clientOf(incarnation)),
     ["b"],
   );
 });
@@ -103,13 +110,10 @@ test("inbox fan-out: QoS and RETAIN as granted [MQTT-3.8.4-8] [MQTT-3.3.1-12]", 
   fanout.begin(DEFAULT_TENANT_SETTINGS, publish.payloadLength);
   fanout.add(publish, route("a", { qos: 2 }));
   fanout.add(publish, route("b", { qos: 0, retainAsPublished: true }));
-  fanout.send(publish, null);
+  fanout.send(publish, null, 0);
   assert.deepEqual(
-    inserts[0]?.receivers.map(({ qos, retain }) => [qos, retain]),
-    [
-      [1, false],
-      [0, true],
-    ],
+    inserts.map(({ receivers }) => receivers.map(({ qos, retain }) => [qos, retain])),
+    [[[0, true]], [[1, false]]],
   );
 });
 
@@ -119,7 +123,7 @@ test("inbox fan-out: only QoS 1 and 2 are waited for", () => {
     const publish = publishOf({ qos: 2 });
     fanout.begin(DEFAULT_TENANT_SETTINGS, publish.payloadLength);
     fanout.add(publish, route("a", { qos }));
-    fanout.send(publish, pending());
+    fanout.send(publish, pending(), 0);
     assert.equal(inserts[0]?.isAwaited, qos > 0);
   }
 });
@@ -132,7 +136,7 @@ test("inbox fan-out: MaxPersistentFanout and MaxPersistentFanoutBytes leave out 
     const added = ["a", "b", "c", "d"].map((client) => fanout.add(publish, route(client)));
     assert.deepEqual(added, [true, true, false, false]);
     assert.equal(fanout.limited, 2);
-    fanout.send(publish, null);
+    fanout.send(publish, null, 0);
     assert.equal(inserts[0]?.receivers.length, 2);
     fanout.begin(settings(limit), publish.payloadLength);
     assert.equal(fanout.limited, 0);
@@ -155,12 +159,12 @@ test("inbox fan-out: a group's member gets its copy beside its own subscription"
   fanout.begin(DEFAULT_TENANT_SETTINGS, publish.payloadLength);
   fanout.add(publish, route("a"));
   fanout.addShared(publish, member, "$share/g/a");
-  fanout.send(publish, null);
+  fanout.send(publish, null, 0);
   assert.deepEqual(
     inserts[0]?.receivers.map((one) => [one.shareFilter, one.subscriptionIdentifiers]),
     [
-      [null, []],
       ["$share/g/a", [9]],
+      [null, []],
     ],
   );
 });
@@ -171,11 +175,49 @@ test("inbox fan-out: nothing of one publish is left for the next", () => {
   for (let round = 0; round < 2; round += 1) {
     fanout.begin(DEFAULT_TENANT_SETTINGS, publish.payloadLength);
     fanout.add(publish, route("a"));
-    fanout.send(publish, null);
+    fanout.send(publish, null, 0);
   }
-  fanout.send(publish, null);
+  fanout.send(publish, null, 0);
   assert.deepEqual(
     inserts.map(({ receivers }) => receivers.length),
     [1, 1],
   );
+});
+
+test("inbox fan-out: two lives of one name are two sessions", () => {
+  const { inserts, fanout } = makeFanout();
+  const publish = publishOf();
+  fanout.begin(DEFAULT_TENANT_SETTINGS, publish.payloadLength);
+  fanout.add(publish, { ...route("a"), incarnation: 7 });
+  fanout.add(publish, { ...route("a"), incarnation: 8 });
+  fanout.send(publish, null, 0);
+  assert.deepEqual(
+    inserts[0]?.receivers.map(({ incarnation }) => incarnation),
+    [7, 8],
+  );
+});
+
+test("inbox fan-out: what a group's member cannot get any more goes to another, a few times", () => {
+  for (const [attempt, expected] of [
+    [0, 1],
+    [7, 1],
+    [8, 0],
+  ] as const) {
+    const { inserts, fanout, redispatched } = makeFanout();
+    const publish = publishOf();
+    const rest = { isInbox: true, thread: 1, loadWord: 0, slot: 0, generation: 0 };
+    fanout.begin(DEFAULT_TENANT_SETTINGS, publish.payloadLength);
+    fanout.addShared(publish, { ...route("gone"), ...rest, subscription: null }, "$share/g/a");
+    fanout.add(publish, route("a"));
+    const outcomes: unknown[] = [];
+    const awaited = new PendingPublish((outcome) => outcomes.push(outcome));
+    fanout.send(publish, awaited, attempt);
+    awaited.seal(PublishOutcome.DELIVERED, false);
+    inserts[0]?.done?.(Uint8Array.of(InsertStatus.NO_INBOX, InsertStatus.STORED));
+    assert.deepEqual(
+      redispatched.map(({ shareFilter, attempt: next }) => [shareFilter, next]),
+      expected === 1 ? [["$share/g/a", attempt + 1]] : [],
+    );
+    assert.deepEqual(outcomes, [PublishOutcome.DELIVERED]);
+  }
 });

@@ -98,7 +98,7 @@ test("publisher: a group's member that leaves while it is served hands over, onc
     leaving.receiver.onDelivery = null;
     client.unsubscribe("t", leaving.subscription);
     const route = { tenantId: "t", filter: "a", group: "g", ordered: false };
-    publisher.redispatch(message({ topic: "a", payload: `${payload} again` }), route);
+    publisher.redispatch(message({ topic: "a", payload: `${payload} again` }), route, null);
   };
   for (const payload of ["1", "2"]) publisher.publish(message({ topic: "a", payload }), null);
   const seen = [...leaving.receiver.takePayloads(), ...staying.receiver.takePayloads()];

@@ -12,7 +12,15 @@ import { PublishOutcome } from "../../../src/workers/dist/dist-api.ts";
 import { InsertStatus } from "../../../src/workers/inbox/inbox-api.ts";
 import { RetainStatus } from "../../../src/workers/retain/retain-api.ts";
 import { message } from "../../helpers/service-workers.ts";
-import { DistWorkers, FakeReceiver, QOS_0, storedRoute, subscriptionOf } from "./dist-workers.ts";
+import {
+  clientOf,
+  DistWorkers,
+  FakeReceiver,
+  incarnationOf,
+  QOS_0,
+  storedRoute,
+  subscriptionOf,
+} from "./dist-workers.ts";
 
 /** Publishes on `thread`; the outcomes that `done` was called with. */
 function publish(workers: DistWorkers, thread: number, fields: Parameters<typeof message>[0] = {}) {
@@ -25,7 +33,6 @@ function publish(workers: DistWorkers, thread: number, fields: Parameters<typeof
 const QOS_1 = { ...QOS_0, qos: 1 };
 
 function addInbox(workers: DistWorkers, thread: number, clientId: string, group = ""): void {
-  workers.inboxOwners.set(clientId, thread);
   const route = storedRoute("a", clientId, { group });
   workers.worker(thread).client.addStored(route, QOS_1, () => {});
 }
@@ -114,15 +121,12 @@ test("publisher: acknowledged when every inbox has stored it, with one command p
   const outcomes = publish(workers, 1);
   const { inserts } = workers.worker(1).inbox;
   assert.deepEqual(
-    inserts.map(({ owner, receivers }) => [owner, receivers.length]),
-    [
-      [2, 2],
-      [3, 1],
-    ],
+    inserts.map(({ receivers }) => receivers.length),
+    [3],
   );
-  inserts[1]?.done?.(Uint8Array.of(InsertStatus.STORED), 1);
   assert.deepEqual(outcomes, []);
-  inserts[0]?.done?.(Uint8Array.of(InsertStatus.STORED, InsertStatus.QUOTA), 1);
+  const { STORED, QUOTA } = InsertStatus;
+  inserts[0]?.done?.(Uint8Array.of(STORED, QUOTA, STORED));
   assert.deepEqual(outcomes, [PublishOutcome.DELIVERED]);
 });
 
@@ -132,7 +136,7 @@ test("publisher: a full inbox refuses the publish, unless somebody else has it",
     addInbox(workers, 1, "full");
     if (isTaken) workers.subscribe(1, "$share/g/a");
     const outcomes = publish(workers, 1);
-    workers.worker(1).inbox.inserts[0]?.done?.(Uint8Array.of(InsertStatus.QUOTA), 1);
+    workers.worker(1).inbox.inserts[0]?.done?.(Uint8Array.of(InsertStatus.QUOTA));
     assert.deepEqual(outcomes, [isTaken ? PublishOutcome.DELIVERED : PublishOutcome.QUOTA]);
   }
 });
@@ -225,7 +229,7 @@ test("publisher: least in flight counts what waits in the inboxes of stored memb
   ]);
   for (let index = 0; index < 20; index += 1) {
     publish(workers, 1);
-    const clientId = inbox.inserts.pop()?.receivers[0]?.clientId ?? "";
+    const clientId = clientOf(inbox.inserts.pop()?.receivers[0]?.incarnation ?? 0);
     // The slow one never acknowledges, the fast one at once.
     if (clientId === "slow") waiting.set("slow", (waiting.get("slow") ?? 0) + 1);
     workers.worker(2).client.setLoad("t", clientId, waiting.get(clientId) ?? 0);
@@ -250,13 +254,13 @@ test("publisher: a group whose members are away stores the message for one of th
   const outcomes = publish(workers, 1);
   const [insert] = workers.worker(1).inbox.inserts;
   assert.deepEqual(insert?.receivers[0], {
-    clientId: "stored",
+    incarnation: incarnationOf("stored"),
     qos: 1,
     retain: false,
     subscriptionIdentifiers: [],
     shareFilter: "$share/g/a",
   });
-  insert?.done?.(Uint8Array.of(InsertStatus.STORED), 1);
+  insert?.done?.(Uint8Array.of(InsertStatus.STORED));
   assert.deepEqual(outcomes, [PublishOutcome.DELIVERED]);
   const { receiver } = workers.subscribe(1, "$share/g/a");
   workers.run();
@@ -301,10 +305,10 @@ test("publisher: handing over when nobody is left drops the message, counted", (
   const workers = new DistWorkers(1);
   const route = { tenantId: "t", filter: "a", group: "g", ordered: false };
   const { publisher } = workers.worker(1);
-  publisher.redispatch(message({ topic: "a" }), route);
+  publisher.redispatch(message({ topic: "a" }), route, null);
   assert.equal(workers.counter(1, Counter.DROPPED_NO_SUBSCRIBER), 1);
   const { receiver } = workers.subscribe(1, "$share/g/a");
-  publisher.redispatch(message({ topic: "a", payload: "x" }), route);
+  publisher.redispatch(message({ topic: "a", payload: "x" }), route, null);
   assert.deepEqual(receiver.takePayloads(), ["x"]);
   assert.equal(workers.counter(1, Counter.SHARED_REDISPATCHED), 1);
 });
@@ -314,6 +318,6 @@ test("publisher: handing over to a stored member stores the message", () => {
   addInbox(workers, 2, "stored", "g");
   workers.run();
   const route = { tenantId: "t", filter: "a", group: "g", ordered: false };
-  workers.worker(1).publisher.redispatch(message({ topic: "a", payload: "x" }), route);
-  assert.deepEqual(workers.worker(1).inbox.takeInserts(), ["2 stored"]);
+  workers.worker(1).publisher.redispatch(message({ topic: "a", payload: "x" }), route, null);
+  assert.deepEqual(workers.worker(1).inbox.takeInserts(), ["stored"]);
 });

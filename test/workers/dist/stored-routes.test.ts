@@ -89,7 +89,7 @@ class World {
   /** Workers that match the route, for its incarnation. */
   matching(route: StoredRoute): number[] {
     return [...this.#workers.keys()].filter((thread) => {
-      return thread > 0 && this.worker(thread).routes.hasInboxRoute(route);
+      return thread > 0 && this.worker(thread).routes.hasInboxRoute(route, QOS_1);
     });
   }
 
@@ -203,10 +203,11 @@ test("stored routes: a worker does not serve before it matches what was stored",
   world.restart(2);
   for (let round = 0; round < 200 && !world.worker(2).isSynchronized; round++) {
     world.cycle();
-    for (const source of [0, 1, 2]) for (const target of [0, 1, 2]) world.mesh.deliver(source, target);
+    for (const source of [0, 1, 2])
+      for (const target of [0, 1, 2]) world.mesh.deliver(source, target);
   }
   assert.ok(world.worker(2).isSynchronized);
-  assert.ok(world.worker(2).routes.hasInboxRoute(PLAIN));
+  assert.ok(world.worker(2).routes.hasInboxRoute(PLAIN, QOS_1));
 });
 
 test("stored routes: an earlier session's clean-up leaves the later one's route alone", () => {

@@ -7,21 +7,23 @@ import { test } from "node:test";
 import { InboxOp } from "../../../src/workers/inbox/inbox-api.ts";
 import {
   FakeSession,
+  InboxWorkers,
   message,
   OPTIONS,
   receiver,
-  ServiceWorkers,
 } from "../../helpers/service-workers.ts";
 
 function setUp(receiveMaximum: number) {
-  const workers = new ServiceWorkers(1);
+  const workers = new InboxWorkers(1);
   const session = new FakeSession("t", "c", 1);
   workers.attach(1, session, { receiveMaximum });
   const client = workers.services(1).inboxClient;
-  client.subscribe(session, "$share/g/a", OPTIONS, () => {});
+  client.subscribe(session, { filter: "$share/g/a", options: OPTIONS }, 0, () => {});
   workers.run();
   const insert = (shareFilter: string | null, qos = 1) => {
-    client.insert(1, message({ payload: "x" }), [receiver("c", { shareFilter, qos })], null);
+    const receivers = [receiver(workers.incarnation("c"), { shareFilter, qos })];
+    if (qos === 0) client.insertQosZero(message({ payload: "x", qos }), receivers);
+    else client.insert(message({ payload: "x" }), receivers, null);
     workers.run();
   };
   const acknowledge = (packetId: number) => {

@@ -13,20 +13,13 @@ import {
 } from "../../../src/workers/inbox/inbox-api.ts";
 import {
   FakeSession,
+  InboxWorkers,
   message,
   OPTIONS,
   receiver,
-  ServiceWorkers,
   WINDOW_BYTES,
 } from "../../helpers/service-workers.ts";
-
-/** A client identifier whose inbox `owner` owns. */
-function ownedBy(workers: ServiceWorkers, owner: number, from = 0): string {
-  const client = workers.services(1).inboxClient;
-  for (let i = from; ; i++) {
-    if (client.ownerThread("t", `client-${i}`) === owner) return `client-${i}`;
-  }
-}
+import { nothing, ownedBy } from "./owned-by.ts";
 
 test("inbox service: attach, insert and push work from and to every worker", () => {
   for (const [sessionThread, owner] of [
@@ -34,7 +27,7 @@ test("inbox service: attach, insert and push work from and to every worker", () 
     [1, 2],
     [2, 1],
   ] as const) {
-    const workers = new ServiceWorkers(2);
+    const workers = new InboxWorkers(2);
     const session = new FakeSession("t", ownedBy(workers, owner), 1);
     const reply = workers.attach(sessionThread, session);
     assert.equal(reply?.status, AttachStatus.ATTACHED);
@@ -49,10 +42,10 @@ test("inbox service: attach, insert and push work from and to every worker", () 
 });
 
 test("inbox service: a resumed session is answered before the first push reaches it", () => {
-  const workers = new ServiceWorkers(2);
+  const workers = new InboxWorkers(2);
   const first = new FakeSession("t", ownedBy(workers, 1), 1);
   workers.attach(2, first);
-  workers.services(2).inboxClient.detach(first, -1, true);
+  workers.services(2).inboxClient.detach(first, -1, true, nothing);
   // More than one batch takes, so that pushes leave before the cycle ends.
   const waiting = Array.from({ length: 40 }, (_, i) => `${i}`.padEnd(1000));
   workers.insert(1, first.clientId, waiting);
@@ -81,13 +74,15 @@ test("inbox service: a resumed session is answered before the first push reaches
 });
 
 test("inbox service: subscribing is answered when every worker has the route", () => {
-  const workers = new ServiceWorkers(2);
+  const workers = new InboxWorkers(2);
   const session = new FakeSession("t", "c", 1);
   workers.attach(2, session);
   const client = workers.services(2).inboxClient;
   const statuses: number[] = [];
   workers.routes.isHeld = true;
-  client.subscribe(session, "a/+", OPTIONS, (status) => statuses.push(status));
+  client.subscribe(session, { filter: "a/+", options: OPTIONS }, 0, (status) =>
+    statuses.push(status),
+  );
   workers.run();
   assert.deepEqual(statuses, []);
   workers.routes.confirmHeld();
@@ -97,13 +92,15 @@ test("inbox service: subscribing is answered when every worker has the route", (
 });
 
 test("inbox service: unsubscribing one shared group leaves the others and the plain filter", () => {
-  const workers = new ServiceWorkers(2);
+  const workers = new InboxWorkers(2);
   const session = new FakeSession("t", "c", 1);
   workers.attach(1, session);
   const client = workers.services(1).inboxClient;
   const answers: unknown[] = [];
   for (const filter of ["$share/one/a", "$share/two/a", "$oshare/one/a", "a", "a"]) {
-    client.subscribe(session, filter, OPTIONS, (status) => answers.push(status));
+    client.subscribe(session, { filter: filter, options: OPTIONS }, 0, (status) =>
+      answers.push(status),
+    );
   }
   client.unsubscribe(session, "$share/one/a", (existed) => answers.push(existed));
   client.unsubscribe(session, "$share/one/a", (existed) => answers.push(existed));
@@ -114,14 +111,15 @@ test("inbox service: unsubscribing one shared group leaves the others and the pl
 });
 
 test("inbox service: a full session may replace a subscription but not add one", () => {
-  const workers = new ServiceWorkers(1);
-  workers.settings = { ...workers.settings, MaxTopicFiltersPerInbox: 1 };
+  const workers = new InboxWorkers(1);
   const session = new FakeSession("t", "c", 1);
   workers.attach(1, session);
   const client = workers.services(1).inboxClient;
   const statuses: number[] = [];
   for (const filter of ["a", "b", "a"]) {
-    client.subscribe(session, filter, OPTIONS, (status) => statuses.push(status));
+    client.subscribe(session, { filter: filter, options: OPTIONS }, 1, (status) =>
+      statuses.push(status),
+    );
   }
   workers.run();
   const { NEW, QUOTA, REPLACED } = InboxSubscribeStatus;
@@ -129,40 +127,39 @@ test("inbox service: a full session may replace a subscription but not add one",
 });
 
 test("inbox service: one insert for many inboxes stores the message once", () => {
-  const workers = new ServiceWorkers(1);
+  const workers = new InboxWorkers(1);
   const names = ["c1", "c2", "c3"];
   for (const name of names) {
     const session = new FakeSession("t", name, 1);
     workers.attach(1, session);
-    workers.services(1).inboxClient.detach(session, -1, true);
+    workers.services(1).inboxClient.detach(session, -1, true, nothing);
   }
   let seen: number[] = [];
-  const published = message({ topic: "abc", payload: "12345" });
+  const published = message({ topic: "abc", payload: "1".repeat(997) });
   workers.services(1).inboxClient.insert(
-    1,
     published,
-    [...names, "nobody"].map((name) => receiver(name)),
-    (s, p) => {
-      seen = [...s, p];
+    [...names, "nobody"].map((name) => receiver(workers.incarnation(name))),
+    (statuses) => {
+      seen = [...statuses];
     },
   );
   workers.run();
   const { STORED, NO_INBOX } = InsertStatus;
-  assert.deepEqual(seen, [STORED, STORED, STORED, NO_INBOX, 1]);
+  assert.deepEqual(seen, [STORED, STORED, STORED, NO_INBOX]);
   assert.equal(workers.counter(1, Counter.INBOX_MESSAGES), 3);
-  assert.equal(workers.counter(1, Counter.INBOX_BYTES), 8);
+  assert.equal(workers.counter(1, Counter.INBOX_BYTES), 1000);
   assert.equal(workers.counter(1, Counter.PERSISTENT_SESSIONS), 3);
 });
 
 test("inbox service: sessions of one worker share one Message per publish", () => {
-  const workers = new ServiceWorkers(1);
+  const workers = new InboxWorkers(1);
   const sessions = ["c1", "c2"].map((name) => new FakeSession("t", name, 1));
   for (const session of sessions) workers.attach(1, session);
   const receivers = [
-    receiver("c1", { subscriptionIdentifiers: [7, 268_435_455] }),
-    receiver("c2", { qos: 2 }),
+    receiver(workers.incarnation("c1"), { subscriptionIdentifiers: [7, 268_435_455] }),
+    receiver(workers.incarnation("c2"), { qos: 2 }),
   ];
-  workers.services(1).inboxClient.insert(1, message(), receivers, null);
+  workers.services(1).inboxClient.insert(message(), receivers, null);
   workers.run();
   assert.ok(sessions[0]!.messages[0] !== null);
   assert.equal(sessions[0]!.messages[0], sessions[1]!.messages[0]);
@@ -172,7 +169,7 @@ test("inbox service: sessions of one worker share one Message per publish", () =
 });
 
 test("inbox service: PUBREL and PUBREC wait until their state is stored", () => {
-  const workers = new ServiceWorkers(2);
+  const workers = new InboxWorkers(2);
   const session = new FakeSession("t", ownedBy(workers, 1), 1);
   workers.attach(2, session);
   workers.insert(1, session.clientId, ["m"], 2);
@@ -180,20 +177,21 @@ test("inbox service: PUBREL and PUBREC wait until their state is stored", () => 
   const stored: string[] = [];
   client.commit(session, InboxOp.RECEIVED, 1, () => stored.push("received"));
   client.commit(session, InboxOp.INBOUND_ADD, 77, () => stored.push("inbound"));
-  assert.equal(workers.mesh.waitingCount(2, 1), 0, "gathered until the end of the cycle");
-  workers.flush();
-  assert.equal(workers.mesh.waitingCount(2, 1), 1, "one record for both");
+  const [range] = workers.ranges.ranges;
+  const before = range!.log.length;
+  workers.ranges.clients[2]!.flush();
+  assert.equal(range!.log.length, before + 1, "one batch for both");
   assert.deepEqual(stored, []);
   workers.run();
   assert.deepEqual(stored, ["received", "inbound"]);
-  client.detach(session, -1, true);
+  client.detach(session, -1, true, nothing);
   const next = new FakeSession("t", session.clientId, 2);
   assert.deepEqual(workers.attach(1, next)?.inboundPacketIds, [77]);
   assert.deepEqual(next.pushes, [{ payload: null, packetId: 1, qos: 2, dup: false }]);
 });
 
 test("inbox service: acknowledgements of a replaced attachment change nothing and promise nothing", () => {
-  const workers = new ServiceWorkers(2);
+  const workers = new InboxWorkers(2);
   const old = new FakeSession("t", ownedBy(workers, 1), 1);
   workers.attach(2, old);
   workers.insert(1, old.clientId, ["m"], 2);
@@ -204,12 +202,12 @@ test("inbox service: acknowledgements of a replaced attachment change nothing an
   client.commit(old, InboxOp.INBOUND_ADD, 5, () => stored.push("inbound"));
   client.commit(old, InboxOp.ACKNOWLEDGED, 1, null);
   const statuses: number[] = [];
-  client.subscribe(old, "x", OPTIONS, (status) => statuses.push(status));
-  client.detach(old, 0, false);
+  client.subscribe(old, { filter: "x", options: OPTIONS }, 0, (status) => statuses.push(status));
+  client.detach(old, 0, false, nothing);
   workers.run();
   assert.deepEqual(stored, []);
   assert.deepEqual(statuses, [InboxSubscribeStatus.UNAVAILABLE]);
-  workers.services(1).inboxClient.detach(next, -1, true);
+  workers.services(1).inboxClient.detach(next, -1, true, nothing);
   const third = new FakeSession("t", old.clientId, 3);
   const reply = workers.attach(1, third);
   assert.deepEqual(reply?.inboundPacketIds, []);
@@ -218,7 +216,7 @@ test("inbox service: acknowledgements of a replaced attachment change nothing an
 });
 
 test("inbox service: an older epoch is refused, another user too, and neither harms the session", () => {
-  const workers = new ServiceWorkers(1);
+  const workers = new InboxWorkers(1);
   const session = new FakeSession("t", "c", 5);
   workers.attach(1, session);
   const late = workers.attach(1, new FakeSession("t", "c", 4), { cleanStart: true });
@@ -237,19 +235,15 @@ test("inbox service: QoS 0 beyond the session's credit waits, overflows by polic
     [false, ["2", "3"]],
     [true, ["5", "6"]],
   ] as const) {
-    const workers = new ServiceWorkers(2);
+    const workers = new InboxWorkers(2);
     workers.settings = { ...workers.settings, SessionInboxSize: 2, QoS0DropOldest: dropOldest };
     const session = new FakeSession("t", ownedBy(workers, 1), 1);
     workers.attach(2, session);
     const client = workers.services(1).inboxClient;
     const big = "1".repeat(WINDOW_BYTES);
+    const receivers = [receiver(workers.incarnation(session.clientId), { qos: 0 })];
     for (const payload of [big, "2", "3", "4", "5", "6"]) {
-      client.insert(
-        1,
-        message({ payload, qos: 0 }),
-        [receiver(session.clientId, { qos: 0 })],
-        null,
-      );
+      client.insertQosZero(message({ payload, qos: 0 }), receivers);
     }
     while (workers.mesh.deliver(1, 1));
     workers.flush();
@@ -263,11 +257,11 @@ test("inbox service: QoS 0 beyond the session's credit waits, overflows by polic
 });
 
 test("inbox service: QoS 0 is not stored for a detached session and owes nothing to its publisher", () => {
-  const workers = new ServiceWorkers(1);
+  const workers = new InboxWorkers(1);
   const session = new FakeSession("t", "c", 1);
   workers.attach(1, session);
-  workers.services(1).inboxClient.detach(session, -1, true);
-  assert.deepEqual(workers.insert(1, "c", ["zero"], 0), [InsertStatus.STORED]);
+  workers.services(1).inboxClient.detach(session, -1, true, nothing);
+  workers.insert(1, "c", ["zero"], 0);
   assert.equal(workers.counter(1, Counter.INBOX_MESSAGES), 0);
   const next = new FakeSession("t", "c", 2);
   workers.attach(1, next);
@@ -275,7 +269,7 @@ test("inbox service: QoS 0 is not stored for a detached session and owes nothing
 });
 
 test("inbox service: pushes stop while the way to a worker is full, and lose nothing", () => {
-  const workers = new ServiceWorkers(2);
+  const workers = new InboxWorkers(2);
   const session = new FakeSession("t", ownedBy(workers, 1), 1);
   workers.attach(2, session);
   workers.mesh.endpoint(1).pretendQueuedBytes = 1 << 30;
@@ -288,7 +282,7 @@ test("inbox service: pushes stop while the way to a worker is full, and lose not
 });
 
 test("inbox service: a dead session worker detaches its sessions, which keep their messages", () => {
-  const workers = new ServiceWorkers(3);
+  const workers = new InboxWorkers(3);
   const session = new FakeSession("t", ownedBy(workers, 1), 1);
   workers.attach(2, session, {
     will: { message: message({ payload: "gone" }), delaySeconds: 5 },
@@ -304,65 +298,30 @@ test("inbox service: a dead session worker detaches its sessions, which keep the
   assert.deepEqual(next.pushes, [{ payload: "m", packetId: 1, qos: 1, dup: true }]);
 });
 
-test("inbox service: a dead owner closes its sessions and fails everything that waits for it", () => {
-  const workers = new ServiceWorkers(2);
-  const clientId = ownedBy(workers, 1);
-  const session = new FakeSession("t", clientId, 1);
-  const elsewhere = new FakeSession("t", ownedBy(workers, 2), 1);
-  workers.attach(2, session);
-  workers.attach(2, elsewhere);
-  const client = workers.services(2).inboxClient;
-  const seen: unknown[] = [];
-  client.commit(session, InboxOp.RECEIVED, 1, () => seen.push("received"));
-  client.subscribe(session, "a", OPTIONS, (status) => seen.push(["subscribe", status]));
-  client.unsubscribe(session, "a", (existed) => seen.push(["unsubscribe", existed]));
-  client.insert(1, message(), [receiver(clientId), receiver("x")], (statuses, pending) =>
-    seen.push(["insert", [...statuses], pending]),
-  );
-  const attaching = new FakeSession("t", ownedBy(workers, 1, 1000), 1);
-  const request = {
-    tenantId: "t",
-    clientId: attaching.clientId,
-    userId: "user",
-    epoch: 1,
-    cleanStart: false,
-    sessionExpirySeconds: 60,
-    receiveMaximum: 1,
-    will: null,
-  };
-  client.attach(request, attaching, (reply) => seen.push(["attach", reply.status]));
-  workers.restart(1);
-  const { UNAVAILABLE } = InsertStatus;
-  assert.deepEqual(seen, [
-    ["attach", AttachStatus.UNAVAILABLE],
-    ["subscribe", InboxSubscribeStatus.UNAVAILABLE],
-    ["unsubscribe", false],
-    ["insert", [UNAVAILABLE, UNAVAILABLE], 0],
-  ]);
-  assert.deepEqual([session.lost, elsewhere.lost, attaching.lost], [1, 0, 0]);
-  workers.run();
-  assert.equal(workers.attach(2, new FakeSession("t", clientId, 1))?.sessionPresent, false);
-});
-
 test("inbox service: a session ended by a clean start hands shared messages on once its routes are gone", () => {
-  const workers = new ServiceWorkers(2);
+  const workers = new InboxWorkers(2);
   const session = new FakeSession("t", ownedBy(workers, 1), 1);
   workers.attach(1, session, { receiveMaximum: 1 });
   const client = workers.services(1).inboxClient;
-  client.subscribe(session, "$share/g/a", OPTIONS, () => {});
-  const shared = receiver(session.clientId, { shareFilter: "$share/g/a" });
+  client.subscribe(session, { filter: "$share/g/a", options: OPTIONS }, 0, () => {});
+  const old = workers.incarnation(session.clientId);
+  const shared = receiver(old, { shareFilter: "$share/g/a" });
   for (const payload of ["in flight", "waiting"]) {
-    client.insert(1, message({ payload }), [shared], null);
+    client.insert(message({ payload }), [shared], null);
   }
-  client.insert(1, message({ payload: "not shared" }), [receiver(session.clientId)], null);
+  client.insert(message({ payload: "not shared" }), [receiver(old)], null);
   workers.run();
-  client.detach(session, -1, true);
+  client.detach(session, -1, true, nothing);
   workers.routes.isHeld = true;
   const next = new FakeSession("t", session.clientId, 2);
   assert.equal(workers.attach(2, next, { cleanStart: true })?.sessionPresent, false);
   assert.deepEqual(workers.redispatched, []);
   // A worker that has not heard yet still matches the old subscription.
-  assert.deepEqual(workers.insert(2, next.clientId, ["stale"]), [InsertStatus.NO_INBOX]);
+  const statuses: number[] = [];
+  client.insert(message({ payload: "stale" }), [receiver(old)], (all) => statuses.push(...all));
+  workers.run();
+  assert.deepEqual(statuses, [InsertStatus.NO_INBOX]);
+  assert.deepEqual(workers.insert(2, next.clientId, ["fresh"]), [InsertStatus.STORED]);
   workers.routes.isHeld = false;
   workers.routes.confirmHeld();
   workers.run();
@@ -370,40 +329,61 @@ test("inbox service: a session ended by a clean start hands shared messages on o
     { payload: "in flight", shareFilter: "$share/g/a" },
     { payload: "waiting", shareFilter: "$share/g/a" },
   ]);
-  assert.deepEqual(workers.insert(2, next.clientId, ["fresh"]), [InsertStatus.STORED]);
   assert.deepEqual(next.takePayloads(), ["fresh"]);
   assert.equal(workers.total(Counter.INBOX_MESSAGES), 1);
 });
 
+test("inbox service: a connection that wants nothing kept costs the log nothing, unless something is", () => {
+  const workers = new InboxWorkers(2);
+  const entries = () => workers.ranges.ranges.reduce((sum, { log }) => sum + log.length, 0);
+  const transient = { sessionExpirySeconds: 0, cleanStart: true };
+  const session = new FakeSession("t", "c", 1);
+  assert.equal(workers.attach(1, session, transient)?.status, AttachStatus.ABSENT);
+  workers.services(1).inboxClient.detach(session, -1, true, nothing);
+  workers.run();
+  assert.equal(entries(), 0);
+  const kept = new FakeSession("t", "c", 2);
+  workers.attach(2, kept);
+  let isDetached = false;
+  workers.services(2).inboxClient.detach(kept, -1, true, () => {
+    isDetached = true;
+  });
+  workers.run();
+  assert.ok(isDetached);
+  const third = new FakeSession("t", "c", 3);
+  assert.equal(workers.attach(1, third, transient)?.status, AttachStatus.ABSENT);
+  assert.equal(workers.total(Counter.PERSISTENT_SESSIONS), 0, "discarded");
+});
+
 test("inbox service: pushes of one cycle to one worker travel in one record", () => {
-  const workers = new ServiceWorkers(2);
+  const workers = new InboxWorkers(2);
   const session = new FakeSession("t", ownedBy(workers, 1), 1);
   workers.attach(2, session, { receiveMaximum: 100 });
   const client = workers.services(1).inboxClient;
+  const receivers = [receiver(workers.incarnation(session.clientId))];
   for (let i = 0; i < 50; i++) {
-    client.insert(1, message({ payload: `${i}` }), [receiver(session.clientId)], null);
+    client.insert(message({ payload: `${i}` }), receivers, null);
   }
-  while (workers.mesh.deliver(1, 1));
+  workers.ranges.run();
   workers.flush();
+  // Answers and pushes, one record each; nobody asked for the answers.
   assert.equal(workers.mesh.waitingCount(1, 2), 1);
   workers.run();
   assert.equal(session.pushes.length, 50);
   for (const { packetId } of session.pushes) {
     workers.services(2).inboxClient.commit(session, InboxOp.ACKNOWLEDGED, packetId, null);
   }
-  workers.flush();
-  assert.equal(workers.mesh.waitingCount(2, 1), 1);
   workers.run();
   assert.equal(workers.counter(1, Counter.INBOX_MESSAGES), 0);
   assert.equal(workers.counter(1, Counter.INBOX_BYTES), 0);
 });
 
 test("inbox service: a route whose removal fails is removed later, and answered then", () => {
-  const workers = new ServiceWorkers(2);
+  const workers = new InboxWorkers(2);
   const session = new FakeSession("t", ownedBy(workers, 2), 1);
   workers.attach(1, session);
   const client = workers.services(1).inboxClient;
-  client.subscribe(session, "a", OPTIONS, () => {});
+  client.subscribe(session, { filter: "a", options: OPTIONS }, 0, () => {});
   workers.run();
   workers.routes.failures = 2;
   const answers: boolean[] = [];
@@ -418,23 +398,61 @@ test("inbox service: a route whose removal fails is removed later, and answered 
   assert.equal(workers.services(2).nextDeadlineMs, Number.POSITIVE_INFINITY);
 });
 
-test("inbox service: a later session of a name has a later route, also in a new process", () => {
+test("inbox service: a later session of a name has a later route, also after a restart", () => {
+  const workers = new InboxWorkers(1);
   const incarnations: number[] = [];
-  for (const startMs of [1_000_000, 2_000_000]) {
-    const workers = new ServiceWorkers(1);
-    workers.nowMs = startMs;
-    const add = workers.routes.addInboxRoute.bind(workers.routes);
-    workers.routes.addInboxRoute = (route, options, done) => {
-      incarnations.push(route.incarnation);
-      add(route, options, done);
-    };
-    for (const epoch of [1, 2]) {
-      const session = new FakeSession("t", "c", epoch);
-      workers.attach(1, session, { cleanStart: true });
-      workers.services(1).inboxClient.subscribe(session, "a", OPTIONS, () => {});
-      workers.run();
-    }
+  const add = workers.routes.addInboxRoute.bind(workers.routes);
+  workers.routes.addInboxRoute = (route, options, done) => {
+    incarnations.push(route.incarnation);
+    add(route, options, done);
+  };
+  for (const epoch of [1, 2, 3, 4]) {
+    const session = new FakeSession("t", "c", epoch);
+    workers.attach(1, session, { cleanStart: true });
+    const wanted = { filter: "a", options: OPTIONS };
+    workers.services(1).inboxClient.subscribe(session, wanted, 0, () => {});
+    workers.run();
+    if (epoch === 2) workers.restart(1);
   }
   assert.deepEqual(incarnations.length, 4);
   for (let at = 1; at < 4; at++) assert.ok(incarnations[at]! > incarnations[at - 1]!);
+});
+
+test("inbox service: a removal that is done again late spares the route of a new subscription", () => {
+  const workers = new InboxWorkers(1);
+  const session = new FakeSession("t", "c", 1);
+  workers.attach(1, session);
+  const client = workers.services(1).inboxClient;
+  const wanted = { filter: "a", options: OPTIONS };
+  client.subscribe(session, wanted, 0, () => {});
+  workers.run();
+  workers.routes.failures = 1;
+  const answers: boolean[] = [];
+  client.unsubscribe(session, "a", (existed) => answers.push(existed));
+  client.subscribe(session, wanted, 0, () => {});
+  workers.run();
+  workers.advance(250);
+  assert.deepEqual(answers, [true]);
+  assert.deepEqual([...workers.routes.live], ["t||a|c"]);
+});
+
+test("inbox service: a group's messages wait for all routes of the session, also for those whose removal fails", () => {
+  const workers = new InboxWorkers(1);
+  const session = new FakeSession("t", "c", 1);
+  workers.attach(1, session);
+  const client = workers.services(1).inboxClient;
+  for (const filter of ["$share/g/a", "b"]) {
+    client.subscribe(session, { filter, options: OPTIONS }, 0, () => {});
+  }
+  const shared = receiver(workers.incarnation("c"), { shareFilter: "$share/g/a" });
+  workers.run();
+  client.insert(message({ payload: "m" }), [shared], null);
+  workers.run();
+  workers.routes.failures = 2;
+  workers.attach(1, new FakeSession("t", "c", 2), { cleanStart: true });
+  workers.run();
+  assert.deepEqual(workers.redispatched, []);
+  workers.advance(250);
+  assert.deepEqual(workers.redispatched, [{ payload: "m", shareFilter: "$share/g/a" }]);
+  assert.equal(workers.routes.live.size, 0);
 });

@@ -9,15 +9,7 @@ import { Counter } from "../../../src/shared/metrics/counter-table.ts";
 import { ServiceId } from "../../../src/shared/range/service-id.ts";
 import { RetainForm, RetainStatus } from "../../../src/workers/retain/retain-api.ts";
 import { message, ServiceWorkers, topicOf } from "../../helpers/service-workers.ts";
-import {
-  collect,
-  collectOn,
-  deadlines,
-  homeOf,
-  numbered,
-  owned,
-  retain,
-} from "./retained.ts";
+import { collect, collectOn, deadlines, homeOf, numbered, owned, retain } from "./retained.ts";
 
 test("retain service: what was acknowledged is there after the worker's end, in either form", () => {
   const workers = new ServiceWorkers(2);

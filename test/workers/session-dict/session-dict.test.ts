@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { ownerThread } from "../../../src/shared/session-dict/owner-thread.ts";
 import { InboxOp } from "../../../src/workers/inbox/inbox-api.ts";
 import { ClaimStatus } from "../../../src/workers/session-dict/session-dict-api.ts";
 import { FakeSession, ServiceWorkers } from "../../helpers/service-workers.ts";
@@ -44,8 +45,8 @@ function releaseWhenKicked(workers: ServiceWorkers, threads: readonly number[]):
 }
 
 function ownedBy(workers: ServiceWorkers, owner: number): string {
-  const client = workers.services(1).inboxClient;
-  for (let i = 0; ; i++) if (client.ownerThread("t", `c${i}`) === owner) return `c${i}`;
+  const count = workers.mesh.threadCount - 1;
+  for (let i = 0; ; i++) if (ownerThread("t", `c${i}`, count) === owner) return `c${i}`;
 }
 
 test("session dict: two connections with one client identifier on two workers: one survivor", () => {
@@ -71,7 +72,7 @@ test("session dict: the successor is granted after its predecessor's last inbox 
   const { sessionDict, inboxClient } = workers.services(2);
   sessionDict.onKick = (tenantId, kicked, epoch) => {
     inboxClient.commit(session, InboxOp.ACKNOWLEDGED, 1, null);
-    sessionDict.release(tenantId, kicked, epoch);
+    inboxClient.detach(session, -1, true, () => sessionDict.release(tenantId, kicked, epoch));
   };
   const resumed: FakeSession[] = [];
   workers.services(1).sessionDict.claim("t", clientId, "user", (status, epoch) => {
@@ -95,8 +96,10 @@ test("session dict: the successor is granted after its predecessor's last inbox 
       },
     );
   });
-  // Worker 2 never gets to the end of its duty cycle: what it gathered leaves with the release.
+  // Only worker 1 runs: the release waits for what worker 2 has gathered.
   workers.mesh.pump(() => workers.services(1).flush());
+  assert.equal(resumed.length, 0);
+  workers.run();
   assert.equal(resumed.length, 1);
   assert.deepEqual(resumed[0]!.pushes, [], "acknowledged, so not repeated");
 });

@@ -11,9 +11,9 @@ import type { ApplyContext } from "../../range/range-state-machine.ts";
 import {
   type AttachRequest,
   InboxOp,
+  type InboxReceiver,
   InboxSubscribeStatus,
   type InsertLimits,
-  type InsertReceiver,
   InsertStatus,
   type StoredSubscription,
 } from "../inbox-types.ts";
@@ -132,7 +132,7 @@ export class CommandApplier implements LogCommandHandler {
     if (this.#statuses.length < count) this.#statuses = new Uint8Array(count * 2);
   }
 
-  insertReceiver(receiver: InsertReceiver): void {
+  insertReceiver(receiver: InboxReceiver): void {
     const state = this.#state;
     const inbox = state.inboxes.get(receiver.incarnation);
     let status: InsertStatus = InsertStatus.NO_INBOX;

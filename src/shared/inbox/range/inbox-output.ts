@@ -6,7 +6,7 @@
  * first `push` of that attachment, and the shell keeps it.
  */
 
-import type { InboxSubscribeStatus, ResumeReply } from "../inbox-types.ts";
+import type { AttachReply, InboxSubscribeStatus } from "../inbox-types.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Inbox, Subscribed } from "./inbox.ts";
 import type { OutboxRecord } from "./outbox.ts";
@@ -33,7 +33,7 @@ export interface SubscribeAnswer {
 }
 
 export interface InboxOutput {
-  attached(target: PushTarget, reply: ResumeReply): void;
+  attached(target: PushTarget, reply: AttachReply): void;
   detached(requester: Requester): void;
   /** A subscription was refused: answer at once. */
   subscribeRefused(requester: Requester, status: InboxSubscribeStatus): void;

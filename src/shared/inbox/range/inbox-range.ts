@@ -16,15 +16,17 @@ import type { ApplyContext, RangeStateMachine } from "../../range/range-state-ma
 import { readLogCommands } from "../log-command.ts";
 import { CommandApplier } from "./command-applier.ts";
 import type { DeliveryForm, StoredMessage } from "./delivery.ts";
-import type { Inbox } from "./inbox.ts";
+import { Changed, type Inbox } from "./inbox.ts";
 import { InboxGauges } from "./inbox-gauges.ts";
 import { endBucket, firstBucket } from "./inbox-key.ts";
 import type { InboxOutput } from "./inbox-output.ts";
+import { wake } from "./inbox-parts.ts";
 import { type QosZeroLimits, QosZeroQueue } from "./qos-zero-queue.ts";
 import { RangeCollector } from "./range-collector.ts";
 import { absorbRange, middleCut, splitRange } from "./range-cut.ts";
 import { loadRange } from "./range-loader.ts";
 import { RangeState } from "./range-state.ts";
+import type { Buckets } from "./shared-messages.ts";
 import { resumeTransmit } from "./transmit.ts";
 
 /**
@@ -66,9 +68,34 @@ export class InboxRange implements RangeStateMachine {
     this.#collector = new RangeCollector(this.#state);
   }
 
-  /** For tests, and for what services tell of their sessions. */
+  /** For tests. */
   get state(): RangeState {
     return this.#state;
+  }
+
+  get buckets(): Buckets {
+    return this.#state.buckets;
+  }
+
+  /** Everything that was in the log at start is applied. */
+  get isLive(): boolean {
+    return this.#state.isLive;
+  }
+
+  /** Tenants that have sessions here. */
+  tenants(): string[] {
+    const tenants = [...this.#state.tenants.values()];
+    return tenants.filter(({ inboxes }) => inboxes.size > 0).map(({ tenantId }) => tenantId);
+  }
+
+  /** Sessions of a tenant, attached or not. */
+  sessionCount(tenantId: string): number {
+    return this.#state.tenants.get(tenantId)?.inboxes.size ?? 0;
+  }
+
+  /** Sessions of a tenant that have ended in this life because their client stayed away. */
+  expiredCount(tenantId: string): number {
+    return this.#state.expired.get(tenantId) ?? 0;
   }
 
   /** Reads what the store has. */
@@ -174,6 +201,21 @@ export class InboxRange implements RangeStateMachine {
         resumeTransmit(this.#state, inbox);
       }
     }
+  }
+
+  /**
+   * Is the session of that incarnation alive, and subscribed to `filter`, as the client sent it?
+   */
+  wants(incarnation: number, filter: string): boolean {
+    const state = this.#state;
+    const inbox = state.inboxes.get(incarnation);
+    if (inbox === undefined || inbox.isEnded) return false;
+    if (!inbox.isAwake) {
+      wake(state, inbox);
+      // The next collection puts it to sleep again.
+      state.change(inbox, Changed.NOTHING);
+    }
+    return inbox.subscriptions?.has(filter) ?? false;
   }
 
   /** Of a session that lives; null when there is none. */

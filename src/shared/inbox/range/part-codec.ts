@@ -16,8 +16,8 @@
 import type { RecordReader } from "../../bytes/record-reader.ts";
 import type { RecordWriter } from "../../bytes/record-writer.ts";
 import { readMessage, writeMessage } from "../../mqtt/message-codec.ts";
-import { readOptions, writeOptions } from "../inbox-fields.ts";
-import type { DropReason, InboxWill } from "../inbox-types.ts";
+import { readDrop, readOptions, writeDrop, writeOptions } from "../inbox-fields.ts";
+import type { InboxWill } from "../inbox-types.ts";
 import { DropList } from "./drops.ts";
 import type { Subscribed } from "./inbox.ts";
 import type { TenantShare } from "./tenant-share.ts";
@@ -34,28 +34,12 @@ export function readWill(reader: RecordReader): InboxWill {
 
 export function writeDrops(writer: RecordWriter, drops: DropList): void {
   writer.u8(drops.reports.length);
-  for (const report of drops.reports) {
-    writer.u8(report.reason);
-    writer.u64(report.count);
-    writer.u64(report.firstPosition);
-    writer.u64(report.firstMs);
-    writer.u64(report.lastPosition);
-    writer.u64(report.lastMs);
-  }
+  for (const report of drops.reports) writeDrop(writer, report);
 }
 
 export function readDrops(reader: RecordReader): DropList {
   const drops = new DropList();
-  for (let left = reader.u8(); left > 0; left--) {
-    drops.reports.push({
-      reason: reader.u8() as DropReason,
-      count: reader.u64(),
-      firstPosition: reader.u64(),
-      firstMs: reader.u64(),
-      lastPosition: reader.u64(),
-      lastMs: reader.u64(),
-    });
-  }
+  for (let left = reader.u8(); left > 0; left--) drops.reports.push(readDrop(reader));
   return drops;
 }
 

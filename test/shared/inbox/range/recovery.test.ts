@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { InboxOp, InsertReceiver } from "../../../../src/shared/inbox/inbox-types.ts";
+import type { InboxOp, InboxReceiver } from "../../../../src/shared/inbox/inbox-types.ts";
 import { Counter } from "../../../../src/shared/metrics/counter-table.ts";
 import { dumpRange } from "../../../helpers/inbox-dump.ts";
 import { InboxRig, NO_LIMITS } from "../../../helpers/inbox-rig.ts";
@@ -127,7 +127,7 @@ class Walker {
     const payload = `m${this.#sent}`.padEnd(size, ".");
     const fields = { payload, qos, expirySeconds: expiry, receivedAtMs: this.rig.nowMs };
     const all = receivers.map(
-      (index): InsertReceiver => ({
+      (index): InboxReceiver => ({
         incarnation: this.rig.incarnation(`c${index}`),
         qos,
         retain: false,

@@ -1,0 +1,191 @@
+/**
+ * The inbox service when workers die, logs take nothing, disks are full and ranges are cut.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+import type { InboxRange } from "../../../src/shared/inbox/range/inbox-range.ts";
+import { Counter } from "../../../src/shared/metrics/counter-table.ts";
+import { RefusalReason } from "../../../src/shared/range/refusal-reason.ts";
+import {
+  AttachStatus,
+  InboxOp,
+  InboxSubscribeStatus,
+  InsertStatus,
+} from "../../../src/workers/inbox/inbox-api.ts";
+import {
+  FakeSession,
+  InboxWorkers,
+  message,
+  OPTIONS,
+  payloadOf,
+  receiver,
+} from "../../helpers/service-workers.ts";
+import { nothing, ownedBy } from "./owned-by.ts";
+
+test("inbox service: a dead owner closes its sessions, fails what waits, and comes back with them", () => {
+  const workers = new InboxWorkers(2);
+  const clientId = ownedBy(workers, 1);
+  const session = new FakeSession("t", clientId, 1);
+  const elsewhere = new FakeSession("t", ownedBy(workers, 2), 1);
+  const will = { message: message({ payload: "gone" }), delaySeconds: 0 };
+  workers.attach(2, session, { will });
+  workers.attach(2, elsewhere);
+  workers.insert(1, clientId, ["kept"]);
+  const client = workers.services(2).inboxClient;
+  const receivers = [receiver(workers.incarnation(clientId))];
+  const seen: unknown[] = [];
+  client.commit(session, InboxOp.RECEIVED, 1, () => seen.push("received"));
+  const wanted = { filter: "a", options: OPTIONS };
+  client.subscribe(session, wanted, 0, (status) => seen.push(["subscribe", status]));
+  client.unsubscribe(session, "a", (existed) => seen.push(["unsubscribe", existed]));
+  client.insert(message(), receivers, (statuses) => seen.push(["insert", [...statuses]]));
+  const leaving = new FakeSession("t", ownedBy(workers, 1, 500), 1);
+  workers.attach(2, leaving);
+  seen.length = 0;
+  client.commit(session, InboxOp.RECEIVED, 1, () => seen.push("received"));
+  client.subscribe(session, wanted, 0, (status) => seen.push(["subscribe", status]));
+  client.insert(message(), receivers, (statuses) => seen.push(["insert", [...statuses]]));
+  client.detach(leaving, -1, true, () => seen.push("detached"));
+  const attaching = new FakeSession("t", ownedBy(workers, 1, 1000), 1);
+  const request = {
+    tenantId: "t",
+    clientId: attaching.clientId,
+    userId: "user",
+    epoch: 1,
+    cleanStart: false,
+    sessionExpirySeconds: 60,
+    receiveMaximum: 1,
+    will: null,
+  };
+  client.attach(request, attaching, (reply) => seen.push(["attach", reply.status]));
+  workers.restart(1);
+  const { UNAVAILABLE } = InsertStatus;
+  assert.deepEqual(seen, [
+    ["attach", AttachStatus.UNAVAILABLE],
+    "detached",
+    ["subscribe", InboxSubscribeStatus.UNAVAILABLE],
+    ["insert", [UNAVAILABLE]],
+  ]);
+  assert.deepEqual([session.lost, elsewhere.lost, attaching.lost], [1, 0, 0]);
+  workers.run();
+  assert.deepEqual(workers.published.map(payloadOf), ["gone"], "to its sessions a network failure");
+  const next = new FakeSession("t", clientId, 2);
+  assert.equal(workers.attach(2, next)?.sessionPresent, true);
+  assert.equal(next.takePayloads()[0], "kept");
+});
+
+test("inbox service: what is owed and fails is done again", () => {
+  const workers = new InboxWorkers(1);
+  const session = new FakeSession("t", "c", 1);
+  const will = { message: message({ payload: "will" }), delaySeconds: 0 };
+  workers.attach(1, session, { will });
+  workers.failsToPublish = true;
+  workers.services(1).inboxClient.detach(session, -1, false, nothing);
+  workers.run();
+  assert.equal(workers.published.length, 1);
+  assert.equal(workers.services(1).nextDeadlineMs, 0, "soon");
+  workers.failsToPublish = false;
+  workers.advance(250);
+  assert.equal(workers.published.length, 2);
+  workers.advance(250);
+  assert.equal(workers.published.length, 2);
+  workers.restart(1);
+  workers.run();
+  assert.equal(workers.published.length, 2, "nothing is owed any more");
+});
+
+test("inbox service: what the log does not take fails, and a detach is proposed until it does", () => {
+  const workers = new InboxWorkers(1);
+  const session = new FakeSession("t", "c", 1);
+  const will = { message: message({ payload: "will" }), delaySeconds: 0 };
+  workers.attach(1, session, { will });
+  const client = workers.services(1).inboxClient;
+  const receivers = [receiver(workers.incarnation("c"))];
+  const seen: unknown[] = [];
+  for (const [reason, status] of [
+    [RefusalReason.BUSY, InsertStatus.UNAVAILABLE],
+    [RefusalReason.TOO_LARGE, InsertStatus.NO_ROOM],
+  ] as const) {
+    workers.ranges.refusal = reason;
+    client.insert(message(), receivers, (statuses) => seen.push(...statuses));
+    workers.run();
+    assert.deepEqual(seen.splice(0), [status]);
+  }
+  client.subscribe(session, { filter: "a", options: OPTIONS }, 0, (status) => seen.push(status));
+  client.commit(session, InboxOp.ACKNOWLEDGED, 1, null);
+  workers.run();
+  assert.deepEqual(seen.splice(0), [InboxSubscribeStatus.UNAVAILABLE]);
+  assert.equal(session.lost, 1, "its inbox and its client would disagree");
+  client.detach(session, -1, false, () => seen.push("detached"));
+  workers.run();
+  workers.advance(250);
+  assert.deepEqual([seen, workers.published], [["detached"], []]);
+  workers.ranges.refusal = null;
+  workers.advance(250);
+  assert.deepEqual(workers.published.map(payloadOf), ["will"]);
+  workers.ranges.refusal = RefusalReason.UNAVAILABLE;
+  const next = new FakeSession("t", "c", 2);
+  assert.equal(workers.attach(1, next)?.status, AttachStatus.UNAVAILABLE);
+});
+
+test("inbox service: with the disk full nothing is stored, and what frees some goes on", () => {
+  const workers = new InboxWorkers(1);
+  const session = new FakeSession("t", "c", 1);
+  workers.attach(1, session);
+  workers.insert(1, "c", ["m"]);
+  workers.ranges.clients[1]!.isDiskFull = true;
+  assert.deepEqual(workers.insert(1, "c", ["n"]), [InsertStatus.NO_ROOM]);
+  workers.insert(1, "c", ["zero"], 0);
+  assert.deepEqual(session.takePayloads(), ["m", "zero"]);
+  const client = workers.services(1).inboxClient;
+  const statuses: number[] = [];
+  const wanted = { filter: "a", options: OPTIONS };
+  client.subscribe(session, wanted, 0, (status) => statuses.push(status));
+  assert.deepEqual(statuses, [InboxSubscribeStatus.QUOTA]);
+  client.commit(session, InboxOp.ACKNOWLEDGED, 1, null);
+  workers.run();
+  assert.equal(workers.counter(1, Counter.INBOX_MESSAGES), 0);
+});
+
+test("inbox service: commands that meet a range that was cut are routed again, each receiver once", () => {
+  const workers = new InboxWorkers(3);
+  const names = Array.from({ length: 9 }, (_, i) => `c${i}`);
+  for (const name of names) workers.attach(1, new FakeSession("t", name, 1));
+  const client = workers.services(2).inboxClient;
+  const session = new FakeSession("t", "late", 1);
+  const statuses: number[] = [];
+  const seen: unknown[] = [];
+  const ids = [...names.map((name) => workers.incarnation(name)), 0];
+  client.insert(
+    message(),
+    ids.map((id) => receiver(id)),
+    (all) => statuses.push(...all),
+  );
+  const who = { tenantId: "t", clientId: "late", userId: "user", epoch: 1 };
+  const how = { cleanStart: false, sessionExpirySeconds: 60, receiveMaximum: 5, will: null };
+  client.attach({ ...who, ...how }, session, ({ status }) => seen.push(status));
+  const wanted = { filter: "a", options: OPTIONS };
+  client.subscribe(session, wanted, 0, (status) => seen.push(["subscribed", status]));
+  client.unsubscribe(session, "a", (existed) => seen.push(["unsubscribed", existed]));
+  client.commit(session, InboxOp.INBOUND_ADD, 5, () => seen.push("committed"));
+  client.detach(session, -1, true, () => seen.push("detached"));
+  workers.ranges.clients[2]!.reroute();
+  workers.run();
+  const { STORED, NO_INBOX } = InsertStatus;
+  assert.deepEqual(statuses, [...names.map(() => STORED), NO_INBOX]);
+  const answers = [AttachStatus.ATTACHED, ["subscribed", 0], "committed", "detached"];
+  for (const answer of answers)
+    assert.deepEqual(
+      seen.find((one) => isDeepStrictEqual(one, answer)),
+      answer,
+    );
+  assert.equal(seen.length, 5);
+  for (const name of names) {
+    const [range] = workers.ranges.ranges.filter(({ machine }) => {
+      return (machine as InboxRange).find("t", name) !== null;
+    });
+    assert.equal((range!.machine as InboxRange).find("t", name)!.load, 1);
+  }
+});
