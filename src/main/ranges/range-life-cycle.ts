@@ -26,6 +26,7 @@ import { readProposals } from "../../shared/range/range-record.ts";
 import { workerBoot } from "../../shared/range/worker-life.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { RangeChangeError } from "./range-change-error.ts";
+import { faultOfCut } from "./range-cut.ts";
 import type { RangeGroup } from "./range-group.ts";
 import type { RangeGroups } from "./range-groups.ts";
 import type { RangeRequests } from "./range-requests.ts";
@@ -105,6 +106,8 @@ export class RangeLifeCycle {
           `range ${id} does not hold that key behind its first`,
         );
       }
+      const fault = faultOfCut(group.descriptor.service, at);
+      if (fault !== null) throw new RangeChangeError("bad_key", fault);
       const rightId = this.#nextId();
       const proposal = this.#propose(group, BatchKind.SPLIT, (writer) => {
         writeSplit(writer, { rightId, key: at });

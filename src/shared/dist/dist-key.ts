@@ -17,6 +17,7 @@ import type { StoredRoute } from "./dist-log-command.ts";
 /** Keys end at 1,900 bytes. */
 const KEY_MAX = 1_800;
 const LONG_MARK = 0xffff;
+const NUMBER_BYTES = 8;
 const KIND_PLAIN = 0;
 const KIND_SHARED = 1;
 const KIND_ORDERED = 2;
@@ -48,7 +49,7 @@ export function distKey(route: Omit<StoredRoute, "incarnation">): Uint8Array | n
 /** Where a route stands whose own key would be too long. */
 export function longDistKey(tenantId: string, number: number): Uint8Array {
   const tenant = encoder.encode(tenantId);
-  const key = new Uint8Array(2 + tenant.length + 2 + 8);
+  const key = new Uint8Array(2 + tenant.length + 2 + NUMBER_BYTES);
   const view = new DataView(key.buffer);
   view.setUint16(0, tenant.length);
   key.set(tenant, 2);
@@ -66,10 +67,21 @@ export function numberOfLongKey(key: Uint8Array): number {
 
 /**
  * The key by which the range of a route is found: its own, or for long ones that of number 0, so
- * that all long routes of a tenant are in one range. Ranges must not be cut between them.
+ * that all long routes of a tenant are in one range. Ranges must not be cut between them
+ * (`isDistCut`).
  */
 export function distRangeKey(route: Omit<StoredRoute, "incarnation">): Uint8Array {
   return distKey(route) ?? longDistKey(route.tenantId, 0);
+}
+
+/** False: a range that begins with `key` would have some of a tenant's long routes, not all. */
+export function isDistCut(key: Uint8Array): boolean {
+  const view = new DataView(key.buffer, key.byteOffset, key.length);
+  if (key.length < 2) return true;
+  const at = 2 + view.getUint16(0);
+  if (key.length < at + 2 || view.getUint16(at) !== LONG_MARK) return true;
+  const number = key.subarray(at + 2);
+  return number.length <= NUMBER_BYTES && number.every((byte) => byte === 0);
 }
 
 function kindOf(route: Omit<StoredRoute, "incarnation">): number {
