@@ -45,6 +45,8 @@ export interface DistOutput {
 
 /** Who waits, in this life of the process. */
 export interface DistAnswer {
+  /** The life of the worker that waits: its successor must not get the answer. */
+  readonly boot: number;
   readonly thread: number;
   readonly request: number;
 }
@@ -219,8 +221,8 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
   }
 
   #answer(request: number): DistAnswer | null {
-    const { isOwnBoot, thread } = this.#context!;
-    return request === 0 || !isOwnBoot ? null : { thread, request };
+    const { isOwnBoot, boot, thread } = this.#context!;
+    return request === 0 || !isOwnBoot ? null : { boot, thread, request };
   }
 
   #keyOf(route: StoredRoute): Uint8Array | null {

@@ -2,7 +2,7 @@
  * Which of this worker's route changes every other worker has applied, and who waits for that: the
  * reason why a SUBACK may be sent.
  *
- * Changes are numbered from 1. Peers answer with the number they have applied; a waiter runs when
+ * Changes have growing numbers. Peers answer with the number they have applied; a waiter runs when
  * the slowest has reached its number. A peer that is gone holds nobody up.
  * Thread: worker. Scope: one per worker, owned by DistClient.
  */

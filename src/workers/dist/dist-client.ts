@@ -9,7 +9,7 @@
  *
  * A worker that starts asks its peers for their routes and opens its listeners only when all have
  * answered. It gets them piece by piece, the next piece when the last one is applied, so that a
- * million routes stop neither the peers' sessions nor fill a ring's queue.
+ * million routes stop neither the peers' sessions nor fill a ring's queue (route-sync.ts).
  * Thread: worker. Scope: one per worker.
  */
 
@@ -28,11 +28,9 @@ import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { AppliedBarrier } from "./applied-barrier.ts";
 import { areSameOptions, type DeliveryOptions, type ShareName } from "./dist-api.ts";
 import { addLocal, removeLocal } from "./local-subscriptions.ts";
-import { type MatchIndex, NO_FILTER } from "./match-index.ts";
+import type { MatchIndex } from "./match-index.ts";
 import type { MemberTable } from "./member-table.ts";
 import {
-  controlChange,
-  knownMemberChange,
   type MemberPlace,
   memberChange,
   presenceChange,
@@ -40,6 +38,7 @@ import {
   storedRouteRemoved,
   workerChange,
 } from "./route-changes.ts";
+import { type OnlineSession, RouteSync } from "./route-sync.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { ShareMember } from "./share-group.ts";
 import { sessionKey } from "./stored-members.ts";
@@ -47,13 +46,8 @@ import { NO_MEMBER_SLOT, type Subscription } from "./subscription.ts";
 
 /** Changes per record: 512 of 100 bytes are below a quarter of the smallest ring, 64 KiB. */
 const CHANGES_PER_RECORD = 512;
-/** Changes per answer to a worker that synchronizes: some milliseconds of work. */
-const CHANGES_PER_PIECE = 4096;
-
-interface Session {
-  readonly tenantId: string;
-  readonly clientId: string;
-}
+/** Changes are numbered from 2, so that 1 can say that none has been made. */
+const NO_CHANGE = 1;
 
 export class DistClient {
   readonly #endpoint: RingEndpoint;
@@ -65,14 +59,11 @@ export class DistClient {
   readonly #writer = new RecordWriter();
   readonly #barrier: AppliedBarrier;
   /** Stored sessions of this worker's ranges that are connected, by `sessionKey`. */
-  readonly #connected = new Map<string, Session>();
+  readonly #connected = new Map<string, OnlineSession>();
+  readonly #sync: RouteSync;
   #pending: RouteChange[] = [];
-  /** Number of the newest own change; changes are numbered from 1. */
-  #sequence = 0;
-  /** Peers that are being told all routes: the first node not yet told. */
-  readonly #told = new Map<number, number>();
-  readonly #unsynced = new Set<number>();
-  #onSynced: (() => void) | null = null;
+  /** Number of the newest own change. */
+  #sequence = NO_CHANGE;
 
   constructor(endpoint: RingEndpoint, index: MatchIndex, table: RouteTable, members: MemberTable) {
     this.#endpoint = endpoint;
@@ -81,6 +72,14 @@ export class DistClient {
     this.#members = members;
     this.#self = endpoint.threadIndex;
     this.#barrier = new AppliedBarrier(endpoint.threadCount, this.#self);
+    this.#sync = new RouteSync({
+      self: this.#self,
+      index,
+      table,
+      online: () => this.#connected.values(),
+      include: (peer) => this.#barrier.include(peer),
+      send: (peer, changes) => this.#sendTo(peer, changes),
+    });
     endpoint.setHandler(RecordType.ROUTE_CHANGE, (bytes, offset, length, source) => {
       this.#handleChanges(bytes, offset, length, source);
     });
@@ -92,15 +91,11 @@ export class DistClient {
   }
 
   /**
-   * Asks these peers for their routes; `done` when all have answered, or are gone. Once, at start,
-   * when they have opened their ranges. Who starts later has no other routes than these ranges',
-   * and asks for ours.
+   * This worker's ranges are replayed: asks these peers for their routes, and answers those that
+   * have asked. `done` when all have told everything. Once, at start.
    */
   synchronize(peers: readonly number[], done: () => void): void {
-    for (const peer of peers) this.#unsynced.add(peer);
-    this.#onSynced = done;
-    for (const peer of peers) this.#sendTo(peer, [controlChange(RouteOp.SYNC_REQUEST)]);
-    this.#reportSynced();
+    this.#sync.synchronize(peers, done);
   }
 
   /** A transient session subscribes. `done` after every worker matches it. */
@@ -160,8 +155,7 @@ export class DistClient {
   }
 
   /**
-   * As `addStored`, for what a store has been found to hold: peers are told all of it later, piece
-   * by piece (`tellPeers`).
+   * As `addStored`, for what a store has been found to hold: peers ask for all of it later.
    */
   restoreStored(route: StoredRoute, options: DeliveryOptions): void {
     const place = route.group === "" ? null : this.#placeOf(route);
@@ -205,20 +199,11 @@ export class DistClient {
     }
   }
 
-  /** Ranges with routes were opened here: tells all routes to everybody who has started. */
-  tellPeers(): void {
-    for (let peer = 1; peer < this.#endpoint.threadCount; peer += 1) {
-      if (this.#barrier.needsChanges(peer)) this.#startTelling(peer);
-    }
-  }
-
   /** A peer is gone: nobody waits for it, the routes of its transient sessions vanish. */
   peerLost(peer: number): void {
     this.#table.forgetWorker(peer);
     this.#members.resetLoads();
-    this.#told.delete(peer);
-    this.#unsynced.delete(peer);
-    this.#reportSynced();
+    this.#sync.peerLost(peer);
     this.#barrier.exclude(peer);
   }
 
@@ -291,11 +276,10 @@ export class DistClient {
     const record = readRouteRecord(this.#reader);
     this.#reader.release();
     for (const change of record.changes) {
-      if (change.op === RouteOp.SYNC_REQUEST) this.#startTelling(source);
-      else if (change.op === RouteOp.SYNC_END) this.#unsynced.delete(source);
+      if (change.op === RouteOp.SYNC_REQUEST) this.#sync.handleRequest(source);
+      else if (change.op === RouteOp.SYNC_END) this.#sync.handleEnd(source);
       else this.#applyFrom(source, change);
     }
-    this.#reportSynced();
     if (record.sequence > 0) {
       this.#writer.clear();
       this.#writer.u64(record.sequence);
@@ -309,74 +293,7 @@ export class DistClient {
   }
 
   #handleApplied(source: number, sequence: number): void {
-    if (this.#told.has(source)) this.#tellMore(source);
+    this.#sync.handleApplied(source);
     this.#barrier.applied(source, sequence);
-  }
-
-  /**
-   * A peer has just started and knows nothing: tell it all routes of this worker. Changes made
-   * meanwhile travel between the pieces: a route told twice is the same route, and one removed
-   * before it was told is unknown there. What the peer answers before it was told everything is
-   * early, and harmless: it serves nobody before SYNC_END.
-   */
-  #startTelling(peer: number): void {
-    this.#barrier.include(peer);
-    this.#told.set(peer, 0);
-    this.#tellMore(peer);
-  }
-
-  #tellMore(peer: number): void {
-    const index = this.#index;
-    const changes: RouteChange[] = [];
-    const from = this.#told.get(peer) ?? 0;
-    if (from === 0) this.#collectPresence(changes);
-    let node = index.nextFilter(from);
-    while (node !== NO_FILTER && changes.length < CHANGES_PER_PIECE) {
-      this.#collectOwn(node, changes);
-      node = index.nextFilter(node + 1);
-    }
-    if (node === NO_FILTER) {
-      changes.push(controlChange(RouteOp.SYNC_END));
-      this.#told.delete(peer);
-    } else {
-      this.#told.set(peer, node);
-    }
-    this.#sendTo(peer, changes);
-  }
-
-  #collectOwn(node: number, into: RouteChange[]): void {
-    const index = this.#index;
-    const entry = index.entryAt(node);
-    const isSubscribed = index.hasWorker(node, this.#self);
-    if (entry === null && !isSubscribed) return;
-    const tenantId = index.tenantAt(node);
-    const filter = index.filterAt(node);
-    if (isSubscribed) into.push(workerChange(RouteOp.ADD_WORKER, tenantId, filter));
-    for (const { source, clientId, incarnation, options } of entry?.inboxes?.values() ?? []) {
-      if (source !== this.#self) continue;
-      const route = { tenantId, filter, group: "", isOrdered: false, clientId, incarnation };
-      into.push(storedRouteAdded(route, options, null));
-    }
-    for (const group of entry?.shares?.values() ?? []) {
-      const share = { group: group.name, ordered: group.isOrdered };
-      for (const member of group.members()) {
-        if (member.thread !== this.#self) continue;
-        into.push(knownMemberChange(tenantId, filter, share, member));
-      }
-    }
-  }
-
-  #collectPresence(into: RouteChange[]): void {
-    for (const { tenantId, clientId } of this.#connected.values()) {
-      if (!this.#table.stored.isMember(tenantId, clientId)) continue;
-      into.push(presenceChange(tenantId, clientId, true));
-    }
-  }
-
-  #reportSynced(): void {
-    if (this.#unsynced.size > 0 || this.#onSynced === null) return;
-    const done = this.#onSynced;
-    this.#onSynced = null;
-    done();
   }
 }

@@ -23,12 +23,14 @@ const nothing = () => {};
 
 export class DistService implements RangeService, DistOutput {
   readonly #dist: DistClient;
+  readonly #ranges: RangeHost;
   readonly #replies: RecordBatches;
   /** While a range is opened: what it holds is restored, not announced one by one. */
   #isOpening = false;
 
   constructor(endpoint: RingEndpoint, dist: DistClient, ranges: RangeHost) {
     this.#dist = dist;
+    this.#ranges = ranges;
     this.#replies = new RecordBatches(endpoint, RecordType.DIST_REPLY);
     ranges.register(ServiceId.DIST, this);
   }
@@ -38,7 +40,6 @@ export class DistService implements RangeService, DistOutput {
     this.#isOpening = true;
     machine.load();
     this.#isOpening = false;
-    this.#dist.tellPeers();
     return machine;
   }
 
@@ -66,6 +67,9 @@ export class DistService implements RangeService, DistOutput {
   }
 
   #answerLater(answer: DistAnswer | null): () => void {
-    return answer === null ? nothing : () => this.unchanged(answer);
+    if (answer === null) return nothing;
+    return () => {
+      if (this.#ranges.isAlive(answer.boot, answer.thread)) this.unchanged(answer);
+    };
   }
 }

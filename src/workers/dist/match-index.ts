@@ -29,6 +29,8 @@ export interface InboxRoute {
   readonly incarnation: number;
   /** Worker that has the route's range. */
   readonly source: number;
+  /** That worker has died, and not told the route again. */
+  isStale: boolean;
   readonly options: DeliveryOptions;
 }
 

@@ -59,15 +59,36 @@ export class RouteTable {
 
   /**
    * Forgets the transient sessions of a worker that is gone, and who was online there. Stored
-   * sessions outlive it, and so do their routes. O(filters).
+   * sessions outlive it, and so do their routes, until `forgetStale`. O(filters).
    */
   forgetWorker(thread: number): void {
     const index = this.#index;
     this.stored.forgetWorker(thread);
     for (let node = index.nextFilter(0); node !== NO_FILTER; node = index.nextFilter(node + 1)) {
       const entry = index.entryAt(node);
-      if (entry !== null) forgetMembers(entry, thread);
+      if (entry !== null) {
+        forgetMembers(entry, thread);
+        markStale(entry, thread);
+      }
       index.removeWorkerAt(node, thread);
+    }
+  }
+
+  /**
+   * A worker that was gone has told all its routes: what it has not told again was removed
+   * meanwhile. O(filters).
+   */
+  forgetStale(thread: number): void {
+    const index = this.#index;
+    for (let node = index.nextFilter(0); node !== NO_FILTER; node = index.nextFilter(node + 1)) {
+      const entry = index.entryAt(node);
+      if (entry === null) continue;
+      for (const [clientId, route] of entry.inboxes ?? []) {
+        if (route.isStale && route.source === thread) entry.inboxes?.delete(clientId);
+      }
+      if (entry.inboxes?.size === 0) entry.inboxes = null;
+      this.#forgetStaleMembers(entry, index.tenantAt(node), thread);
+      index.prune(entry);
     }
   }
 
@@ -93,7 +114,8 @@ export class RouteTable {
     const { clientId, incarnation } = change;
     const entry = this.#index.ensure(change.tenantId, change.filter);
     entry.inboxes ??= new Map();
-    entry.inboxes.set(clientId, { clientId, incarnation, source, options: optionsOf(change) });
+    const options = optionsOf(change);
+    entry.inboxes.set(clientId, { clientId, incarnation, source, isStale: false, options });
   }
 
   #addMember(change: RouteChange, source: number, subscription: Subscription | null): void {
@@ -115,6 +137,7 @@ export class RouteTable {
         thread: source,
         isInbox,
         incarnation,
+        isStale: false,
         options,
         loadWord,
         slot,
@@ -124,6 +147,19 @@ export class RouteTable {
       !isInbox || this.stored.isOnline(tenantId, clientId),
     );
     if (isInbox) this.stored.add(tenantId, clientId, group);
+  }
+
+  #forgetStaleMembers(entry: FilterEntry, tenantId: string, thread: number): void {
+    for (const group of entry.shares?.values() ?? []) {
+      const stale = [...group.members()].filter(
+        (member) => member.isStale && member.thread === thread,
+      );
+      for (const { clientId } of stale) {
+        group.remove(clientId, thread, true);
+        this.stored.remove(tenantId, clientId, group);
+      }
+      dropEmptyGroup(entry, group);
+    }
   }
 
   #removeMember(entry: FilterEntry, change: RouteChange, source: number): void {
@@ -156,6 +192,17 @@ function forgetMembers(entry: FilterEntry, thread: number): void {
     );
     for (const member of gone) group.remove(member.clientId, thread, false);
     dropEmptyGroup(entry, group);
+  }
+}
+
+function markStale(entry: FilterEntry, thread: number): void {
+  for (const route of entry.inboxes?.values() ?? []) {
+    if (route.source === thread) route.isStale = true;
+  }
+  for (const group of entry.shares?.values() ?? []) {
+    for (const member of group.members()) {
+      if (member.isInbox && member.thread === thread) member.isStale = true;
+    }
   }
 }
 

@@ -22,6 +22,8 @@ export interface ShareMember {
   readonly isInbox: boolean;
   /** Of a stored session, else 0. */
   readonly incarnation: number;
+  /** A stored session's: `thread` has died, and not told the route again. */
+  isStale: boolean;
   readonly options: DeliveryOptions;
   /** Word of its load in the shared words. */
   readonly loadWord: number;

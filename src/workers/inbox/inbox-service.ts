@@ -109,7 +109,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
         return this.#machines[bucketOfId(incarnation)]?.wants(incarnation, filter) ?? false;
       },
       removed: ({ requester }) => {
-        if (requester === null || requester.request === 0) return;
+        if (requester === null || !this.#stillWaits(requester)) return;
         writeUnsubscribed(this.#replies.writer(requester.thread), requester.request, true);
       },
     });
@@ -259,8 +259,8 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
     const { routes } = this.#host;
     if (answer === null && routes.hasInboxRoute(route, options)) return;
     routes.addInboxRoute(route, options, (isDone) => {
-      // Nobody waits: what failed is found out when the session attaches the next time.
-      if (answer === null) return;
+      // What fails while nobody waits is found out when the session attaches the next time.
+      if (answer === null || !this.#stillWaits(answer.requester)) return;
       const { thread, request } = answer.requester;
       const status = isDone ? answer.status : InboxSubscribeStatus.UNAVAILABLE;
       writeSubscribed(this.#replies.writer(thread), request, status);
@@ -308,5 +308,10 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
 
   lost(boot: number, lastToken: number, bucket: number): void {
     writeLost(this.#ranges.writer(bucket), bucket, boot, lastToken);
+  }
+
+  /** False when its worker has died since it asked. */
+  #stillWaits({ boot, thread, request }: Requester): boolean {
+    return request !== 0 && this.#rangeHost.isAlive(boot, thread);
   }
 }

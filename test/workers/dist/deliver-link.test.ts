@@ -47,6 +47,7 @@ const MEMBER: ShareMember = {
   thread: 3,
   isInbox: false,
   incarnation: 0,
+  isStale: false,
   options: QOS_0,
   loadWord: 0,
   slot: 0xffff_fffe,

@@ -121,12 +121,11 @@ class Scenario {
     const kept = this.live.filter((one) => one.thread !== on);
     this.live.splice(0, this.live.length, ...kept);
     const worker = this.workers.replace(on);
-    // What its ranges hold is restored from the store, and told to everybody.
+    // What its ranges hold is restored from the store.
     for (const shared of [true, false]) {
       if (!this.inboxes.has(`${on} ${shared}`)) continue;
       worker.client.restoreStored(storedRoute("a", `i${on}`, { group: shared ? "g" : "" }), QOS_0);
     }
-    worker.client.tellPeers();
     this.starting.add(on);
     worker.client.synchronize(this.workers.peersOf(on), () => this.starting.delete(on));
   }

@@ -128,17 +128,89 @@ test("sync: a subscription waits for the restarted worker once that has asked", 
   assert.deepEqual(workers.matches(2, "while it learns"), ["worker 1"]);
 });
 
-test("sync: a peer that dies while it is asked does not hold the start up", () => {
+test("sync: a peer that dies while it is asked is waited for, because its ranges come back", () => {
   const workers = new DistWorkers(3);
   workers.subscribe(1, "a");
+  workers.worker(3).client.addStored(storedRoute("a", "stored"), QOS_0, () => {});
   workers.run();
   const result = restart(workers, 2);
   workers.mesh.deliver(2, 1);
   workers.mesh.deliver(1, 2);
+  const successor = workers.replace(3);
+  workers.run();
   assert.equal(result.done, 0);
-  workers.replace(3);
+  successor.client.restoreStored(storedRoute("a", "stored"), QOS_0);
+  successor.client.synchronize([1, 2], () => {});
+  workers.run();
   assert.equal(result.done, 1);
-  assert.deepEqual(workers.matches(2, "a"), ["worker 1"]);
+  for (const thread of [1, 2, 3]) {
+    assert.deepEqual(workers.matches(thread, "a"), ["inbox stored", "worker 1"]);
+  }
+});
+
+test("sync: nobody is answered before the ranges of who is asked are replayed", () => {
+  const workers = new DistWorkers(2);
+  const first = workers.replace(1).client;
+  const second = workers.replace(2).client;
+  let done = 0;
+  second.synchronize([1], () => {
+    done += 1;
+  });
+  first.restoreStored(storedRoute("a", "in the store"), QOS_0);
+  workers.run();
+  assert.equal(done, 0);
+  first.restoreStored(storedRoute("a", "in the log"), QOS_0);
+  first.synchronize([2], () => {});
+  workers.run();
+  assert.equal(done, 1);
+  assert.deepEqual(workers.matches(2, "a"), ["inbox in the log", "inbox in the store"]);
+});
+
+test("sync: many restored routes come in pieces too, though nothing has changed since", () => {
+  const workers = new DistWorkers(2);
+  const { client } = workers.worker(1);
+  const count = 10_000;
+  for (let number = 0; number < count; number += 1) {
+    client.restoreStored(storedRoute(`a/${number}`, "stored"), QOS_0);
+  }
+  const result = restart(workers, 2);
+  workers.run();
+  assert.equal(result.done, 1);
+  assert.equal(workers.worker(2).index.filterCount, count);
+});
+
+test("sync: stored routes outlive their worker, until it has told all that are left", () => {
+  const workers = new DistWorkers(3);
+  const { client } = workers.worker(1);
+  const kept = storedRoute("a", "kept");
+  const routes = [
+    kept,
+    storedRoute("a", "removed"),
+    storedRoute("a", "kept", { group: "g" }),
+    storedRoute("a", "removed", { group: "g" }),
+    storedRoute("b", "removed", { group: "g" }),
+    storedRoute("c", "removed"),
+  ];
+  for (const route of routes) client.addStored(route, QOS_0, () => {});
+  workers.run();
+  const before = workers.matches(2, "a");
+  // It removes some, and dies before anybody hears of it.
+  const successor = workers.replace(1).client;
+  for (const route of routes) {
+    if (route.clientId === "kept") successor.restoreStored(route, QOS_0);
+  }
+  workers.run();
+  assert.deepEqual(workers.matches(2, "a"), before);
+  successor.synchronize([2, 3], () => {});
+  workers.run();
+  for (const thread of [1, 2, 3]) {
+    assert.deepEqual(workers.matches(thread, "a"), ["$share/g/a: kept", "inbox kept"]);
+    assert.equal(workers.worker(thread).index.filterCount, 1);
+    assert.equal(workers.worker(thread).table.stored.isMember("t", "removed"), false);
+  }
+  successor.addStored(kept, { ...QOS_0, qos: 1 }, () => {});
+  workers.run();
+  assert.ok(workers.worker(2).client.hasStored(kept, { ...QOS_0, qos: 1 }));
 });
 
 test("sync: a worker that dies again while it learns can start once more", () => {

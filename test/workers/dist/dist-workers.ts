@@ -213,7 +213,9 @@ export class DistWorkers {
   constructor(workerCount: number) {
     this.mesh = new FakeMesh(workerCount);
     this.loads = new Int32Array(new SharedArrayBuffer(sharedWordsSize(workerCount)));
-    for (let thread = 1; thread <= workerCount; thread += 1) this.#start(thread);
+    for (let thread = 1; thread <= workerCount; thread += 1) {
+      this.#start(thread).client.synchronize([], () => {});
+    }
   }
 
   worker(thread: number): DistWorker {

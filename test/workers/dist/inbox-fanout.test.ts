@@ -56,7 +56,8 @@ function settings(fields: Partial<TenantSettings>): TenantSettings {
 
 function route(clientId: string, fields: Partial<DeliveryOptions> = {}) {
   const incarnation = incarnationOf(clientId);
-  return { clientId, incarnation, source: 1, options: options({ qos: 1, ...fields }) };
+  const wanted = options({ qos: 1, ...fields });
+  return { clientId, incarnation, source: 1, isStale: false, options: wanted };
 }
 
 const pending = () => new PendingPublish(() => {});

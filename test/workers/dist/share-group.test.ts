@@ -24,6 +24,7 @@ function member(index: number, fields: Partial<Member> = {}): Member {
     thread: 1,
     isInbox: false,
     incarnation: 0,
+    isStale: false,
     isOnline: true,
     options: QOS_0,
     loadWord: index,

@@ -189,3 +189,27 @@ test("inbox service: commands that meet a range that was cut are routed again, e
     assert.equal((range!.machine as InboxRange).find("t", name)!.load, 1);
   }
 });
+
+test("inbox service: what a worker asked in an earlier life is not answered to its successor", () => {
+  const workers = new InboxWorkers(2);
+  const clientId = ownedBy(workers, 1);
+  const session = new FakeSession("t", clientId, 1);
+  workers.attach(2, session);
+  workers.routes.isHeld = true;
+  const wanted = { filter: "a", options: OPTIONS };
+  workers.services(2).inboxClient.subscribe(session, wanted, 0, nothing);
+  workers.run();
+  workers.restart(2);
+  const next = new FakeSession("t", clientId, 2);
+  workers.attach(2, next);
+  const seen: unknown[] = [];
+  // Its first request too.
+  workers.services(2).inboxClient.subscribe(next, wanted, 1, (status) => seen.push(status));
+  workers.routes.confirmHeld();
+  workers.mesh.deliver(1, 2);
+  assert.deepEqual(seen, []);
+  workers.run();
+  workers.routes.confirmHeld();
+  workers.run();
+  assert.deepEqual(seen, [InboxSubscribeStatus.REPLACED]);
+});

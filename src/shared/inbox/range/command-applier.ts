@@ -187,6 +187,6 @@ export class CommandApplier implements LogCommandHandler {
   /** Null: nobody waits. */
   #requester(request: number): Requester | null {
     if (request === 0 || !this.#isAnswered) return null;
-    return { thread: this.#thread, request };
+    return { boot: this.#boot, thread: this.#thread, request };
   }
 }

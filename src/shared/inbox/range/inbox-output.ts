@@ -21,6 +21,8 @@ export interface PushTarget {
 
 /** Whom to answer. */
 export interface Requester {
+  /** The life of the worker that waits: its successor must not get the answer. */
+  readonly boot: number;
   readonly thread: number;
   /** 0 = nobody waits. */
   readonly request: number;
