@@ -61,7 +61,13 @@ export function handlePubrec(session: Session, packetId: number, reasonCode: num
 export function handlePubrel(session: Session, packetId: number): void {
   const isKnown = session.inboundIds?.delete(packetId) ?? false;
   if (isKnown && session.isPersistent) {
-    session.context.inbox.commit(session, InboxOp.INBOUND_REMOVE, packetId, null);
+    // Who has PUBCOMP may use the identifier for another message, which nobody may take for a
+    // repeat of this one, also after a restart.
+    session.context.inbox.commit(session, InboxOp.INBOUND_REMOVE, packetId, () => {
+      if (session.phase !== Phase.ACTIVE) return;
+      sendAck(session, PacketType.PUBCOMP, packetId, ReasonCode.SUCCESS);
+    });
+    return;
   }
   // [MQTT-4.3.3-11] An unknown PUBREL is answered too, else the client would wait for ever.
   const code = isKnown ? ReasonCode.SUCCESS : ReasonCode.PACKET_IDENTIFIER_NOT_FOUND;
