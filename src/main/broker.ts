@@ -20,6 +20,7 @@ import {
 } from "../platform/data-folder.ts";
 import { DiskSpaceWatch } from "../platform/disk-space.ts";
 import type { Log } from "../platform/log.ts";
+import { poolThreads, poolThreadsFor } from "../platform/thread-pool.ts";
 import { assert } from "../shared/base/assert.ts";
 import type { BrokerConfig } from "../shared/config/config.ts";
 import { counterTableSize } from "../shared/metrics/counter-table.ts";
@@ -168,6 +169,7 @@ export class Broker {
     this.#dataFolder = takeDataFolder(dataDir, workers);
     const { stores, nodeId } = this.#dataFolder.manifest;
     this.#log.info("data_folder", { path: dataDir, node_id: nodeId, stores });
+    this.#checkThreadPool(stores);
     const ranges = new NodeRanges({
       endpoint: this.#port.endpoint,
       log: this.#log,
@@ -190,6 +192,17 @@ export class Broker {
         this.#log.warn(event, { path: dataDir, free_bytes: freeBytes });
         ranges.groups.setDiskFull(isFull);
       },
+    });
+  }
+
+  /** Two stores get along with the four threads that Node 20 makes. */
+  #checkThreadPool(stores: number): void {
+    const wanted = poolThreadsFor(stores);
+    if (stores <= 2 || poolThreads() >= wanted) return;
+    this.#log.warn("few_pool_threads", {
+      threads: poolThreads(),
+      stores,
+      hint: `stores wait for each other's disk writes; start with UV_THREADPOOL_SIZE=${wanted}`,
     });
   }
 
