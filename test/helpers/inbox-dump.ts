@@ -30,6 +30,7 @@ export function dumpRange(range: InboxRange): unknown {
   const inboxes = [...state.inboxes.values()].sort((left, right) => left.id - right.id);
   return {
     ...sums,
+    taken: state.taken.dump(),
     outbox: outbox.map(({ id, owed }) => ({
       id,
       owed: bytesOf((writer) => writeOwed(writer, owed)),

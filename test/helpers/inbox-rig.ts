@@ -232,7 +232,7 @@ export class InboxRig {
     limits: InsertLimits = NO_LIMITS,
   ): number[] {
     this.command((writer) => {
-      writeInsertHeader(writer, this.#request(), limits);
+      writeInsertHeader(writer, this.#request(), limits, message.origin);
       writeInsert(writer, message, receivers);
     });
     return this.recorder.statuses.at(-1) ?? [];

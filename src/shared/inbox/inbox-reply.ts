@@ -3,7 +3,8 @@
  * or more entries: an owner gathers them per session's worker and sends them once per duty cycle.
  *
  * ```
- *  INBOX_REPLY   ATTACHED      u8 1 · u32 token   · u8 AttachStatus · u8 session present
+ *  INBOX_REPLY   ATTACHED      u8 1 · u32 token   · u8 AttachStatus
+ *                              u8 flags (bit 0 session present, bit 1 after a restart)
  *                              u32 n · n × (options · text filter)
  *                              u32 m · m × u16 inbound identifier · u64 incarnation
  *                              u32 d · d × (u8 DropReason · u64 count · u64 first position
@@ -55,6 +56,9 @@ const INSERTED = 5;
 const DETACHED = 6;
 const PROBED = 7;
 
+const ATTACHED_PRESENT = 1;
+const ATTACHED_AFTER_RESTART = 2;
+
 const PUSH_QOS = 0b11;
 const PUSH_RETAIN = 0b100;
 const PUSH_DUP = 0b1000;
@@ -67,7 +71,8 @@ export function writeAttached(writer: RecordWriter, token: number, reply: Attach
   writer.u8(ATTACHED);
   writer.u32(token);
   writer.u8(reply.status);
-  writer.u8(reply.sessionPresent ? 1 : 0);
+  const presentFlag = reply.sessionPresent ? ATTACHED_PRESENT : 0;
+  writer.u8(presentFlag | (reply.isAfterRestart ? ATTACHED_AFTER_RESTART : 0));
   writer.u32(reply.subscriptions.length);
   for (const { filter, options } of reply.subscriptions) {
     writeOptions(writer, options);
@@ -168,7 +173,9 @@ export function readInboxReplies(reader: RecordReader, handler: InboxReplyHandle
 
 function readAttached(reader: RecordReader): AttachReply {
   const status = reader.u8() as AttachStatus;
-  const sessionPresent = reader.u8() === 1;
+  const flags = reader.u8();
+  const sessionPresent = (flags & ATTACHED_PRESENT) !== 0;
+  const isAfterRestart = (flags & ATTACHED_AFTER_RESTART) !== 0;
   const subscriptions: StoredSubscription[] = [];
   for (let left = reader.u32(); left > 0; left--) {
     const options = readOptions(reader);
@@ -179,7 +186,8 @@ function readAttached(reader: RecordReader): AttachReply {
   const incarnation = reader.u64();
   const drops: DropReport[] = [];
   for (let left = reader.u32(); left > 0; left--) drops.push(readDrop(reader));
-  return { status, sessionPresent, subscriptions, inboundPacketIds, incarnation, drops };
+  const stored = { subscriptions, inboundPacketIds, incarnation, drops };
+  return { status, sessionPresent, isAfterRestart, ...stored };
 }
 
 /** A delivery as far as a push tells of it. */

@@ -103,6 +103,8 @@ export interface AttachReply {
   readonly subscriptions: readonly StoredSubscription[];
   /** Packet identifiers of received QoS 2 publishes not yet released. */
   readonly inboundPacketIds: readonly number[];
+  /** The session was attached last to an earlier process. */
+  readonly isAfterRestart: boolean;
   /** Of the inbox; 0 when there is none. */
   readonly incarnation: number;
   /** What it has missed since it was attached last. */

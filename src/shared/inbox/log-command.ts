@@ -13,7 +13,9 @@
  *  UNSUBSCRIBE  u8 4 · u16 bucket · u32 token · u32 request · text filter
  *  COMMIT       u8 5 · u16 bucket · u32 token · u32 request · u8 InboxOp · u16 packet identifier
  *  INSERT       u8 6 · u32 request · u32 most messages · u64 session bytes · u64 tenant bytes
- *               u64 range bytes · insert (insert-codec.ts)
+ *               u64 range bytes · u8 flags (bit 0 has origin, bit 1 repeat)
+ *               [u64 publisher · u64 epoch · u16 packet identifier · u32 sequence · u32 settled
+ *               u32 fingerprint] · insert (insert-codec.ts)
  *  LOST         u8 7 · u16 bucket · u64 boot · u32 last token
  *  DUE          u8 8 · u64 incarnation
  *  OUTBOX_DONE  u8 9 · u64 record
@@ -28,6 +30,7 @@ import { assert } from "../base/assert.ts";
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
+import type { PublishOrigin } from "../mqtt/publish-origin.ts";
 import { readOptions, writeOptions } from "./inbox-fields.ts";
 import type {
   AttachRequest,
@@ -52,6 +55,8 @@ const ATTACH_CLEAN_START = 1;
 const ATTACH_HAS_WILL = 2;
 const DETACH_DISCARD_WILL = 1;
 const DETACH_HAS_EXPIRY = 2;
+const INSERT_HAS_ORIGIN = 1;
+const INSERT_IS_REPEAT = 2;
 
 /** Which attachment a command is about, and where it lives. */
 export interface Attached {
@@ -153,6 +158,7 @@ export function writeInsertHeader(
   writer: RecordWriter,
   request: number,
   limits: InsertLimits,
+  origin: PublishOrigin | null = null,
 ): void {
   writer.u8(INSERT);
   writer.u32(request);
@@ -160,6 +166,17 @@ export function writeInsertHeader(
   writer.u64(limits.sessionBytes);
   writer.u64(limits.tenantBytes);
   writer.u64(limits.rangeBytes);
+  if (origin === null) {
+    writer.u8(0);
+    return;
+  }
+  writer.u8(INSERT_HAS_ORIGIN | (origin.isRepeat ? INSERT_IS_REPEAT : 0));
+  writer.u64(origin.publisher);
+  writer.u64(origin.epoch);
+  writer.u16(origin.packetId);
+  writer.u32(origin.sequence);
+  writer.u32(origin.settled);
+  writer.u32(origin.fingerprint);
 }
 
 /** The attachments of a worker's life, with tokens up to `lastToken`, are served no more. */
@@ -199,7 +216,7 @@ export interface LogCommandHandler extends InsertHandler {
   unsubscribe(attached: Attached, request: number, filter: string): void;
   commit(attached: Attached, request: number, op: InboxOp, packetId: number): void;
   /** Ahead of `insertBegin`; `limits` is borrowed until `insertEnd` has returned. */
-  insertHeader(request: number, limits: InsertLimits): void;
+  insertHeader(request: number, limits: InsertLimits, origin: PublishOrigin | null): void;
   lost(bucket: number, boot: number, lastToken: number): void;
   due(incarnation: number): void;
   outboxDone(record: number): void;
@@ -223,7 +240,7 @@ function readLogCommand(reader: RecordReader, handler: LogCommandHandler): void 
     limitsView.sessionBytes = reader.u64();
     limitsView.tenantBytes = reader.u64();
     limitsView.rangeBytes = reader.u64();
-    handler.insertHeader(request, limitsView);
+    handler.insertHeader(request, limitsView, readOrigin(reader));
     readInsert(reader, handler);
   } else if (kind === ATTACH) {
     readAttach(reader, handler);
@@ -260,6 +277,21 @@ function readOfAttached(kind: number, reader: RecordReader, handler: LogCommandH
   } else {
     handler.unsubscribe(attachedView, request, reader.text());
   }
+}
+
+function readOrigin(reader: RecordReader): PublishOrigin | null {
+  const flags = reader.u8();
+  if ((flags & INSERT_HAS_ORIGIN) === 0) return null;
+  return {
+    publisher: reader.u64(),
+    epoch: reader.u64(),
+    packetId: reader.u16(),
+    sequence: reader.u32(),
+    settled: reader.u32(),
+    fingerprint: reader.u32(),
+    isRepeat: (flags & INSERT_IS_REPEAT) !== 0,
+    isForStored: false,
+  };
 }
 
 function readAttach(reader: RecordReader, handler: LogCommandHandler): void {

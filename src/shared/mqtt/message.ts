@@ -3,11 +3,12 @@
  * that worker that needs it beyond the current call (QoS 1 and 2 windows, queues, retained
  * deliveries).
  *
- * Immutable except for the cache of encoded forms. All bytes are owned (copied out of socket chunk
- * or ring).
+ * Immutable except for its origin and the cache of encoded forms. All bytes are owned (copied out
+ * of socket chunk or ring).
  */
 
 import type { EncodedPublish } from "./encode-publish.ts";
+import type { PublishOrigin } from "./publish-origin.ts";
 
 export class Message {
   readonly tenantId: string;
@@ -29,6 +30,8 @@ export class Message {
   readonly receivedAtMs: number;
   /** Client identifier of the publisher, for No Local; empty for the broker's own messages. */
   readonly publisherId: string;
+  /** A QoS 2 publish of a stored session; else null. Set once, by whoever makes the message. */
+  origin: PublishOrigin | null = null;
   /**
    * Encoded forms, one slot per variant; filled lazily by `encodedPublish`. Null until the first is
    * needed.

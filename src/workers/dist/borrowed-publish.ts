@@ -14,6 +14,7 @@ import { varintSize, writeVarint } from "../../shared/bytes/varint.ts";
 import { copyForwardProperties } from "../../shared/mqtt/encode-publish.ts";
 import { Message } from "../../shared/mqtt/message.ts";
 import type { PacketView } from "../../shared/mqtt/packet-view.ts";
+import type { PublishOrigin } from "../../shared/mqtt/publish-origin.ts";
 
 const PUBLISH_HEADER = 0x30;
 const RETAIN_FLAG = 0x01;
@@ -45,6 +46,7 @@ export class BorrowedPublish {
   /** Seconds as published; -1 = never expires. */
   expirySeconds = -1;
   receivedAtMs = 0;
+  #origin: PublishOrigin | null = null;
   #nowMs = 0;
   /** The packet as it arrived, when it can be sent on unchanged; -1 otherwise. */
   #verbatimVariant = -1;
@@ -136,11 +138,22 @@ export class BorrowedPublish {
     this.retain = message.retain;
     this.expirySeconds = message.expirySeconds;
     this.#message = message;
+    this.#origin = message.origin;
   }
 
   /** For records from a ring: the caller sets the parts afterwards. */
   loadRecord(tenantId: string, publisherId: string, receivedAtMs: number, nowMs: number): void {
     this.#reset(tenantId, publisherId, receivedAtMs, nowMs);
+  }
+
+  /** A QoS 2 publish of a stored session; else null. */
+  get origin(): PublishOrigin | null {
+    return this.#origin;
+  }
+
+  set origin(origin: PublishOrigin | null) {
+    this.#origin = origin;
+    if (this.#message !== null) this.#message.origin = origin;
   }
 
   /** True when it has waited on its way for longer than it was to live [MQTT-3.3.2-5]. */
@@ -169,6 +182,7 @@ export class BorrowedPublish {
       this.receivedAtMs,
       this.publisherId,
     );
+    this.#message.origin = this.#origin;
     return this.#message;
   }
 
@@ -260,6 +274,7 @@ export class BorrowedPublish {
     this.#nowMs = nowMs;
     this.#verbatimVariant = -1;
     this.#message = null;
+    this.#origin = null;
     this.#scratchUsed = 0;
     // What was encoded keeps the memory of its publish alive.
     for (let rest = this.#encoded; rest !== 0; rest &= rest - 1) {

@@ -260,6 +260,8 @@ export class DistPublisher implements Publisher {
       if (entry.local !== null) this.#locals[localCount++] = entry;
       if (entry.inboxes !== null || entry.shares !== null) routedCount += 1;
     }
+    const isForStored = publish.origin?.isForStored === true;
+    if (isForStored) workersLow = workersHigh = localCount = 0;
     let takers = (workersLow | workersHigh) === 0 ? NOBODY : TRANSIENT;
     // Inboxes and groups first: what `index` matched is borrowed, and local delivery runs foreign
     // code.
@@ -315,6 +317,7 @@ export class DistPublisher implements Publisher {
       context.random(),
     );
     if (member === null) return NOBODY;
+    if (!member.isInbox && publish.origin?.isForStored === true) return NOBODY;
     Atomics.add(context.loads, member.loadWord, 1);
     if (member.isInbox) {
       this.#fanout.addShared(publish, member, group.shareFilter);

@@ -33,6 +33,7 @@ import {
 } from "../../shared/inbox/log-command.ts";
 import { bucketOf, bucketOfId } from "../../shared/inbox/range/inbox-key.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
+import type { PublishOrigin } from "../../shared/mqtt/publish-origin.ts";
 import { RefusalReason } from "../../shared/range/refusal-reason.ts";
 import type { CommandOwner } from "../ranges/range-client-api.ts";
 import type { InboxRanges } from "./inbox-ranges.ts";
@@ -60,6 +61,7 @@ const NO_LIMITS: InsertLimits = {
 class GatheredInsert {
   request = 0;
   limits = NO_LIMITS;
+  origin: PublishOrigin | null = null;
   message: Message | null = null;
   receivers: InboxReceiver[] = [];
 
@@ -111,9 +113,10 @@ class Rerouter implements LogCommandHandler {
     writeCommit(this.#ranges.writer(attached.bucket), attached, request, op, packetId);
   }
 
-  insertHeader(request: number, limits: InsertLimits): void {
+  insertHeader(request: number, limits: InsertLimits, origin: PublishOrigin | null): void {
     this.#insert.request = request;
     this.#insert.limits = { ...limits };
+    this.#insert.origin = origin;
   }
 
   insertBegin(message: Message): void {
@@ -125,8 +128,10 @@ class Rerouter implements LogCommandHandler {
   }
 
   insertEnd(): void {
-    const { message, limits, receivers, request } = this.#insert;
-    if (message !== null) this.#inserts.insertAgain(message, limits, receivers, request);
+    const { message, limits, receivers, request, origin } = this.#insert;
+    if (message === null) return;
+    message.origin = origin;
+    this.#inserts.insertAgain(message, limits, receivers, request);
   }
 
   /** Of a range that was cut, either half may have such attachments; elsewhere it does nothing. */

@@ -21,7 +21,7 @@ import {
   writeSubscribe,
   writeUnsubscribe,
 } from "../../shared/inbox/log-command.ts";
-import { bucketOf } from "../../shared/inbox/range/inbox-key.ts";
+import { bucketOf, bucketOfId } from "../../shared/inbox/range/inbox-key.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { messageFootprint } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
@@ -81,6 +81,7 @@ function refusal(status: AttachStatus): AttachReply {
     sessionPresent: false,
     subscriptions: [],
     inboundPacketIds: [],
+    isAfterRestart: false,
     incarnation: 0,
     drops: [],
   };
@@ -276,7 +277,10 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
 
   handleAttached(token: number, reply: AttachReply): void {
     const attaching = this.#attaching.get(token);
-    if (attaching === undefined) return;
+    if (attaching === undefined) {
+      this.#detachStray(token, reply);
+      return;
+    }
     this.#attaching.delete(token);
     const { session } = attaching.attachment;
     const isCurrent = this.#attachments.byToken(token) !== null;
@@ -321,6 +325,17 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     attachment.isProposed = true;
     const writer = this.#ranges.writer(attachment.bucket);
     writeAttach(writer, attachment.token, request, this.#options.windowBytes);
+  }
+
+  /**
+   * The attach was given up for lost, and has been applied all the same: the session would stay
+   * attached to nobody, and never end.
+   */
+  #detachStray(token: number, { status, incarnation }: AttachReply): void {
+    if (status !== AttachStatus.ATTACHED) return;
+    const bucket = bucketOfId(incarnation);
+    const how = { sessionExpirySeconds: -1, discardWill: true };
+    writeDetach(this.#ranges.writer(bucket), { bucket, token }, 0, how);
   }
 
   /** A command of this session was not taken: its inbox and its client would disagree. */

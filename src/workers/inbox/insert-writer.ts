@@ -97,7 +97,7 @@ export class InsertWriter {
       const owner = this.#ranges.threadOf(bucket);
       const request = insertion === null ? 0 : this.#insertions.add(owner, insertion, indexes);
       const writer = this.#ranges.writer(bucket);
-      writeInsertHeader(writer, request, limits);
+      writeInsertHeader(writer, request, limits, message.origin);
       writeInsert(writer, message, receivers);
     }
   }

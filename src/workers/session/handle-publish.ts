@@ -18,6 +18,7 @@ import { PUBLISH_PENDING } from "../dist/publisher.ts";
 import { InboxOp } from "../inbox/inbox-api.ts";
 import { distributeRun } from "./handle-publish-run.ts";
 import { type InboundAck, InboundAcks } from "./inbound-acks.ts";
+import { InboundOrigins } from "./inbound-origins.ts";
 import { breaksPayloadFormat, checkPublish, isReservedTopicName } from "./publish-rules.ts";
 import { chargePublish } from "./rate-limits.ts";
 import { sendAck } from "./send.ts";
@@ -50,7 +51,7 @@ export function handlePublish(session: Session, view: PacketView): number {
     return 0;
   }
   if (view.qos > 0 && !admitQuota(session, view)) return 0;
-  if (view.qos === 2 && session.inboundIds?.has(view.packetId) === true) {
+  if (view.qos === 2 && isTakenAlready(session, view)) {
     repeatPubrec(session, view.packetId);
     return 0;
   }
@@ -71,11 +72,11 @@ export function handlePublish(session: Session, view: PacketView): number {
   const { publish } = context;
   publish.loadView(view, session.isV5, aliasTopic, tenant.id, session.clientId, context.nowMs());
   if (verdict !== true) {
-    void publishWhenAllowed(session, verdict, publish.own(), view.packetId);
+    void publishWhenAllowed(session, verdict, publish.own(), view);
     return 0;
   }
   const more = view.qos === 0 ? distributeRun(session, tenant, view) : 0;
-  if (more === 0) distribute(session, view.qos, view.packetId);
+  if (more === 0) distribute(session, view.qos, view.packetId, view.dup);
   return more;
 }
 
@@ -83,7 +84,7 @@ export function handlePublish(session: Session, view: PacketView): number {
  * Fan-out of `context.publish`, then the acknowledgement that its QoS demands [MQTT-3.3.4-1], now
  * or when every inbox that it belongs to has it [MQTT-4.5.0-1].
  */
-function distribute(session: Session, qos: number, packetId: number): void {
+function distribute(session: Session, qos: number, packetId: number, isRepeat: boolean): void {
   const { publisher, publish } = session.context;
   if (isTraced(session)) traceReceived(session, publish, packetId);
   if (qos === 0) {
@@ -94,11 +95,12 @@ function distribute(session: Session, qos: number, packetId: number): void {
     session.inboundIds ??= new Set();
     session.inboundIds.add(packetId); // [MQTT-4.3.3-8]
   }
+  const isKept = qos === 2 && session.isPersistent;
+  if (isKept) publish.origin = originsOf(session).next(packetId, publish, isRepeat);
   let waiting: InboundAck | null = null;
   const outcome = publisher.publishBorrowed(publish, (later) => {
     if (waiting !== null) concludePublish(session, waiting, later);
   });
-  const isKept = qos === 2 && session.isPersistent;
   if (outcome === PUBLISH_PENDING || isKept || (session.inboundAcks?.count ?? 0) > 0) {
     session.inboundAcks ??= new InboundAcks();
     waiting = session.inboundAcks.append(packetId, qos);
@@ -109,6 +111,17 @@ function distribute(session: Session, qos: number, packetId: number): void {
   acknowledge(session, packetId, qos, reasonOf(outcome));
 }
 
+/** Its publish is distributed, or on its way: a repeat gets PUBREC alone [MQTT-4.3.3-10]. */
+function isTakenAlready(session: Session, view: PacketView): boolean {
+  if (session.inboundIds?.has(view.packetId) !== true) return false;
+  return !(view.dup && session.inboundOrigins?.isUncertain(view.packetId) === true);
+}
+
+function originsOf(session: Session): InboundOrigins {
+  session.inboundOrigins ??= new InboundOrigins(session, [], false);
+  return session.inboundOrigins;
+}
+
 /**
  * PUBREC promises that a repeat will be recognised, also after a reconnect. Stored with the fan-out
  * and not after it: the connection may die before any inbox has answered, and then the client sends
@@ -116,6 +129,7 @@ function distribute(session: Session, qos: number, packetId: number): void {
  */
 function keepIdentifier(session: Session, ack: InboundAck): void {
   ack.isKept = false;
+  ack.sequence = originsOf(session).lastSequence;
   session.context.inbox.commit(session, InboxOp.INBOUND_ADD, ack.packetId, () => {
     ack.isKept = true;
     sendSettled(session);
@@ -135,7 +149,7 @@ async function publishWhenAllowed(
   session: Session,
   verdict: Promise<boolean>,
   message: Message,
-  packetId: number,
+  { packetId, dup }: Pick<PacketView, "packetId" | "dup">,
 ): Promise<void> {
   // Later packets wait, so order is kept.
   session.pause(PauseReason.ANSWER);
@@ -144,7 +158,7 @@ async function publishWhenAllowed(
   if (session.phase !== Phase.ACTIVE) return;
   if (isAllowed) {
     session.context.publish.loadMessage(message, session.context.nowMs());
-    distribute(session, message.qos, packetId);
+    distribute(session, message.qos, packetId, dup);
   } else {
     logPublishDenied(session, message.topic);
     denyPublish(session, message.qos, packetId);
@@ -179,6 +193,7 @@ function sendSettled(session: Session): void {
   for (;;) {
     const next = session.inboundAcks?.poll() ?? null;
     if (next === null) return;
+    if (next.sequence > 0) session.inboundOrigins?.settle(next.sequence);
     acknowledge(session, next.packetId, next.qos, next.reasonCode);
   }
 }

@@ -16,6 +16,7 @@ import { ClaimStatus } from "../session-dict/session-dict-api.ts";
 import { checkConnect, grantedKeepAlive, grantedSessionExpiry } from "./connect-rules.ts";
 import { countSubscriptions } from "./count-subscriptions.ts";
 import { scheduleNextDeadline } from "./deadlines.ts";
+import { InboundOrigins } from "./inbound-origins.ts";
 import { OutboundAliases } from "./outbound-aliases.ts";
 import { recheckSubscriptions } from "./recheck-permissions.ts";
 import { refuse } from "./refuse-connect.ts";
@@ -166,7 +167,11 @@ function handleAttach(
 
 /** What the stored session remembers [MQTT-3.1.2-5]. */
 function restore(session: Session, reply: AttachReply): void {
-  if (reply.inboundPacketIds.length > 0) session.inboundIds = new Set(reply.inboundPacketIds);
+  const { inboundPacketIds, isAfterRestart } = reply;
+  if (inboundPacketIds.length > 0) {
+    session.inboundIds = new Set(inboundPacketIds);
+    session.inboundOrigins = new InboundOrigins(session, inboundPacketIds, isAfterRestart);
+  }
   for (const { filter, options } of reply.subscriptions) {
     const share = splitShareFilter(filter);
     session.subscriptions ??= new SubscriptionMap();

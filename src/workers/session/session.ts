@@ -31,6 +31,7 @@ import { type Delivery, deliver, deliverPush, deliverRun, handleOutputDrained } 
 import { endSession } from "./end-session.ts";
 import type { ExtendedAuthExchange } from "./extended-auth.ts";
 import type { InboundAcks } from "./inbound-acks.ts";
+import type { InboundOrigins } from "./inbound-origins.ts";
 import { handlePackets, processInput, processWaiting } from "./input.ts";
 import type { OutboundAliases } from "./outbound-aliases.ts";
 import { countOutput } from "./output-budget.ts";
@@ -106,6 +107,8 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   outboundAliases: OutboundAliases | null = null;
   /** QoS 2 publishes received and not yet released, by packet identifier. */
   inboundIds: Set<number> | null = null;
+  /** Those of a stored session, numbered. */
+  inboundOrigins: InboundOrigins | null = null;
   inboundAcks: InboundAcks | null = null;
   window: OutboundWindow<Delivery | null> | null = null;
   /** Transient sessions: messages that wait for room in the window. */

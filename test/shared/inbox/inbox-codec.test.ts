@@ -147,6 +147,7 @@ test("inbox reply: any mix of answers in one record is read as written", () => {
     sessionPresent: fc.boolean(),
     subscriptions: fc.array(subscription, { maxLength: 4 }),
     inboundPacketIds: fc.array(uint16, { maxLength: 4 }),
+    isAfterRestart: fc.boolean(),
     incarnation: fc.maxSafeNat(),
     drops: fc.array(drop, { maxLength: 5 }),
   });

@@ -213,3 +213,21 @@ test("inbox service: what a worker asked in an earlier life is not answered to i
   workers.run();
   assert.deepEqual(seen, [InboxSubscribeStatus.REPLACED]);
 });
+
+test("inbox service: an attach that was given up for lost and is applied later leaves nobody attached", () => {
+  const workers = new InboxWorkers(2);
+  const clientId = ownedBy(workers, 1);
+  const { inboxClient } = workers.services(2);
+  const who = { tenantId: "t", clientId, userId: "user", epoch: 1 };
+  const will = { message: message({ payload: "will" }), delaySeconds: 0 };
+  const how = { cleanStart: false, sessionExpirySeconds: 60, receiveMaximum: 5, will };
+  const seen: unknown[] = [];
+  const session = new FakeSession("t", clientId, 1);
+  inboxClient.attach({ ...who, ...how }, session, ({ status }) => seen.push(status));
+  workers.services(2).peerLost(1);
+  assert.deepEqual(seen, [AttachStatus.UNAVAILABLE]);
+  workers.run();
+  assert.deepEqual(seen, [AttachStatus.UNAVAILABLE], "told once");
+  assert.equal(workers.inboxRange(clientId)?.find("t", clientId)?.isAttached, false);
+  assert.deepEqual(workers.published, []);
+});

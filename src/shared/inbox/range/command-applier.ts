@@ -7,6 +7,7 @@
 
 import type { Message } from "../../mqtt/message.ts";
 import { messageContentBytes } from "../../mqtt/message-codec.ts";
+import type { PublishOrigin } from "../../mqtt/publish-origin.ts";
 import type { ApplyContext } from "../../range/range-state-machine.ts";
 import {
   type AttachRequest,
@@ -45,6 +46,7 @@ const NO_LIMITS: InsertLimits = Object.freeze({
 export class CommandApplier implements LogCommandHandler {
   readonly #state: RangeState;
   // Of the batch being applied.
+  #index = 0;
   #nowMs = 0;
   #boot = 0;
   #thread = 0;
@@ -63,6 +65,7 @@ export class CommandApplier implements LogCommandHandler {
 
   begin(context: ApplyContext): void {
     this.#nowMs = context.nowMs;
+    this.#index = context.index;
     this.#boot = context.boot;
     this.#thread = context.thread;
     this.#isAnswered = this.#state.isLive && context.isOwnBoot;
@@ -118,9 +121,10 @@ export class CommandApplier implements LogCommandHandler {
     if (requester !== null) state.output.committed(requester, inbox === null);
   }
 
-  insertHeader(request: number, limits: InsertLimits): void {
+  insertHeader(request: number, limits: InsertLimits, origin: PublishOrigin | null): void {
     this.#insertRequest = request;
     this.#limits = limits;
+    this.#state.taken.begin(origin, this.#boot, this.#index);
   }
 
   insertBegin(message: Message, count: number): void {
@@ -136,10 +140,14 @@ export class CommandApplier implements LogCommandHandler {
     const state = this.#state;
     const inbox = state.inboxes.get(receiver.incarnation);
     let status: InsertStatus = InsertStatus.NO_INBOX;
-    if (inbox !== undefined && !inbox.isEnded) {
+    const { shareFilter } = receiver;
+    if (state.taken.has(shareFilter)) {
+      status = InsertStatus.STORED;
+    } else if (inbox !== undefined && !inbox.isEnded) {
       const delivery = new Delivery(this.#inserting, receiver);
       status = offer(state, inbox, delivery, this.#limits, this.#nowMs);
-      if (receiver.shareFilter !== null) inbox.isGroupMember = true;
+      if (status === InsertStatus.STORED) state.taken.note(shareFilter);
+      if (shareFilter !== null) inbox.isGroupMember = true;
       if (inbox.isGroupMember && state.isLive) state.output.loadChanged(inbox);
       const waiting = inbox.waitingCount;
       if (waiting > this.#pending) this.#pending = waiting;

@@ -10,6 +10,7 @@
  *     class 1  RANGE    u8 0                   counters of the range          only in the range's
  *                       u8 1 · u32 slot        a tenant's shared bytes        first bucket
  *                       u8 2 · u16 bucket · u48 number   copy of a message that is homed elsewhere
+ *                       u8 3 · u16 bucket · u48 number   what a publisher may send again
  *     class 2  HEAD     number                 what is read of every session at start
  *     class 3  OUTBOX   number                 an effect that is owed
  *     class 4  MESSAGE  number · u8 0 body | 1 count of references, when it has changed
@@ -40,6 +41,7 @@ type KeyClass = (typeof KeyClass)[keyof typeof KeyClass];
 const RANGE_COUNTERS = 0;
 const RANGE_TENANT = 1;
 const RANGE_COPY = 2;
+const RANGE_TAKEN = 3;
 const MESSAGE_BODY = 0;
 const MESSAGE_COUNT = 1;
 
@@ -112,6 +114,25 @@ export function copyKey(bucket: number, id: number, isCount: boolean): Uint8Arra
   putNumber(key, NUMBER_AT + 3, numberOf(id));
   key[NUMBER_AT + 9] = isCount ? MESSAGE_COUNT : MESSAGE_BODY;
   return key;
+}
+
+/** Of a publishing session, in the range that begins with `bucket`. */
+export function takenKey(bucket: number, publisher: number): Uint8Array {
+  const key = rangeKey(bucket, RANGE_TAKEN, 8);
+  const home = bucketOfId(publisher);
+  key[NUMBER_AT + 1] = home >>> 8;
+  key[NUMBER_AT + 2] = home;
+  putNumber(key, NUMBER_AT + 3, numberOf(publisher));
+  return key;
+}
+
+export function takenKeys(bucket: number): [Uint8Array, Uint8Array] {
+  return [rangeKey(bucket, RANGE_TAKEN, 0), rangeKey(bucket, RANGE_TAKEN + 1, 0)];
+}
+
+export function publisherOfTakenKey(key: Uint8Array): number {
+  const home = key[NUMBER_AT + 1]! * 256 + key[NUMBER_AT + 2]!;
+  return makeId(readNumber(key, NUMBER_AT + 3), home);
 }
 
 /** All tenants' records of a range: [start, end). */

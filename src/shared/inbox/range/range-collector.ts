@@ -40,6 +40,7 @@ export class RangeCollector {
     const state = this.#state;
     if (state.listed.length > 0 || state.changedTenants.length > 0) return true;
     if (state.erased.size > 0) return true;
+    if (state.taken.isDirty) return true;
     return state.isCounterChanged || state.shared.isDirty || state.outbox.isDirty;
   }
 
@@ -57,6 +58,7 @@ export class RangeCollector {
     for (const inbox of inboxes) this.#collectInbox(inbox, writer);
     state.shared.collect(writer);
     state.outbox.collect(writer, this.#scratch);
+    state.taken.collect(writer, this.#scratch, state.buckets.first);
     this.#collectTenants(writer);
     if (!state.isCounterChanged) return;
     state.isCounterChanged = false;

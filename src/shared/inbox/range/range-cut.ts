@@ -7,7 +7,14 @@
  */
 
 import type { Inbox } from "./inbox.ts";
-import { bucketOfId, bucketOfKey, countersKey, cutBefore, tenantKey } from "./inbox-key.ts";
+import {
+  bucketOfId,
+  bucketOfKey,
+  countersKey,
+  cutBefore,
+  takenKey,
+  tenantKey,
+} from "./inbox-key.ts";
 import { addHeld, enlist } from "./range-loader.ts";
 import type { RangeState } from "./range-state.ts";
 import { mergeShared, splitShared } from "./shared-cut.ts";
@@ -39,6 +46,7 @@ export function splitRange(left: RangeState, right: RangeState): void {
   left.listed = left.listed.filter(({ id }) => !isRight(id));
   left.erased.moveTo(right.erased, (key) => bucketOfKey(key) >= cut);
   left.outbox.moveTo(right.outbox, isRight);
+  left.taken.copyTo(right.taken);
 }
 
 /** `right` is not used any more. */
@@ -46,7 +54,7 @@ export function absorbRange(left: RangeState, right: RangeState): void {
   const leftBuckets = left.buckets;
   const rightBuckets = right.buckets;
   const merged = { first: leftBuckets.first, end: Math.max(leftBuckets.end, rightBuckets.end) };
-  forgetRecords(left, right);
+  forgetRecords(left, right, left.taken.absorb(right.taken));
   left.lastNumber = Math.max(left.lastNumber, right.lastNumber);
   left.isCounterChanged = true;
   mergeShared(left, right, merged);
@@ -109,12 +117,15 @@ function delist(state: RangeState, inbox: Inbox): void {
   state.forgetIfEmpty(inbox.tenant);
 }
 
-/** The right-hand range's own records go; what they say is in memory. */
-function forgetRecords(left: RangeState, right: RangeState): void {
+/**
+ * The right-hand range's own records go; what they say is in memory. `publishers`: whose publishes
+ * it had taken.
+ */
+function forgetRecords(left: RangeState, right: RangeState, publishers: readonly number[]): void {
   const { first } = right.buckets;
   // A range without a bucket of its own has its records where its neighbour's are.
   if (first === left.buckets.first) return;
-  left.erased.add([countersKey(first)]);
+  left.erased.add([countersKey(first), ...publishers.map((id) => takenKey(first, id))]);
   for (const tenant of right.tenants.values()) {
     if (tenant.slot >= 0) left.erased.add([tenantKey(first, tenant.slot)]);
   }

@@ -14,7 +14,9 @@ import {
   eagerKeys,
   idOfKey,
   isHeadKey,
+  publisherOfTakenKey,
   slotOfTenantKey,
+  takenKeys,
   tenantKeys,
 } from "./inbox-key.ts";
 import { readOwed } from "./outbox.ts";
@@ -39,6 +41,10 @@ export function loadRange(state: RangeState): void {
     state.heldBytes += tenant.shared.bytes;
     state.gauges.bytes(tenant.shared.bytes, tenant.shared.count);
   });
+  eachPair(state.reader, takenKeys(first), ({ key, value }) => {
+    decode(value, (bytes) => state.taken.load(publisherOfTakenKey(key), bytes));
+  });
+  state.taken.sortLoaded();
   for (let bucket = first; bucket < end; bucket++) {
     eachPair(state.reader, eagerKeys(bucket), (pair) => loadEager(state, pair));
   }

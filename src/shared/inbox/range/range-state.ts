@@ -19,6 +19,7 @@ import type { InboxOutput, Requester } from "./inbox-output.ts";
 import { dropsOf } from "./inbox-parts.ts";
 import { Outbox, type Owed } from "./outbox.ts";
 import { type Buckets, SharedMessages } from "./shared-messages.ts";
+import { TakenPublishes } from "./taken-publishes.ts";
 import { TenantShare } from "./tenant-share.ts";
 import type { QueueStore } from "./waiting-queue.ts";
 
@@ -40,6 +41,7 @@ export class RangeState implements QueueStore {
   readonly deadlines = new DeadlineHeap<Inbox>();
   readonly shared: SharedMessages;
   readonly outbox = new Outbox();
+  readonly taken = new TakenPublishes();
   /** Of sessions, messages and outbox records. */
   lastNumber = 0;
   isCounterChanged = false;

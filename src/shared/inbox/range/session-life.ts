@@ -19,6 +19,7 @@ import { Counter } from "../../metrics/counter-table.ts";
 import { Message } from "../../mqtt/message.ts";
 import { processOf } from "../../range/worker-life.ts";
 import {
+  type AttachReply,
   type AttachRequest,
   AttachStatus,
   type DropReport,
@@ -74,8 +75,10 @@ export function attach(state: RangeState, attaching: Attaching, nowMs: number): 
   }
   // Resumed, or a new session [MQTT-3.1.2-5] [MQTT-3.1.2-6].
   const inbox = existing ?? create(state, request);
+  const isAfterRestart = processOf(inbox.epochBoot) !== processOf(attaching.boot);
   bind(state, inbox, attaching);
-  answer(state, inbox, attaching, existing !== null);
+  const presence = { sessionPresent: existing !== null, isAfterRestart };
+  answer(state, inbox, attaching, presence);
   beginWindow(state, inbox, nowMs);
   state.schedule(inbox);
 }
@@ -152,6 +155,7 @@ function refuse(state: RangeState, attaching: Attaching, status: AttachStatus): 
     sessionPresent: false,
     subscriptions: [],
     inboundPacketIds: [],
+    isAfterRestart: false,
     incarnation: 0,
     drops: [],
   });
@@ -201,7 +205,7 @@ function answer(
   state: RangeState,
   inbox: Inbox,
   attaching: Attaching,
-  sessionPresent: boolean,
+  { sessionPresent, isAfterRestart }: Pick<AttachReply, "sessionPresent" | "isAfterRestart">,
 ): void {
   const drops: readonly DropReport[] = inbox.hasDrops ? dropsOf(state, inbox).reports : [];
   if (inbox.hasDrops) {
@@ -216,6 +220,7 @@ function answer(
     sessionPresent,
     subscriptions: subscriptions.map(({ filter, options }) => ({ filter, options })),
     inboundPacketIds: [...(inbox.inbound ?? [])],
+    isAfterRestart,
     incarnation: inbox.id,
     drops,
   });

@@ -34,6 +34,14 @@ const steps = {
     expiry: fc.constantFrom(-1, -1, 2),
     shared: fc.boolean(),
     room: fc.constantFrom(1000, 1000, 8),
+    origin: fc.record({
+      publisher: fc.integer({ min: 1, max: 2 }),
+      epoch: fc.constantFrom(1, 1, 1, 2),
+      packetId: fc.integer({ min: 1, max: 4 }),
+      isRepeat: fc.boolean(),
+      /** Publishes before it that are not answered. */
+      open: fc.nat(3),
+    }),
   }),
   commit: fc.record({
     kind: fc.constant("commit" as const),
@@ -74,17 +82,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const walks = fc.array(step, { minLength: 20, maxLength: 80, size: "max" });
 
-/** A rig that takes steps; `forgets` = it is saved and read again where the steps say so. */
+interface WalkerOptions {
+  /** It is saved and read again where the steps say so. */
+  readonly forgets: boolean;
+  /** QoS 2 messages are from stored sessions. */
+  readonly hasOrigins: boolean;
+}
+
+/** A rig that takes steps. */
 class Walker {
   readonly rig = new InboxRig();
-  readonly #forgets: boolean;
+  readonly #options: WalkerOptions;
   /** By client: of its last attach. */
   readonly #tokens = new Array<number>(CLIENTS).fill(0);
   #lastToken = 0;
   #sent = 0;
 
-  constructor(forgets: boolean) {
-    this.#forgets = forgets;
+  constructor(options: WalkerOptions) {
+    this.#options = options;
   }
 
   take(step: Step): void {
@@ -102,7 +117,7 @@ class Walker {
       const token = this.#tokens[step.client]!;
       if (step.isRemoval) rig.unsubscribe(`c${step.client}`, token, step.filter);
       else rig.subscribe(`c${step.client}`, token, step.filter);
-    } else if (this.#forgets) {
+    } else if (this.#options.forgets) {
       if (step.kind === "collect") rig.collect();
       else if (step.kind === "flush") rig.flush();
       else rig.reopen();
@@ -135,7 +150,14 @@ class Walker {
         shareFilter: shared ? "$share/g/a" : null,
       }),
     );
-    this.rig.insert(message(fields), all, { ...NO_LIMITS, sessionInboxSize: room });
+    const inserted = message(fields);
+    if (qos === 2 && this.#options.hasOrigins) {
+      const { open, ...origin } = step.origin;
+      const sequence = this.#sent;
+      const settled = Math.max(0, sequence - 1 - open);
+      inserted.origin = { ...origin, sequence, settled, fingerprint: 9, isForStored: false };
+    }
+    this.rig.insert(inserted, all, { ...NO_LIMITS, sessionInboxSize: room });
   }
 }
 
@@ -149,8 +171,8 @@ function outputsOf({ recorder }: InboxRig): unknown {
 test("inbox range: read again at any moment it is the same, and tells the same", () => {
   fc.assert(
     fc.property(walks, (walk) => {
-      const plain = new Walker(false);
-      const forgetful = new Walker(true);
+      const plain = new Walker({ forgets: false, hasOrigins: true });
+      const forgetful = new Walker({ forgets: true, hasOrigins: true });
       for (const next of walk) {
         plain.take(next);
         forgetful.take(next);
@@ -170,7 +192,7 @@ test("inbox range: read again at any moment it is the same, and tells the same",
 test("inbox range: a range that is emptied leaves nothing in the store but its counters", () => {
   fc.assert(
     fc.property(walks, (walk) => {
-      const walker = new Walker(true);
+      const walker = new Walker({ forgets: true, hasOrigins: false });
       const { rig } = walker;
       for (const next of walk) walker.take(next);
       for (let index = 0; index < CLIENTS; index++) {

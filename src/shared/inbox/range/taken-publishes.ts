@@ -1,0 +1,317 @@
+/**
+ * The QoS 2 publishes of stored sessions that a range has stored for somebody and that their client
+ * may send again, because it has not got PUBREC: a repeat of one is answered, and not stored twice
+ * [MQTT-4.3.3-10].
+ *
+ * The identifier that PUBREC is about stands in the publisher's own inbox, in another range, whose
+ * log may be ahead or behind after a crash. So the range remembers by itself. What has been
+ * answered is forgotten with the publisher's next publish; what earlier attachments left open, when
+ * its identifier comes again with something else. Of a shared group it remembers who was served:
+ * the repeat may choose another member.
+ *
+ * ```
+ *  record  u64 boot · u64 epoch · u64 log index of the last change · u32 n current · u32 n earlier
+ *          n × (u32 sequence · u16 packet identifier · u32 fingerprint · u16 m · m × u32 group)
+ * ```
+ *
+ * A stored format. Scope: one per range.
+ */
+
+import type { RecordReader } from "../../bytes/record-reader.ts";
+import type { RecordWriter } from "../../bytes/record-writer.ts";
+import type { PublishOrigin } from "../../mqtt/publish-origin.ts";
+import type { KeyValueWriter } from "../../range/key-value.ts";
+import { stableHash } from "../../range/stable-hash.ts";
+import { takenKey } from "./inbox-key.ts";
+
+/**
+ * Publishers that a range remembers; the one longest silent goes first. A few hundred bytes each.
+ */
+const PUBLISHERS_MAX = 16_384;
+
+interface Taken {
+  sequence: number;
+  readonly packetId: number;
+  readonly fingerprint: number;
+  /** Hashes of the shared filters that a member has got it for. */
+  readonly groups: number[];
+}
+
+class Publisher {
+  readonly id: number;
+  boot: number;
+  epoch: number;
+  /** Log index of its last change. */
+  usedIndex = 0;
+  /** Of the present attachment, by packet identifier, in order of sequence. */
+  current = new Map<number, Taken>();
+  /** Of earlier attachments. */
+  earlier = new Map<number, Taken>();
+
+  constructor(id: number, boot: number, epoch: number) {
+    this.id = id;
+    this.boot = boot;
+    this.epoch = epoch;
+  }
+
+  get isEmpty(): boolean {
+    return this.current.size === 0 && this.earlier.size === 0;
+  }
+
+  /** What it may still repeat, as far as it is known here. */
+  find({ packetId, fingerprint }: PublishOrigin): Taken | null {
+    const taken = this.current.get(packetId) ?? this.earlier.get(packetId);
+    return taken?.fingerprint === fingerprint ? taken : null;
+  }
+
+  put(taken: Taken): void {
+    const { packetId } = taken;
+    this.earlier.delete(packetId);
+    this.current.delete(packetId);
+    this.current.set(packetId, taken);
+  }
+
+  /** A new attachment: nothing of the last one will be settled by number. */
+  attach(boot: number, epoch: number): void {
+    this.boot = boot;
+    this.epoch = epoch;
+    for (const [packetId, taken] of this.current) this.earlier.set(packetId, taken);
+    this.current.clear();
+  }
+
+  /** Returns whether there were any. */
+  forgetSettled(settled: number): boolean {
+    const before = this.current.size;
+    for (const [packetId, { sequence }] of this.current) {
+      if (sequence > settled) break;
+      this.current.delete(packetId);
+    }
+    return this.current.size < before;
+  }
+}
+
+export class TakenPublishes {
+  /** By incarnation, the one longest silent first. */
+  readonly #publishers = new Map<number, Publisher>();
+  /** Whose records are to be written or removed. */
+  #changed = new Set<number>();
+  // Of the insert being applied:
+  #origin: PublishOrigin | null = null;
+  #boot = 0;
+  #index = 0;
+  #taken: Taken | null = null;
+
+  get isDirty(): boolean {
+    return this.#changed.size > 0;
+  }
+
+  /** Publishers that are remembered. */
+  get size(): number {
+    return this.#publishers.size;
+  }
+
+  /**
+   * An insert begins; `origin` null: nothing is to be remembered of it. `boot`, with `epoch`, names
+   * the publisher's attachment, `index` the log entry.
+   */
+  begin(origin: PublishOrigin | null, boot: number, index: number): void {
+    this.#origin = origin;
+    this.#boot = boot;
+    this.#index = index;
+    this.#taken = null;
+    if (origin === null) return;
+    const publisher = this.#publishers.get(origin.publisher);
+    if (publisher === undefined) return;
+    let isChanged = publisher.boot !== boot || publisher.epoch !== origin.epoch;
+    if (isChanged) publisher.attach(boot, origin.epoch);
+    if (publisher.forgetSettled(origin.settled)) isChanged = true;
+    if (origin.isRepeat) this.#taken = publisher.find(origin);
+    if (this.#taken !== null) {
+      this.#taken.sequence = origin.sequence;
+      publisher.put(this.#taken);
+      isChanged = true;
+    }
+    if (isChanged) this.#change(publisher);
+  }
+
+  /** Has the insert been stored for such a receiver before? `shareFilter` null: not of a group. */
+  has(shareFilter: string | null): boolean {
+    if (this.#taken === null) return false;
+    return shareFilter === null || this.#taken.groups.includes(groupOf(shareFilter));
+  }
+
+  /** The insert is stored for a receiver. */
+  note(shareFilter: string | null): void {
+    const origin = this.#origin;
+    if (origin === null) return;
+    if (this.#taken === null) this.#taken = this.#add(origin);
+    if (shareFilter !== null) this.#taken.groups.push(groupOf(shareFilter));
+  }
+
+  /** All there is, for tests: by publisher, "identifier sequence groups". */
+  dump(): [number, string[]][] {
+    const found = [...this.#publishers.values()];
+    return found.map(({ id, current, earlier }) => {
+      const takens = [...current.values(), ...earlier.values()];
+      return [id, takens.map((one) => [one.packetId, one.sequence, ...one.groups].join(" "))];
+    });
+  }
+
+  /** `first`: the range's first bucket. */
+  collect(writer: KeyValueWriter, scratch: RecordWriter, first: number): void {
+    for (const id of this.#changed) {
+      const publisher = this.#publishers.get(id);
+      const key = takenKey(first, id);
+      if (publisher === undefined) {
+        writer.delete(key);
+        continue;
+      }
+      scratch.clear();
+      writePublisher(scratch, publisher);
+      writer.put(key, scratch.bytes.subarray(0, scratch.size));
+    }
+    this.#changed = new Set();
+  }
+
+  /** As found in the store; `sortLoaded` follows. */
+  load(id: number, reader: RecordReader): void {
+    this.#publishers.set(id, readPublisher(reader, id));
+  }
+
+  sortLoaded(): void {
+    const found = [...this.#publishers.values()];
+    found.sort((left, right) => left.usedIndex - right.usedIndex || left.id - right.id);
+    this.#publishers.clear();
+    for (const publisher of found) this.#publishers.set(publisher.id, publisher);
+  }
+
+  /** The range is cut: either half may be asked for what was taken before. */
+  copyTo(right: TakenPublishes): void {
+    for (const publisher of this.#publishers.values()) {
+      right.#publishers.set(publisher.id, copyOf(publisher));
+      right.#changed.add(publisher.id);
+    }
+  }
+
+  /**
+   * The right-hand neighbour comes back. Returns whose records it may have in the store; its own
+   * are written anew.
+   */
+  absorb(right: TakenPublishes): number[] {
+    for (const other of right.#publishers.values()) {
+      const own = this.#publishers.get(other.id);
+      this.#publishers.set(other.id, own === undefined ? other : united(own, other));
+      this.#changed.add(other.id);
+    }
+    this.sortLoaded();
+    return [...new Set([...right.#publishers.keys(), ...right.#changed])];
+  }
+
+  #add(origin: PublishOrigin): Taken {
+    const { sequence, packetId, fingerprint } = origin;
+    const taken = { sequence, packetId, fingerprint, groups: [] };
+    let publisher = this.#publishers.get(origin.publisher);
+    if (publisher === undefined) {
+      publisher = new Publisher(origin.publisher, this.#boot, origin.epoch);
+      this.#publishers.set(publisher.id, publisher);
+      this.#evict();
+    }
+    publisher.put(taken);
+    this.#change(publisher);
+    return taken;
+  }
+
+  #change(publisher: Publisher): void {
+    const { id } = publisher;
+    this.#changed.add(id);
+    publisher.usedIndex = this.#index;
+    this.#publishers.delete(id);
+    if (!publisher.isEmpty) this.#publishers.set(id, publisher);
+  }
+
+  #evict(): void {
+    if (this.#publishers.size <= PUBLISHERS_MAX) return;
+    const [longest] = this.#publishers.keys();
+    this.#publishers.delete(longest!);
+    this.#changed.add(longest!);
+  }
+}
+
+function groupOf(shareFilter: string): number {
+  return stableHash("", shareFilter);
+}
+
+function copyOf(publisher: Publisher): Publisher {
+  const copy = new Publisher(publisher.id, publisher.boot, publisher.epoch);
+  copy.usedIndex = publisher.usedIndex;
+  const each = (taken: Taken): Taken => ({ ...taken, groups: [...taken.groups] });
+  for (const [id, taken] of publisher.current) copy.current.set(id, each(taken));
+  for (const [id, taken] of publisher.earlier) copy.earlier.set(id, each(taken));
+  return copy;
+}
+
+/** Both have been told of the same publisher: what either knows, the newer one's for its own. */
+function united(left: Publisher, right: Publisher): Publisher {
+  const [newer, older] = left.usedIndex >= right.usedIndex ? [left, right] : [right, left];
+  const isSameAttachment = newer.boot === older.boot && newer.epoch === older.epoch;
+  const result = copyOf(newer);
+  for (const [packetId, taken] of [...older.earlier, ...older.current]) {
+    const known = result.current.get(packetId) ?? result.earlier.get(packetId);
+    if (known?.fingerprint === taken.fingerprint) known.groups.push(...taken.groups);
+    else if (known === undefined) result.earlier.set(packetId, taken);
+  }
+  if (!isSameAttachment) return result;
+  // In order of sequence again.
+  const current = [...result.current.values()];
+  for (const taken of older.current.values()) {
+    if (result.earlier.get(taken.packetId) === taken) {
+      result.earlier.delete(taken.packetId);
+      current.push(taken);
+    }
+  }
+  current.sort((one, other) => one.sequence - other.sequence);
+  result.current = new Map(current.map((taken) => [taken.packetId, taken]));
+  return result;
+}
+
+function writePublisher(writer: RecordWriter, publisher: Publisher): void {
+  writer.u64(publisher.boot);
+  writer.u64(publisher.epoch);
+  writer.u64(publisher.usedIndex);
+  writer.u32(publisher.current.size);
+  writer.u32(publisher.earlier.size);
+  for (const taken of publisher.current.values()) writeTaken(writer, taken);
+  for (const taken of publisher.earlier.values()) writeTaken(writer, taken);
+}
+
+function readPublisher(reader: RecordReader, id: number): Publisher {
+  const publisher = new Publisher(id, reader.u64(), reader.u64());
+  publisher.usedIndex = reader.u64();
+  const currentCount = reader.u32();
+  const earlierCount = reader.u32();
+  for (let left = currentCount; left > 0; left--) putTaken(publisher.current, reader);
+  for (let left = earlierCount; left > 0; left--) putTaken(publisher.earlier, reader);
+  return publisher;
+}
+
+function writeTaken(
+  writer: RecordWriter,
+  { sequence, packetId, fingerprint, groups }: Taken,
+): void {
+  writer.u32(sequence);
+  writer.u16(packetId);
+  writer.u32(fingerprint);
+  writer.u16(groups.length);
+  for (const group of groups) writer.u32(group);
+}
+
+function putTaken(into: Map<number, Taken>, reader: RecordReader): void {
+  const taken: Taken = {
+    sequence: reader.u32(),
+    packetId: reader.u16(),
+    fingerprint: reader.u32(),
+    groups: [],
+  };
+  for (let left = reader.u16(); left > 0; left--) taken.groups.push(reader.u32());
+  into.set(taken.packetId, taken);
+}

@@ -1,0 +1,81 @@
+/**
+ * The QoS 2 publishes of a stored session by number, so that inbox ranges recognise their repeats
+ * (shared/inbox/range/taken-publishes.ts).
+ *
+ * An identifier that the inbox had when the session attached is uncertain: its publish was on its
+ * way into other inboxes, and whether they have it nobody here knows. When the client repeats it,
+ * it goes to stored sessions once more, which take it once. Transient subscribers are spared,
+ * unless the process has started since: those of before are gone, and those of now have not got it.
+ * Thread: worker. Scope: one per stored session that publishes at QoS 2.
+ */
+
+import type { PublishOrigin } from "../../shared/mqtt/publish-origin.ts";
+import { stableHashOfBytes } from "../../shared/range/stable-hash.ts";
+import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
+
+/** Enough to tell messages apart, whatever their size. */
+const PAYLOAD_SAMPLE = 1024;
+
+export class InboundOrigins {
+  readonly #publisher: number;
+  readonly #epoch: number;
+  readonly #uncertain: Set<number>;
+  readonly #isAfterRestart: boolean;
+  #lastSequence = 0;
+  #settled = 0;
+
+  constructor(
+    session: { readonly incarnation: number; readonly epoch: number },
+    uncertain: readonly number[],
+    isAfterRestart: boolean,
+  ) {
+    this.#publisher = session.incarnation;
+    this.#epoch = session.epoch;
+    this.#uncertain = new Set(uncertain);
+    this.#isAfterRestart = isAfterRestart;
+  }
+
+  isUncertain(packetId: number): boolean {
+    return this.#uncertain.has(packetId);
+  }
+
+  /** PUBREL: whatever comes under this identifier is something else. */
+  forget(packetId: number): void {
+    this.#uncertain.delete(packetId);
+  }
+
+  /** Of a publish that is about to be distributed. */
+  next(packetId: number, publish: BorrowedPublish, isRepeat: boolean): PublishOrigin {
+    const isForStored = this.#uncertain.delete(packetId) && !this.#isAfterRestart;
+    this.#lastSequence += 1;
+    return {
+      publisher: this.#publisher,
+      epoch: this.#epoch,
+      packetId,
+      sequence: this.#lastSequence,
+      settled: this.#settled,
+      fingerprint: fingerprintOf(publish),
+      isRepeat,
+      isForStored,
+    };
+  }
+
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  /** PUBREC has been sent for this one, and for all before. */
+  settle(sequence: number): void {
+    this.#settled = sequence;
+  }
+}
+
+function fingerprintOf(publish: BorrowedPublish): number {
+  const { topicBytes, topicOffset, topicLength } = publish;
+  const { payloadBytes, payloadOffset, payloadLength } = publish;
+  const topic = topicBytes.subarray(topicOffset, topicOffset + topicLength);
+  const end = payloadOffset + Math.min(payloadLength, PAYLOAD_SAMPLE);
+  const payload = payloadBytes.subarray(payloadOffset, end);
+  const head = stableHashOfBytes(String(payloadLength), topic);
+  return (head ^ stableHashOfBytes("", payload)) >>> 0;
+}

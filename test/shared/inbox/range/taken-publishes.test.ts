@@ -1,0 +1,122 @@
+/** A QoS 2 publish that is sent again is stored once, whatever was lost in between. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RecordWriter } from "../../../../src/shared/bytes/record-writer.ts";
+import { InsertStatus } from "../../../../src/shared/inbox/inbox-types.ts";
+import { TakenPublishes } from "../../../../src/shared/inbox/range/taken-publishes.ts";
+import type { PublishOrigin } from "../../../../src/shared/mqtt/publish-origin.ts";
+import { InboxRig, NO_LIMITS } from "../../../helpers/inbox-rig.ts";
+import { MapKeyValues } from "../../../helpers/map-key-values.ts";
+import { message, receiver } from "../../../helpers/service-workers.ts";
+
+const BOOT = 1;
+
+function origin(fields: Partial<PublishOrigin> = {}): PublishOrigin {
+  return {
+    publisher: 7,
+    epoch: 1,
+    packetId: 5,
+    sequence: 1,
+    settled: 0,
+    fingerprint: 99,
+    isRepeat: false,
+    isForStored: false,
+    ...fields,
+  };
+}
+
+/** An insert for one receiver; true when it is stored now, and not known from before. */
+function take(taken: TakenPublishes, of: PublishOrigin, group: string | null = null): boolean {
+  taken.begin(of, BOOT, of.sequence);
+  if (taken.has(group)) return false;
+  taken.note(group);
+  return true;
+}
+
+test("taken publishes: a repeat is known, another publish under the identifier is not", () => {
+  const taken = new TakenPublishes();
+  assert.ok(take(taken, origin({ isRepeat: true })), "what was not taken is no repeat");
+  assert.ok(!take(taken, origin({ sequence: 2, isRepeat: true })));
+  assert.ok(take(taken, origin({ sequence: 3, isRepeat: true, fingerprint: 1 })));
+  assert.ok(take(taken, origin({ sequence: 4, fingerprint: 1 })), "DUP is not set");
+  assert.ok(take(taken, origin({ publisher: 8, isRepeat: true })), "somebody else's");
+});
+
+test("taken publishes: what has been answered is forgotten", () => {
+  const taken = new TakenPublishes();
+  for (let sequence = 1; sequence <= 5; sequence++) {
+    take(taken, origin({ sequence, packetId: sequence }));
+  }
+  take(taken, origin({ sequence: 6, packetId: 6, settled: 4 }));
+  assert.deepEqual(taken.dump(), [[7, ["5 5", "6 6"]]]);
+  taken.begin(origin({ sequence: 7, packetId: 7, settled: 6 }), BOOT, 7);
+  assert.equal(taken.size, 0);
+});
+
+test("taken publishes: what an earlier attachment left open is known until the identifier is used", () => {
+  const taken = new TakenPublishes();
+  for (const packetId of [1, 2]) take(taken, origin({ sequence: packetId, packetId }));
+  const later = { epoch: 2, settled: 40 };
+  assert.ok(take(taken, origin({ ...later, sequence: 41, packetId: 2, fingerprint: 1 })));
+  assert.ok(!take(taken, origin({ ...later, sequence: 42, packetId: 1, isRepeat: true })));
+  assert.deepEqual(taken.dump(), [[7, ["2 41", "1 42"]]]);
+});
+
+test("taken publishes: a group that was not served is served by the repeat", () => {
+  const taken = new TakenPublishes();
+  take(taken, origin(), "$share/g/a");
+  assert.ok(!take(taken, origin({ sequence: 2, isRepeat: true }), "$share/g/a"));
+  assert.ok(take(taken, origin({ sequence: 3, isRepeat: true }), "$share/h/a"));
+  assert.ok(!take(taken, origin({ sequence: 4, isRepeat: true }), "$share/h/a"));
+});
+
+test("taken publishes: both halves of a cut range know them, and the one they become again", () => {
+  const left = new TakenPublishes();
+  const right = new TakenPublishes();
+  take(left, origin({ sequence: 1, packetId: 1 }));
+  left.copyTo(right);
+  take(left, origin({ sequence: 2, packetId: 2 }));
+  take(right, origin({ sequence: 3, packetId: 3 }));
+  take(right, origin({ publisher: 8, packetId: 4 }));
+  assert.deepEqual(left.absorb(right).sort(), [7, 8]);
+  assert.deepEqual(left.dump().sort(), [
+    [7, ["1 1", "2 2", "3 3"]],
+    [8, ["4 1"]],
+  ]);
+});
+
+test("taken publishes: publishers that were silent longest are forgotten first", () => {
+  const taken = new TakenPublishes();
+  for (let publisher = 1; publisher <= 16_385; publisher++) {
+    take(taken, origin({ publisher, sequence: publisher }));
+  }
+  assert.equal(taken.size, 16_384);
+  assert.ok(!take(taken, origin({ publisher: 2, sequence: 20_000, isRepeat: true })));
+  assert.ok(take(taken, origin({ publisher: 1, sequence: 20_001, isRepeat: true })));
+  const store = new MapKeyValues();
+  taken.collect(store.writer, new RecordWriter(), 0);
+  store.commit();
+  assert.equal(store.size, 16_384, "of who was forgotten nothing is stored");
+});
+
+test("inbox range: a QoS 2 publish is stored once, though it is sent again after a crash", () => {
+  const rig = new InboxRig();
+  rig.attach("c", 1);
+  const receivers = [receiver(rig.incarnation("c"), { qos: 2 })];
+  const publish = (fields: Partial<PublishOrigin>) => {
+    const sent = message({ payload: "m", qos: 2 });
+    sent.origin = origin(fields);
+    return rig.insert(sent, receivers, NO_LIMITS);
+  };
+  assert.deepEqual(publish({}), [InsertStatus.STORED]);
+  rig.save();
+  for (const epoch of [2, 3]) {
+    rig.crash();
+    assert.deepEqual(publish({ epoch, isRepeat: true }), [InsertStatus.STORED]);
+    assert.equal(rig.range.find("t", "c")?.load, 1);
+    if (epoch === 2) rig.save();
+  }
+  assert.deepEqual(publish({ epoch: 3, sequence: 2, settled: 1 }), [InsertStatus.STORED]);
+  assert.equal(rig.range.find("t", "c")?.load, 2);
+});
