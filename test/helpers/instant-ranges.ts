@@ -9,6 +9,7 @@ import { RangeLifeCycle } from "../../src/main/ranges/range-life-cycle.ts";
 import { RangeRequests } from "../../src/main/ranges/range-requests.ts";
 import type { Log } from "../../src/platform/log.ts";
 import { bootstrapPlan } from "../../src/shared/range/bootstrap-plan.ts";
+import { ServiceId } from "../../src/shared/range/service-id.ts";
 import { workerBoot } from "../../src/shared/range/worker-life.ts";
 import { DEFAULT_COLLECT_LIMITS } from "../../src/workers/ranges/collector.ts";
 import { foundingRecord } from "../../src/workers/ranges/range-changes.ts";
@@ -37,14 +38,22 @@ export class InstantRanges {
   readonly #ends: (WorkerEnds | undefined)[] = [];
   readonly #announced = new Set<number>();
   readonly #incarnations: number[];
+  /** One number for the lives of all workers. */
+  #lastIncarnation = 0;
 
-  constructor(mesh: FakeMesh, nowMs: () => number) {
+  /** Ranges of these services; all of them register before `open`. */
+  constructor(
+    mesh: FakeMesh,
+    nowMs: () => number,
+    services: readonly ServiceId[] = Object.values(ServiceId),
+  ) {
     const workers = mesh.threadCount - 1;
     this.#mesh = mesh;
     this.#nowMs = nowMs;
     this.#incarnations = new Array<number>(mesh.threadCount).fill(0);
     this.#disks = Array.from({ length: workers }, () => new InstantDisk());
     for (const descriptor of bootstrapPlan(workers)) {
+      if (!services.includes(descriptor.service)) continue;
       const disk = this.#disks[descriptor.storeId - 1]!;
       const origin = { replicaId: 1, conf: CONF, appliedMs: nowMs() };
       disk.records.set(descriptor.id, foundingRecord(descriptor, origin));
@@ -67,7 +76,8 @@ export class InstantRanges {
   /** A worker starts, for the first time or once more. */
   start(thread: number): WorkerEnds {
     this.#announced.delete(thread);
-    this.#incarnations[thread]! += 1;
+    this.#lastIncarnation += 1;
+    this.#incarnations[thread] = this.#lastIncarnation;
     const endpoint = this.#mesh.endpoint(thread);
     const host = new RingRangeHost({
       endpoint,

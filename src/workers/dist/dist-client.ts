@@ -48,6 +48,8 @@ import { NO_MEMBER_SLOT, type Subscription } from "./subscription.ts";
 const CHANGES_PER_RECORD = 512;
 /** Changes are numbered from 2, so that 1 can say that none has been made. */
 const NO_CHANGE = 1;
+/** Instead of a number: nobody waits for the answer. */
+const NO_ANSWER = 0;
 
 export class DistClient {
   readonly #endpoint: RingEndpoint;
@@ -78,7 +80,8 @@ export class DistClient {
       table,
       online: () => this.#connected.values(),
       include: (peer) => this.#barrier.include(peer),
-      send: (peer, changes) => this.#sendTo(peer, changes),
+      send: (peer, changes) => this.#sendTo(peer, changes, this.#sequence),
+      sendUnanswered: (peer, changes) => this.#sendTo(peer, changes, NO_ANSWER),
     });
     endpoint.setHandler(RecordType.ROUTE_CHANGE, (bytes, offset, length, source) => {
       this.#handleChanges(bytes, offset, length, source);
@@ -213,7 +216,7 @@ export class DistClient {
     const changes = this.#pending;
     this.#pending = [];
     for (let peer = 1; peer < this.#endpoint.threadCount; peer += 1) {
-      if (this.#barrier.needsChanges(peer)) this.#sendTo(peer, changes);
+      if (this.#barrier.needsChanges(peer)) this.#sendTo(peer, changes, this.#sequence);
     }
   }
 
@@ -257,12 +260,13 @@ export class DistClient {
     this.#change(presenceChange(tenantId, clientId, true), null);
   }
 
-  #sendTo(peer: number, changes: readonly RouteChange[]): void {
+  /** `sequence`: what the peer is to answer when it has applied them all. */
+  #sendTo(peer: number, changes: readonly RouteChange[], sequence: number): void {
     for (let start = 0; start < changes.length; start += CHANGES_PER_RECORD) {
       const part = changes.slice(start, start + CHANGES_PER_RECORD);
       const isLast = start + part.length === changes.length;
       this.#writer.clear();
-      writeRouteRecord(this.#writer, part, isLast ? this.#sequence : 0);
+      writeRouteRecord(this.#writer, part, isLast ? sequence : NO_ANSWER);
       this.#send(peer, RecordType.ROUTE_CHANGE);
     }
   }
@@ -280,7 +284,7 @@ export class DistClient {
       else if (change.op === RouteOp.SYNC_END) this.#sync.handleEnd(source);
       else this.#applyFrom(source, change);
     }
-    if (record.sequence > 0) {
+    if (record.sequence !== NO_ANSWER) {
       this.#writer.clear();
       this.#writer.u64(record.sequence);
       this.#send(source, RecordType.ROUTE_APPLIED);

@@ -43,6 +43,8 @@ export interface RouteSyncOptions {
   /** From now on the peer gets every change, and is waited for. */
   readonly include: (peer: number) => void;
   readonly send: (peer: number, changes: readonly RouteChange[]) => void;
+  /** As `send`, without an answer. */
+  readonly sendUnanswered: (peer: number, changes: readonly RouteChange[]) => void;
 }
 
 export class RouteSync {
@@ -102,7 +104,7 @@ export class RouteSync {
   }
 
   #ask(peer: number): void {
-    this.#options.send(peer, [controlChange(RouteOp.SYNC_REQUEST)]);
+    this.#options.sendUnanswered(peer, [controlChange(RouteOp.SYNC_REQUEST)]);
   }
 
   /**

@@ -44,7 +44,7 @@ class World {
   constructor(workers: number) {
     this.mesh = new FakeMesh(workers);
     this.#words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(workers)));
-    this.ranges = new InstantRanges(this.mesh, () => this.nowMs);
+    this.ranges = new InstantRanges(this.mesh, () => this.nowMs, [ServiceId.DIST]);
     for (let thread = 1; thread <= workers; thread++) this.#start(thread);
     this.run();
     assert.ok(this.#workers.every(({ isSynchronized }) => isSynchronized));
@@ -245,7 +245,7 @@ test("stored routes: who asked a worker that died asks again, and is answered on
 
 test("stored routes: without a range nothing is promised", () => {
   const mesh = new FakeMesh(1);
-  const ranges = new InstantRanges(mesh, () => 0);
+  const ranges = new InstantRanges(mesh, () => 0, [ServiceId.DIST]);
   const { client } = ranges.start(1);
   const index = new MatchIndex(FIXED_HASH_KEY);
   const words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(1)));
