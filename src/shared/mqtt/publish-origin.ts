@@ -12,7 +12,7 @@ export interface PublishOrigin {
   readonly packetId: number;
   /** Number among the QoS 2 publishes of the attachment, from 1. */
   readonly sequence: number;
-  /** All up to this one are answered, so no repeat of them will come. */
+  /** PUBREL has come for all up to this one, so no repeat of them will. */
   readonly settled: number;
   /** Of topic and payload: identifiers are used again. */
   readonly fingerprint: number;

@@ -60,7 +60,7 @@ export function handlePubrec(session: Session, packetId: number, reasonCode: num
 
 export function handlePubrel(session: Session, packetId: number): void {
   const isKnown = session.inboundIds?.delete(packetId) ?? false;
-  session.inboundOrigins?.forget(packetId);
+  session.inboundOrigins?.settle(packetId);
   if (isKnown && session.isPersistent) {
     // Who has PUBCOMP may use the identifier for another message, which nobody may take for a
     // repeat of this one, also after a restart.

@@ -129,7 +129,6 @@ function originsOf(session: Session): InboundOrigins {
  */
 function keepIdentifier(session: Session, ack: InboundAck): void {
   ack.isKept = false;
-  ack.sequence = originsOf(session).lastSequence;
   session.context.inbox.commit(session, InboxOp.INBOUND_ADD, ack.packetId, () => {
     ack.isKept = true;
     sendSettled(session);
@@ -139,6 +138,7 @@ function keepIdentifier(session: Session, ack: InboundAck): void {
 /** The publish was refused: the next one under this identifier is a new one [MQTT-4.3.3-9]. */
 function forgetIdentifier(session: Session, ack: InboundAck): void {
   if (ack.qos !== 2) return;
+  session.inboundOrigins?.settle(ack.packetId);
   if (session.isPersistent) {
     session.context.inbox.commit(session, InboxOp.INBOUND_REMOVE, ack.packetId, null);
   }
@@ -193,7 +193,6 @@ function sendSettled(session: Session): void {
   for (;;) {
     const next = session.inboundAcks?.poll() ?? null;
     if (next === null) return;
-    if (next.sequence > 0) session.inboundOrigins?.settle(next.sequence);
     acknowledge(session, next.packetId, next.qos, next.reasonCode);
   }
 }

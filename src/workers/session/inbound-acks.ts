@@ -17,8 +17,6 @@ export class InboundAck {
   reasonCode = -1;
   /** False while the session's inbox has not confirmed that it will recognise a repeat. */
   isKept = true;
-  /** Number among the session's QoS 2 publishes (inbound-origins.ts); 0 = none. */
-  sequence = 0;
 
   constructor(packetId: number, qos: number) {
     this.packetId = packetId;

@@ -22,7 +22,8 @@ export class InboundOrigins {
   readonly #uncertain: Set<number>;
   readonly #isAfterRestart: boolean;
   #lastSequence = 0;
-  #settled = 0;
+  /** By packet identifier: publishes that may be repeated, in order of sequence. */
+  readonly #open = new Map<number, number>();
 
   constructor(
     session: { readonly incarnation: number; readonly epoch: number },
@@ -39,34 +40,39 @@ export class InboundOrigins {
     return this.#uncertain.has(packetId);
   }
 
-  /** PUBREL: whatever comes under this identifier is something else. */
-  forget(packetId: number): void {
+  /**
+   * PUBREL, which proves that PUBREC has arrived, or a refusal: whatever comes under this
+   * identifier is something else. That PUBREC was sent proves nothing: the connection may have been
+   * dead.
+   */
+  settle(packetId: number): void {
     this.#uncertain.delete(packetId);
+    this.#open.delete(packetId);
   }
 
   /** Of a publish that is about to be distributed. */
   next(packetId: number, publish: BorrowedPublish, isRepeat: boolean): PublishOrigin {
     const isForStored = this.#uncertain.delete(packetId) && !this.#isAfterRestart;
+    const settled = this.#settled;
     this.#lastSequence += 1;
+    this.#open.delete(packetId);
+    this.#open.set(packetId, this.#lastSequence);
     return {
       publisher: this.#publisher,
       epoch: this.#epoch,
       packetId,
       sequence: this.#lastSequence,
-      settled: this.#settled,
+      settled,
       fingerprint: fingerprintOf(publish),
       isRepeat,
       isForStored,
     };
   }
 
-  get lastSequence(): number {
-    return this.#lastSequence;
-  }
-
-  /** PUBREC has been sent for this one, and for all before. */
-  settle(sequence: number): void {
-    this.#settled = sequence;
+  /** Of all up to this one no repeat will come. */
+  get #settled(): number {
+    const [first] = this.#open.values();
+    return first === undefined ? this.#lastSequence : first - 1;
   }
 }
 

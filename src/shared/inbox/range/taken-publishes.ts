@@ -11,7 +11,8 @@
  *
  * ```
  *  record  u64 boot · u64 epoch · u64 log index of the last change · u32 n current · u32 n earlier
- *          n × (u32 sequence · u16 packet identifier · u32 fingerprint · u16 m · m × u32 group)
+ *          n × (u32 sequence · u16 packet identifier · u32 fingerprint · u8 for sessions
+ *               u16 m · m × u32 group)
  * ```
  *
  * A stored format. Scope: one per range.
@@ -22,6 +23,7 @@ import type { RecordWriter } from "../../bytes/record-writer.ts";
 import type { PublishOrigin } from "../../mqtt/publish-origin.ts";
 import type { KeyValueWriter } from "../../range/key-value.ts";
 import { stableHash } from "../../range/stable-hash.ts";
+import { processOf } from "../../range/worker-life.ts";
 import { takenKey } from "./inbox-key.ts";
 
 /**
@@ -33,6 +35,8 @@ interface Taken {
   sequence: number;
   readonly packetId: number;
   readonly fingerprint: number;
+  /** Sessions that subscribe for themselves have got it. */
+  isForSessions: boolean;
   /** Hashes of the shared filters that a member has got it for. */
   readonly groups: number[];
 }
@@ -52,6 +56,11 @@ class Publisher {
     this.id = id;
     this.boot = boot;
     this.epoch = epoch;
+  }
+
+  /** True when that attachment is of an earlier connection than the last one heard of. */
+  isAhead(boot: number, epoch: number): boolean {
+    return processOf(boot) === processOf(this.boot) && epoch < this.epoch;
   }
 
   get isEmpty(): boolean {
@@ -99,6 +108,9 @@ export class TakenPublishes {
   #origin: PublishOrigin | null = null;
   #boot = 0;
   #index = 0;
+  /** What was known of it before. */
+  #known: Taken | null = null;
+  /** What will be. */
   #taken: Taken | null = null;
 
   get isDirty(): boolean {
@@ -118,26 +130,34 @@ export class TakenPublishes {
     this.#origin = origin;
     this.#boot = boot;
     this.#index = index;
+    this.#known = null;
     this.#taken = null;
     if (origin === null) return;
     const publisher = this.#publishers.get(origin.publisher);
     if (publisher === undefined) return;
+    if (publisher.isAhead(boot, origin.epoch)) {
+      // A straggler of an earlier connection: its repeat may have been faster.
+      this.#know(publisher.find(origin));
+      return;
+    }
     let isChanged = publisher.boot !== boot || publisher.epoch !== origin.epoch;
     if (isChanged) publisher.attach(boot, origin.epoch);
     if (publisher.forgetSettled(origin.settled)) isChanged = true;
-    if (origin.isRepeat) this.#taken = publisher.find(origin);
-    if (this.#taken !== null) {
-      this.#taken.sequence = origin.sequence;
-      publisher.put(this.#taken);
+    const known = origin.isRepeat ? publisher.find(origin) : null;
+    if (known !== null) {
+      known.sequence = origin.sequence;
+      publisher.put(known);
       isChanged = true;
+      this.#know(known);
     }
     if (isChanged) this.#change(publisher);
   }
 
   /** Has the insert been stored for such a receiver before? `shareFilter` null: not of a group. */
   has(shareFilter: string | null): boolean {
-    if (this.#taken === null) return false;
-    return shareFilter === null || this.#taken.groups.includes(groupOf(shareFilter));
+    const known = this.#known;
+    if (known === null) return false;
+    return shareFilter === null ? known.isForSessions : known.groups.includes(groupOf(shareFilter));
   }
 
   /** The insert is stored for a receiver. */
@@ -145,7 +165,14 @@ export class TakenPublishes {
     const origin = this.#origin;
     if (origin === null) return;
     if (this.#taken === null) this.#taken = this.#add(origin);
-    if (shareFilter !== null) this.#taken.groups.push(groupOf(shareFilter));
+    if (shareFilter === null) this.#taken.isForSessions = true;
+    else this.#taken.groups.push(groupOf(shareFilter));
+  }
+
+  /** A copy: what is noted of this insert does not answer for its next receivers. */
+  #know(known: Taken | null): void {
+    this.#taken = known;
+    this.#known = known === null ? null : { ...known, groups: [...known.groups] };
   }
 
   /** All there is, for tests: by publisher, "identifier sequence groups". */
@@ -153,7 +180,10 @@ export class TakenPublishes {
     const found = [...this.#publishers.values()];
     return found.map(({ id, current, earlier }) => {
       const takens = [...current.values(), ...earlier.values()];
-      return [id, takens.map((one) => [one.packetId, one.sequence, ...one.groups].join(" "))];
+      const textOf = ({ packetId, sequence, isForSessions, groups }: Taken) => {
+        return [packetId, sequence, ...(isForSessions ? [] : ["groups"]), ...groups].join(" ");
+      };
+      return [id, takens.map(textOf)];
     });
   }
 
@@ -209,14 +239,15 @@ export class TakenPublishes {
 
   #add(origin: PublishOrigin): Taken {
     const { sequence, packetId, fingerprint } = origin;
-    const taken = { sequence, packetId, fingerprint, groups: [] };
+    const taken = { sequence, packetId, fingerprint, isForSessions: false, groups: [] };
     let publisher = this.#publishers.get(origin.publisher);
     if (publisher === undefined) {
       publisher = new Publisher(origin.publisher, this.#boot, origin.epoch);
       this.#publishers.set(publisher.id, publisher);
       this.#evict();
     }
-    publisher.put(taken);
+    if (publisher.isAhead(this.#boot, origin.epoch)) publisher.earlier.set(packetId, taken);
+    else publisher.put(taken);
     this.#change(publisher);
     return taken;
   }
@@ -257,8 +288,10 @@ function united(left: Publisher, right: Publisher): Publisher {
   const result = copyOf(newer);
   for (const [packetId, taken] of [...older.earlier, ...older.current]) {
     const known = result.current.get(packetId) ?? result.earlier.get(packetId);
-    if (known?.fingerprint === taken.fingerprint) known.groups.push(...taken.groups);
-    else if (known === undefined) result.earlier.set(packetId, taken);
+    if (known?.fingerprint === taken.fingerprint) {
+      known.isForSessions ||= taken.isForSessions;
+      known.groups.push(...taken.groups);
+    } else if (known === undefined) result.earlier.set(packetId, taken);
   }
   if (!isSameAttachment) return result;
   // In order of sequence again.
@@ -294,13 +327,12 @@ function readPublisher(reader: RecordReader, id: number): Publisher {
   return publisher;
 }
 
-function writeTaken(
-  writer: RecordWriter,
-  { sequence, packetId, fingerprint, groups }: Taken,
-): void {
-  writer.u32(sequence);
-  writer.u16(packetId);
-  writer.u32(fingerprint);
+function writeTaken(writer: RecordWriter, taken: Taken): void {
+  const { groups } = taken;
+  writer.u32(taken.sequence);
+  writer.u16(taken.packetId);
+  writer.u32(taken.fingerprint);
+  writer.u8(taken.isForSessions ? 1 : 0);
   writer.u16(groups.length);
   for (const group of groups) writer.u32(group);
 }
@@ -310,6 +342,7 @@ function putTaken(into: Map<number, Taken>, reader: RecordReader): void {
     sequence: reader.u32(),
     packetId: reader.u16(),
     fingerprint: reader.u32(),
+    isForSessions: reader.u8() === 1,
     groups: [],
   };
   for (let left = reader.u16(); left > 0; left--) taken.groups.push(reader.u32());

@@ -71,6 +71,36 @@ test("taken publishes: a group that was not served is served by the repeat", () 
   assert.ok(!take(taken, origin({ sequence: 4, isRepeat: true }), "$share/h/a"));
 });
 
+test("taken publishes: all receivers of one insert get it", () => {
+  const taken = new TakenPublishes();
+  taken.begin(origin(), BOOT, 1);
+  for (const group of [null, null, "$share/g/a"]) {
+    assert.ok(!taken.has(group));
+    taken.note(group);
+  }
+  taken.begin(origin({ sequence: 2, isRepeat: true }), BOOT, 2);
+  for (const group of [null, null, "$share/g/a"]) assert.ok(taken.has(group));
+  assert.ok(!taken.has("$share/h/a"));
+  taken.note("$share/h/a");
+  assert.ok(!taken.has("$share/h/a"), "this insert is not done");
+});
+
+test("taken publishes: sessions that subscribed for themselves are served though a group was", () => {
+  const taken = new TakenPublishes();
+  take(taken, origin(), "$share/g/a");
+  assert.ok(take(taken, origin({ sequence: 2, isRepeat: true })));
+  assert.ok(!take(taken, origin({ sequence: 3, isRepeat: true })));
+});
+
+test("taken publishes: what comes from an earlier connection after its repeat is known", () => {
+  const taken = new TakenPublishes();
+  assert.ok(take(taken, origin({ epoch: 2, isRepeat: true })));
+  assert.ok(!take(taken, origin({ epoch: 1, sequence: 8 })));
+  assert.ok(take(taken, origin({ epoch: 1, sequence: 9, packetId: 6 })), "another one");
+  assert.ok(!take(taken, origin({ epoch: 2, sequence: 2, packetId: 6, isRepeat: true })));
+  assert.deepEqual(taken.dump(), [[7, ["5 1", "6 2"]]]);
+});
+
 test("taken publishes: both halves of a cut range know them, and the one they become again", () => {
   const left = new TakenPublishes();
   const right = new TakenPublishes();
