@@ -132,14 +132,12 @@ function tellRemoved(state: RaftState, request: RaftMessage): void {
 function answerStale(state: RaftState, message: RaftMessage): void {
   const { type, from } = message;
   const { checkQuorum, preVote } = state.options;
+  const asksOpenly = state.isPromotable && !checkQuorum && !preVote;
   if (type === MessageType.PRE_VOTE) {
     refuseStalePreVote(state, message);
-  } else if (
-    (checkQuorum || preVote) &&
-    (type === MessageType.HEARTBEAT || type === MessageType.APPEND)
-  ) {
-    // Neither side would raise the other's term by a vote request, which may be ignored; so this
-    // answer does (raft pitfall 21).
+  } else if (!asksOpenly && (type === MessageType.HEARTBEAT || type === MessageType.APPEND)) {
+    // Neither side would raise the other's term by a vote request: it may be ignored, and who is no
+    // voter makes none; so this answer does (raft pitfall 21).
     state.send(state.createMessage(MessageType.APPEND_RESPONSE, from));
   }
 }
