@@ -98,7 +98,11 @@ function calm(world: World, core: readonly SimNode[], random: SimRandom): void {
   for (const outsider of world.nodes) {
     if (!core.includes(outsider)) cutOff(world, core, outsider, random);
   }
-  for (const client of world.clients) client.candidates = core.map(({ replica }) => replica);
+  for (const client of world.clients) {
+    client.candidates = core.map(({ replica }) => replica);
+    // A removed member knows no leader, and one that it passes commands on to may be gone, too.
+    client.stubbornShare = 0;
+  }
 }
 
 /** Nobody hears it, or it hears nobody, or both. */

@@ -33,7 +33,13 @@ export type Fault = (typeof FAULTS)[number];
 export const MEMBER_FAULTS: readonly Fault[] = ["change-members", "replace-members", "split-joint"];
 
 /** What several features of a world have in common, where they have; theme.ts. */
-export const THEMES = ["usurpers", "joint halves", "fleeting leaders", "late followers"] as const;
+export const THEMES = [
+  "usurpers",
+  "joint halves",
+  "fleeting leaders",
+  "late followers",
+  "forgetful candidates",
+] as const;
 export type Theme = (typeof THEMES)[number];
 
 export interface Profile {
@@ -51,6 +57,8 @@ export interface Profile {
   readonly tickUs: number;
   /** Each node's clock runs faster or slower by up to this share. */
   readonly clockDrift: number;
+  /** Whether elections wait until a vote can have come back. */
+  readonly isPatient: boolean;
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
   readonly hasPreVote: boolean;
@@ -96,7 +104,7 @@ export interface Profile {
   readonly roamShare: number;
   /** How often a client that got no answer asks the same node again. */
   readonly stubbornShare: number;
-  /** Share of each `LULL_US` in which clients read only. */
+  /** Probability that clients only read for a while after a fault. */
   readonly lullShare: number;
   readonly swapShare: number;
   readonly keyCount: number;
@@ -108,8 +116,6 @@ export interface Profile {
   readonly checksLiveness: boolean;
 }
 
-/** Load comes and goes with this period. */
-export const LULL_US = 700 * MILLISECOND;
 /** No node at all. */
 export const NOBODY = -1;
 /** A disk so slow that leaders change while it writes. */

@@ -15,7 +15,7 @@ import { History } from "./history.ts";
 import { SESSION_COUNT } from "./kv-machine.ts";
 import { LedgerKeeper } from "./ledger-keeper.ts";
 import { type FollowUp, Nemesis } from "./nemesis.ts";
-import { diskProfileOf, LULL_US, MILLISECOND, type Profile } from "./profile.ts";
+import { diskProfileOf, MILLISECOND, type Profile } from "./profile.ts";
 import { SimEvent } from "./sim-event.ts";
 import { SimNode } from "./sim-node.ts";
 import type { StoreObserver } from "./store-image.ts";
@@ -41,6 +41,8 @@ export class World implements SimWorld {
   #requests = 0;
   /** Index up to which clients know of effects: no read that begins now may be older. */
   #floor = 0;
+  /** Until then clients begin no commands. */
+  #lullUntilUs = 0;
   /** As in the profile, as long as there is trouble. */
   acknowledgeMaxUs: number;
   /** Whether clients begin operations. */
@@ -159,6 +161,11 @@ export class World implements SimWorld {
     if (this.isTroubled) this.#nemesis.crown(node);
   }
 
+  /** Clients only read, for so long. */
+  lull(lastsUs: number): void {
+    this.#lullUntilUs = this.loop.now + lastsUs;
+  }
+
   /** A leader has just committed a change of members, and has not told anybody. */
   noteChangeCommitted(node: SimNode): void {
     if (this.isTroubled) this.#nemesis.noteChangeCommitted(node);
@@ -170,7 +177,7 @@ export class World implements SimWorld {
   }
 
   get #isLull(): boolean {
-    return this.isTroubled && this.loop.now % LULL_US < this.profile.lullShare * LULL_US;
+    return this.isTroubled && this.loop.now < this.#lullUntilUs;
   }
 
   #recoverDisk(node: SimNode): void {
