@@ -26,7 +26,13 @@ export class Outbox {
     this.#random = random;
   }
 
+  /** Takes also what its process sends to itself: nobody else hears that, but it binds, too. */
   send(message: RaftMessage): void {
+    this.#notePromise(message);
+    if (message.to !== this.#node.replica) this.#transmit(message);
+  }
+
+  #transmit(message: RaftMessage): void {
     const { network, profile } = this.#world;
     const packet = profile.hasCodec ? throughNetwork(message) : message;
     const isSent = network.send(this.#node.position, message.to - 1, packet);
@@ -35,16 +41,16 @@ export class Outbox {
     else if (!isSent && notices) this.#report(message.to, "unreachable", false);
   }
 
-  /** A message that had to wait for the disk: others may build on it now, for ever. */
-  sendPromise(message: RaftMessage): void {
+  /**
+   * Others may build on these for ever, whether or not they have waited for the disk as they should
+   * (raft pitfalls 1, 2, 4). Who asks for votes has given its own.
+   */
+  #notePromise({ type, term, to, isRejected }: RaftMessage): void {
     const { watch, replica } = this.#node;
-    const { type, term, to, isRejected } = message;
-    const isVote = type === MessageType.VOTE_RESPONSE && !isRejected;
-    if (isVote) watch.notePromise(replica, term, to);
-    else if (type === MessageType.APPEND_RESPONSE && !isRejected) {
-      watch.notePromise(replica, term, 0);
-    }
-    if (to !== replica) this.send(message);
+    if (type === MessageType.VOTE) watch.notePromise(replica, term, replica);
+    if (isRejected) return;
+    if (type === MessageType.VOTE_RESPONSE) watch.notePromise(replica, term, to);
+    if (type === MessageType.APPEND_RESPONSE) watch.notePromise(replica, term, 0);
   }
 
   #report(peer: number, kind: DeliveryReport["kind"], isDelivered: boolean): void {

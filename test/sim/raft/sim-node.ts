@@ -122,6 +122,7 @@ export class SimNode {
       image,
       () => this.#clockMs(),
       (reply) => this.#world.reply(reply),
+      (replica) => this.#world.nodeOf(replica).image,
     );
     this.#process = { core, view, desk };
     this.#nextStoredUs = 0;
@@ -280,7 +281,7 @@ export class SimNode {
   #appendStored(process: Process, append: StorageAppend): void {
     if (this.#diesAt("acknowledged, not sent")) return;
     for (const message of append.messagesAfterPersist) {
-      this.#outbox.sendPromise(message);
+      this.#outbox.send(message);
       if (message.to === this.replica) this.#step(process, message);
       if (this.#process !== process || this.#diesAt("half sent")) return;
     }
