@@ -103,6 +103,8 @@ function drawTiming(random: SimRandom) {
     // Leases are for clocks that agree to within the share that they leave free.
     hasLeaseReads: wantsLeases && hasCheckQuorum && clockDrift <= MAX_LEASE_DRIFT,
     forwardsProposals: random.chance(0.3),
+    sleepTicks: random.pick([0, 0, 0, 0, 0, 3]),
+    hasFrames: random.chance(0.15),
   };
 }
 

@@ -18,7 +18,8 @@ import type { SimNode } from "./sim-node.ts";
 import type { World } from "./world.ts";
 
 const CALM_NETWORK = {
-  loss: 0,
+  // What gets lost must be sent again, also when nobody has anything new to say.
+  loss: 0.02,
   duplication: 0,
   slowShare: 0,
   minimumUs: 100,

@@ -260,6 +260,7 @@ export class Nemesis {
     // Others take over meanwhile, and it hears nothing of that when it goes on.
     if (this.#random.chance(LOST_SHARE)) this.#isolate(leader);
     loop.pause(node.position, loop.now + lasts);
+    this.#world.suspect(node.position);
   }
 
   #slowDisk(node: SimNode): void {

@@ -3,6 +3,7 @@
  * reported back to the core, sometimes wrongly; and noted where they bind the node.
  */
 
+import { HeartbeatCoalescer, isCoalescible } from "../../../src/shared/raft/heartbeat-frame.ts";
 import { MessageType, type RaftMessage } from "../../../src/shared/raft/message.ts";
 import type { SimRandom } from "../kernel/sim-random.ts";
 import { MILLISECOND } from "./profile.ts";
@@ -14,16 +15,33 @@ import type { World } from "./world.ts";
 const REPORT_MAX_US = 300 * MILLISECOND;
 /** How often a transport notices that a packet did not get away. */
 const UNREACHABLE_SHARE = 0.3;
+/** There is one group in this world. */
+const GROUP = 1;
 
 export class Outbox {
   readonly #world: World;
   readonly #node: SimNode;
   readonly #random: SimRandom;
+  readonly #frames = new HeartbeatCoalescer<number>();
 
   constructor(world: World, node: SimNode, random: SimRandom) {
     this.#world = world;
     this.#node = node;
     this.#random = random;
+  }
+
+  /** The end of a turn: where heartbeats travel in frames, those of this turn leave. */
+  flush(): void {
+    const { network } = this.#world;
+    this.#frames.flush((position, frame) => {
+      const isSent = network.send(this.#node.position, position, frame);
+      if (!isSent) this.#noticeLoss(position + 1);
+    });
+  }
+
+  /** The process died before the end of its turn. */
+  forget(): void {
+    this.#frames.flush(() => undefined);
   }
 
   /** Takes also what its process sends to itself: nobody else hears that, but it binds, too. */
@@ -34,11 +52,18 @@ export class Outbox {
 
   #transmit(message: RaftMessage): void {
     const { network, profile } = this.#world;
+    if (profile.hasFrames && isCoalescible(message)) {
+      this.#frames.add(message.to - 1, GROUP, message);
+      return;
+    }
     const packet = profile.hasCodec ? throughNetwork(message) : message;
     const isSent = network.send(this.#node.position, message.to - 1, packet);
-    const notices = this.#random.chance(UNREACHABLE_SHARE);
     if (message.type === MessageType.SNAPSHOT) this.#report(message.to, "snapshot", isSent);
-    else if (!isSent && notices) this.#report(message.to, "unreachable", false);
+    else if (!isSent) this.#noticeLoss(message.to);
+  }
+
+  #noticeLoss(peer: number): void {
+    if (this.#random.chance(UNREACHABLE_SHARE)) this.#report(peer, "unreachable", false);
   }
 
   /**

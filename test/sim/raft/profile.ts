@@ -39,6 +39,7 @@ export const THEMES = [
   "fleeting leaders",
   "late followers",
   "forgetful candidates",
+  "sleepers",
 ] as const;
 export type Theme = (typeof THEMES)[number];
 
@@ -65,6 +66,10 @@ export interface Profile {
   readonly hasCheckQuorum: boolean;
   readonly hasLeaseReads: boolean;
   readonly forwardsProposals: boolean;
+  /** Ticks without work after which a leader sends its group to sleep; 0: never. */
+  readonly sleepTicks: number;
+  /** Whether heartbeats of one turn travel together, as those of many groups do. */
+  readonly hasFrames: boolean;
   /** Entries on disk above which a node makes a snapshot and drops them; Infinity: never. */
   readonly compactAbove: number;
   /** Entries that stay below a snapshot, for followers that are just behind. */

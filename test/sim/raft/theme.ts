@@ -5,7 +5,15 @@
  */
 
 import type { SimRandom } from "../kernel/sim-random.ts";
-import { type Fault, MILLISECOND, NOBODY, type Profile, THEMES, type Theme } from "./profile.ts";
+import {
+  type Fault,
+  MILLISECOND,
+  NOBODY,
+  type Profile,
+  SECOND,
+  THEMES,
+  type Theme,
+} from "./profile.ts";
 
 /** Fewer cannot go on without one of them. */
 const MIN_NODES = 3;
@@ -28,6 +36,7 @@ const DRAW_THEME: Record<Theme, (random: SimRandom, drawn: Profile) => Partial<P
   "fleeting leaders": drawFleetingLeaders,
   "late followers": drawLateFollowers,
   "forgetful candidates": drawForgetfulCandidates,
+  sleepers: drawSleepers,
 };
 
 /**
@@ -145,6 +154,28 @@ function drawForgetfulCandidates(random: SimRandom, drawn: Profile): Partial<Pro
     restartMaxUs: random.pick([10, 50]) * MILLISECOND,
     crashPoint: random.pick([0.005, 0.01]),
     readShare: 0.1,
+  };
+}
+
+/**
+ * So little to do that the group falls asleep again and again, and faults that come then: somebody
+ * dies, leads another half, or is asked for something, while others sleep on.
+ */
+function drawSleepers(random: SimRandom, drawn: Profile): Partial<Profile> {
+  return {
+    ...smooth(random, drawn),
+    ...busy(random),
+    ...{ electionTicks: random.pick([6, 10]), heartbeatTicks: 2 },
+    ...{ sleepTicks: random.pick([2, 5]), hasFrames: random.chance(0.5) },
+    ...{ clientCount: random.pick([1, 3]), thinkMaxUs: SECOND },
+    faults: [
+      ...(["crash-leader", "isolate-leader", "pause", "heal", "heal"] as const),
+      ...pickSome<Fault>(random, ["crash", "usurp", "change-members", "transfer", "partition"]),
+      ...pickSome<Fault>(random, ["forget-leader", "estrange", "replace-members"]),
+    ],
+    faultGapMaxUs: random.pick([200, 500, 900]) * MILLISECOND,
+    restartMaxUs: random.pick([10, 1500]) * MILLISECOND,
+    readShare: random.pick([0.3, 0.6]),
   };
 }
 

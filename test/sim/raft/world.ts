@@ -21,6 +21,8 @@ import { SimNode } from "./sim-node.ts";
 import type { StoreObserver } from "./store-image.ts";
 
 const PATIENCE_MIN_US = 20 * MILLISECOND;
+/** What membership needs to notice that somebody is gone, at most. */
+const SUSPECT_MAX_US = 500 * MILLISECOND;
 /** Once faults are over a client waits as long as an honest one does. */
 const CALM_PATIENCE_US = 1000 * MILLISECOND;
 const REPLY_MAX_US = 2 * MILLISECOND;
@@ -43,6 +45,8 @@ export class World implements SimWorld {
   #floor = 0;
   /** Until then clients begin no commands. */
   #lullUntilUs = 0;
+  /** How often a leader has sent its group to sleep. */
+  sleepCount = 0;
   /** As in the profile, as long as there is trouble. */
   acknowledgeMaxUs: number;
   /** Whether clients begin operations. */
@@ -124,6 +128,9 @@ export class World implements SimWorld {
         if (!this.isTroubled) return;
         this.#recoverDisk(this.nodes[subject as number] as SimNode);
         return;
+      case SimEvent.SUSPECT:
+        if (!this.isAlive((subject as number) + 1)) for (const member of this.nodes) member.wake();
+        return;
       case SimEvent.FOLLOW_UP:
         if (this.isTroubled) this.#nemesis.follow(subject as FollowUp);
         return;
@@ -143,17 +150,34 @@ export class World implements SimWorld {
     return newest;
   }
 
+  /** As membership sees a replica's node. */
+  isAlive(replica: number): boolean {
+    const position = replica - 1;
+    return this.loop.isUp(position) && !this.loop.isPaused(position);
+  }
+
+  /** Membership will notice that a node is gone, if it stays so. */
+  suspect(position: number): void {
+    if (this.profile.sleepTicks === 0) return;
+    const delay = this.#crashRandom.below(SUSPECT_MAX_US);
+    this.loop.afterForAny(delay, SimEvent.SUSPECT, NO_NODE, position);
+  }
+
   /** Power off, and on again after a while. */
   crash(node: SimNode): void {
     if (!this.loop.isUp(node.position)) return;
     this.loop.stop(node.position);
     node.crash();
+    this.suspect(node.position);
     const lasts = this.#crashRandom.below(this.profile.restartMaxUs) + 1;
     this.loop.afterForAny(lasts, SimEvent.RESTART, NO_NODE, node.position);
   }
 
   restart(node: SimNode): void {
-    if (!this.loop.isUp(node.position)) node.start();
+    if (this.loop.isUp(node.position)) return;
+    node.start();
+    // Membership hears of another process in the place of the old one.
+    for (const member of this.nodes) member.wake();
   }
 
   /** A node has just come to lead, and has not sent anything yet. */
