@@ -71,8 +71,11 @@ copying is the floor again: two copies of 4 KiB at some 5 GB/s are 1.6 µs, what
       charts: ["rate", "cost"],
     },
     {
-      title: "Latency at half of each broker's own maximum",
-      loads: ["fanout --qos 0,1,2 --rate 50% --duration 2"],
+      title: "Latency at half and at a quarter of each broker's own maximum",
+      loads: [
+        "fanout --qos 0,1,2 --rate 50% --duration 2",
+        "fanout --qos 0,1,2 --rate 25% --duration 2",
+      ],
       charts: ["latency", "cost"],
     },
   ],
@@ -88,6 +91,9 @@ copying is the floor again: two copies of 4 KiB at some 5 GB/s are 1.6 µs, what
     latencyRatio("fanout --rate 50% --qos 0", "p99", 1),
     latencyRatio("fanout --rate 50% --qos 1", "p99", 1),
     latencyRatio("fanout --rate 50% --qos 2", "p99", 1),
+    latencyRatio("fanout --rate 25% --qos 0", "p99", 1),
+    latencyRatio("fanout --rate 25% --qos 1", "p99", 1),
+    latencyRatio("fanout --rate 25% --qos 2", "p99", 1),
   ],
   notMeasured: [
     SAME_MACHINE,
