@@ -357,12 +357,22 @@ export class SimNode {
     if (this.#diesAt("before sending")) return;
     for (const message of ready.messages) this.#outbox.send(message);
     if (this.#diesAt("sent, not submitted")) return;
-    if (ready.append !== null) this.#submitAppend(view, ready.append);
+    if (ready.append !== null) {
+      const bringsTerm = this.#bringsTermAndEntries(ready.append);
+      this.#submitAppend(view, ready.append);
+      if (bringsTerm && this.#diesAt("term with entries")) return;
+    }
     if (ready.append?.hardState?.vote === this.replica && view.isCandidate) {
       if (this.#diesAt("voted for itself")) return;
     }
     if (ready.apply !== null) this.#submitApply(ready.apply);
     desk.takeReadStates(ready.readStates);
+  }
+
+  /** Its last entry is of a term that the disk has not heard of. */
+  #bringsTermAndEntries({ entries }: StorageAppend): boolean {
+    const last = entries.at(-1);
+    return last !== undefined && last.term > this.image.hardTerm;
   }
 
   #submitAppend(view: CoreView, append: StorageAppend): void {

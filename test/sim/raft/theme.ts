@@ -73,6 +73,8 @@ function drawJointHalves(random: SimRandom, drawn: Profile): Partial<Profile> {
     ...busy(random),
     ...{ electionTicks: random.pick([6, 10]), heartbeatTicks: 2 },
     disk: { ...drawn.disk, maximumUs: random.pick([2, 20, 60]) * MILLISECOND },
+    // It hears of a change long before it has applied it.
+    laggard: random.chance(0.4) ? random.below(drawn.nodeCount) : NOBODY,
     faults: [
       ...(["split-joint", "split-joint", "replace-members", "heal"] as const),
       ...pickSome<Fault>(random, ["isolate-leader", "crash", "crash-leader", "usurp", "transfer"]),
