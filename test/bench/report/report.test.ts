@@ -144,6 +144,22 @@ test("targets: void rounds are a lower bound, which can meet a target but not mi
   assert.deepEqual([second?.verdict, second?.measured?.median], ["met", 20]);
 });
 
+test("targets: one good round among void ones is not their median", () => {
+  const [plan] = REPORT_PLANS;
+  assert.ok(plan);
+  const results = madeResults(
+    ["fanout --window 64 --qos 1"],
+    [
+      ...[1, 2, 3].map(() => ({ contender: "mosquitto", perSecond: 100 })),
+      { contender: OURS, perSecond: 1700 },
+      { contender: OURS, perSecond: 1900, validity: "void" },
+      { contender: OURS, perSecond: 2000, validity: "void" },
+    ],
+  );
+  const [, second] = judgeTargets(plan.targets, results, []);
+  assert.deepEqual([second?.verdict, second?.isBound, second?.measured?.median], ["met", true, 19]);
+});
+
 test("targets: latencies seen by a busy generator are an upper bound", () => {
   const [plan] = REPORT_PLANS;
   assert.ok(plan);
