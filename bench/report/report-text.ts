@@ -64,7 +64,7 @@ function outcomeText(outcome: TargetOutcome): string {
 }
 
 function foundText({ target, measured, isBound }: TargetOutcome): string {
-  if (measured === null) return "not measured";
+  if (measured === null) return "too few usable rounds";
   const sign = target.isAtLeast ? "≥ " : "≤ ";
   return `${isBound ? sign : ""}${showSpread(measured, target.show)}`;
 }

@@ -41,7 +41,7 @@ export interface OwnFigure {
 export interface TargetOutcome {
   readonly target: Target;
   readonly caseName: string;
-  /** Null: not measured. */
+  /** Null: not measured, or usable in less than half of the rounds. */
   readonly measured: Spread | null;
   /** The generator was the limit in most rounds: the subject does so well or better. */
   readonly isBound: boolean;
@@ -157,11 +157,20 @@ export function judgeTargets(
     const caseName = caseNameOf(target.load, extra);
     const values = target.measure(results, caseName, subject).filter(Number.isFinite);
     const bounds = target.bound(results, caseName, subject).filter(Number.isFinite);
-    if (values.length + bounds.length === 0) return judge(target, caseName, null, false);
-    // One good round among many bounds is no median of its own.
+    const all = [...values, ...bounds];
+    // One good round among five is no median.
+    if (all.length * 2 < roundsOf(results, caseName, subject)) {
+      return judge(target, caseName, null, false);
+    }
     if (values.length >= bounds.length) return judge(target, caseName, spreadOf(values), false);
-    return judge(target, caseName, spreadOf([...values, ...bounds]), true);
+    return judge(target, caseName, spreadOf(all), true);
   });
+}
+
+/** At least one, so that what never ran is not judged. */
+function roundsOf({ samples }: BenchResults, caseName: string, subject: string): number {
+  const own = samples.filter((one) => one.caseName === caseName && one.contender === subject);
+  return Math.max(1, own.length);
 }
 
 function judge(

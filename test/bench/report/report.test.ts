@@ -160,6 +160,21 @@ test("targets: one good round among void ones is not their median", () => {
   assert.deepEqual([second?.verdict, second?.isBound, second?.measured?.median], ["met", true, 19]);
 });
 
+test("targets: less than half of the rounds decide nothing", () => {
+  const [plan] = REPORT_PLANS;
+  assert.ok(plan);
+  const results = madeResults(
+    ["fanout --window 64 --qos 1"],
+    [
+      { contender: "mosquitto", perSecond: 100 },
+      ...[1, 2].map(() => ({ contender: "mosquitto", perSecond: 100, validity: "void" as const })),
+      ...[1, 2, 3].map(() => ({ contender: OURS, perSecond: 1700 })),
+    ],
+  );
+  const [, second] = judgeTargets(plan.targets, results, []);
+  assert.deepEqual([second?.verdict, second?.measured], ["open", null]);
+});
+
 test("targets: latencies seen by a busy generator are an upper bound", () => {
   const [plan] = REPORT_PLANS;
   assert.ok(plan);
