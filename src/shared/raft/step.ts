@@ -60,7 +60,10 @@ export function stepMessage(state: RaftState, message: RaftMessage): StepStatus 
       answerStale(state, message);
       return StepStatus.IGNORED;
     }
-    if (term > state.term) raiseTerm(state, message);
+    if (term > state.term) {
+      if (isResponse(type) && mustKeepTerm(state)) return StepStatus.IGNORED;
+      raiseTerm(state, message);
+    }
   }
   dispatch(state, message);
   return state.haltReason === HaltReason.NONE ? StepStatus.HANDLED : StepStatus.HALTED;
@@ -116,6 +119,14 @@ function mayConsiderVote(state: RaftState, request: RaftMessage): boolean {
   if (request.term <= state.term || !state.isLeaderLeaseHeld) return true;
   if (state.role === Role.LEADER) tellRemoved(state, request);
   return false;
+}
+
+/**
+ * The term of a late answer must not end a follower's promise to its leader: it would forget that
+ * leader, and vote in the higher term while the leader still counts on it (raft pitfall 20).
+ */
+function mustKeepTerm(state: RaftState): boolean {
+  return state.role === Role.FOLLOWER && state.isBoundByLease;
 }
 
 /**
