@@ -113,7 +113,8 @@ function summaryOf(report: CampaignReport, cpuSeconds: number): string {
       `${repeatedCount} run twice, ${report.diverged.length} of them differently`,
     `${perSchedule(eventCount)} events, ${perSchedule(report.leaderCount)} leaders, ` +
       `${perSchedule(report.commitCount)} committed entries, ` +
-      `${perSchedule(report.operationCount)} answered operations per schedule`,
+      `${perSchedule(report.operationCount)} answered operations, ` +
+      `${perSchedule(report.sleepCount)} times asleep per schedule`,
     `${report.historyCount} histories of ${report.historyOperationCount} operations judged ` +
       `(${report.undecidedCount} keys undecided), ` +
       `${report.recoveryCount} recoveries demanded, ${Object.keys(INVARIANTS).length} invariants`,

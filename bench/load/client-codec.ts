@@ -36,6 +36,8 @@ export interface PacketSink {
   ): void;
   /** Everything else that a broker sends: CONNACK, PUBACK, SUBACK, ... */
   handleOther(type: number, bytes: Uint8Array, bodyOffset: number, bodyLength: number): void;
+  /** For a sink that does not want every packet walked; `walkPackets` where it is missing. */
+  takeChunk?(bytes: Buffer, range: { start: number; end: number }): number;
 }
 
 /**

@@ -41,6 +41,16 @@ export class DeliveryJudge {
     );
   }
 
+  /** Next expected sequence number of the publisher in `slot`. */
+  next(slot: number): number {
+    return this.#next[slot]!;
+  }
+
+  /** Deliveries up to, not including `next` arrived in order; only where every one is heard. */
+  moveTo(slot: number, next: number): void {
+    this.#next[slot] = next;
+  }
+
   /** bytes[offset..end) is the payload of a delivery that arrived at `readClock.micros`. */
   judge(bytes: Uint8Array, offset: number, end: number): void {
     if (!isPayloadIntact(bytes, offset, end, this.#payloadBytes)) {

@@ -100,6 +100,11 @@ export class LoadConnection {
     return this.#output;
   }
 
+  /** What the next `flush` sends, borrowed. */
+  get gathered(): Uint8Array {
+    return this.#output.subarray(this.#outputStart, this.#outputEnd);
+  }
+
   /** Bytes that the kernel has not taken yet. */
   get bufferedBytes(): number {
     return this.socket.writableLength;
@@ -174,7 +179,11 @@ export class LoadConnection {
       start = 0;
       end = bytes.length;
     }
-    const done = walkPackets(bytes, { start, end }, this.#options.hasProperties, this.#sink);
+    const range = { start, end };
+    const sink = this.#sink;
+    const done =
+      sink.takeChunk?.(bytes, range) ??
+      walkPackets(bytes, range, this.#options.hasProperties, sink);
     this.#tail = done < end ? Buffer.from(bytes.subarray(done, end)) : NOTHING;
     this.flush();
     this.#options.afterRead();

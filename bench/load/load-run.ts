@@ -7,6 +7,7 @@
 import { connectPacket, publishTemplate } from "./client-codec.ts";
 import { nowMicros, readClock } from "./clock.ts";
 import { type GeneratorRun, MeasuredWindow, pause, untilDone } from "./generator-run.ts";
+import { KnownChunks, LARGEST_KNOWN_PAYLOAD } from "./known-chunks.ts";
 import { LatencyRecorder } from "./latency.ts";
 import { LoadConnection } from "./load-connection.ts";
 import { LoadPublisher } from "./load-publisher.ts";
@@ -47,6 +48,8 @@ export class LoadRun implements GeneratorRun {
   readonly #payloadBytes: number;
   readonly #closedWindow: number;
   readonly #window: MeasuredWindow;
+  /** Null where subscribers hear different things. */
+  readonly #known: KnownChunks | null;
   readonly #latency = new LatencyRecorder();
   /**
    * With a frozen subscriber: `#latency` is that of the others meanwhile, and this what it was
@@ -81,6 +84,7 @@ export class LoadRun implements GeneratorRun {
     this.#payloadBytes = blankPayload(shape.payloadBytes).length;
     this.#closedWindow = shape.pace.kind === "closed" ? shape.pace.window : 0;
     this.#pacer = shape.pace.kind === "open" ? new Pacer(shape.pace.publishesPerSecond) : null;
+    this.#known = haveSameStream(shape) ? new KnownChunks() : null;
     this.#window = new MeasuredWindow(task.target);
     if (task.frozen !== null) this.#frozenFromMicros = Number.POSITIVE_INFINITY;
   }
@@ -252,6 +256,7 @@ export class LoadRun implements GeneratorRun {
         heard: this.#routes.heardRoute(index),
         payloadBytes: this.#payloadBytes,
         isFrozen: index === 0 && this.#task.frozen !== null,
+        known: this.#known,
       });
       this.#subscribers.push(sink);
       return sink;
@@ -333,4 +338,12 @@ export class LoadRun implements GeneratorRun {
       "missed by the frozen one": published - this.#subscribers[0]!.received,
     };
   }
+}
+
+/**
+ * Whether all subscribers are sent the same bytes, small enough to be compared (known-chunks.ts).
+ */
+function haveSameStream({ pattern, publishers, subscribers, payloadBytes }: LoadShape): boolean {
+  const isSame = pattern === "fan-out" && publishers === 1 && subscribers > 1;
+  return isSame && payloadBytes <= LARGEST_KNOWN_PAYLOAD;
 }

@@ -73,14 +73,23 @@ export function payloadSequence(bytes: Uint8Array, offset: number): number {
   return readUint32(bytes, offset + SEQUENCE_OFFSET);
 }
 
+/** When it was meant to be sent, modulo 2^32. */
+export function payloadSentWord(bytes: Uint8Array, offset: number): number {
+  return readUint32(bytes, offset + SENT_OFFSET);
+}
+
 /**
  * Microseconds from the intended sending to `nowMicros`; clocks of two cores may differ a little,
  * never below 0.
  */
-export function payloadAgeMicros(bytes: Uint8Array, offset: number, nowMicros: number): number {
+export function ageOf(sentWord: number, nowMicros: number): number {
   const now = (nowMicros % UINT32) >>> 0;
-  const age = (now - readUint32(bytes, offset + SENT_OFFSET)) >>> 0;
+  const age = (now - sentWord) >>> 0;
   return age < UINT32 / 2 ? age : 0;
+}
+
+export function payloadAgeMicros(bytes: Uint8Array, offset: number, nowMicros: number): number {
+  return ageOf(payloadSentWord(bytes, offset), nowMicros);
 }
 
 /** True when bytes[offset..end) is a payload of `size` bytes as this generator writes them. */

@@ -63,9 +63,10 @@ function outcomeText(outcome: TargetOutcome): string {
   return `\`${target.load}\` ${target.what}: ${foundText(outcome)}, wanted ${wanted}`;
 }
 
-function foundText({ target, measured, isLowerBound }: TargetOutcome): string {
-  if (measured === null) return "not measured";
-  return `${isLowerBound ? "≥ " : ""}${showSpread(measured, target.show)}`;
+function foundText({ target, measured, isBound }: TargetOutcome): string {
+  if (measured === null) return "too few usable rounds";
+  const sign = target.isAtLeast ? "≥ " : "≤ ";
+  return `${isBound ? sign : ""}${showSpread(measured, target.show)}`;
 }
 
 function setUp({ results, plan }: ReportContent): string {
@@ -77,7 +78,7 @@ function setUp({ results, plan }: ReportContent): string {
     `\`${results.command}\``,
     `Every broker once per round, in turns, ${freshnessText(plan.options)}; ${roundsText(results)}. Figures are medians of the rounds, in brackets the lowest and the highest. Ratios are taken within a round.`,
     "Peers are tuned: [mosquitto.conf](../../bench/contenders/mosquitto.conf), [aedes-server.ts](../../bench/contenders/aedes-server.ts). The generator verifies every delivery.",
-    '"≥": the generator was over 85 % busy, and so was the broker, so it does that much or more. Runs whose limit was the generator are void and left out. Where all of them were void, what the generator could make is a lower bound that can meet a target, but not miss it.',
+    '"≥": the generator was over 85 % busy, and so was the broker, so it does that much or more. Runs whose limit was the generator are void and left out. Where most of them were void, what the generator could make is a lower bound that can meet a target, but not miss it; so is a latency that a generator over 85 % busy saw, as an upper bound ("≤").',
   ];
   return [...lines.map((line) => `- ${line}`), ...disturbance(results)].join("\n");
 }

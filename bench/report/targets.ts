@@ -8,7 +8,7 @@ import { type Spread, spreadOf } from "../statistics.ts";
 import { expandCases } from "../suite/expand-cases.ts";
 import { parseOptions } from "../suite/options.ts";
 import { findScenario } from "../suite/registry.ts";
-import { type BenchResults, pairwiseRatios, usableSamples } from "../suite/results.ts";
+import { type BenchResults, type Figure, type Sample, usableSamples } from "../suite/results.ts";
 
 const REFERENCE = "mosquitto";
 
@@ -23,8 +23,11 @@ export interface Target {
   readonly show: (value: number) => string;
   /** One value per usable round of the first subject. */
   readonly measure: Measure;
-  /** The same of void rounds, where what the generator could make is a lower bound. */
-  readonly bound?: Measure;
+  /**
+   * The same of rounds in which the generator was the limit: it could have made no better of it, so
+   * the subject does so well or better.
+   */
+  readonly bound: Measure;
 }
 
 type Measure = (results: BenchResults, caseName: string, subject: string) => number[];
@@ -38,14 +41,15 @@ export interface OwnFigure {
 export interface TargetOutcome {
   readonly target: Target;
   readonly caseName: string;
-  /** Null: not measured. */
+  /** Null: not measured, or usable in less than half of the rounds. */
   readonly measured: Spread | null;
-  /** Every round was void: the subject does so much or more. */
-  readonly isLowerBound: boolean;
-  /** "open": not measured, or a lower bound below what is wanted. */
+  /** The generator was the limit in most rounds: the subject does so well or better. */
+  readonly isBound: boolean;
+  /** "open": not measured, or a bound that is worse than what is wanted. */
   readonly verdict: "met" | "missed" | "open";
 }
 
+const perSecond: Figure = (one) => one.perSecond;
 const showRatio = (value: number) => `${value.toFixed(2)}x`;
 
 /**
@@ -58,24 +62,41 @@ export function rateRatio(load: string, atLeast: number): Target {
     wanted: atLeast,
     isAtLeast: true,
     show: showRatio,
-    measure: (results, caseName, contender) =>
-      pairwiseRatios(results, { caseName, contender, peer: REFERENCE }, (one) => one.perSecond),
-    bound: boundRatios,
+    measure: (results, caseName, subject) =>
+      overReference(results, caseName, usableSamples(results, caseName, subject), perSecond),
+    bound: (results, caseName, subject) =>
+      overReference(results, caseName, voidResults(results, caseName, subject), perSecond),
   };
 }
 
-/** Rounds in which the subject left the generator behind, over mosquitto's of the same round. */
-function boundRatios(results: BenchResults, caseName: string, subject: string): number[] {
+type RoundResult = Pick<Sample, "round"> & { readonly result: LoadResult };
+
+/** Over mosquitto's of the same round. */
+function overReference(
+  results: BenchResults,
+  caseName: string,
+  own: readonly RoundResult[],
+  figure: Figure,
+): number[] {
   const peers = usableSamples(results, caseName, REFERENCE);
-  return results.samples.flatMap(({ caseName: name, contender, round, validity, result }) => {
-    if (name !== caseName || contender !== subject || validity !== "void") return [];
+  return own.flatMap(({ round, result }) => {
     const beside = peers.find((sample) => sample.round === round);
-    if (beside === undefined || result === null || result.operations === 0) return [];
-    return [result.perSecond / beside.result.perSecond];
+    return beside === undefined ? [] : [figure(result) / figure(beside.result)];
   });
 }
 
-/** A percentile, as a multiple of mosquitto's in the same round. */
+/** Rounds in which the subject left the generator behind. */
+function voidResults(results: BenchResults, caseName: string, subject: string): RoundResult[] {
+  return results.samples.flatMap(({ caseName: name, contender, round, validity, result }) => {
+    if (name !== caseName || contender !== subject || validity !== "void") return [];
+    return result === null || result.operations === 0 ? [] : [{ round, result }];
+  });
+}
+
+/**
+ * A percentile, as a multiple of mosquitto's in the same round. What a generator over 85 % busy
+ * sees is mostly its own delay: an upper bound, also where the rate may be used.
+ */
 export function latencyRatio(load: string, percentile: "p50" | "p99", atMost: number): Target {
   return {
     load,
@@ -83,11 +104,25 @@ export function latencyRatio(load: string, percentile: "p50" | "p99", atMost: nu
     wanted: atMost,
     isAtLeast: false,
     show: showRatio,
-    measure: (results, caseName, contender) => {
-      const at = { caseName, contender, peer: REFERENCE };
-      return pairwiseRatios(results, at, (one) => one.latency[percentile]);
+    measure: (results, caseName, subject) => {
+      const own = usableSamples(results, caseName, subject).filter(hasIdleGenerator);
+      return overReference(results, caseName, own, (one) => one.latency[percentile]);
+    },
+    bound: (results, caseName, subject) => {
+      const own = busyResults(results, caseName, subject);
+      return overReference(results, caseName, own, (one) => one.latency[percentile]);
     },
   };
+}
+
+function hasIdleGenerator({ validity }: Sample): boolean {
+  return validity === "valid";
+}
+
+/** Rounds in which the generator was over 85 % busy, whatever the broker was. */
+function busyResults(results: BenchResults, caseName: string, subject: string): RoundResult[] {
+  const atLeast = usableSamples(results, caseName, subject).filter((one) => !hasIdleGenerator(one));
+  return [...voidResults(results, caseName, subject), ...atLeast];
 }
 
 /** A figure of our own runs. */
@@ -100,16 +135,15 @@ export function ownFigure(load: string, what: string, { atMost, show, figure }: 
     show,
     measure: (results, caseName, contender) =>
       usableSamples(results, caseName, contender).map(({ result }) => figure(result)),
+    bound: () => [],
   };
 }
 
-/** p99 over another time of the same run. */
+/** p99 over that of another time of the same run. */
 export function p99Over(load: string, what: string, figureName: string, atMost: number): Target {
-  return ownFigure(load, what, {
-    atMost,
-    show: showRatio,
-    figure: ({ latency, figures }) => latency.p99 / (figures[figureName] ?? Number.NaN),
-  });
+  const figure = ({ latency, figures }: LoadResult) =>
+    latency.p99 / (figures[figureName] ?? Number.NaN);
+  return ownFigure(load, what, { atMost, show: showRatio, figure });
 }
 
 /** `extra`: options that the report was made with. */
@@ -122,24 +156,35 @@ export function judgeTargets(
   return targets.map((target) => {
     const caseName = caseNameOf(target.load, extra);
     const values = target.measure(results, caseName, subject).filter(Number.isFinite);
-    if (values.length > 0) return judge(target, caseName, spreadOf(values), false);
-    const bounds = target.bound?.(results, caseName, subject).filter(Number.isFinite) ?? [];
-    return judge(target, caseName, bounds.length === 0 ? null : spreadOf(bounds), true);
+    const bounds = target.bound(results, caseName, subject).filter(Number.isFinite);
+    const all = [...values, ...bounds];
+    // One good round among five is no median.
+    if (all.length * 2 < roundsOf(results, caseName, subject)) {
+      return judge(target, caseName, null, false);
+    }
+    if (values.length >= bounds.length) return judge(target, caseName, spreadOf(values), false);
+    return judge(target, caseName, spreadOf(all), true);
   });
+}
+
+/** At least one, so that what never ran is not judged. */
+function roundsOf({ samples }: BenchResults, caseName: string, subject: string): number {
+  const own = samples.filter((one) => one.caseName === caseName && one.contender === subject);
+  return Math.max(1, own.length);
 }
 
 function judge(
   target: Target,
   caseName: string,
   measured: Spread | null,
-  isLowerBound: boolean,
+  isBound: boolean,
 ): TargetOutcome {
-  const found = { target, caseName, measured, isLowerBound: isLowerBound && measured !== null };
+  const found = { target, caseName, measured, isBound: isBound && measured !== null };
   if (measured === null) return { ...found, verdict: "open" };
   const { wanted, isAtLeast } = target;
   const isMet = isAtLeast ? measured.median >= wanted : measured.median <= wanted;
   if (isMet) return { ...found, verdict: "met" };
-  return { ...found, verdict: isLowerBound ? "open" : "missed" };
+  return { ...found, verdict: isBound ? "open" : "missed" };
 }
 
 /** The name of the one case that a command line describes. */

@@ -18,6 +18,8 @@ import { judgeTargets, type TargetOutcome } from "./targets.ts";
 
 const INDEX_HEAD = `# Performance reports
 
+What was tried and taken back is kept beside them: [experiments that lost](lost-experiments.md).
+
 | date | question | answer |
 |---|---|---|`;
 

@@ -120,14 +120,16 @@ export function entryText(entry: Entry): string {
 /** A message and what it carries; several lines when it carries several entries or a snapshot. */
 export function messageText(message: RaftMessage): string {
   const { type } = message;
-  // A refused vote says what is committed, which the vectors' authors' does not.
+  // Refused votes and answers to heartbeats say what is committed, which those of the vectors'
+  // authors do not.
   const isVote = type === MessageType.VOTE_RESPONSE || type === MessageType.PRE_VOTE_RESPONSE;
   const parts = [
     `${message.from}->${message.to} ${MESSAGE_NAMES.get(type)}`,
     `Term:${message.term} Log:${isVote ? 0 : message.logTerm}/${message.index}`,
   ];
   if (message.isRejected) parts.push(`Rejected (Hint: ${message.hint})`);
-  if (message.commit > 0 && !isVote) parts.push(`Commit:${message.commit}`);
+  const tellsOwnCommit = isVote || type === MessageType.HEARTBEAT_RESPONSE;
+  if (message.commit > 0 && !tellsOwnCommit) parts.push(`Commit:${message.commit}`);
   if (message.entries.length > 0) parts.push(entriesText(message.entries));
   const text = parts.join(" ");
   return message.snapshot === null ? text : `${text}\n${snapshotLine(message.snapshot)}`;

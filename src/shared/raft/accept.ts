@@ -37,6 +37,8 @@ export function acceptHeartbeat(state: RaftState, message: RaftMessage): void {
   state.log.commitTo(message.commit);
   const response = state.createMessage(MessageType.HEARTBEAT_RESPONSE, message.from);
   response.context = message.context;
+  // A leader that sends its group to sleep must know that nobody lacks the last commit index.
+  response.commit = state.log.committed;
   state.send(response);
 }
 

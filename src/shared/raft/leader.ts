@@ -193,6 +193,7 @@ function takeRejection(state: RaftState, progress: Progress, message: RaftMessag
 function takeHeartbeatResponse(state: RaftState, progress: Progress, message: RaftMessage): void {
   progress.isRecentlyActive = true;
   progress.isPaused = false;
+  progress.knownCommit = message.commit;
   // One append per round, be it empty, gets a stalled window or a probe going again
   // (raft pitfalls 41, 42).
   if (progress.match < state.log.lastIndex || progress.state === ProgressState.PROBE) {

@@ -44,6 +44,8 @@ export class Progress {
   pendingSnapshot = 0;
   /** The commit index that went to the member last. */
   sentCommit = 0;
+  /** Its commit index, as its last answer to a heartbeat said; 0 when none did. */
+  knownCommit = 0;
   /** The newest heartbeat round that the member has answered; 0 when none. */
   ackedRound = 0;
 
@@ -61,6 +63,7 @@ export class Progress {
     this.next = lastIndex + 1;
     this.isRecentlyActive = false;
     this.sentCommit = 0;
+    this.knownCommit = 0;
     this.ackedRound = 0;
   }
 

@@ -1,11 +1,12 @@
 /**
  * Lets an idle group sleep: no ticks, no heartbeats, no elections, until something happens. What
  * heartbeats are for (to notice a dead leader) the node's membership protocol does for all groups
- * at once; its suspicion of any member wakes the group (raft pitfall 80).
+ * at once; its suspicion of any member, or news of another process in its place, wakes the group
+ * (raft pitfall 80).
  *
  *   AWAKE --- leader: idle, all members level, all alive ---------> QUIESCED, notice to every member
  *         --- follower: notice fits exactly what it has itself ---> QUIESCED
- *   QUIESCED --- any message, proposal, read, suspicion ----------> AWAKE
+ *   QUIESCED --- any message, proposal, read, suspicion, restart -> AWAKE
  *
  * A follower that does not agree stays awake, campaigns some time later, and thereby wakes the
  * leader. Waking is local and free of messages. Scope: one per replica, beside its core; the host

@@ -178,9 +178,8 @@ export class RaftCore {
   campaign(): boolean {
     const state = this.#state;
     // Its own vote is bound by its own promise, too.
-    const isBound =
-      state.options.leaseReads && (state.isLeaderLeaseHeld || state.voteHoldTicks > 0);
-    return !this.#isHalted && !isBound && tryCampaign(state, Campaign.TIMED_OUT);
+    if (this.#isHalted || state.isBoundByLease) return false;
+    return tryCampaign(state, Campaign.TIMED_OUT);
   }
 
   /**

@@ -150,6 +150,11 @@ export class RaftState {
     );
   }
 
+  /** A leader may serve reads for as long as this replica elects nobody else, itself included. */
+  get isBoundByLease(): boolean {
+    return this.options.leaseReads && (this.isLeaderLeaseHeld || this.voteHoldTicks > 0);
+  }
+
   /** Some entry of the leader's own term is committed, so its commit index is up to date. */
   get hasCommittedInTerm(): boolean {
     return this.log.term(this.log.committed) === this.term;

@@ -91,7 +91,10 @@ export function memberStatusOf(progress: Progress): MemberStatus {
   };
 }
 
-/** Leads, and neither it nor any member has anything left to do. */
+/**
+ * Leads, and neither it nor any member has anything left to do. What was only sent may be lost: a
+ * voter that misses it campaigns some day, but a learner would wait for ever.
+ */
 export function isSettled(state: RaftState): boolean {
   const { log, tracker } = state;
   return (
@@ -102,10 +105,10 @@ export function isSettled(state: RaftState): boolean {
     !state.reads.hasPending &&
     !isJoint(tracker.conf) &&
     tracker.members.every(
-      ({ match, state: progressState, sentCommit, id }) =>
+      ({ match, state: progressState, knownCommit, id }) =>
         match === log.lastIndex &&
         progressState === ProgressState.REPLICATE &&
-        (id === state.id || sentCommit >= log.committed),
+        (id === state.id || knownCommit >= log.committed),
     )
   );
 }

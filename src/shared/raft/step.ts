@@ -60,7 +60,10 @@ export function stepMessage(state: RaftState, message: RaftMessage): StepStatus 
       answerStale(state, message);
       return StepStatus.IGNORED;
     }
-    if (term > state.term) raiseTerm(state, message);
+    if (term > state.term) {
+      if (isResponse(type) && mustKeepTerm(state)) return StepStatus.IGNORED;
+      raiseTerm(state, message);
+    }
   }
   dispatch(state, message);
   return state.haltReason === HaltReason.NONE ? StepStatus.HANDLED : StepStatus.HALTED;
@@ -119,6 +122,14 @@ function mayConsiderVote(state: RaftState, request: RaftMessage): boolean {
 }
 
 /**
+ * The term of a late answer must not end a follower's promise to its leader: it would forget that
+ * leader, and vote in the higher term while the leader still counts on it (raft pitfall 20).
+ */
+function mustKeepTerm(state: RaftState): boolean {
+  return state.role === Role.FOLLOWER && state.isBoundByLease;
+}
+
+/**
  * The leader knows its members; a candidate that is none may not have heard so (raft pitfall 60).
  */
 function tellRemoved(state: RaftState, request: RaftMessage): void {
@@ -132,14 +143,12 @@ function tellRemoved(state: RaftState, request: RaftMessage): void {
 function answerStale(state: RaftState, message: RaftMessage): void {
   const { type, from } = message;
   const { checkQuorum, preVote } = state.options;
+  const asksOpenly = state.isPromotable && !checkQuorum && !preVote;
   if (type === MessageType.PRE_VOTE) {
     refuseStalePreVote(state, message);
-  } else if (
-    (checkQuorum || preVote) &&
-    (type === MessageType.HEARTBEAT || type === MessageType.APPEND)
-  ) {
-    // Neither side would raise the other's term by a vote request, which may be ignored; so this
-    // answer does (raft pitfall 21).
+  } else if (!asksOpenly && (type === MessageType.HEARTBEAT || type === MessageType.APPEND)) {
+    // Neither side would raise the other's term by a vote request: it may be ignored, and who is no
+    // voter makes none; so this answer does (raft pitfall 21).
     state.send(state.createMessage(MessageType.APPEND_RESPONSE, from));
   }
 }

@@ -14,7 +14,7 @@ import { caseNameOf, judgeTargets } from "../../../bench/report/targets.ts";
 import { updateIndex, writeReportFolder } from "../../../bench/report/write-folder.ts";
 import { entrantsOf } from "../../../bench/suite/choose-contenders.ts";
 import { expectation } from "../../../bench/suite/run-suite.ts";
-import { madeResults } from "../results-builder.ts";
+import { loadResult, madeResults } from "../results-builder.ts";
 
 const OURS = "ratatosk --workers 1";
 
@@ -140,8 +140,62 @@ test("targets: void rounds are a lower bound, which can meet a target but not mi
     ],
   );
   const [first, second] = judgeTargets(plan.targets, results, []);
-  assert.deepEqual([first?.verdict, first?.isLowerBound], ["open", true]);
+  assert.deepEqual([first?.verdict, first?.isBound], ["open", true]);
   assert.deepEqual([second?.verdict, second?.measured?.median], ["met", 20]);
+});
+
+test("targets: one good round among void ones is not their median", () => {
+  const [plan] = REPORT_PLANS;
+  assert.ok(plan);
+  const results = madeResults(
+    ["fanout --window 64 --qos 1"],
+    [
+      ...[1, 2, 3].map(() => ({ contender: "mosquitto", perSecond: 100 })),
+      { contender: OURS, perSecond: 1700 },
+      { contender: OURS, perSecond: 1900, validity: "void" },
+      { contender: OURS, perSecond: 2000, validity: "void" },
+    ],
+  );
+  const [, second] = judgeTargets(plan.targets, results, []);
+  assert.deepEqual([second?.verdict, second?.isBound, second?.measured?.median], ["met", true, 19]);
+});
+
+test("targets: less than half of the rounds decide nothing", () => {
+  const [plan] = REPORT_PLANS;
+  assert.ok(plan);
+  const results = madeResults(
+    ["fanout --window 64 --qos 1"],
+    [
+      { contender: "mosquitto", perSecond: 100 },
+      ...[1, 2].map(() => ({ contender: "mosquitto", perSecond: 100, validity: "void" as const })),
+      ...[1, 2, 3].map(() => ({ contender: OURS, perSecond: 1700 })),
+    ],
+  );
+  const [, second] = judgeTargets(plan.targets, results, []);
+  assert.deepEqual([second?.verdict, second?.measured], ["open", null]);
+});
+
+test("targets: latencies seen by a busy generator are an upper bound", () => {
+  const [plan] = REPORT_PLANS;
+  assert.ok(plan);
+  const withP99 = (p99: number) => ({ latency: { ...loadResult(1).latency, p99 } });
+  const judged = (p99: number, validity: "void" | "at least" | "valid") => {
+    const results = madeResults(
+      ["fanout --rate 50% --qos 0"],
+      [
+        { contender: "mosquitto", perSecond: 100, changes: withP99(100) },
+        { contender: OURS, perSecond: 2000, changes: withP99(p99), validity },
+      ],
+    );
+    const outcomes = judgeTargets(plan.targets, results, []);
+    const found = outcomes.find(({ target }) => target.load === "fanout --rate 50% --qos 0");
+    return [found?.verdict, found?.isBound];
+  };
+  assert.deepEqual(judged(200, "valid"), ["missed", false]);
+  for (const validity of ["void", "at least"] as const) {
+    assert.deepEqual(judged(200, validity), ["open", true]);
+    assert.deepEqual(judged(90, validity), ["met", true]);
+  }
 });
 
 test("report folder: report, results, environment, charts; a person's reading survives", () => {

@@ -163,6 +163,20 @@ test("election: a stale leader is told the higher term, a stale pre-candidate to
   ]);
 });
 
+test("election: a learner tells a stale leader the higher term, as it asks nobody for votes [raft pitfall 21]", () => {
+  const group = new TestGroup(confOf([1, 2], { learners: [3] }), QUIET);
+  const answersOf = (id: number) => {
+    const replica = group.get(id);
+    replica.core.step(messageOf(MessageType.VOTE, 9, id, { term: 5 }));
+    group.work(replica);
+    replica.core.step(messageOf(MessageType.HEARTBEAT, 1, id, { term: 4 }));
+    const { append } = replica.takeReady();
+    return append?.messagesAfterPersist.map(({ type, term, to }) => [type, term, to]) ?? [];
+  };
+  assert.deepEqual(answersOf(3), [[MessageType.APPEND_RESPONSE, 5, 1]]);
+  assert.deepEqual(answersOf(2), [], "a voter raises it when it campaigns");
+});
+
 test("election: a vote given is given again, to the same asker only [raft pitfall 22]", () => {
   const group = new TestGroup(THREE, QUIET);
   const voter = group.get(2);

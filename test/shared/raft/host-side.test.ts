@@ -108,6 +108,7 @@ test("quiescence: an idle group sleeps, the followers when they have exactly the
   const group = new TestGroup(THREE);
   group.elect(1);
   group.propose("x");
+  group.tick(4);
   const [leader, second, third] = quiescenceOf(group);
   assert.equal(idle(leader!, 99), null);
   const notice = idle(leader!, 1);
@@ -139,9 +140,29 @@ test("quiescence: not with work left, members behind or doubtful, or by a follow
   assert.notEqual(idle(leader!, 200), null);
 });
 
+test("quiescence: not before every member has said that it knows what is committed", () => {
+  const group = new TestGroup(confOf([1, 2], { learners: [3] }));
+  group.elect(1);
+  group.isLost = ({ to, commit }) => to === 3 && commit === 2;
+  group.propose("x");
+  const { core } = group.get(3);
+  assert.deepEqual(
+    [core.lastIndex, core.committed],
+    [2, 1],
+    "the learner has it, and does not know",
+  );
+  const [leader] = quiescenceOf(group);
+  assert.equal(idle(leader!, 200), null);
+  group.isLost = () => false;
+  group.tick(4);
+  assert.equal(core.committed, 2, "a heartbeat told it");
+  assert.notEqual(idle(leader!, 200), null);
+});
+
 test("quiescence: anything wakes it, and idleness counts anew", () => {
   const group = new TestGroup(THREE);
   group.elect(1);
+  group.tick(4);
   const [leader] = quiescenceOf(group);
   assert.notEqual(idle(leader!, 100), null);
   leader!.wake();
@@ -152,6 +173,7 @@ test("quiescence: anything wakes it, and idleness counts anew", () => {
 test("quiescence: a dead leader's followers are woken by membership, and elect another [raft pitfall 80]", () => {
   const group = new TestGroup(THREE);
   group.elect(1);
+  group.tick(4);
   const all = quiescenceOf(group);
   const notice = idle(all[0]!, 100)!;
   for (const follower of all.slice(1)) follower.offer(notice, true);

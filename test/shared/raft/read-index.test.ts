@@ -3,6 +3,7 @@ import test from "node:test";
 import { ReadStatus } from "../../../src/shared/raft/leader-reads.ts";
 import { MessageType } from "../../../src/shared/raft/message.ts";
 import { ReadIndexQueue } from "../../../src/shared/raft/read-index.ts";
+import { StepStatus } from "../../../src/shared/raft/step.ts";
 import { bytesOf, changeOf, confOf, messageOf, TestGroup } from "../../helpers/raft-group.ts";
 
 const THREE = confOf([1, 2, 3]);
@@ -221,4 +222,22 @@ test("lease: who promised does not vote, for itself neither [raft pitfall 20]", 
   group.elect(1);
   group.tick(2);
   assert.equal(group.get(2).core.campaign(), false);
+});
+
+test("lease: the higher term of a late answer does not end a promise [raft pitfall 20]", () => {
+  const group = new TestGroup(THREE, LEASES);
+  group.elect(1);
+  group.tick(4);
+  assert.ok(group.leader.core.leaseUntilMs > group.nowMs);
+  const { core } = group.get(2);
+  // As 3, which lost touch, refuses the pre-vote that 2 asked for before it heard of 1.
+  const refusal = { term: 2, isRejected: true };
+  const types = [MessageType.PRE_VOTE_RESPONSE, MessageType.APPEND_RESPONSE];
+  for (const type of types) {
+    assert.equal(core.step(messageOf(type, 3, 2, refusal)), StepStatus.IGNORED);
+  }
+  core.step(messageOf(MessageType.VOTE, 3, 2, { term: 2, index: 9, logTerm: 9 }));
+  assert.deepEqual([core.term, core.vote, core.leader], [1, 1, 1]);
+  core.step(messageOf(MessageType.HEARTBEAT, 3, 2, { term: 2 }));
+  assert.deepEqual([core.term, core.leader], [2, 3], "a leader was elected, whoever promised");
 });

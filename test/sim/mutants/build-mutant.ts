@@ -32,12 +32,13 @@ export function buildMutant(build: string, target: string, mutant: Mutant): void
   }
 }
 
-/** The tests that aim at single rules of the core. */
+/** The tests that aim at single rules of the core, or of the host around it. */
 export function directedTests(build: string): string[] {
   const folder = join(build, "test/shared/raft");
-  return readdirSync(folder)
+  const ofCore = readdirSync(folder)
     .filter((name) => name.endsWith(".test.js"))
     .map((name) => join(folder, name));
+  return [...ofCore, join(build, "test/sim/raft/sim-host.test.js")];
 }
 
 /** The edits that do not fit the build any more. */

@@ -67,6 +67,13 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     "|| true)",
   ),
   mutant(
+    "a late answer ends a follower's promise to its leader's lease",
+    20,
+    "step",
+    "if (isResponse(type) && mustKeepTerm(state))",
+    "if (false)",
+  ),
+  mutant(
     "a restarted replica votes against a lease",
     27,
     "raft-core",

@@ -15,8 +15,8 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     "acknowledgements are stamped with the term in which they leave",
     5,
     "host:sim-node",
-    "this.#outbox.sendPromise(message);",
-    "if (message.type === 6) { message.term = process.core.term; message.to = process.core.leader || message.to; }\n            this.#outbox.sendPromise(message);",
+    "this.#outbox.send(message);\n            if (message.to === this.replica)",
+    "if (message.type === 6) { message.term = process.core.term; message.to = process.core.leader || message.to; }\n            this.#outbox.send(message);\n            if (message.to === this.replica)",
   ),
   mutant(
     "an entry of an earlier term is committed by counting",

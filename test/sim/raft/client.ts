@@ -59,6 +59,8 @@ export class SimClient {
   readonly #known: Int32Array;
   /** Replicas that it knows of. */
   candidates: readonly number[];
+  /** How often it asks the same node again that did not answer. */
+  stubbornShare: number;
   #sequence = 0;
   #tries = 0;
   #request = 0;
@@ -73,6 +75,7 @@ export class SimClient {
     this.number = number;
     this.#random = random;
     this.#profile = profile;
+    this.stubbornShare = profile.stubbornShare;
     this.#known = new Int32Array(profile.keyCount).fill(ABSENT);
     this.candidates = Array.from({ length: profile.nodeCount }, (_none, node) => node + 1);
     this.target = random.pick(this.candidates);
@@ -131,7 +134,7 @@ export class SimClient {
   /** No answer, or a refusal. True: try again; false: give it up. */
   shallRetry(leader: number): boolean {
     this.#request = 0;
-    const isStubborn = this.#random.chance(this.#profile.stubbornShare);
+    const isStubborn = this.#random.chance(this.stubbornShare);
     if (leader > 0) this.target = leader;
     else if (!isStubborn) this.target = this.#random.pick(this.candidates);
     const isRead = this.operation?.kind === "read";

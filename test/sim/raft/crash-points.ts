@@ -11,6 +11,8 @@ export const CRASH_POINTS = [
   "became leader",
   /** A candidate's vote for itself is on its way to the disk, with the term. */
   "voted for itself",
+  /** A new term and entries of it are on their way to the disk, in one write. */
+  "term with entries",
   /** A Ready was taken: nothing of it is sent or stored. */
   "before sending",
   /** What may leave at once has left, nothing is on its way to the disk. */
@@ -51,6 +53,7 @@ export function noCrashCounts(): CrashCounts {
 const RARE_POINTS: readonly CrashPoint[] = [
   "became leader",
   "voted for itself",
+  "term with entries",
   "snapshot received",
   "joint",
 ];

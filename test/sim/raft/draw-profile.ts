@@ -46,7 +46,7 @@ export function drawProfile(random: SimRandom, options: ProfileOptions): Profile
     checksLiveness: random.chance(0.15),
   };
   const world = { ...drawn, ...drawTheme(random, drawn) };
-  return random.chance(FRANTIC_SHARE) ? world : { ...world, ...patienceFor(world) };
+  return world.isPatient ? { ...world, ...patienceFor(world) } : world;
 }
 
 /**
@@ -95,6 +95,7 @@ function drawTiming(random: SimRandom) {
     acknowledgeMaxUs: random.pick([0, 0, 0, 100, 20 * MILLISECOND, 200 * MILLISECOND]),
     tickUs: 20 * MILLISECOND,
     clockDrift,
+    isPatient: !random.chance(FRANTIC_SHARE),
     electionTicks,
     heartbeatTicks: random.pick([1, 2, 2, sparse]),
     hasPreVote: random.chance(0.7),
@@ -102,6 +103,8 @@ function drawTiming(random: SimRandom) {
     // Leases are for clocks that agree to within the share that they leave free.
     hasLeaseReads: wantsLeases && hasCheckQuorum && clockDrift <= MAX_LEASE_DRIFT,
     forwardsProposals: random.chance(0.3),
+    sleepTicks: random.pick([0, 0, 0, 0, 0, 3]),
+    hasFrames: random.chance(0.15),
   };
 }
 
@@ -147,7 +150,7 @@ function drawClients(random: SimRandom) {
     readShare: random.pick([0.1, 0.3, 0.6, 0.9]),
     roamShare: random.pick([0, 0.2, 0.8]),
     stubbornShare: random.pick([0, 0.5, 0.9]),
-    lullShare: random.pick([0, 0, 0, 0.5]),
+    lullShare: random.pick([0, 0, 0, 0.4]),
     swapShare: random.pick([0, 0.2, 0.5]),
     keyCount: random.pick([1, 2, 5]),
   };

@@ -18,7 +18,8 @@ import type { SimNode } from "./sim-node.ts";
 import type { World } from "./world.ts";
 
 const CALM_NETWORK = {
-  loss: 0,
+  // What gets lost must be sent again, also when nobody has anything new to say.
+  loss: 0.02,
   duplication: 0,
   slowShare: 0,
   minimumUs: 100,
@@ -98,7 +99,11 @@ function calm(world: World, core: readonly SimNode[], random: SimRandom): void {
   for (const outsider of world.nodes) {
     if (!core.includes(outsider)) cutOff(world, core, outsider, random);
   }
-  for (const client of world.clients) client.candidates = core.map(({ replica }) => replica);
+  for (const client of world.clients) {
+    client.candidates = core.map(({ replica }) => replica);
+    // A removed member knows no leader, and one that it passes commands on to may be gone, too.
+    client.stubbornShare = 0;
+  }
 }
 
 /** Nobody hears it, or it hears nobody, or both. */

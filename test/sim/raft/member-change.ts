@@ -45,7 +45,9 @@ export function changeMembers(world: World, random: SimRandom): void {
 export function replaceMembers(world: World, random: SimRandom): readonly number[] {
   const nodes = [...world.nodes];
   random.shuffle(nodes);
-  const targets = nodes.slice(0, random.between(1, nodes.length)).map(({ replica }) => replica);
+  // The fewer come in, the more of those who go out can do without them.
+  const limit = random.pick([nodes.length, (nodes.length + 1) >>> 1]);
+  const targets = nodes.slice(0, random.between(1, limit)).map(({ replica }) => replica);
   const transition = random.pick(TRANSITIONS);
   const removal = random.pick([ConfChangeType.REMOVE, ConfChangeType.ADD_LEARNER]);
   const leader = world.leader();

@@ -23,8 +23,12 @@ const HEAL_FIRST_SHARE = 0.7;
 const LOST_SHARE = 0.4;
 /** Faults this close together meet the same messages under way. */
 const HEELS_US = 15 * MILLISECOND;
+/** Logs are equal then, and whoever can be heard can be elected. */
+const LULL_MAX_US = 800 * MILLISECOND;
 /** How long a replica goes without a leader before something else happens. */
 const ESTRANGED_US = 500 * MILLISECOND;
+/** One of several is more likely to come just before it is asked. */
+const ESTRANGED_CRASHES = 2;
 /** Fewer have no majority beside a leader and its one follower. */
 const FLEETING_MIN_NODES = 5;
 
@@ -55,7 +59,9 @@ export class Nemesis {
   }
 
   strike(): void {
-    this.#commit(this.#random.pick(this.#world.profile.faults));
+    const { faults, lullShare } = this.#world.profile;
+    this.#commit(this.#random.pick(faults));
+    if (this.#random.chance(lullShare)) this.#world.lull(this.#random.below(LULL_MAX_US));
   }
 
   follow(next: FollowUp): void {
@@ -205,15 +211,19 @@ export class Nemesis {
    */
   #estrange(): void {
     const { network, nodes } = this.#world;
-    const rival = this.#random.pick(nodes);
-    const third = this.#random.pick(nodes);
     const isCrash = this.#random.chance(LOST_SHARE);
     const leader = this.#world.leader();
-    if (leader === null || leader === rival) return;
+    const others = nodes.filter((node) => node !== leader);
+    this.#random.shuffle(others);
+    const [rival, third] = others;
+    if (leader === null || rival === undefined) return;
     network.heal();
     separate(network, [leader.position], [rival.position]);
+    if (!isCrash || third === undefined) return;
     // By then the rival is out of patience, and asks one that has forgotten what it promised.
-    if (isCrash && third !== leader) this.#soon(ESTRANGED_US, { kind: "crash", node: third });
+    for (let times = 0; times < ESTRANGED_CRASHES; times += 1) {
+      this.#soon(ESTRANGED_US, { kind: "crash", node: third });
+    }
   }
 
   /**
@@ -250,6 +260,7 @@ export class Nemesis {
     // Others take over meanwhile, and it hears nothing of that when it goes on.
     if (this.#random.chance(LOST_SHARE)) this.#isolate(leader);
     loop.pause(node.position, loop.now + lasts);
+    this.#world.suspect(node.position);
   }
 
   #slowDisk(node: SimNode): void {

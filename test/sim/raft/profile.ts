@@ -33,7 +33,14 @@ export type Fault = (typeof FAULTS)[number];
 export const MEMBER_FAULTS: readonly Fault[] = ["change-members", "replace-members", "split-joint"];
 
 /** What several features of a world have in common, where they have; theme.ts. */
-export const THEMES = ["usurpers", "joint halves", "fleeting leaders", "late followers"] as const;
+export const THEMES = [
+  "usurpers",
+  "joint halves",
+  "fleeting leaders",
+  "late followers",
+  "forgetful candidates",
+  "sleepers",
+] as const;
 export type Theme = (typeof THEMES)[number];
 
 export interface Profile {
@@ -51,12 +58,18 @@ export interface Profile {
   readonly tickUs: number;
   /** Each node's clock runs faster or slower by up to this share. */
   readonly clockDrift: number;
+  /** Whether elections wait until a vote can have come back. */
+  readonly isPatient: boolean;
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
   readonly hasPreVote: boolean;
   readonly hasCheckQuorum: boolean;
   readonly hasLeaseReads: boolean;
   readonly forwardsProposals: boolean;
+  /** Ticks without work after which a leader sends its group to sleep; 0: never. */
+  readonly sleepTicks: number;
+  /** Whether heartbeats of one turn travel together, as those of many groups do. */
+  readonly hasFrames: boolean;
   /** Entries on disk above which a node makes a snapshot and drops them; Infinity: never. */
   readonly compactAbove: number;
   /** Entries that stay below a snapshot, for followers that are just behind. */
@@ -96,7 +109,7 @@ export interface Profile {
   readonly roamShare: number;
   /** How often a client that got no answer asks the same node again. */
   readonly stubbornShare: number;
-  /** Share of each `LULL_US` in which clients read only. */
+  /** Probability that clients only read for a while after a fault. */
   readonly lullShare: number;
   readonly swapShare: number;
   readonly keyCount: number;
@@ -108,8 +121,6 @@ export interface Profile {
   readonly checksLiveness: boolean;
 }
 
-/** Load comes and goes with this period. */
-export const LULL_US = 700 * MILLISECOND;
 /** No node at all. */
 export const NOBODY = -1;
 /** A disk so slow that leaders change while it writes. */

@@ -4,15 +4,27 @@
  * process; clients ask again.
  */
 
+import type { ConfState } from "../../../src/shared/raft/conf-state.ts";
 import { NO_REPLICA } from "../../../src/shared/raft/entry.ts";
 import { ProposalStatus } from "../../../src/shared/raft/leader-proposals.ts";
 import { ReadStatus } from "../../../src/shared/raft/leader-reads.ts";
 import type { RaftCore } from "../../../src/shared/raft/raft-core.ts";
 import type { ReadState } from "../../../src/shared/raft/ready.ts";
+import { hasLoyalQuorum } from "./checkers/loyal-quorum.ts";
+import type { DiskView } from "./checkers/views.ts";
 import { violate } from "./checkers/violation.ts";
 import type { ClientReply, ClientRequest } from "./client.ts";
 import { decodeCommand } from "./kv-command.ts";
 import type { StoreImage } from "./store-image.ts";
+
+interface AskedRead {
+  readonly request: ClientRequest;
+  /**
+   * Where a leader asks a quorum of its own configuration: that configuration, if there was no such
+   * quorum any more.
+   */
+  readonly lostConf: ConfState | null;
+}
 
 interface WaitingRead {
   readonly request: ClientRequest;
@@ -26,9 +38,10 @@ export class RequestDesk {
   readonly #image: StoreImage;
   readonly #reply: (reply: ClientReply) => void;
   readonly #clockMs: () => number;
+  readonly #diskOf: (replica: number) => DiskView;
   /** By session: a client has one operation at a time. */
   readonly #commands = new Map<number, ClientRequest>();
-  readonly #asked = new Map<number, ClientRequest>();
+  readonly #asked = new Map<number, AskedRead>();
   #reads: WaitingRead[] = [];
 
   constructor(
@@ -36,10 +49,12 @@ export class RequestDesk {
     image: StoreImage,
     clockMs: () => number,
     reply: (reply: ClientReply) => void,
+    diskOf: (replica: number) => DiskView,
   ) {
     this.#core = core;
     this.#image = image;
     this.#clockMs = clockMs;
+    this.#diskOf = diskOf;
     this.#reply = reply;
   }
 
@@ -51,10 +66,12 @@ export class RequestDesk {
   /** Answers to reads that the core has asked a quorum about. */
   takeReadStates(states: readonly ReadState[]): void {
     for (const { requestId, index } of states) {
-      const request = this.#asked.get(requestId);
-      if (request === undefined) continue;
+      const asked = this.#asked.get(requestId);
+      if (asked === undefined) continue;
       this.#asked.delete(requestId);
-      this.#reads.push({ request, index, isLeased: false });
+      // Members of a later configuration may have answered in place of those that were asked.
+      if (asked.lostConf === this.#core.conf) this.#violate("after its quorum had left it");
+      this.#reads.push({ request: asked.request, index, isLeased: false });
     }
   }
 
@@ -97,7 +114,8 @@ export class RequestDesk {
   #askQuorum(request: ClientRequest): void {
     const status = this.#core.readIndex(request.request);
     if (status === ReadStatus.QUEUED || status === ReadStatus.FORWARDED) {
-      this.#asked.set(request.request, request);
+      const isLost = status === ReadStatus.QUEUED && !this.#hasQuorum();
+      this.#asked.set(request.request, { request, lostConf: isLost ? this.#core.conf : null });
     } else {
       this.#refuse(request);
     }
@@ -110,11 +128,21 @@ export class RequestDesk {
       this.#askQuorum(request);
       return;
     }
+    if (isLeased && !this.#hasQuorum()) this.#violate("under a lease that its quorum has left");
     if (index < request.floor) {
-      const text = `replica ${this.#core.id} serves a read at ${index}`;
-      violate("freshRead", `${text}, ${request.floor} was acknowledged before it began`);
+      this.#violate(`at ${index}, ${request.floor} was acknowledged before it began`);
     }
     this.#done(request, value, this.#image.appliedIndex);
+  }
+
+  /** Whether a leader's quorum has not gone on to another term. */
+  #hasQuorum(): boolean {
+    const { conf, term } = this.#core;
+    return hasLoyalQuorum(conf, term, this.#diskOf);
+  }
+
+  #violate(how: string): never {
+    violate("freshRead", `replica ${this.#core.id} serves a read ${how}`);
   }
 
   #done({ request, client }: ClientRequest, result: number, index: number): void {

@@ -21,6 +21,7 @@ export interface CampaignReport {
   commitCount: number;
   leaderCount: number;
   operationCount: number;
+  sleepCount: number;
   /** Histories that the linearizability checker has judged, and their operations. */
   historyCount: number;
   historyOperationCount: number;
@@ -59,6 +60,7 @@ function enter(report: CampaignReport, result: ScheduleResult): void {
   report.commitCount += result.commitIndex;
   report.leaderCount += result.leaderCount;
   report.operationCount += result.doneCount;
+  report.sleepCount += result.sleepCount;
   report.historyOperationCount += result.historySize;
   report.undecidedCount += result.undecidedCount;
   if (result.profile.checksHistory) report.historyCount += 1;
@@ -77,6 +79,7 @@ function emptyReport(): CampaignReport {
     commitCount: 0,
     leaderCount: 0,
     operationCount: 0,
+    sleepCount: 0,
     historyCount: 0,
     historyOperationCount: 0,
     undecidedCount: 0,

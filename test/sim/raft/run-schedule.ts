@@ -27,6 +27,8 @@ export interface ScheduleResult {
   readonly commitIndex: number;
   readonly leaderCount: number;
   readonly doneCount: number;
+  /** How often a leader has sent its group to sleep. */
+  readonly sleepCount: number;
   readonly historySize: number;
   /** Keys whose history took too many steps to judge. */
   readonly undecidedCount: number;
@@ -49,6 +51,7 @@ export function runSchedule(seed: number, options: ProfileOptions): ScheduleResu
     commitIndex: world.ledger.commitIndex,
     leaderCount: world.ledger.leaderCount,
     doneCount: world.clients.reduce((sum, { doneCount }) => sum + doneCount, 0),
+    sleepCount: world.sleepCount,
     historySize: world.history.size,
     undecidedCount,
     crashCounts: world.crashPoints.counts,

@@ -3,7 +3,7 @@
 export const SimEvent = {
   /** To a node: its clock ticks. */
   TICK: 1,
-  /** To a node: a RaftMessage, or its bytes. */
+  /** To a node: a Packet. */
   DELIVER: 2,
   /** To a node: the disk has finished a flush. */
   FLUSHED: 3,
@@ -29,6 +29,8 @@ export const SimEvent = {
   DISK_RECOVERED: 13,
   /** To the world: a FollowUp. */
   FOLLOW_UP: 14,
+  /** To the world: node position; if it is still gone, everybody hears of that. */
+  SUSPECT: 15,
 } as const;
 
 /** What a transport knows of a packet's fate. */

@@ -23,7 +23,9 @@ import type { ClientRequest } from "./client.ts";
 import { coreOptions } from "./core-options.ts";
 import { CoreView } from "./core-view.ts";
 import type { CrashPoint } from "./crash-points.ts";
+import { NodeSleep } from "./node-sleep.ts";
 import { Outbox } from "./outbox.ts";
+import { isNotice, openFrame, type Packet } from "./packet.ts";
 import { diskProfileOf, MILLISECOND } from "./profile.ts";
 import { RequestDesk } from "./request-desk.ts";
 import { type DeliveryReport, SimEvent } from "./sim-event.ts";
@@ -40,6 +42,7 @@ interface Process {
   readonly core: RaftCore;
   readonly view: CoreView;
   readonly desk: RequestDesk;
+  readonly sleep: NodeSleep | null;
 }
 
 export class SimNode {
@@ -122,8 +125,10 @@ export class SimNode {
       image,
       () => this.#clockMs(),
       (reply) => this.#world.reply(reply),
+      (replica) => this.#world.nodeOf(replica).image,
     );
-    this.#process = { core, view, desk };
+    const sleep = this.#world.profile.sleepTicks > 0 ? new NodeSleep(this.#world, core) : null;
+    this.#process = { core, view, desk, sleep };
     this.#nextStoredUs = 0;
     this.#isReadLate = false;
     this.#isSnapshotting = false;
@@ -137,6 +142,7 @@ export class SimNode {
   /** The power is off. Called by the world, which knows when it comes back. */
   crash(): void {
     this.#process = null;
+    this.#outbox.forget();
     this.disk.crash();
   }
 
@@ -148,7 +154,7 @@ export class SimNode {
         this.#tick(process);
         break;
       case SimEvent.DELIVER:
-        this.#deliver(process, subject as RaftMessage);
+        this.#deliver(process, subject as Packet);
         break;
       case SimEvent.FLUSHED:
         this.#finishFlush(process.view);
@@ -161,6 +167,7 @@ export class SimNode {
         process.core.storageReady();
         break;
       case SimEvent.REQUEST:
+        process.sleep?.wake();
         process.desk.take(subject as ClientRequest);
         break;
       case SimEvent.REPORT:
@@ -171,24 +178,33 @@ export class SimNode {
   }
 
   transferLeadership(target: number): void {
+    this.wake();
     this.#process?.core.transferLeadership(target);
     this.#settle();
   }
 
   proposeConfChange(change: ConfChange): void {
+    this.wake();
     this.#process?.core.proposeConfChange(change);
     this.#settle();
   }
 
   /** Its host wants it to lead; it may be bound not to. */
   campaign(): void {
+    this.wake();
     this.#process?.core.campaign();
     this.#settle();
   }
 
   forgetLeader(): void {
+    this.wake();
     this.#process?.core.forgetLeader();
     this.#settle();
+  }
+
+  /** There is news for a group that may be asleep. */
+  wake(): void {
+    this.#process?.sleep?.wake();
   }
 
   /** Too costly to look at after every event. */
@@ -215,12 +231,12 @@ export class SimNode {
   }
 
   /** After a stall what has come in meanwhile goes first (raft pitfall 26). */
-  #tick({ core }: Process): void {
+  #tick({ core, sleep }: Process): void {
     if (this.#world.loop.now > this.#tickDueUs) {
       this.#armTick(1);
       return;
     }
-    core.tick(this.#clockMs());
+    if (sleep === null || sleep.admitsTick()) core.tick(this.#clockMs());
     this.#armTick(this.#tickUs);
   }
 
@@ -230,7 +246,19 @@ export class SimNode {
     loop.after(delayUs, SimEvent.TICK, this.position);
   }
 
-  #deliver(process: Process, message: RaftMessage): void {
+  #deliver(process: Process, packet: Packet): void {
+    if (packet instanceof Uint8Array) {
+      for (const message of openFrame(packet)) this.#receive(process, message);
+    } else if (isNotice(packet)) {
+      process.sleep?.offer(packet);
+    } else {
+      this.#receive(process, packet);
+    }
+  }
+
+  #receive(process: Process, message: RaftMessage): void {
+    if (this.#process !== process) return;
+    process.sleep?.noteMessage(message);
     const { trace } = this.#world.loop;
     trace.mix(message.type * 64 + message.from);
     trace.mix(message.term);
@@ -280,7 +308,7 @@ export class SimNode {
   #appendStored(process: Process, append: StorageAppend): void {
     if (this.#diesAt("acknowledged, not sent")) return;
     for (const message of append.messagesAfterPersist) {
-      this.#outbox.sendPromise(message);
+      this.#outbox.send(message);
       if (message.to === this.replica) this.#step(process, message);
       if (this.#process !== process || this.#diesAt("half sent")) return;
     }
@@ -320,6 +348,7 @@ export class SimNode {
       if (this.#process !== process) return;
     }
     process.desk.serveReads();
+    this.#outbox.flush();
   }
 
   #takeReady({ core, view, desk }: Process): void {
@@ -328,12 +357,22 @@ export class SimNode {
     if (this.#diesAt("before sending")) return;
     for (const message of ready.messages) this.#outbox.send(message);
     if (this.#diesAt("sent, not submitted")) return;
-    if (ready.append !== null) this.#submitAppend(view, ready.append);
+    if (ready.append !== null) {
+      const bringsTerm = this.#bringsTermAndEntries(ready.append);
+      this.#submitAppend(view, ready.append);
+      if (bringsTerm && this.#diesAt("term with entries")) return;
+    }
     if (ready.append?.hardState?.vote === this.replica && view.isCandidate) {
       if (this.#diesAt("voted for itself")) return;
     }
     if (ready.apply !== null) this.#submitApply(ready.apply);
     desk.takeReadStates(ready.readStates);
+  }
+
+  /** Its last entry is of a term that the disk has not heard of. */
+  #bringsTermAndEntries({ entries }: StorageAppend): boolean {
+    const last = entries.at(-1);
+    return last !== undefined && last.term > this.image.hardTerm;
   }
 
   #submitAppend(view: CoreView, append: StorageAppend): void {

@@ -33,6 +33,7 @@ test("simulation: 3,000 clusters in trouble break no invariant", () => {
   assert.ok(report.leaderCount > report.scheduleCount, "leaders were lost");
   assert.ok(report.commitCount > report.scheduleCount * 30, "entries were committed");
   assert.ok(report.historyCount > 30 && report.recoveryCount > 60, "ends were judged");
+  assert.ok(report.sleepCount > 1000, "groups fell asleep");
   for (const point of CRASH_POINTS) {
     assert.ok(report.crashCounts[point].fatal > 0, `nobody crashed at: ${point}`);
   }

@@ -5,13 +5,21 @@
  */
 
 import type { SimRandom } from "../kernel/sim-random.ts";
-import { type Fault, MILLISECOND, NOBODY, type Profile, THEMES, type Theme } from "./profile.ts";
+import {
+  type Fault,
+  MILLISECOND,
+  NOBODY,
+  type Profile,
+  SECOND,
+  THEMES,
+  type Theme,
+} from "./profile.ts";
 
 /** Fewer cannot go on without one of them. */
 const MIN_NODES = 3;
 /** Fewer have no majority beside a leader and its one follower. */
 const FLEETING_MIN_NODES = 5;
-const THEME_SHARE = 0.45;
+const THEME_SHARE = 0.5;
 /** Clocks agree to within what a lease leaves free. */
 const GOOD_CLOCK_DRIFT = 0.05;
 
@@ -27,6 +35,8 @@ const DRAW_THEME: Record<Theme, (random: SimRandom, drawn: Profile) => Partial<P
   "joint halves": drawJointHalves,
   "fleeting leaders": drawFleetingLeaders,
   "late followers": drawLateFollowers,
+  "forgetful candidates": drawForgetfulCandidates,
+  sleepers: drawSleepers,
 };
 
 /**
@@ -43,7 +53,7 @@ function drawUsurpers(random: SimRandom, drawn: Profile): Partial<Profile> {
     ...calm,
     network: { ...calm.network, congested },
     ...busy(random),
-    ...{ electionTicks, heartbeatTicks: random.pick([2, Math.floor(electionTicks / 3)]) },
+    ...{ electionTicks, heartbeatTicks: Math.floor(electionTicks / random.pick([2, 3, 5])) },
     ...{ hasLeaseReads, hasCheckQuorum: hasLeaseReads || drawn.hasCheckQuorum },
     clockDrift: random.pick([0, GOOD_CLOCK_DRIFT]),
     faults: [
@@ -51,8 +61,8 @@ function drawUsurpers(random: SimRandom, drawn: Profile): Partial<Profile> {
       ...pickSome<Fault>(random, ["transfer", "transfer", "isolate-leader", "pause", "crash"]),
     ],
     faultGapMaxUs: (hasLeaseReads ? 900 : 300) * MILLISECOND,
-    restartMaxUs: random.pick([10, 200]) * MILLISECOND,
-    ...{ readShare: 0.6, lullShare: random.pick([0, 0.5, 0.8]) },
+    restartMaxUs: random.pick([10, 10, 200]) * MILLISECOND,
+    ...{ readShare: 0.6, lullShare: random.pick([0, 0.5, 0.9]) },
   };
 }
 
@@ -63,12 +73,16 @@ function drawJointHalves(random: SimRandom, drawn: Profile): Partial<Profile> {
     ...busy(random),
     ...{ electionTicks: random.pick([6, 10]), heartbeatTicks: 2 },
     disk: { ...drawn.disk, maximumUs: random.pick([2, 20, 60]) * MILLISECOND },
+    // It hears of a change long before it has applied it.
+    laggard: random.chance(0.4) ? random.below(drawn.nodeCount) : NOBODY,
     faults: [
       ...(["split-joint", "split-joint", "replace-members", "heal"] as const),
       ...pickSome<Fault>(random, ["isolate-leader", "crash", "crash-leader", "usurp", "transfer"]),
       ...pickSome<Fault>(random, ["change-members", "partition", "pause"]),
     ],
-    faultGapMaxUs: random.pick([200, 500]) * MILLISECOND,
+    // Long enough for the others to elect somebody, and for the old leader not to notice.
+    faultGapMaxUs: random.pick([300, 900]) * MILLISECOND,
+    ...{ hasCheckQuorum: random.chance(0.4), hasLeaseReads: false },
     splitCommitShare: random.pick([0, 0.5, 0.9]),
     readShare: random.pick([0.3, 0.6]),
   };
@@ -115,6 +129,55 @@ function drawLateFollowers(random: SimRandom, drawn: Profile): Partial<Profile> 
     ],
     faultGapMaxUs: random.pick([200, 500]) * MILLISECOND,
     ...{ readShare: 0.1, stubbornShare: random.pick([0.5, 0.9]) },
+  };
+}
+
+/**
+ * A replica dies while it asks for votes, with more of a log in memory than on its slow disk, and
+ * asks again a moment later; whoever gives it a vote may stand still before that has left.
+ */
+function drawForgetfulCandidates(random: SimRandom, drawn: Profile): Partial<Profile> {
+  const calm = smooth(random, drawn);
+  const slow = { slowShare: random.pick([0.1, 0.2]), slowMaxUs: 800 * MILLISECOND };
+  return {
+    ...calm,
+    network: { ...calm.network, ...slow },
+    ...busy(random),
+    laggard: random.below(drawn.nodeCount),
+    ...{ electionTicks: random.pick([6, 10]), heartbeatTicks: 2 },
+    // Asking whether it would win would give the disk time.
+    hasPreVote: random.chance(0.2),
+    faults: [
+      ...(["crash-leader", "crash-leader", "pause", "pause", "heal"] as const),
+      ...pickSome<Fault>(random, ["crash", "crash", "isolate-leader", "slow-disk"]),
+    ],
+    faultGapMaxUs: random.pick([200, 500]) * MILLISECOND,
+    pauseMaxUs: random.pick([1000, 3000]) * MILLISECOND,
+    restartMaxUs: random.pick([10, 50]) * MILLISECOND,
+    crashPoint: random.pick([0.005, 0.01]),
+    readShare: 0.1,
+  };
+}
+
+/**
+ * So little to do that the group falls asleep again and again, and faults that come then: somebody
+ * dies, leads another half, or is asked for something, while others sleep on.
+ */
+function drawSleepers(random: SimRandom, drawn: Profile): Partial<Profile> {
+  return {
+    ...smooth(random, drawn),
+    ...busy(random),
+    ...{ electionTicks: random.pick([6, 10]), heartbeatTicks: 2 },
+    ...{ sleepTicks: random.pick([2, 5]), hasFrames: random.chance(0.5) },
+    ...{ clientCount: random.pick([1, 3]), thinkMaxUs: SECOND },
+    faults: [
+      ...(["crash-leader", "isolate-leader", "pause", "heal", "heal"] as const),
+      ...pickSome<Fault>(random, ["crash", "usurp", "change-members", "transfer", "partition"]),
+      ...pickSome<Fault>(random, ["forget-leader", "estrange", "replace-members"]),
+    ],
+    faultGapMaxUs: random.pick([200, 500, 900]) * MILLISECOND,
+    restartMaxUs: random.pick([10, 1500]) * MILLISECOND,
+    readShare: random.pick([0.3, 0.6]),
   };
 }
 

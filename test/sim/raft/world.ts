@@ -15,12 +15,14 @@ import { History } from "./history.ts";
 import { SESSION_COUNT } from "./kv-machine.ts";
 import { LedgerKeeper } from "./ledger-keeper.ts";
 import { type FollowUp, Nemesis } from "./nemesis.ts";
-import { diskProfileOf, LULL_US, MILLISECOND, type Profile } from "./profile.ts";
+import { diskProfileOf, MILLISECOND, type Profile } from "./profile.ts";
 import { SimEvent } from "./sim-event.ts";
 import { SimNode } from "./sim-node.ts";
 import type { StoreObserver } from "./store-image.ts";
 
 const PATIENCE_MIN_US = 20 * MILLISECOND;
+/** What membership needs to notice that somebody is gone, at most. */
+const SUSPECT_MAX_US = 500 * MILLISECOND;
 /** Once faults are over a client waits as long as an honest one does. */
 const CALM_PATIENCE_US = 1000 * MILLISECOND;
 const REPLY_MAX_US = 2 * MILLISECOND;
@@ -41,6 +43,10 @@ export class World implements SimWorld {
   #requests = 0;
   /** Index up to which clients know of effects: no read that begins now may be older. */
   #floor = 0;
+  /** Until then clients begin no commands. */
+  #lullUntilUs = 0;
+  /** How often a leader has sent its group to sleep. */
+  sleepCount = 0;
   /** As in the profile, as long as there is trouble. */
   acknowledgeMaxUs: number;
   /** Whether clients begin operations. */
@@ -122,6 +128,9 @@ export class World implements SimWorld {
         if (!this.isTroubled) return;
         this.#recoverDisk(this.nodes[subject as number] as SimNode);
         return;
+      case SimEvent.SUSPECT:
+        if (!this.isAlive((subject as number) + 1)) for (const member of this.nodes) member.wake();
+        return;
       case SimEvent.FOLLOW_UP:
         if (this.isTroubled) this.#nemesis.follow(subject as FollowUp);
         return;
@@ -141,22 +150,44 @@ export class World implements SimWorld {
     return newest;
   }
 
+  /** As membership sees a replica's node. */
+  isAlive(replica: number): boolean {
+    const position = replica - 1;
+    return this.loop.isUp(position) && !this.loop.isPaused(position);
+  }
+
+  /** Membership will notice that a node is gone, if it stays so. */
+  suspect(position: number): void {
+    if (this.profile.sleepTicks === 0) return;
+    const delay = this.#crashRandom.below(SUSPECT_MAX_US);
+    this.loop.afterForAny(delay, SimEvent.SUSPECT, NO_NODE, position);
+  }
+
   /** Power off, and on again after a while. */
   crash(node: SimNode): void {
     if (!this.loop.isUp(node.position)) return;
     this.loop.stop(node.position);
     node.crash();
+    this.suspect(node.position);
     const lasts = this.#crashRandom.below(this.profile.restartMaxUs) + 1;
     this.loop.afterForAny(lasts, SimEvent.RESTART, NO_NODE, node.position);
   }
 
   restart(node: SimNode): void {
-    if (!this.loop.isUp(node.position)) node.start();
+    if (this.loop.isUp(node.position)) return;
+    node.start();
+    // Membership hears of another process in the place of the old one.
+    for (const member of this.nodes) member.wake();
   }
 
   /** A node has just come to lead, and has not sent anything yet. */
   noteCrowned(node: SimNode): void {
     if (this.isTroubled) this.#nemesis.crown(node);
+  }
+
+  /** Clients only read, for so long. */
+  lull(lastsUs: number): void {
+    this.#lullUntilUs = this.loop.now + lastsUs;
   }
 
   /** A leader has just committed a change of members, and has not told anybody. */
@@ -170,7 +201,7 @@ export class World implements SimWorld {
   }
 
   get #isLull(): boolean {
-    return this.isTroubled && this.loop.now % LULL_US < this.profile.lullShare * LULL_US;
+    return this.isTroubled && this.loop.now < this.#lullUntilUs;
   }
 
   #recoverDisk(node: SimNode): void {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EMPTY_CONF } from "../../../../src/shared/raft/conf-state.ts";
+import { type ConfState, EMPTY_CONF } from "../../../../src/shared/raft/conf-state.ts";
 import { type Entry, EntryType } from "../../../../src/shared/raft/entry.ts";
 import { DEFAULT_RAFT_OPTIONS } from "../../../../src/shared/raft/options.ts";
 import type { RaftStatus } from "../../../../src/shared/raft/status.ts";
 import { checkApplying, checkBounds } from "./bounds.ts";
 import { Ledger } from "./ledger.ts";
+import { hasLoyalQuorum } from "./loyal-quorum.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
 import type { DiskView, ReplicaView } from "./views.ts";
 import { type Invariant, Violation } from "./violation.ts";
@@ -226,6 +227,18 @@ test("watch: a leader commits what both majorities have, if it is of its term", 
   watch.checkCommit({ ...leader, conf: JOINT });
   matches[5] = 2;
   violates("promptCommit", () => watch.checkCommit({ ...leader, conf: JOINT }));
+});
+
+test("loyal quorum: most of both halves have not gone on to another term [raft pitfalls 30, 72]", () => {
+  const terms = [2, 3, 3, 1, 2];
+  const disksOf = (replica: number) => ({ ...diskOf([]), hardTerm: terms[replica - 1] ?? 0 });
+  const isLoyal = (conf: ConfState, term: number) => hasLoyalQuorum(conf, term, disksOf);
+  assert.deepEqual([isLoyal(CONF, 2), isLoyal(CONF, 3)], [false, true]);
+  assert.equal(isLoyal({ ...CONF, voters: [3, 4, 5] }, 2), true);
+  assert.equal(isLoyal({ ...CONF, voters: [3, 4] }, 2), false, "half is not most");
+  assert.equal(isLoyal(JOINT, 2), false, "the outgoing half alone is not enough");
+  assert.equal(isLoyal({ ...JOINT, voters: [3, 4, 5], outgoing: [1, 2, 3] }, 2), false);
+  assert.equal(isLoyal({ ...JOINT, voters: [1, 4, 5] }, 2), true);
 });
 
 test("watch: a log reads as it was written last, wherever it is read from [raft pitfall 6]", () => {
