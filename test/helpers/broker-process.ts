@@ -130,12 +130,12 @@ export class BrokerProcess {
     return find() as LogEvent;
   }
 
-  async ready(): Promise<void> {
+  async ready(waitMs: number = START_WAIT_MS): Promise<void> {
     const ended = this.#child.exited.then((exit) => {
       const how = `code ${exit.code}, signal ${exit.signal}`;
       throw new Error(`the broker ended before it was ready (${how}):\n${this.output}`);
     });
-    const isReady = until(() => this.#isReady(), "the broker to be ready", START_WAIT_MS).catch(
+    const isReady = until(() => this.#isReady(), "the broker to be ready", waitMs).catch(
       (error: unknown) => {
         throw new Error(`the broker did not get ready:\n${this.output}`, { cause: error });
       },

@@ -20,7 +20,7 @@ import type { RetainClient } from "../retain/retain-api.ts";
 import { BorrowedPublish } from "./borrowed-publish.ts";
 import type { DeliverLink } from "./deliver-link.ts";
 import { type Publisher, PublishOutcome } from "./dist-api.ts";
-import { InboxFanout } from "./inbox-fanout.ts";
+import { InboxFanout, type SharedMessage } from "./inbox-fanout.ts";
 import { deliverLocal, deliverRun, deliverRunTo } from "./local-fanout.ts";
 import { type FilterEntry, type MatchIndex, WORKERS_PER_WORD } from "./match-index.ts";
 import type { MemberTable, SharedRoute } from "./member-table.ts";
@@ -75,10 +75,8 @@ export class DistPublisher implements Publisher {
 
   constructor(context: PublisherContext) {
     this.#context = context;
-    this.#fanout = new InboxFanout(context.inbox, ({ message, shareFilter, attempt }, settled) => {
-      const share = splitShareFilter(shareFilter);
-      assert(share !== null, "a shared group's message names its filter as shared");
-      this.redispatch(message, { tenantId: message.tenantId, ...share }, settled, attempt);
+    this.#fanout = new InboxFanout(context.inbox, (shared, settled) => {
+      this.#redispatchShared(shared, settled);
     });
     const endpoint = context.endpoint;
     endpoint.setHandler(RecordType.DELIVER, (bytes, offset) => this.#handleDeliver(bytes, offset));
@@ -155,6 +153,15 @@ export class DistPublisher implements Publisher {
       this.#redispatch(this.#own, route, done, attempt);
       this.#end();
     });
+  }
+
+  #redispatchShared(
+    { message, shareFilter, attempt }: SharedMessage,
+    settled: (status: InsertStatus) => void,
+  ): void {
+    const share = splitShareFilter(shareFilter);
+    assert(share !== null, "a shared group's message names its filter as shared");
+    this.redispatch(message, { tenantId: message.tenantId, ...share }, settled, attempt);
   }
 
   #whenIdle(task: () => void): void {
@@ -299,11 +306,30 @@ export class DistPublisher implements Publisher {
     }
     const served = Math.min(groupCount, settings.MaxGroupFanout);
     for (let at = 0; at < served; at += 1) {
-      takers |= this.#deliverShare(publish, this.#groups[at]!);
+      takers |= this.#serveGroup(publish, this.#groups[at]!, pending);
     }
     counters[Counter.DROPPED_FANOUT_LIMIT]! += this.#fanout.limited + groupCount - served;
     this.#fanout.send(publish, pending, 0);
     return takers;
+  }
+
+  /**
+   * A repeated QoS 2 publish goes to a member only if none has it: the choice of the first time is
+   * nowhere written, and would be another one now [MQTT-4.8.2-4].
+   */
+  #serveGroup(publish: BorrowedPublish, group: ShareGroup, pending: PendingPublish | null): number {
+    if (publish.origin?.isRepeat !== true || pending === null) {
+      return this.#deliverShare(publish, group);
+    }
+    const done = pending.expectInserted();
+    const message = publish.own();
+    const { shareFilter } = group;
+    this.#context.inbox.askTaken(message, shareFilter, (status) => {
+      const settle = (last: InsertStatus) => done(Uint8Array.of(last));
+      if (status !== InsertStatus.NO_INBOX) settle(status);
+      else this.#redispatchShared({ message, shareFilter, attempt: 0 }, settle);
+    });
+    return PERSISTENT;
   }
 
   /** Sends to one member of the group, if it has any. Inbox members wait for `#fanout.send`. */

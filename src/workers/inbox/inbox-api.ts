@@ -83,6 +83,12 @@ export interface InboxClient {
     receivers: readonly InboxReceiver[],
     done: ((statuses: Uint8Array) => void) | null,
   ): void;
+  /**
+   * Asks all ranges whether they have stored a repeated QoS 2 publish (`message.origin`) for a
+   * member of a shared group; behind everything that this worker has inserted before. `done` gets
+   * STORED, NO_INBOX when none has, or why that cannot be said.
+   */
+  askTaken(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void;
   /** At QoS 0: those that are attached get it. */
   insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void;
 }

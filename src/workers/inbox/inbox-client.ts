@@ -21,8 +21,8 @@ import {
   writeSubscribe,
   writeUnsubscribe,
 } from "../../shared/inbox/log-command.ts";
-import { bucketOf, bucketOfId } from "../../shared/inbox/range/inbox-key.ts";
-import type { Message } from "../../shared/mqtt/message.ts";
+import { bucketOf, bucketOfId, makeId } from "../../shared/inbox/range/inbox-key.ts";
+import { Message } from "../../shared/mqtt/message.ts";
 import { messageFootprint } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
@@ -44,6 +44,7 @@ import {
   type InboxReceiver,
   type InboxSession,
   InboxSubscribeStatus,
+  InsertStatus,
 } from "./inbox-api.ts";
 import { InboxRanges } from "./inbox-ranges.ts";
 import { InsertWriter } from "./insert-writer.ts";
@@ -73,6 +74,28 @@ export interface InboxClientOptions {
   readonly windowBytes: number;
   readonly budget: QueueBudget;
   readonly settings: (tenantId: string) => TenantSettings;
+}
+
+/** Sessions are numbered from 1. */
+const NOBODY = 0;
+const NO_BYTES = new Uint8Array(0);
+
+/** Enough of a message to ask about it. */
+function withoutContent(message: Message): Message {
+  const { tenantId, topic, qos, receivedAtMs, publisherId } = message;
+  const bare = new Message(
+    tenantId,
+    topic,
+    NO_BYTES,
+    NO_BYTES,
+    qos,
+    false,
+    -1,
+    receivedAtMs,
+    publisherId,
+  );
+  bare.origin = message.origin;
+  return bare;
 }
 
 function refusal(status: AttachStatus): AttachReply {
@@ -230,6 +253,22 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
       rangeBytes: Math.floor(processBytes / share),
     };
     this.#inserts.insert(message, limits, receivers, done);
+  }
+
+  /**
+   * An insert for an inbox that never is, so that it stores nothing: what it says is the answer.
+   */
+  askTaken(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void {
+    const question = withoutContent(message);
+    const receivers = this.#ranges.firstBuckets().map((bucket) => {
+      const plain = { qos: message.qos, retain: false, subscriptionIdentifiers: [] };
+      return { incarnation: makeId(NOBODY, bucket), shareFilter, ...plain };
+    });
+    this.insert(question, receivers, (statuses) => {
+      const isTaken = statuses.includes(InsertStatus.STORED);
+      const failure = statuses.find((status) => status !== InsertStatus.NO_INBOX);
+      done(isTaken ? InsertStatus.STORED : ((failure ?? InsertStatus.NO_INBOX) as InsertStatus));
+    });
   }
 
   insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void {

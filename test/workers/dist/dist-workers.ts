@@ -24,7 +24,11 @@ import { DistPublisher } from "../../../src/workers/dist/publisher.ts";
 import { RouteTable } from "../../../src/workers/dist/route-table.ts";
 import type { ShareStrategy } from "../../../src/workers/dist/share-group.ts";
 import { type LocalReceiver, Subscription } from "../../../src/workers/dist/subscription.ts";
-import type { InboxClient, InboxReceiver } from "../../../src/workers/inbox/inbox-api.ts";
+import type {
+  InboxClient,
+  InboxReceiver,
+  InsertStatus,
+} from "../../../src/workers/inbox/inbox-api.ts";
 import type { RetainClient, RetainStatus } from "../../../src/workers/retain/retain-api.ts";
 import { FakeMesh } from "../../helpers/fake-ring.ts";
 import { payloadOf } from "../../helpers/service-workers.ts";
@@ -142,6 +146,12 @@ class FakeInbox implements InboxClient {
 
   insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void {
     this.insert(message, receivers, null);
+  }
+
+  readonly questions: { shareFilter: string; done: (status: InsertStatus) => void }[] = [];
+
+  askTaken(_message: Message, shareFilter: string, done: (status: InsertStatus) => void): void {
+    this.questions.push({ shareFilter, done });
   }
 
   /** "client client" of each insert since the last call. */

@@ -321,3 +321,37 @@ test("publisher: handing over to a stored member stores the message", () => {
   workers.worker(1).publisher.redispatch(message({ topic: "a", payload: "x" }), route, null);
   assert.deepEqual(workers.worker(1).inbox.takeInserts(), ["stored"]);
 });
+
+/** A QoS 2 publish of a stored session. */
+function repeated(isRepeat: boolean) {
+  const sent = message({ topic: "a", payload: "m", qos: 2 });
+  const who = { publisher: 4097, epoch: 1, packetId: 5, sequence: 1, settled: 0, fingerprint: 9 };
+  sent.origin = { ...who, isRepeat, isForStored: false };
+  return sent;
+}
+
+test("publisher: a repeat goes to a member of a group only if no range has stored it for one [MQTT-4.8.2-4]", () => {
+  const workers = new DistWorkers(1);
+  addInbox(workers, 1, "stored", "g");
+  workers.run();
+  const { publisher, inbox } = workers.worker(1);
+  const outcomes: PublishOutcome[] = [];
+  const send = (isRepeat: boolean) => {
+    publisher.publish(repeated(isRepeat), (outcome) => outcomes.push(outcome));
+  };
+  send(false);
+  assert.deepEqual([inbox.questions.length, inbox.takeInserts()], [0, ["stored"]]);
+  send(true);
+  assert.deepEqual(inbox.takeInserts(), []);
+  assert.equal(inbox.questions[0]?.shareFilter, "$share/g/a");
+  inbox.questions[0]?.done(InsertStatus.STORED);
+  assert.deepEqual([outcomes, inbox.takeInserts()], [[PublishOutcome.DELIVERED], []]);
+  send(true);
+  inbox.questions[1]?.done(InsertStatus.NO_INBOX);
+  inbox.inserts[0]?.done?.(Uint8Array.of(InsertStatus.STORED));
+  assert.deepEqual(inbox.takeInserts(), ["stored"]);
+  send(true);
+  inbox.questions[2]?.done(InsertStatus.UNAVAILABLE);
+  const { DELIVERED, FAILED } = PublishOutcome;
+  assert.deepEqual([outcomes, inbox.takeInserts()], [[DELIVERED, DELIVERED, FAILED], []]);
+});

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { type CrashOptions, type CrashReport, runCrash } from "./crash-run.ts";
+
+/** Much more of it by `npm run test:crash`. */
+const BASE: CrashOptions = {
+  seed: Number(process.env["RATATOSK_CRASH_SEED"] ?? Date.now() % 1_000_000_000),
+  trouble: "kills",
+  kills: 6,
+  endMs: 60_000,
+  workers: 2,
+  durability: "fsync",
+  rate: 600,
+  keepsGoing: false,
+  folder: null,
+  onProgress: () => {},
+};
+const TIMEOUT = { timeout: 150_000 };
+
+async function passes(options: Partial<CrashOptions>): Promise<CrashReport> {
+  const report = await runCrash({ ...BASE, ...options });
+  const { text, folder, counts } = report;
+  assert.equal(text, "", `seed ${BASE.seed}, see ${folder}\n${text}`);
+  // Each of them was put to the test.
+  for (const name of ["stored", "delivered", "resumed", "retainedChecks", "rounds"] as const) {
+    assert.ok(counts[name] > 0, `seed ${BASE.seed}: ${name} is 0`);
+  }
+  return report;
+}
+
+test(
+  "crash: connections that break at any moment lose, repeat and disorder nothing [MQTT-4.4.0-1]",
+  TIMEOUT,
+  async () => {
+    await passes({ trouble: "connections", kills: 5 });
+  },
+);
+
+test(
+  "crash: kill -9 at any moment loses, repeats and disorders nothing that was acknowledged",
+  TIMEOUT,
+  async () => {
+    const { counts } = await passes({ trouble: "kills" });
+    assert.equal(counts.kills, 6);
+    assert.ok(counts.sentAgain > 0, "publishers had something to send again");
+  },
+);
+
+test(
+  "crash: a disk that is late, stalls and fails loses nothing that was acknowledged",
+  TIMEOUT,
+  async () => {
+    const { counts } = await passes({ trouble: "disk", kills: 4 });
+    assert.ok(counts.kills >= 4);
+  },
+);
+
+test("crash: what a disk loses that says it has written is found out", TIMEOUT, async () => {
+  const { findings } = await runCrash({ ...BASE, trouble: "lies", kills: 3 });
+  assert.ok(findings.length > 0, `seed ${BASE.seed}: the checkers overlook lost messages`);
+});
