@@ -4,7 +4,7 @@
  */
 
 import type { LoadResult } from "../load/load-shape.ts";
-import { type Spread, spreadOf } from "../statistics.ts";
+import { type Spread, shortNumber, spreadOf } from "../statistics.ts";
 import { expandCases } from "../suite/expand-cases.ts";
 import { parseOptions } from "../suite/options.ts";
 import { findScenario } from "../suite/registry.ts";
@@ -73,6 +73,19 @@ function boundRatios(results: BenchResults, caseName: string, subject: string): 
     if (beside === undefined || result === null || result.operations === 0) return [];
     return [result.perSecond / beside.result.perSecond];
   });
+}
+
+/** So much of what is counted per second, whatever others do. */
+export function ownRate(load: string, what: string, atLeast: number): Target {
+  const rates: Measure = (results, caseName, subject) =>
+    usableSamples(results, caseName, subject).map(({ result }) => result.perSecond);
+  const bound: Measure = ({ samples }, caseName, subject) =>
+    samples.flatMap(({ caseName: name, contender, validity, result }) => {
+      const isOurs = name === caseName && contender === subject && validity === "void";
+      return isOurs && result !== null && result.operations > 0 ? [result.perSecond] : [];
+    });
+  const show = (value: number) => `${shortNumber(value)}/s`;
+  return { load, what, wanted: atLeast, isAtLeast: true, show, measure: rates, bound };
 }
 
 /** A percentile, as a multiple of mosquitto's in the same round. */
