@@ -57,7 +57,7 @@ const DEFAULT_PROBE_WINDOW = 64;
 const LARGEST_WINDOW = 65_535;
 /** The smallest payload holds what a delivery is checked by; the largest is what MQTT can carry. */
 const PAYLOAD_LIMITS = [PAYLOAD_HEADER_BYTES, 268_000_000] as const;
-const PEERS: readonly PeerName[] = ["mosquitto", "mosquitto-autosave", "aedes", "write-loop"];
+const PEERS: readonly PeerName[] = ["mosquitto", "aedes", "write-loop", "mosquitto-autosave"];
 
 const ARGUMENTS = {
   workers: { type: "string", default: "1" },
