@@ -23,9 +23,13 @@ export const QUEUES = 1000;
 /** Told how far it is, now and then. */
 export type FillProgress = (what: string, done: number, total: number) => void;
 
-/** Clients under way at once. */
-const CLIENT_WINDOW = 400;
-const PUBLISH_WINDOW = 500;
+/** Clients under way at once: each takes three commits. */
+const CLIENT_WINDOW = 2000;
+const PUBLISHERS = 8;
+/** Below what the broker takes from one client. */
+const PUBLISH_WINDOW = 1000;
+/** Publishes that leave together. */
+const GATHERED = 100;
 const PAYLOAD_BYTES = 64;
 const PACKET_IDS = 65_535;
 const STALL_MS = 30_000;
@@ -85,7 +89,7 @@ async function addSessions(
     inbox.subscribe();
     if (index - ready < CLIENT_WINDOW) continue;
     await untilDone(isDone(index - CLIENT_WINDOW / 2), () => ready, STALL_MS, "adding sessions");
-    if (index % PROGRESS_STEP < CLIENT_WINDOW / 2) progress("sessions", ready, sessions);
+    progress("sessions", ready, sessions);
   }
   await untilDone(isDone(sessions), () => ready, STALL_MS, "adding sessions");
 }
@@ -114,41 +118,76 @@ async function publishAll(
   target: LoadTarget,
   count: number,
   progress: FillProgress,
-  publishOf: (index: number) => { topic: string; isRetained: boolean },
+  publishOf: (index: number) => Publish,
 ): Promise<void> {
-  const client = new PlainClient({ target, clientId: "start-publisher", protocolVersion: 4 });
   let acknowledged = 0;
-  client.onAcknowledged = () => {
+  const takeOne = () => {
     acknowledged += 1;
+    if (acknowledged % PROGRESS_STEP === 0) progress("messages", acknowledged, count);
   };
-  await client.accepted;
-  const payload = blankPayload(PAYLOAD_BYTES);
-  for (let index = 0; index < count; index += 1) {
-    const { topic, isRetained } = publishOf(index);
-    const template = publishTemplate(topic, payload, { qos: 1, protocolVersion: 4, isRetained });
-    template.bytes.writeUInt16BE((index % PACKET_IDS) + 1, template.packetIdOffset);
-    const header = { publisher: 0, sequence: index, sentMicros: 0 };
-    writePayloadHeader(template.bytes, template.payloadOffset, header, payload.length);
-    client.connection.gather(template.bytes);
-    if (index % (PUBLISH_WINDOW / 4) === 0) client.connection.flush();
-    if (index - acknowledged < PUBLISH_WINDOW) continue;
-    const half = index - PUBLISH_WINDOW / 2;
-    client.connection.flush();
-    await untilDone(
-      () => acknowledged >= half,
-      () => acknowledged,
-      STALL_MS,
-      "publishing",
-    );
-    if (index % PROGRESS_STEP < PUBLISH_WINDOW / 2) progress("messages", acknowledged, count);
-  }
-  client.connection.flush();
-  await untilDone(
-    () => acknowledged >= count,
-    () => acknowledged,
-    STALL_MS,
-    "publishing",
+  const publishers = Array.from({ length: PUBLISHERS }, (_none, turn) => {
+    return new FillPublisher(target, `start-publisher-${turn}`, takeOne);
+  });
+  await Promise.all(
+    publishers.map((publisher, turn) => publisher.publish(turn, PUBLISHERS, count, publishOf)),
   );
-  client.leave();
-  await client.connection.ended;
+}
+
+interface Publish {
+  readonly topic: string;
+  readonly isRetained: boolean;
+}
+
+/** Publishes every so many of the messages, PUBLISH_WINDOW of them in flight. */
+class FillPublisher {
+  readonly #client: PlainClient;
+  readonly #payload = blankPayload(PAYLOAD_BYTES);
+  #sent = 0;
+  #acknowledged = 0;
+
+  constructor(target: LoadTarget, clientId: string, onAcknowledged: () => void) {
+    this.#client = new PlainClient({ target, clientId, protocolVersion: 4 });
+    this.#client.onAcknowledged = () => {
+      this.#acknowledged += 1;
+      onAcknowledged();
+    };
+  }
+
+  /** Messages `first`, `first + step`, ... below `count`. */
+  async publish(
+    first: number,
+    step: number,
+    count: number,
+    publishOf: (index: number) => Publish,
+  ): Promise<void> {
+    const { accepted, connection } = this.#client;
+    await accepted;
+    for (let index = first; index < count; index += step) {
+      this.#gather(index, publishOf(index));
+      if (this.#sent % GATHERED === 0) connection.flush();
+      if (this.#sent - this.#acknowledged >= PUBLISH_WINDOW) {
+        connection.flush();
+        await this.#untilAcknowledged(this.#sent - PUBLISH_WINDOW / 2);
+      }
+    }
+    connection.flush();
+    await this.#untilAcknowledged(this.#sent);
+    this.#client.leave();
+    await connection.ended;
+  }
+
+  #gather(index: number, { topic, isRetained }: Publish): void {
+    const options = { qos: 1, protocolVersion: 4, isRetained } as const;
+    const { bytes, packetIdOffset, payloadOffset } = publishTemplate(topic, this.#payload, options);
+    bytes.writeUInt16BE((this.#sent % PACKET_IDS) + 1, packetIdOffset);
+    const header = { publisher: 0, sequence: index, sentMicros: 0 };
+    writePayloadHeader(bytes, payloadOffset, header, this.#payload.length);
+    this.#client.connection.gather(bytes);
+    this.#sent += 1;
+  }
+
+  async #untilAcknowledged(count: number): Promise<void> {
+    const isDone = () => this.#acknowledged >= count;
+    await untilDone(isDone, () => this.#acknowledged, STALL_MS, "publishing");
+  }
 }
