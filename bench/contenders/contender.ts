@@ -5,11 +5,22 @@ import type { LoadTarget, TransportName } from "../load/load-shape.ts";
 
 export interface RunningServer {
   readonly target: LoadTarget;
+  /** What its stores have done since it started; null: it does not tell. */
+  readonly storeTotals: (() => Promise<StoreTotals>) | null;
   /** Figures that only this server can tell of itself, taken while it runs. */
   readonly ownFigures: () => Promise<Record<string, number>>;
   /** Port of its HTTP server; 0 = it has none. */
   readonly adminPort: number;
   stop(): Promise<void>;
+}
+
+/** Sums over all stores; times in seconds. */
+export interface StoreTotals {
+  readonly commits: number;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly commitSeconds: number;
+  readonly flushSeconds: number;
 }
 
 export interface Contender {
@@ -23,7 +34,8 @@ export interface Contender {
   readonly hasHttp: boolean;
   /** Why this server cannot run such a load, or "". */
   refusal(needs: LoadNeeds): string;
-  start(transport: TransportName): Promise<RunningServer>;
+  /** `isStored`: sessions are to be kept on the disk, with room for long queues. */
+  start(transport: TransportName, isStored?: boolean): Promise<RunningServer>;
 }
 
 /** What a case asks of a server. */
@@ -31,6 +43,8 @@ export interface LoadNeeds {
   readonly scenario: string;
   readonly transport: TransportName;
   readonly protocolVersion: 4 | 5;
+  /** Sessions are kept on the disk. */
+  readonly isStored: boolean;
 }
 
 export const NO_FIGURES = () => Promise.resolve({});

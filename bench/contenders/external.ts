@@ -17,6 +17,7 @@ export function externalBroker(host: string, port: number, pid: number): Contend
       Promise.resolve({
         target: { host: host === "localhost" ? "127.0.0.1" : host, port, pid, transport, ca: "" },
         adminPort: 0,
+        storeTotals: null,
         ownFigures: NO_FIGURES,
         stop: () => Promise.resolve(),
       }),

@@ -31,27 +31,50 @@ export function mosquittoVersion(): string {
   return error === undefined ? (stdout.split("\n")[0] ?? "") : "";
 }
 
+function notInstalled(): string {
+  return mosquittoVersion() === "" ? HOW_TO_INSTALL_MOSQUITTO : "";
+}
+
+/**
+ * With stored sessions its persistence is on, and as it comes: the file is written every half hour,
+ * so never during a run. All it acknowledges is in memory only.
+ */
 export const mosquitto: Contender = {
   name: "mosquitto",
   isSubject: false,
   threads: 1,
   hasHttp: false,
-  refusal: () => (mosquittoVersion() === "" ? HOW_TO_INSTALL_MOSQUITTO : ""),
-  start,
+  refusal: notInstalled,
+  start: (transport, isStored = false) => start(transport, isStored ? ["persistence true"] : []),
 };
 
-async function start(transport: TransportName): Promise<RunningServer> {
+/**
+ * The same with its file written once a second, the most often that it can be told to without
+ * writing it whole for each message. What was acknowledged since is lost with the process.
+ */
+export const mosquittoAutosave: Contender = {
+  ...mosquitto,
+  name: "mosquitto, autosave 1 s",
+  refusal: ({ isStored }) => (isStored ? notInstalled() : "it differs in stored sessions only"),
+  start: (transport) => start(transport, ["persistence true", "autosave_interval 1"]),
+};
+
+async function start(
+  transport: TransportName,
+  persistence: readonly string[],
+): Promise<RunningServer> {
   const port = await freePort();
   const directory = mkdtempSync(join(tmpdir(), "mosquitto-bench-"));
   // Started by root it gives up its rights, and must still read its certificates.
-  chmodSync(directory, 0o755);
+  // It writes as a user of its own, too.
+  chmodSync(directory, 0o777);
   const file = join(directory, "mosquitto.conf");
   // This version does not start with WebSocket listeners alone ("Unable to start any listening
   // sockets").
   const spare = transport === "ws" ? [`listener ${await freePort()} 127.0.0.1`] : [];
   const own = [`listener ${port} 127.0.0.1`, ...listenerLines(transport, directory)];
   const lines = [...spare, ...own, ""];
-  writeFileSync(file, `${readFileSync(CONFIGURATION, "utf8")}\n${lines.join("\n")}`);
+  writeFileSync(file, `${configuration(persistence, directory)}\n${lines.join("\n")}`);
   const child = new SpawnedProcess("mosquitto", ["-c", file]);
   const ended = child.exited.then((exit) => {
     rmSync(directory, { recursive: true, force: true });
@@ -65,6 +88,7 @@ async function start(transport: TransportName): Promise<RunningServer> {
   return {
     target: loopbackTarget(port, child.pid, transport),
     adminPort: 0,
+    storeTotals: null,
     ownFigures: NO_FIGURES,
     stop: async () => {
       child.signal("SIGTERM");
@@ -74,6 +98,14 @@ async function start(transport: TransportName): Promise<RunningServer> {
       });
     },
   };
+}
+
+/** With `persistence` in the place of its being off. */
+function configuration(persistence: readonly string[], directory: string): string {
+  const text = readFileSync(CONFIGURATION, "utf8");
+  if (persistence.length === 0) return text;
+  const own = [...persistence, `persistence_location ${directory}/`];
+  return text.replace(/^persistence false$/m, own.join("\n"));
 }
 
 function listenerLines(transport: TransportName, directory: string): string[] {

@@ -20,7 +20,8 @@ export const aedes: Contender = {
   isSubject: false,
   threads: 1,
   hasHttp: false,
-  refusal: ({ protocolVersion, scenario }) => {
+  refusal: ({ protocolVersion, scenario, isStored }) => {
+    if (isStored) return "aedes keeps nothing on the disk";
     if (protocolVersion === 5) return "aedes does not speak MQTT 5";
     return scenario.startsWith("share") ? "aedes has no shared subscriptions" : "";
   },
@@ -58,6 +59,7 @@ async function startServer(file: string, transport: TransportName): Promise<Runn
   return {
     target: loopbackTarget(port, child.pid, transport),
     adminPort: 0,
+    storeTotals: null,
     ownFigures: NO_FIGURES,
     stop,
   };

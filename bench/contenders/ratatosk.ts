@@ -10,12 +10,25 @@ import {
   type Contender,
   loopbackTarget,
   type RunningServer,
+  type StoreTotals,
 } from "./contender.ts";
 
 const PROTOCOLS = { tcp: "mqtt", tls: "mqtts", ws: "ws" } as const;
 
+/** Room for what a benchmark leaves in the queues of clients that are away. */
+const LONG_QUEUES = {
+  tenants: { defaults: { SessionInboxSize: 20_000_000 } },
+  limits: {
+    session_queue_bytes: 4 * 1024 ** 3,
+    tenant_queue_bytes: 16 * 1024 ** 3,
+    process_queue_bytes: 16 * 1024 ** 3,
+  },
+};
+
 export interface RatatoskOptions {
   readonly workers: number;
+  /** Default "fsync", as the broker's own. */
+  readonly durability?: "fsync" | "os";
   /** Where --cpu-prof writes its profiles; "" = no profile. */
   readonly profileDirectory: string;
 }
@@ -27,20 +40,22 @@ export function newProfileDirectory(): string {
 
 /** All defaults, except that there are no $SYS topics, as with mosquitto. */
 export function ratatosk(options: RatatoskOptions): Contender {
-  const { workers, profileDirectory } = options;
+  const { workers, profileDirectory, durability = "fsync" } = options;
   return {
-    name: `ratatosk --workers ${workers}`,
+    name: `ratatosk --workers ${workers}${durability === "fsync" ? "" : ` --durability ${durability}`}`,
     isSubject: true,
     threads: workers,
     hasHttp: true,
     refusal: () => "",
-    start: async (transport) => {
+    start: async (transport, isStored = false) => {
       const isTls = transport === "tls";
       const broker = await startBroker({
         workers,
         config: {
           sys_interval_seconds: 0,
           listeners: [listener(transport)],
+          durability,
+          ...(isStored ? LONG_QUEUES : {}),
         },
         files: isTls
           ? {
@@ -70,6 +85,7 @@ function runningBroker(broker: BrokerProcess, transport: TransportName): Running
     target: loopbackTarget(broker.port, broker.pid, transport),
     adminPort: broker.adminPort,
     ownFigures: () => ownFigures(broker, totals),
+    storeTotals: () => storeTotals(broker),
     stop: async () => {
       await broker.stop();
     },
@@ -100,6 +116,21 @@ async function ownFigures(
   const losses = Object.entries(dropped).filter(([, count]) => count > 0);
   const share = cpu > 0 ? { "garbage collection, % of CPU": (gc / cpu) * 100 } : {};
   return { ...Object.fromEntries(losses), ...worst, ...share };
+}
+
+async function storeTotals(broker: BrokerProcess): Promise<StoreTotals> {
+  const samples = await broker.metrics();
+  const sum = (what: string) =>
+    samples
+      .filter(({ name }) => name === `ratatosk_mqtt_store_${what}_total`)
+      .reduce((total, { value }) => total + value, 0);
+  return {
+    commits: sum("commits"),
+    entries: sum("commit_entries"),
+    bytes: sum("commit_bytes"),
+    commitSeconds: sum("commit_seconds"),
+    flushSeconds: sum("flush_seconds"),
+  };
 }
 
 const DROPPED = "ratatosk_mqtt_dropped_total";

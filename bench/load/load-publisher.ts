@@ -35,7 +35,12 @@ export interface LoadPublisherOptions {
   readonly receivers: number;
   /** Publishes kept outstanding in a closed loop; 0 = open loop. */
   readonly window: number;
+  /** A handshake is over; the publish was meant to be sent at `intendedMicros`. Null: no matter. */
+  readonly onAcknowledged: ((intendedMicros: number) => void) | null;
 }
+
+/** Of a publisher whose acknowledgements nobody counts. */
+const NO_TIMES = new Float64Array(0);
 
 export class LoadPublisher {
   readonly connection: LoadConnection;
@@ -48,6 +53,8 @@ export class LoadPublisher {
   sendQuota = PACKET_IDS;
   readonly #options: LoadPublisherOptions;
   readonly #missing: Uint32Array;
+  /** When those in flight were meant to be sent, in the same slots; empty where nobody asks. */
+  readonly #intended: Float64Array;
   readonly #mask: number;
   readonly #header: { publisher: number; sequence: number; sentMicros: number };
   #next = 0;
@@ -66,6 +73,7 @@ export class LoadPublisher {
     const { window } = options;
     const ringSize = window > 0 ? 2 ** Math.ceil(Math.log2(window * 4)) : OPEN_RING_SIZE;
     this.#missing = new Uint32Array(ringSize);
+    this.#intended = options.onAcknowledged === null ? NO_TIMES : new Float64Array(ringSize);
     this.#mask = ringSize - 1;
   }
 
@@ -113,6 +121,8 @@ export class LoadPublisher {
     if (sequence >= this.#next || (missing & HANDSHAKE_BIT) === 0) return;
     this.#unacknowledged -= 1;
     this.#missing[slot] = missing & DELIVERIES_MASK;
+    const { onAcknowledged } = this.#options;
+    if (onAcknowledged !== null) onAcknowledged(this.#intended[slot]!);
     if (missing === HANDSHAKE_BIT) this.#complete();
   }
 
@@ -139,7 +149,7 @@ export class LoadPublisher {
   }
 
   #publish(sentMicros: number): void {
-    const { template, route, payloadBytes, qos, receivers } = this.#options;
+    const { template, route, payloadBytes, qos, receivers, onAcknowledged } = this.#options;
     const { bytes, packetIdOffset, payloadOffset } = template;
     const sequence = this.#next;
     this.#header.sequence = sequence;
@@ -151,6 +161,7 @@ export class LoadPublisher {
       writeDigits(bytes, template.topicOffset + route.digitsAt, variant);
     }
     this.connection.gather(bytes);
+    if (onAcknowledged !== null) this.#intended[sequence & this.#mask] = sentMicros;
     this.#missing[sequence & this.#mask] = receivers | (qos > 0 ? HANDSHAKE_BIT : 0);
     if (qos > 0) this.#unacknowledged += 1;
     this.#next += 1;

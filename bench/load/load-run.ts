@@ -56,6 +56,8 @@ export class LoadRun implements GeneratorRun {
    * before.
    */
   readonly #latencyBefore = new LatencyRecorder();
+  /** Null: not asked for. */
+  readonly #acknowledgement: LatencyRecorder | null;
   readonly #publishers: LoadPublisher[] = [];
   readonly #subscribers: SubscriberSink[] = [];
   readonly #connections: LoadConnection[] = [];
@@ -86,6 +88,7 @@ export class LoadRun implements GeneratorRun {
     this.#pacer = shape.pace.kind === "open" ? new Pacer(shape.pace.publishesPerSecond) : null;
     this.#known = haveSameStream(shape) ? new KnownChunks() : null;
     this.#window = new MeasuredWindow(task.target);
+    this.#acknowledgement = shape.isPersistent && shape.qos > 0 ? new LatencyRecorder() : null;
     if (task.frozen !== null) this.#frozenFromMicros = Number.POSITIVE_INFINITY;
   }
 
@@ -174,6 +177,11 @@ export class LoadRun implements GeneratorRun {
   refuse(text: string): void {
     this.#refused = text;
   }
+
+  readonly #takeAcknowledgement = (intendedMicros: number): void => {
+    if (intendedMicros < this.#measureFromMicros) return;
+    this.#acknowledgement?.record(readClock.micros - intendedMicros);
+  };
 
   #record(intendedMicros: number, age: number): void {
     if (intendedMicros < this.#frozenFromMicros) this.#latencyBefore.record(age);
@@ -281,6 +289,7 @@ export class LoadRun implements GeneratorRun {
         qos,
         receivers: this.#routes.receiversOf(index) - frozen,
         window: this.#closedWindow,
+        onAcknowledged: this.#acknowledgement === null ? null : this.#takeAcknowledgement,
       });
       this.#publishers.push(publisher);
       return new PublisherSink(this, publisher, protocolVersion === 5);
@@ -323,6 +332,9 @@ export class LoadRun implements GeneratorRun {
         corrupt: this.#corrupt,
       },
       latency: this.#latency.histogram().encode(),
+      ...(this.#acknowledgement === null
+        ? {}
+        : { acknowledgement: this.#acknowledgement.histogram().encode() }),
       figures: {
         published,
         ...this.#frozenFigures(published),

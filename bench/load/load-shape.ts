@@ -70,6 +70,8 @@ export interface GeneratorCounts {
   readonly check: DeliveryCheck;
   /** An encoded LatencyHistogram, microseconds. */
   readonly latency: string;
+  /** The same of PUBACK and PUBCOMP, of runs that watch for them. */
+  readonly acknowledgement?: string;
   /** Figures of this kind of run alone, by name; several processes add up. */
   readonly figures: Readonly<Record<string, number>>;
 }
@@ -94,6 +96,8 @@ export interface LoadResult {
   readonly latency: Percentiles;
   /** The encoded histogram behind `latency`. */
   readonly histogram: string;
+  /** From the intended sending to PUBACK or PUBCOMP: an encoded histogram. */
+  readonly acknowledgement?: string;
   /** Null where the broker's process is unknown. */
   readonly broker: BrokerCost | null;
   /** 0..1 of one core, of the busiest generator process. */

@@ -6,16 +6,24 @@ import { writeAck } from "../../src/shared/mqtt/encode-ack.ts";
 import { PacketType } from "../../src/shared/mqtt/packet-type.ts";
 import { isAccepted, type PacketSink, receiveMaximumOf } from "./client-codec.ts";
 import type { LoadPublisher } from "./load-publisher.ts";
-import type { LoadRun } from "./load-run.ts";
 
 const ACK_BYTES = 4;
 
+/** The run that it belongs to. */
+export interface PublisherRun {
+  /** Connected. */
+  markReady(): void;
+  /** Something of this publisher was completed. */
+  markDirty(publisher: LoadPublisher): void;
+  refuse(text: string): void;
+}
+
 export class PublisherSink implements PacketSink {
-  readonly #run: LoadRun;
+  readonly #run: PublisherRun;
   readonly #publisher: LoadPublisher;
   readonly #hasProperties: boolean;
 
-  constructor(run: LoadRun, publisher: LoadPublisher, hasProperties: boolean) {
+  constructor(run: PublisherRun, publisher: LoadPublisher, hasProperties: boolean) {
     this.#run = run;
     this.#publisher = publisher;
     this.#hasProperties = hasProperties;

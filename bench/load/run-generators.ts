@@ -24,8 +24,15 @@ import { processPeakBytes, processThreads } from "./process-cpu.ts";
 
 const MIB = 1024 * 1024;
 
+/** Told when the measured interval begins and ends: for what the broker itself counts. */
+export interface WindowWatch {
+  opens(): Promise<void>;
+  closed(): Promise<void>;
+}
+
 export interface RunTiming {
   readonly warmUpMs: number;
+  readonly watch?: WindowWatch;
   /** Null: until the work of all processes is done. */
   readonly measureMs: number | null;
 }
@@ -57,6 +64,7 @@ export async function runGroups(
   try {
     let busyBefore = -1;
     const open = async () => {
+      await timing.watch?.opens();
       await each("openWindow");
       busyBefore = machineBusySeconds();
     };
@@ -73,6 +81,7 @@ export async function runGroups(
     }
     const busySeconds = machineBusySeconds() - busyBefore;
     await each("closeWindow");
+    await timing.watch?.closed();
     const counts: GeneratorCounts[][] = [];
     for (const group of processes) counts.push(await finish(group));
     const othersCores = coresOfOthers(counts.flat(), busySeconds);
@@ -136,6 +145,9 @@ function addUp(
   const seconds = sum((one) => one.seconds) / counts.length;
   const operations = sum((one) => one.operations);
   const histogram = LatencyHistogram.merged(counts.map((one) => one.latency));
+  const acknowledged = counts.flatMap(({ acknowledgement: one }) =>
+    one === undefined ? [] : [one],
+  );
   return {
     seconds,
     operations,
@@ -146,7 +158,12 @@ function addUp(
     generatorShare: Math.max(...counts.map((one) => one.ownCpuMicros / (one.seconds * 1e6))),
     check: addChecks(counts.map((one) => one.check)),
     figures: addFigures(counts.map((one) => one.figures)),
+    ...(acknowledged.length === 0 ? {} : acknowledgementOf(acknowledged)),
   };
+}
+
+function acknowledgementOf(histograms: readonly string[]): { acknowledgement: string } {
+  return { acknowledgement: LatencyHistogram.merged(histograms).encode() };
 }
 
 /** From the first process' readings: the window is the same for all. */

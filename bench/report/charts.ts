@@ -6,6 +6,7 @@ import {
   type BenchResults,
   type Figure,
   figureSpread,
+  type LatencyCurve,
   type ResultCase,
   usableSamples,
 } from "../suite/results.ts";
@@ -76,6 +77,8 @@ function drawKind(kind: ChartKind, input: ChartInput): Chart[] {
       return [connectionMemoryChart(input)];
     case "latency":
       return cases.flatMap((one, index) => latencyChart(results, one, series, index));
+    case "acknowledgement":
+      return cases.flatMap((one, index) => acknowledgementChart(results, one, series, index));
   }
 }
 
@@ -188,10 +191,32 @@ function latencyChart(
     return found === undefined ? [] : [{ name, color, micros: found.micros }];
   });
   if (curves.length === 0) return [];
-  const isOpen = one.parameters.pace.kind !== "closed" || findScenario(one.scenario)?.isOpenLoop;
-  const loop = isOpen ? "open loop, from the intended time" : "closed loop";
-  const note = `share of ${one.unit} that took no longer; ${loop}`;
+  const note = `share of ${one.unit} that took no longer; ${loopOf(one)}`;
   const title = `Latency by percentile, ${one.name}`;
   const name = `latency-${index + 1}`;
   return [{ name, title, svg: drawPercentiles(title, note, curves) }];
+}
+
+function acknowledgementChart(
+  results: BenchResults,
+  one: ResultCase,
+  series: readonly Series[],
+  index: number,
+): Chart[] {
+  const curves = series.flatMap(({ name, color }) => {
+    const isWanted = (curve: LatencyCurve) =>
+      curve.caseName === one.name && curve.contender === name;
+    const micros = results.curves.find(isWanted)?.acknowledgedMicros;
+    return micros === undefined ? [] : [{ name, color, micros }];
+  });
+  if (curves.length === 0) return [];
+  const note = `share of publishes that were acknowledged no later; ${loopOf(one)}`;
+  const title = `Time to the acknowledgement by percentile, ${one.name}`;
+  const name = `acknowledgement-${index + 1}`;
+  return [{ name, title, svg: drawPercentiles(title, note, curves) }];
+}
+
+function loopOf(one: ResultCase): string {
+  const isOpen = one.parameters.pace.kind !== "closed" || findScenario(one.scenario)?.isOpenLoop;
+  return isOpen === true ? "open loop, from the intended time" : "closed loop";
 }

@@ -4,6 +4,7 @@
  * anybody can repeat a single one.
  */
 
+import { PERSISTENT } from "./persistent-plan.ts";
 import {
   latencyRatio,
   type OwnFigure,
@@ -13,7 +14,13 @@ import {
   type Target,
 } from "./targets.ts";
 
-export type ChartKind = "rate" | "cost" | "latency" | "memory" | "connection-memory";
+export type ChartKind =
+  | "rate"
+  | "cost"
+  | "latency"
+  | "acknowledgement"
+  | "memory"
+  | "connection-memory";
 
 export interface ReportGroup {
   readonly title: string;
@@ -286,4 +293,5 @@ export const REPORT_PLANS: readonly ReportPlan[] = [
   CONNECTIONS,
   SLOW_CONSUMER,
   WORKERS,
+  PERSISTENT,
 ];

@@ -4,7 +4,7 @@
  */
 
 import type { LoadResult } from "../load/load-shape.ts";
-import { type Spread, spreadOf } from "../statistics.ts";
+import { type Spread, shortNumber, spreadOf } from "../statistics.ts";
 import { expandCases } from "../suite/expand-cases.ts";
 import { parseOptions } from "../suite/options.ts";
 import { findScenario } from "../suite/registry.ts";
@@ -91,6 +91,20 @@ function voidResults(results: BenchResults, caseName: string, subject: string): 
     if (name !== caseName || contender !== subject || validity !== "void") return [];
     return result === null || result.operations === 0 ? [] : [{ round, result }];
   });
+}
+
+/** So much of what is counted per second, whatever others do. */
+export function ownRate(load: string, what: string, atLeast: number): Target {
+  const rates = (results: readonly RoundResult[]) => results.map(({ result }) => result.perSecond);
+  return {
+    load,
+    what,
+    wanted: atLeast,
+    isAtLeast: true,
+    show: (value) => `${shortNumber(value)}/s`,
+    measure: (results, caseName, subject) => rates(usableSamples(results, caseName, subject)),
+    bound: (results, caseName, subject) => rates(voidResults(results, caseName, subject)),
+  };
 }
 
 /**

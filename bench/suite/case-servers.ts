@@ -10,12 +10,15 @@ import type { Freshness } from "./options.ts";
 
 export class CaseServers {
   readonly #transport: TransportName;
+  readonly #isStored: boolean;
   readonly #fresh: Freshness;
   readonly #running = new Map<Contender, RunningServer>();
   readonly #found = new Map<Contender, FoundBefore>();
 
-  constructor(transport: TransportName, fresh: Freshness) {
+  /** `isStored`: sessions are kept on the disk. */
+  constructor(transport: TransportName, fresh: Freshness, isStored = false) {
     this.#transport = transport;
+    this.#isStored = isStored;
     this.#fresh = fresh;
   }
 
@@ -23,7 +26,8 @@ export class CaseServers {
     contender: Contender,
     measure: (server: RunningServer, found: FoundBefore) => Promise<T>,
   ): Promise<T> {
-    const server = this.#running.get(contender) ?? (await contender.start(this.#transport));
+    const server =
+      this.#running.get(contender) ?? (await contender.start(this.#transport, this.#isStored));
     const found = this.#found.get(contender) ?? { maximum: null };
     this.#running.set(contender, server);
     this.#found.set(contender, found);

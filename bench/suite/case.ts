@@ -4,6 +4,7 @@
 
 import type { RunningServer } from "../contenders/contender.ts";
 import type { LoadResult, Pace, TransportName } from "../load/load-shape.ts";
+import type { WindowWatch } from "../load/run-generators.ts";
 
 /**
  * "share" of its own maximum: a closed loop first finds what each broker can do, then an open loop
@@ -59,6 +60,8 @@ export interface CaseRun {
   readonly processes: number;
   /** "mqtt": the npm package as client, to check ourselves. */
   readonly client: "raw" | "mqtt";
+  /** Told of the measured interval. */
+  readonly watch?: WindowWatch;
 }
 
 /** Values of every parameter that a scenario runs with unless told otherwise. */
@@ -102,6 +105,8 @@ export interface Scenario {
   readonly needsHttp?: boolean;
   /** It measures memory, or leaves sessions behind: each run needs a new process. */
   readonly needsFreshServer?: boolean;
+  /** Brokers run with persistence, and it means nothing at QoS 0. */
+  readonly isStored?: boolean;
   /** Its deliveries have their times whatever the pace, which is that of something else. */
   readonly isOpenLoop?: boolean;
   /** How it can be paced; where others would mean nothing they are refused. */

@@ -78,7 +78,8 @@ export function cellsOf(
 function refusalOf(contender: Contender, one: BenchCase, scenario: Scenario): string {
   if (scenario.needsHttp === true && !contender.hasHttp) return "it has no HTTP server";
   const { transport, protocolVersion } = one.parameters;
-  return contender.refusal({ scenario: one.scenario, transport, protocolVersion });
+  const isStored = scenario.isStored === true;
+  return contender.refusal({ scenario: one.scenario, transport, protocolVersion, isStored });
 }
 
 /** In the order in which they are run: A B A B. */

@@ -5,7 +5,12 @@
 
 import type { Contender } from "../contenders/contender.ts";
 import { externalBroker } from "../contenders/external.ts";
-import { HOW_TO_INSTALL_MOSQUITTO, mosquitto, mosquittoVersion } from "../contenders/mosquitto.ts";
+import {
+  HOW_TO_INSTALL_MOSQUITTO,
+  mosquitto,
+  mosquittoAutosave,
+  mosquittoVersion,
+} from "../contenders/mosquitto.ts";
 import { aedes, writeLoop } from "../contenders/node-server.ts";
 import { ratatosk } from "../contenders/ratatosk.ts";
 import type { Entrant } from "./cell.ts";
@@ -13,6 +18,7 @@ import { type PeerChoice, type PeerName, type SuiteOptions, UsageError } from ".
 
 const PEERS: Readonly<Record<PeerName, Contender>> = {
   mosquitto,
+  "mosquitto-autosave": mosquittoAutosave,
   aedes,
   "write-loop": writeLoop,
 };
@@ -27,19 +33,24 @@ export function chooseContenders(
   warn: (text: string) => void,
 ): Entrant[] {
   const entrants = entrantsOf(options, profileDirectory);
-  const isInstalled = mosquittoVersion() !== "";
-  if (isInstalled || entrants.every(({ contender }) => contender !== mosquitto)) return entrants;
+  const isMosquitto = ({ contender }: Entrant) =>
+    contender === mosquitto || contender === mosquittoAutosave;
+  if (mosquittoVersion() !== "" || !entrants.some(isMosquitto)) return entrants;
   if (options.peers !== null) throw new UsageError(HOW_TO_INSTALL_MOSQUITTO);
   warn(`${HOW_TO_INSTALL_MOSQUITTO}. Going on without a peer.`);
-  return entrants.filter(({ contender }) => contender !== mosquitto);
+  return entrants.filter((entrant) => !isMosquitto(entrant));
 }
 
 /** As asked for, whether it is installed or not. Peers come first: they are the reference. */
 export function entrantsOf(options: SuiteOptions, profileDirectory: string): Entrant[] {
-  const { broker, workers } = options;
+  const { broker, workers, durability } = options;
   const subjects =
     broker === null
-      ? workers.map((count) => ratatosk({ workers: count, profileDirectory }))
+      ? workers.flatMap((count) =>
+          durability.map((how) => {
+            return ratatosk({ workers: count, profileDirectory, durability: how });
+          }),
+        )
       : [externalBroker(broker.host, broker.port, broker.pid)];
   // Somebody else's broker is measured alone unless a peer is asked for.
   const usual: PeerChoice[] = broker === null ? [{ name: "mosquitto", rounds: null }] : [];

@@ -5,6 +5,8 @@ import type { BenchCase, CasePace, CaseParameters, PaceKind, Scenario } from "./
 import { type SuiteOptions, UsageError } from "./options.ts";
 
 const DEFAULT_PAYLOAD_BYTES = 64;
+/** Units whose cases have a QoS and a payload. */
+const MESSAGE_UNITS: readonly string[] = ["deliveries", "enqueues"];
 
 /** Throws a UsageError when the scenario cannot run as asked. */
 export function expandCases(scenario: Scenario, options: SuiteOptions): BenchCase[] {
@@ -25,7 +27,7 @@ export function expandCases(scenario: Scenario, options: SuiteOptions): BenchCas
   };
   return combinations(choices).map((parameters) => ({
     scenario: scenario.name,
-    name: `${scenario.name}: ${describeParameters(parameters, scenario.unit === "deliveries")}`,
+    name: `${scenario.name}: ${describeParameters(parameters, MESSAGE_UNITS.includes(scenario.unit))}`,
     unit: scenario.unit,
     parameters,
   }));
@@ -37,7 +39,11 @@ function publishersOf({ defaults }: Scenario, options: SuiteOptions) {
 }
 
 /** Options that would silently mean nothing are refused. */
-function assertPossible({ name, paces, takesMqttClient }: Scenario, options: SuiteOptions): void {
+function assertPossible(scenario: Scenario, options: SuiteOptions): void {
+  const { name, paces, takesMqttClient } = scenario;
+  if (scenario.isStored === true && options.qos?.includes(0) === true) {
+    throw new UsageError(`${name} takes --qos 1 or 2: nobody stores QoS 0`);
+  }
   const wrong = options.paces?.find(({ kind }) => !paces.includes(kind));
   if (wrong !== undefined) {
     const possible = paces.map((kind) => PACE_OPTIONS[kind]).join(" or ");

@@ -5,11 +5,12 @@ import { SCENARIOS } from "./registry.ts";
 const OPTIONS = `
 Options; values separated by commas make one case for each combination:
   --workers N            worker threads of our broker (1)
+  --durability fsync|os  of our broker: acknowledged when flushed (fsync), or when the kernel has it
   --qos 0|1|2            of publishes and subscriptions
   --payload BYTES        at least 16 (64): publisher, sequence number, time, check word
   --publishers N         2k = 2,000
   --subscribers N        subscribers, or clients where the scenario is about connections
-  --items N              distinct filters (wildcard), retained messages (retained)
+  --items N              distinct filters (wildcard), retained messages (retained), queued ones (persistent-drain)
   --protocol 4|5         MQTT 3.1.1 or 5 (4)
   --transport tcp|tls|ws (tcp)
 Pace:
@@ -26,7 +27,8 @@ Measuring:
   --scale FACTOR         of the published scenarios; default: this machine's cores / theirs
 Brokers:
   --peer mosquitto|aedes|write-loop|none   beside ours (mosquitto, if it is installed); aedes:2 = in two rounds only;
-                         write-loop: a bare loop of socket writes, the floor of a fan-out with one in flight
+                         write-loop: a bare loop of socket writes, the floor of a fan-out with one in flight;
+                         mosquitto-autosave: stored sessions written to its file each second, not each half hour
   --broker HOST:PORT     any running broker instead of ours; --broker-pid N for its CPU cost
 Output:
   --json FILE            everything measured; bench:report and bench:compare read it
@@ -45,6 +47,7 @@ export function helpText(): string {
 Scenarios:
 ${list.join("\n")}
   ${"micro".padEnd(width)}  codec, trie, match index, ring, output buffer, inbox in one process
-  ${"all".padEnd(width)}  the scenarios before the published ones, one case each
+  ${"persistent".padEnd(width)}  all of those with stored sessions
+  ${"all".padEnd(width)}  the scenarios before those with stored sessions, one case each
 ${OPTIONS}`;
 }

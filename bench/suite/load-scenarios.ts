@@ -79,7 +79,8 @@ function measureAt(
     run.client === "raw"
       ? loads
       : loads.map(({ shape: own, prefix }) => ({ kind: "sanity", shape: own, prefix, target }));
-  return runGenerators(tasks, target, { warmUpMs: run.warmUpMs, measureMs });
+  const { warmUpMs, watch } = run;
+  return runGenerators(tasks, target, { warmUpMs, measureMs, ...(watch ? { watch } : {}) });
 }
 
 /** "share" becomes an open loop at that share of what a closed loop reaches on this broker. */

@@ -8,7 +8,7 @@ import type { TransportName } from "../load/load-shape.ts";
 import { PAYLOAD_HEADER_BYTES } from "../load/payload.ts";
 import type { CasePace } from "./case.ts";
 
-export type PeerName = "mosquitto" | "aedes" | "write-loop";
+export type PeerName = "mosquitto" | "mosquitto-autosave" | "aedes" | "write-loop";
 
 /** Whether a broker gets a new process for every run, or one for all rounds of a case. */
 export type Freshness = "run" | "case";
@@ -23,6 +23,7 @@ export interface PeerChoice {
 export interface SuiteOptions {
   readonly scenario: string;
   readonly workers: readonly number[];
+  readonly durability: readonly ("fsync" | "os")[];
   readonly qos: readonly (0 | 1 | 2)[] | undefined;
   readonly payloadBytes: readonly number[] | undefined;
   readonly publishers: readonly number[] | undefined;
@@ -56,10 +57,11 @@ const DEFAULT_PROBE_WINDOW = 64;
 const LARGEST_WINDOW = 65_535;
 /** The smallest payload holds what a delivery is checked by; the largest is what MQTT can carry. */
 const PAYLOAD_LIMITS = [PAYLOAD_HEADER_BYTES, 268_000_000] as const;
-const PEERS: readonly PeerName[] = ["mosquitto", "aedes", "write-loop"];
+const PEERS: readonly PeerName[] = ["mosquitto", "aedes", "write-loop", "mosquitto-autosave"];
 
 const ARGUMENTS = {
   workers: { type: "string", default: "1" },
+  durability: { type: "string", default: "fsync" },
   qos: { type: "string" },
   payload: { type: "string" },
   publishers: { type: "string" },
@@ -99,6 +101,7 @@ export function parseOptions(args: readonly string[]): SuiteOptions {
   return {
     scenario,
     workers: counts("workers", values.workers),
+    durability: list(values.durability, "durability", { fsync: "fsync", os: "os" } as const),
     qos: optional(values.qos, (text) => list(text, "qos", { "0": 0, "1": 1, "2": 2 } as const)),
     payloadBytes: optional(values.payload, (text) =>
       within("payload", counts("payload", text), PAYLOAD_LIMITS),

@@ -52,6 +52,8 @@ export interface LatencyCurve {
   readonly contender: string;
   /** Microseconds at each of CURVE_PERCENTS. */
   readonly micros: readonly number[];
+  /** The same of acknowledgements, where they were watched for. */
+  readonly acknowledgedMicros?: readonly number[];
 }
 
 export type Figure = (result: LoadResult) => number;
@@ -66,13 +68,21 @@ export function withCurves(results: BenchResults): BenchResults {
       const samples = usableSamples(results, caseName, contender);
       const merged = LatencyHistogram.merged(samples.map(({ result }) => result.histogram));
       if (merged.percentiles().count === 0) return [];
-      return [{ caseName, contender, micros: merged.curve() }];
+      const acknowledged = samples.flatMap(({ result }) => result.acknowledgement ?? []);
+      const more =
+        acknowledged.length === 0
+          ? {}
+          : { acknowledgedMicros: LatencyHistogram.merged(acknowledged).curve() };
+      return [{ caseName, contender, micros: merged.curve(), ...more }];
     }),
   );
-  const samples = results.samples.map((sample) =>
-    sample.result === null ? sample : { ...sample, result: { ...sample.result, histogram: "" } },
-  );
-  return { ...results, samples, curves };
+  return { ...results, samples: results.samples.map(withoutHistograms), curves };
+}
+
+function withoutHistograms(sample: Sample): Sample {
+  if (sample.result === null) return sample;
+  const { acknowledgement: _dropped, ...result } = sample.result;
+  return { ...sample, result: { ...result, histogram: "" } };
 }
 
 /** The environment is that of the first run: the machine as it was before. */

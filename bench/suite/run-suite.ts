@@ -75,12 +75,14 @@ function resultsOf(cell: SuiteCell, samples: Sample[], frame: BenchResults): Ben
 }
 
 async function measureCell(cell: SuiteCell, progress: Progress): Promise<Sample[]> {
-  const servers = new CaseServers(cell.one.parameters.transport, cell.measuring.fresh);
+  const { one, scenario, measuring } = cell;
+  const { transport } = one.parameters;
+  const servers = new CaseServers(transport, measuring.fresh, scenario.isStored === true);
   const turns = turnsOf(cell);
   const secondsEach = estimateSeconds(cell) / Math.max(1, turns.length);
   const samples: Sample[] = [];
   for (const turn of turns) {
-    progress.begin(cell.one.name, turn.contender.name, turn.round);
+    progress.begin(one.name, turn.contender.name, turn.round);
     samples.push(await measureTurn(cell, turn, servers));
     progress.end(secondsEach);
   }

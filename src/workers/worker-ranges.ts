@@ -21,6 +21,7 @@ import { RingRangeClient } from "./ranges/range-client.ts";
 import { RingRangeHost } from "./ranges/range-host.ts";
 import type { LogStore } from "./store/log-store.ts";
 import { openLogStore } from "./store/open-log-store.ts";
+import { StoreMeter } from "./store-meter.ts";
 
 /** How often `settle` looks: a few times per commit. */
 const SETTLE_POLL_MS = 2;
@@ -32,6 +33,8 @@ export interface WorkerRangesOptions {
     "threadIndex" | "threadCount" | "incarnation" | "config" | "storage"
   >;
   readonly log: Log;
+  /** This thread's row of the counter table. */
+  readonly counters: Float64Array;
   /** Wall clock of the duty cycle. */
   readonly nowMs: () => number;
   /** Makes sure that a duty cycle follows, with the time taken. */
@@ -51,16 +54,19 @@ export class WorkerRanges {
 
   constructor(options: WorkerRangesOptions) {
     this.#options = options;
-    const { endpoint, boot, nowMs, wake } = options;
+    const { endpoint, boot, counters, nowMs, wake } = options;
     const { storage, incarnation, config } = boot;
+    const clockMs = () => performance.now();
+    const meter = new StoreMeter(counters, clockMs);
     this.host = new RingRangeHost({
       endpoint,
       stores: openStores(boot),
       processNumber: storage.processNumber,
       limits: { ...DEFAULT_COLLECT_LIMITS, intervalMs: config.storage.collectIntervalMs },
       nowMs,
-      clockMs: () => performance.now(),
+      clockMs,
       wake,
+      onCommit: (report) => meter.take(report),
       onStoreFailure: (storeId, error) => this.#storeFailed(storeId, error),
     });
     this.client = new RingRangeClient({

@@ -249,6 +249,7 @@ export class WorkerRuntime {
       endpoint: this.#port,
       boot: this.#boot,
       log: this.#log,
+      counters: this.#counters,
       nowMs: () => this.#loop.nowMs,
       wake: () => this.#loop.wake(),
       onStoreFailure: (storeId, error) => this.#report({ type: "store_failed", storeId, error }),

@@ -87,6 +87,7 @@ export class InstantRanges {
       nowMs: this.#nowMs,
       clockMs: this.#nowMs,
       wake: () => {},
+      onCommit: () => {},
       onStoreFailure: (_storeId, error) => {
         throw error;
       },

@@ -232,6 +232,7 @@ export class RangeRig {
       nowMs: () => this.nowMs,
       clockMs: () => this.nowMs,
       wake: () => {},
+      onCommit: () => {},
       onStoreFailure: (storeId, error) => this.fatal.push({ storeId, error }),
     });
     const client = new RingRangeClient({

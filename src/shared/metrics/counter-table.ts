@@ -82,6 +82,18 @@ export const COUNTERS = [
   gauge("event_loop_delay_max_seconds", "longest delay of a timer, this minute or the last"),
   counter("gc_seconds", "time spent collecting garbage, in seconds"),
   gauge("ring_high_water_records", "most ring records that one duty cycle found"),
+  counter("store_commits", "commits of the worker's stores; each flushes the disk once"),
+  counter(
+    "store_commit_entries",
+    "log entries in commits; one holds a worker's commands of a cycle",
+  ),
+  counter("store_commit_bytes", "bytes of log and state in commits"),
+  counter("store_commit_seconds", "time from commits to their being done, in seconds"),
+  counter("store_flush_seconds", "time the disk took to flush commits, in seconds"),
+  gauge(
+    "store_commit_p99_seconds",
+    "time from a commit to its being done, this minute or the last",
+  ),
 ] as const satisfies readonly CounterDefinition[];
 
 /** Column numbers, in the order of COUNTERS. */
@@ -132,6 +144,12 @@ export const Counter = {
   EVENT_LOOP_DELAY_MAX_SECONDS: 45,
   GC_SECONDS: 46,
   RING_HIGH_WATER_RECORDS: 47,
+  STORE_COMMITS: 48,
+  STORE_COMMIT_ENTRIES: 49,
+  STORE_COMMIT_BYTES: 50,
+  STORE_COMMIT_SECONDS: 51,
+  STORE_FLUSH_SECONDS: 52,
+  STORE_COMMIT_P99_SECONDS: 53,
 } as const;
 
 /** Room for growth, and rows on cache lines of their own: a multiple of 8. */

@@ -33,7 +33,7 @@ import { RangeChanges } from "./range-changes.ts";
 import type { OwnedRange, RangeHost, RangeService } from "./range-host-api.ts";
 import { RangeQuestions } from "./range-questions.ts";
 import { RangeReader } from "./range-reader.ts";
-import { StoreTurn } from "./store-turn.ts";
+import { type CommitReport, StoreTurn } from "./store-turn.ts";
 import { visitOwners } from "./visit-owners.ts";
 
 const MAIN = 0;
@@ -53,6 +53,7 @@ export interface RangeHostOptions {
   readonly clockMs: () => number;
   /** Makes sure that a duty cycle follows. */
   readonly wake: () => void;
+  readonly onCommit: (report: CommitReport) => void;
   /** A commit failed: the process must end. */
   readonly onStoreFailure: (storeId: number, error: unknown) => void;
 }
@@ -82,8 +83,9 @@ export class RingRangeHost implements RangeHost {
     this.#options = options;
     this.#firstAlive = new Array<number>(endpoint.threadCount).fill(0);
     for (const [storeId, store] of options.stores) {
-      const { wake, onStoreFailure } = options;
-      this.#turns.set(storeId, new StoreTurn({ storeId, store, wake, onFailure: onStoreFailure }));
+      const { clockMs, wake, onCommit, onStoreFailure: onFailure } = options;
+      const turn = new StoreTurn({ storeId, store, clockMs, onCommit, wake, onFailure });
+      this.#turns.set(storeId, turn);
     }
     this.#answers = new ProposerAnswers(endpoint);
     this.#collector = new Collector(options.limits);
@@ -264,7 +266,7 @@ export class RingRangeHost implements RangeHost {
       if (isVoteNew) range.putRecord({ ...range.record, hardState: append.hardState });
     }
     range.append(append.entries);
-    turn.store.append(range.id, append.entries);
+    turn.append(range.id, append.entries);
     turn.whenDurable(() => this.#sendAppended(append));
   }
 

@@ -12,13 +12,26 @@
  */
 
 import { assert } from "../../shared/base/assert.ts";
+import type { Entry } from "../../shared/raft/entry.ts";
+import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import type { LogStore } from "../store/log-store.ts";
 
 const MAX_COMMITS = 2;
 
+/** One commit, for metrics. */
+export interface CommitReport {
+  readonly store: LogStore;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
 export interface StoreTurnOptions {
   readonly storeId: number;
   readonly store: LogStore;
+  /** Monotonic, milliseconds with fractions. */
+  readonly clockMs: () => number;
+  readonly onCommit: (report: CommitReport) => void;
   /** Something became durable: a duty cycle shall follow. */
   readonly wake: () => void;
   /** A commit failed: nobody knows what the disk holds, the process must end. */
@@ -32,6 +45,8 @@ export class StoreTurn {
   #commits = 0;
   #needsCommit = false;
   #hasFailed = false;
+  /** Gathered for the next commit. */
+  #entries = 0;
   /** What becomes true with the next commit. */
   #actions: (() => void)[] = [];
 
@@ -51,6 +66,11 @@ export class StoreTurn {
     return this.#commits === 0 && !this.#needsCommit;
   }
 
+  append(id: RangeId, entries: readonly Entry[]): void {
+    this.#entries += entries.length;
+    this.store.append(id, entries);
+  }
+
   /**
    * `action` runs when everything gathered so far is durable, which `flush` now sees to. Its
    * effects belong to one thread: it runs outside of a duty cycle, and one follows.
@@ -63,12 +83,21 @@ export class StoreTurn {
   /** End of a duty cycle: commits what must be durable, unless two commits are under way. */
   flush(): void {
     if (!this.#needsCommit || this.#hasFailed || this.#commits === MAX_COMMITS) return;
+    const { store } = this;
+    const { clockMs, onCommit } = this.#options;
     const actions = this.#actions;
+    const entries = this.#entries;
+    const bytes = store.gatheredBytes;
+    const startMs = clockMs();
     this.#actions = [];
+    this.#entries = 0;
     this.#needsCommit = false;
     this.#commits += 1;
-    this.store.commit().then(
-      () => this.#committed(actions),
+    store.commit().then(
+      () => {
+        onCommit({ store, entries, bytes, ms: clockMs() - startMs });
+        this.#committed(actions);
+      },
       (error: unknown) => this.#failed(error),
     );
   }

@@ -21,6 +21,7 @@ function fakeContender(name: string, refusal = ""): Contender & { starts: number
       contender.starts += 1;
       return Promise.resolve({
         target: { host: "", port: 0, transport: "tcp", ca: "", pid: 0 },
+        storeTotals: null,
         adminPort: 0,
         ownFigures: () => Promise.resolve({}),
         stop: () => {
