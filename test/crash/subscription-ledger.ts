@@ -211,8 +211,8 @@ export class SubscriptionLedger {
   }
 
   /**
-   * False: the subscription may be younger than the first attempt to publish the message, so that it
-   * came with a later one, behind its successors.
+   * False: the subscription may be younger than the first attempt to publish the message, so that
+   * it came with a later one, behind its successors.
    */
   #isBoundToOrder(stream: Stream, sequence: number, view: View): boolean {
     if (this.isGroup) return false;
