@@ -40,6 +40,8 @@ export class BrokerLives {
   /** Ends by a commit that was made to fail. */
   failures = 0;
   slowestReadyMs = 0;
+  /** Starts that were given up. */
+  lateStarts = 0;
 
   constructor(world: CrashWorld, options: LivesOptions) {
     this.#world = world;
@@ -186,6 +188,9 @@ export class BrokerLives {
       const isKilled = this.#isToldToEnd && signal === "SIGKILL";
       if (!isClear && !isKilled)
         this.#complain(`ended with ${code ?? signal}, unclear why:\n${end}`);
+    } else if (!this.#isToldToEnd && /did not start within/u.test(broker.output)) {
+      // The machine is too busy for any broker: whoever started it may try again.
+      this.lateStarts += 1;
     } else if (!this.#isToldToEnd) {
       this.#complain(`ended by itself with ${code ?? signal}:\n${end}`);
     } else if (signal !== "SIGKILL" && code !== 0) {

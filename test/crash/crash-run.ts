@@ -76,6 +76,7 @@ export interface CrashCounts {
   willsAgain: number;
   retainedChecks: number;
   slowestReadyMs: number;
+  lateStarts: number;
 }
 
 const KILLS_PER_ROUND = 10;
@@ -163,6 +164,7 @@ class CrashRun {
     if (!(await this.world.waitFor(isAtRest, REST_MS, progress))) {
       for (const text of population.restless) findings.add("progress", `does not finish: ${text}`);
       for (const ledger of population.ledgers) ledger.closeMissing(MISSING_TOLD);
+      if (!this.#options.keepsGoing) return;
     }
     await this.world.waitFor(() => population.wills.isSettled, WILLS_MS);
     population.wills.close();
@@ -204,6 +206,7 @@ class CrashRun {
       willsAgain: wills.counts.again,
       retainedChecks: retained.checkCount,
       slowestReadyMs: Math.round(this.#lives.slowestReadyMs),
+      lateStarts: this.#lives.lateStarts,
     };
   }
 }

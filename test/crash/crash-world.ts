@@ -12,8 +12,10 @@ import { Stream, type StreamFields } from "./stream.ts";
 export type Phase = "load" | "settle" | "over";
 
 const POLL_MS = 10;
-/** Nothing that clients wait for takes as long, on a disk that is sound. */
-const STANDSTILL_MS = 12_000;
+/**
+ * Nothing that clients wait for takes as long on a sound disk, if the machine does anything at all.
+ */
+const STANDSTILL_MS = 30_000;
 
 export class CrashWorld {
   readonly trace = new EventTrace();

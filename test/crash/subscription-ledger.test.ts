@@ -118,6 +118,10 @@ test("crash ledger: strangers are found", () => {
   assert.deepEqual(new LedgerRig(1).subscribe(2, "c").send().get(0).found, ["stranger"]);
   assert.deepEqual(new LedgerRig(2).subscribe(1).send().get(0).found, ["stranger"], "QoS");
   assert.deepEqual(new LedgerRig(2).subscribe(1).send().get(0, { qos: 1 }).found, []);
+  const before = new LedgerRig(1).send().store(0).subscribe().get(0);
+  assert.deepEqual(before.found, ["stranger"], "over before SUBSCRIBE");
+  const under = new LedgerRig(1).send().subscribe().get(0).store(0);
+  assert.deepEqual(under.found, [], "it was still on its way");
   const left = new LedgerRig(1).subscribe().unsubscribe().send().get(0);
   assert.deepEqual(left.found, ["stranger"], "first sent after UNSUBACK");
   const queued = new LedgerRig(1).subscribe().send().unsubscribe().get(0);

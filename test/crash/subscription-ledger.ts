@@ -173,7 +173,7 @@ export class SubscriptionLedger {
   #judgeSubscription(stream: Stream, key: MessageKey, view: View, arrival: Arrival): void {
     const { sequence } = key;
     const first = stream.firstSentAt[sequence]!;
-    const last = stream.lastSentAt[sequence]!;
+    const last = Math.max(stream.lastSentAt[sequence]!, stream.storedAt[sequence]!);
     const fitting = view.subscriptions.filter(
       ({ askedAt, leftAt }) => last > askedAt && first < leftAt,
     );
