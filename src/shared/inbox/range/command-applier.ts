@@ -46,7 +46,6 @@ const NO_LIMITS: InsertLimits = Object.freeze({
 export class CommandApplier implements LogCommandHandler {
   readonly #state: RangeState;
   // Of the batch being applied.
-  #index = 0;
   #nowMs = 0;
   #boot = 0;
   #thread = 0;
@@ -65,7 +64,6 @@ export class CommandApplier implements LogCommandHandler {
 
   begin(context: ApplyContext): void {
     this.#nowMs = context.nowMs;
-    this.#index = context.index;
     this.#boot = context.boot;
     this.#thread = context.thread;
     this.#isAnswered = this.#state.isLive && context.isOwnBoot;
@@ -124,7 +122,7 @@ export class CommandApplier implements LogCommandHandler {
   insertHeader(request: number, limits: InsertLimits, origin: PublishOrigin | null): void {
     this.#insertRequest = request;
     this.#limits = limits;
-    this.#state.taken.begin(origin, this.#boot, this.#index);
+    this.#state.taken.begin(origin, this.#boot);
   }
 
   insertBegin(message: Message, count: number): void {

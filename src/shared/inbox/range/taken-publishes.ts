@@ -10,7 +10,7 @@
  * the repeat may choose another member.
  *
  * ```
- *  record  u64 boot · u64 epoch · u64 log index of the last change · u32 n current · u32 n earlier
+ *  record  u64 boot · u64 epoch · u64 number of the last change · u32 n current · u32 n earlier
  *          n × (u32 sequence · u16 packet identifier · u32 fingerprint · u8 for sessions
  *               u16 m · m × u32 group)
  * ```
@@ -45,8 +45,8 @@ class Publisher {
   readonly id: number;
   boot: number;
   epoch: number;
-  /** Log index of its last change. */
-  usedIndex = 0;
+  /** Number of its last change, among all changes of the range. */
+  lastChange = 0;
   /** Of the present attachment, by packet identifier, in order of sequence. */
   current = new Map<number, Taken>();
   /** Of earlier attachments. */
@@ -102,12 +102,16 @@ class Publisher {
 export class TakenPublishes {
   /** By incarnation, the one longest silent first. */
   readonly #publishers = new Map<number, Publisher>();
+  /**
+   * Numbers changes, so that those who were silent longest are the same in every replica, whenever
+   * it was read from its store.
+   */
+  #lastChange = 0;
   /** Whose records are to be written or removed. */
   #changed = new Set<number>();
   // Of the insert being applied:
   #origin: PublishOrigin | null = null;
   #boot = 0;
-  #index = 0;
   /** What was known of it before. */
   #known: Taken | null = null;
   /** What will be. */
@@ -124,12 +128,11 @@ export class TakenPublishes {
 
   /**
    * An insert begins; `origin` null: nothing is to be remembered of it. `boot`, with `epoch`, names
-   * the publisher's attachment, `index` the log entry.
+   * the publisher's attachment.
    */
-  begin(origin: PublishOrigin | null, boot: number, index: number): void {
+  begin(origin: PublishOrigin | null, boot: number): void {
     this.#origin = origin;
     this.#boot = boot;
-    this.#index = index;
     this.#known = null;
     this.#taken = null;
     if (origin === null) return;
@@ -205,18 +208,21 @@ export class TakenPublishes {
 
   /** As found in the store; `sortLoaded` follows. */
   load(id: number, reader: RecordReader): void {
-    this.#publishers.set(id, readPublisher(reader, id));
+    const publisher = readPublisher(reader, id);
+    this.#publishers.set(id, publisher);
+    this.#lastChange = Math.max(this.#lastChange, publisher.lastChange);
   }
 
   sortLoaded(): void {
     const found = [...this.#publishers.values()];
-    found.sort((left, right) => left.usedIndex - right.usedIndex || left.id - right.id);
+    found.sort((left, right) => left.lastChange - right.lastChange || left.id - right.id);
     this.#publishers.clear();
     for (const publisher of found) this.#publishers.set(publisher.id, publisher);
   }
 
   /** The range is cut: either half may be asked for what was taken before. */
   copyTo(right: TakenPublishes): void {
+    right.#lastChange = this.#lastChange;
     for (const publisher of this.#publishers.values()) {
       right.#publishers.set(publisher.id, copyOf(publisher));
       right.#changed.add(publisher.id);
@@ -228,6 +234,7 @@ export class TakenPublishes {
    * are written anew.
    */
   absorb(right: TakenPublishes): number[] {
+    this.#lastChange = Math.max(this.#lastChange, right.#lastChange);
     for (const other of right.#publishers.values()) {
       const own = this.#publishers.get(other.id);
       this.#publishers.set(other.id, own === undefined ? other : united(own, other));
@@ -255,7 +262,8 @@ export class TakenPublishes {
   #change(publisher: Publisher): void {
     const { id } = publisher;
     this.#changed.add(id);
-    publisher.usedIndex = this.#index;
+    this.#lastChange += 1;
+    publisher.lastChange = this.#lastChange;
     this.#publishers.delete(id);
     if (!publisher.isEmpty) this.#publishers.set(id, publisher);
   }
@@ -274,7 +282,7 @@ function groupOf(shareFilter: string): number {
 
 function copyOf(publisher: Publisher): Publisher {
   const copy = new Publisher(publisher.id, publisher.boot, publisher.epoch);
-  copy.usedIndex = publisher.usedIndex;
+  copy.lastChange = publisher.lastChange;
   const each = (taken: Taken): Taken => ({ ...taken, groups: [...taken.groups] });
   for (const [id, taken] of publisher.current) copy.current.set(id, each(taken));
   for (const [id, taken] of publisher.earlier) copy.earlier.set(id, each(taken));
@@ -283,7 +291,7 @@ function copyOf(publisher: Publisher): Publisher {
 
 /** Both have been told of the same publisher: what either knows, the newer one's for its own. */
 function united(left: Publisher, right: Publisher): Publisher {
-  const [newer, older] = left.usedIndex >= right.usedIndex ? [left, right] : [right, left];
+  const [newer, older] = left.lastChange >= right.lastChange ? [left, right] : [right, left];
   const isSameAttachment = newer.boot === older.boot && newer.epoch === older.epoch;
   const result = copyOf(newer);
   for (const [packetId, taken] of [...older.earlier, ...older.current]) {
@@ -310,7 +318,7 @@ function united(left: Publisher, right: Publisher): Publisher {
 function writePublisher(writer: RecordWriter, publisher: Publisher): void {
   writer.u64(publisher.boot);
   writer.u64(publisher.epoch);
-  writer.u64(publisher.usedIndex);
+  writer.u64(publisher.lastChange);
   writer.u32(publisher.current.size);
   writer.u32(publisher.earlier.size);
   for (const taken of publisher.current.values()) writeTaken(writer, taken);
@@ -319,7 +327,7 @@ function writePublisher(writer: RecordWriter, publisher: Publisher): void {
 
 function readPublisher(reader: RecordReader, id: number): Publisher {
   const publisher = new Publisher(id, reader.u64(), reader.u64());
-  publisher.usedIndex = reader.u64();
+  publisher.lastChange = reader.u64();
   const currentCount = reader.u32();
   const earlierCount = reader.u32();
   for (let left = currentCount; left > 0; left--) putTaken(publisher.current, reader);

@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { RecordReader } from "../../../../src/shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../../../src/shared/bytes/record-writer.ts";
 import { InsertStatus } from "../../../../src/shared/inbox/inbox-types.ts";
+import { publisherOfTakenKey, takenKeys } from "../../../../src/shared/inbox/range/inbox-key.ts";
 import { TakenPublishes } from "../../../../src/shared/inbox/range/taken-publishes.ts";
 import type { PublishOrigin } from "../../../../src/shared/mqtt/publish-origin.ts";
 import { InboxRig, NO_LIMITS } from "../../../helpers/inbox-rig.ts";
@@ -28,7 +30,7 @@ function origin(fields: Partial<PublishOrigin> = {}): PublishOrigin {
 
 /** An insert for one receiver; true when it is stored now, and not known from before. */
 function take(taken: TakenPublishes, of: PublishOrigin, group: string | null = null): boolean {
-  taken.begin(of, BOOT, of.sequence);
+  taken.begin(of, BOOT);
   if (taken.has(group)) return false;
   taken.note(group);
   return true;
@@ -50,7 +52,7 @@ test("taken publishes: what has been answered is forgotten", () => {
   }
   take(taken, origin({ sequence: 6, packetId: 6, settled: 4 }));
   assert.deepEqual(taken.dump(), [[7, ["5 5", "6 6"]]]);
-  taken.begin(origin({ sequence: 7, packetId: 7, settled: 6 }), BOOT, 7);
+  taken.begin(origin({ sequence: 7, packetId: 7, settled: 6 }), BOOT);
   assert.equal(taken.size, 0);
 });
 
@@ -73,12 +75,12 @@ test("taken publishes: a group that was not served is served by the repeat", () 
 
 test("taken publishes: all receivers of one insert get it", () => {
   const taken = new TakenPublishes();
-  taken.begin(origin(), BOOT, 1);
+  taken.begin(origin(), BOOT);
   for (const group of [null, null, "$share/g/a"]) {
     assert.ok(!taken.has(group));
     taken.note(group);
   }
-  taken.begin(origin({ sequence: 2, isRepeat: true }), BOOT, 2);
+  taken.begin(origin({ sequence: 2, isRepeat: true }), BOOT);
   for (const group of [null, null, "$share/g/a"]) assert.ok(taken.has(group));
   assert.ok(!taken.has("$share/h/a"));
   taken.note("$share/h/a");
@@ -150,3 +152,34 @@ test("inbox range: a QoS 2 publish is stored once, though it is sent again after
   assert.deepEqual(publish({ epoch: 3, sequence: 2, settled: 1 }), [InsertStatus.STORED]);
   assert.equal(rig.range.find("t", "c")?.load, 2);
 });
+
+test("taken publishes: who was silent longest is the same when they are read back, also after a cut", () => {
+  const left = new TakenPublishes();
+  for (const publisher of [9, 8, 7]) take(left, origin({ publisher }));
+  const right = new TakenPublishes();
+  left.copyTo(right);
+  take(right, origin({ publisher: 8, sequence: 2, packetId: 6 }));
+  take(right, origin({ publisher: 6 }));
+  assert.deepEqual(namesOf(right), [9, 7, 8, 6]);
+  assert.deepEqual(namesOf(readBack(right)), [9, 7, 8, 6]);
+});
+
+function namesOf(taken: TakenPublishes): number[] {
+  return taken.dump().map(([publisher]) => publisher);
+}
+
+/** As a process would find them in its store. */
+function readBack(taken: TakenPublishes): TakenPublishes {
+  const store = new MapKeyValues();
+  taken.collect(store.writer, new RecordWriter(), 0);
+  store.commit();
+  const found = new TakenPublishes();
+  const reader = new RecordReader();
+  for (const { key, value } of store.scan(...takenKeys(0), 100, 1 << 20)) {
+    reader.reset(value, 0, value.length);
+    found.load(publisherOfTakenKey(key), reader);
+    reader.release();
+  }
+  found.sortLoaded();
+  return found;
+}
