@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RecordReader } from "../../../../src/shared/bytes/record-reader.ts";
+import { RecordWriter } from "../../../../src/shared/bytes/record-writer.ts";
+import { writeRouteAdd, writeRouteRemove } from "../../../../src/shared/dist/dist-log-command.ts";
+import { ServiceId } from "../../../../src/shared/range/service-id.ts";
+import {
+  UNCAPPED,
+  writeRetainExpire,
+  writeRetainStore,
+} from "../../../../src/shared/retain/retain-log-command.ts";
+import { message, OPTIONS } from "../../../helpers/service-workers.ts";
+import { ClientExchanges } from "../clients/client-exchanges.ts";
+import { SessionLife } from "../clients/session-life.ts";
+import { WillBook } from "../clients/will-book.ts";
+import { RangeImage, StoreCommit } from "../host/range-image.ts";
+import { RetainModel } from "./retain-model.ts";
+import { RouteModel } from "./route-model.ts";
+import { firstDifference } from "./state-text.ts";
+
+const life = () => new SessionLife("t/c", 1, 1000, 10);
+const PUSH = { token: 1, qos: 2, isDup: false, expiresAtMs: Number.POSITIVE_INFINITY };
+
+function commandsOf(write: (writer: RecordWriter) => void): RecordReader {
+  const writer = new RecordWriter();
+  write(writer);
+  const reader = new RecordReader();
+  reader.reset(writer.bytes, 0, writer.size);
+  return reader;
+}
+
+test("session life: what it was promised and has not got is missed, unless it has expired", () => {
+  const promised = life();
+  promised.promised.set(7, { number: 7, expiresAtMs: 5000 });
+  promised.checkComplete(5000);
+  assert.throws(() => promised.checkComplete(4999), /R4.*message 7 was acknowledged and is lost/);
+  promised.deliver(7, 1);
+  promised.checkComplete(4999);
+});
+
+test("session life: QoS 2 is delivered once, QoS 1 as often as it comes", () => {
+  const delivered = life();
+  delivered.deliver(1, 1);
+  delivered.deliver(1, 1);
+  delivered.deliver(2, 2);
+  assert.throws(() => delivered.deliver(2, 2), /R6.*message 2 is delivered 2 times/);
+});
+
+test("session life: what it is told must be what it believes, as far as it believes anything", () => {
+  const told = life();
+  told.subscriptions.set("a", "there").set("b", "gone").set("c", "unknown");
+  told.confirm(told.subscriptions, new Set(["a", "c"]), "subscription");
+  assert.equal(told.subscriptions.get("c"), "there");
+  const tell =
+    (...names: string[]) =>
+    () => {
+      told.confirm(told.subscriptions, new Set(names), "subscription");
+    };
+  assert.throws(tell("a"), /R8.*subscription c should be there/);
+  assert.throws(tell("a", "b", "c"), /R8.*subscription b should be gone/);
+  assert.throws(tell("a", "c", "d"), /R8.*subscription d comes from nowhere/);
+});
+
+test("session life: it may be forgotten when its expiry has passed since it was last seen", () => {
+  assert.equal(life().mayHaveExpired(10_999), false);
+  assert.equal(life().mayHaveExpired(11_000), true);
+});
+
+test("client exchanges: an identifier in use means the same message, and DUP", () => {
+  const client = new ClientExchanges();
+  client.connected(5);
+  client.receive({ ...PUSH, payload: "1:", packetId: 1 }, life());
+  const again = (payload: string, isDup: boolean) => () => {
+    client.receive({ ...PUSH, payload, isDup, packetId: 1 }, life());
+  };
+  assert.throws(again("1:", false), /R7.*identifier 1/);
+  assert.throws(again("2:", true), /R7.*identifier 1/);
+  again("1:", true)();
+});
+
+test("client exchanges: more in flight than allowed is noticed", () => {
+  const client = new ClientExchanges();
+  client.connected(1);
+  client.receive({ ...PUSH, payload: "1:", packetId: 1 }, life());
+  assert.throws(
+    () => client.receive({ ...PUSH, payload: "2:", packetId: 2 }, life()),
+    /R7.*2 exchanges in flight, 1 allowed/,
+  );
+});
+
+test("will book: a will is due after its delay or its session's expiry, and not when discarded", () => {
+  const wills = new WillBook();
+  const will = wills.add(5, 2);
+  will.seenMs = 1000;
+  assert.throws(() => wills.owed(will.payload, 2999), /R10.*not due before 3000/);
+  assert.throws(() => wills.checkPublished(), /R10.*never published/);
+  wills.owed(will.payload, 3000);
+  wills.checkPublished();
+  const discarded = wills.add(0, 0);
+  discarded.isDiscarded = true;
+  assert.throws(() => wills.owed(discarded.payload, 9000), /R10.*discarded/);
+  assert.throws(() => wills.owed("will 9", 9000), /R10.*never sent along/);
+});
+
+test("retain model: the last message stays, until it is cleared or its own time is over", () => {
+  const model = new RetainModel();
+  const store = (payload: string, expirySeconds: number) => {
+    const fields = { topic: "a", payload, expirySeconds, receivedAtMs: 1000 };
+    model.apply(
+      commandsOf((writer) => writeRetainStore(writer, 1, UNCAPPED, message(fields))),
+      1000,
+    );
+  };
+  const expire = (atMs: number) => {
+    const topic = new TextEncoder().encode("a");
+    model.apply(
+      commandsOf((writer) => writeRetainExpire(writer, "t", topic, atMs)),
+      9000,
+    );
+  };
+  store("one", 1);
+  store("two", 2);
+  expire(2000);
+  assert.equal(model.kept.get("t|a")?.payload, "two");
+  expire(3000);
+  assert.equal(model.kept.size, 0);
+  store("three", -1);
+  store("", -1);
+  assert.equal(model.kept.size, 0);
+});
+
+test("route model: an earlier life of a session changes nothing of a later one's route", () => {
+  const model = new RouteModel();
+  const route = (incarnation: number) => {
+    const place = { tenantId: "t", filter: "a", group: "", isOrdered: false, clientId: "c" };
+    return { ...place, incarnation };
+  };
+  model.apply(commandsOf((writer) => writeRouteAdd(writer, 0, route(2), OPTIONS)));
+  model.apply(commandsOf((writer) => writeRouteAdd(writer, 0, route(1), OPTIONS)));
+  model.apply(commandsOf((writer) => writeRouteRemove(writer, 0, route(1))));
+  assert.deepEqual(
+    [...model.routes.values()].map(({ route: { incarnation } }) => incarnation),
+    [2],
+  );
+  model.apply(commandsOf((writer) => writeRouteRemove(writer, 0, route(2))));
+  assert.equal(model.routes.size, 0);
+});
+
+test("range image: a commit changes state, record and log together", () => {
+  const image = new RangeImage();
+  const key = new Uint8Array([1]);
+  const bounds = { start: new Uint8Array(0), end: null, boundaryVersion: 1, storeId: 1 };
+  const descriptor = { ...bounds, id: 3, service: ServiceId.DIST, mergingInto: 0, absorbedId: 0 };
+  const first = new StoreCommit();
+  first.writer(ServiceId.DIST).put(key, new Uint8Array([7]));
+  first.records.push({ descriptor, applied: 5, appliedMs: 9 });
+  assert.equal(image.table(ServiceId.DIST).size, 0);
+  image.write(first);
+  assert.deepEqual(image.table(ServiceId.DIST).get(key), new Uint8Array([7]));
+  assert.equal(image.records.get(3)?.applied, 5);
+  assert.equal(image.logs.get(3)?.lastIndex(), 1);
+  const second = new StoreCommit();
+  second.writer(ServiceId.DIST).delete(key);
+  second.closed.push(3);
+  image.write(second);
+  assert.deepEqual(
+    [image.table(ServiceId.DIST).size, image.records.size, image.logs.size],
+    [0, 0, 0],
+  );
+});
+
+test("state text: a difference is shown with a little of both sides", () => {
+  assert.equal(firstDifference("one two", "one six"), '"one two" and "one six"');
+});

@@ -1,0 +1,7 @@
+/** All mutants of ranges, in the order of the table. */
+
+import { INBOX_MUTANTS } from "./inbox-mutants.ts";
+import { OTHER_MUTANTS } from "./other-mutants.ts";
+import type { RangeMutant } from "./range-mutant.ts";
+
+export const ALL_RANGE_MUTANTS: readonly RangeMutant[] = [...INBOX_MUTANTS, ...OTHER_MUTANTS];
