@@ -30,7 +30,7 @@ import { assert } from "../base/assert.ts";
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
-import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
+import { MessageRecord, writeMessage } from "../mqtt/message-codec.ts";
 import {
   readDrop,
   readIdentifiers,
@@ -228,25 +228,46 @@ export function writePush(
 
 /** Refilled per push. One thread, never re-entrant. */
 class PushView implements InboxPush {
-  message: Message | null = null;
+  readonly record = new MessageRecord();
+  hasMessage = false;
   packetId = 0;
   qos = 0;
   retain = false;
   dup = false;
   subscriptionIdentifiers: readonly number[] = [];
+  #owned: Message | null = null;
+
+  /** Several pushes of one message share it. */
+  get message(): Message | null {
+    if (!this.hasMessage) return null;
+    this.#owned ??= this.record.own();
+    return this.#owned;
+  }
+
+  /** Takes the next message of `reader`. */
+  read(reader: RecordReader): void {
+    this.#owned = null;
+    this.record.read(reader);
+  }
+
+  /** Lets go of the record's memory. */
+  release(): void {
+    this.#owned = null;
+    this.record.release();
+  }
 }
 
 const pushView = new PushView();
 
 /**
  * Reads all pushes of one record; the push handed to `handle` is borrowed until it returns, its
- * message is owned.
+ * `message` is owned.
  */
 export function readPushes(
   reader: RecordReader,
   handle: (token: number, push: InboxPush) => void,
 ): void {
-  let previous: Message | null = null;
+  let hasPrevious = false;
   while (!reader.isAtEnd) {
     const flags = reader.u8();
     const token = reader.u32();
@@ -256,10 +277,13 @@ export function readPushes(
     pushView.packetId = reader.u16();
     pushView.subscriptionIdentifiers = readIdentifiers(reader);
     const messageForm = flags >> PUSH_MESSAGE_SHIFT;
-    if (messageForm === MESSAGE_FOLLOWS) previous = readMessage(reader);
-    assert(messageForm === MESSAGE_NONE || previous !== null, "a message to repeat");
-    pushView.message = messageForm === MESSAGE_NONE ? null : previous;
+    if (messageForm === MESSAGE_FOLLOWS) {
+      pushView.read(reader);
+      hasPrevious = true;
+    }
+    assert(messageForm === MESSAGE_NONE || hasPrevious, "a message to repeat");
+    pushView.hasMessage = messageForm !== MESSAGE_NONE;
     handle(token, pushView);
   }
-  pushView.message = null;
+  pushView.release();
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Message } from "../mqtt/message.ts";
+import type { MessageRecord } from "../mqtt/message-codec.ts";
 
 /**
  * How one subscription wants its messages; the same shape as the dist service's DeliveryOptions.
@@ -133,7 +134,11 @@ export type InboxSubscribeStatus = (typeof InboxSubscribeStatus)[keyof typeof In
 
 /** One message for an attached session. */
 export interface InboxPush {
-  /** Null: the exchange is past PUBREC, send PUBREL with `packetId`. */
+  /** False: the exchange is past PUBREC, send PUBREL with `packetId`. */
+  readonly hasMessage: boolean;
+  /** The message where it lies; borrowed, and of no meaning without one. */
+  readonly record: MessageRecord;
+  /** The same with memory of its own, made when it is asked for. Null: none. */
   readonly message: Message | null;
   /** 0 for QoS 0. */
   readonly packetId: number;

@@ -72,6 +72,12 @@ export class MessageRecord {
     this.offset = reader.skip(this.topicLength + this.forwardLength + this.payloadLength);
   }
 
+  /** As `messageFootprint` of the message. */
+  get footprint(): number {
+    const content = this.topicLength + this.forwardLength + this.payloadLength;
+    return content + MESSAGE_OVERHEAD_BYTES;
+  }
+
   /** Lets go of the record's memory. */
   release(): void {
     this.bytes = NO_BYTES;

@@ -23,7 +23,6 @@ import {
 } from "../../shared/inbox/log-command.ts";
 import { bucketOf, bucketOfId, makeId } from "../../shared/inbox/range/inbox-key.ts";
 import { Message } from "../../shared/mqtt/message.ts";
-import { messageFootprint } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
@@ -386,9 +385,9 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     const attachment = this.#attachments.byToken(token);
     // Detached meanwhile: QoS 1 and 2 stay in flight in the inbox, QoS 0 is gone.
     if (attachment === null) return;
-    const message = push.message;
+    const bytes = push.hasMessage && push.qos === 0 ? push.record.footprint : 0;
     attachment.session.handleInboxPush(push);
-    if (message !== null && push.qos === 0) this.#credit(attachment, messageFootprint(message));
+    if (bytes > 0) this.#credit(attachment, bytes);
   }
 
   #credit(attachment: Attachment, bytes: number): void {

@@ -27,10 +27,19 @@ import { Insertion, type Insertions } from "./insertions.ts";
 /** Receivers of one message that are asked together. */
 interface Group {
   readonly bucket: number;
-  readonly receivers: InboxReceiver[];
+  readonly receivers: readonly InboxReceiver[];
   /** Their places among all receivers of the message. */
+  readonly indexes: readonly number[];
+}
+
+/** While receivers are put into it. */
+interface GrowingGroup extends Group {
+  readonly receivers: InboxReceiver[];
   readonly indexes: number[];
 }
+
+/** Of a message's only receiver. */
+const FIRST: readonly number[] = Object.freeze([0]);
 
 export class InsertWriter {
   readonly #endpoint: RingEndpoint;
@@ -52,6 +61,12 @@ export class InsertWriter {
     done: ((statuses: Uint8Array) => void) | null,
   ): void {
     const insertion = done === null ? null : new Insertion(receivers.length, done);
+    // Most messages for stored sessions have one receiver.
+    if (receivers.length === 1) {
+      const bucket = bucketOfId(receivers[0]!.incarnation);
+      this.#insertGroup(message, limits, { bucket, receivers, indexes: FIRST }, insertion);
+      return;
+    }
     this.#insertGroups(message, limits, this.#group(receivers, null), insertion);
   }
 
@@ -93,18 +108,25 @@ export class InsertWriter {
     groups: Iterable<Group>,
     insertion: Insertion | null,
   ): void {
-    for (const { bucket, receivers, indexes } of groups) {
-      const owner = this.#ranges.threadOf(bucket);
-      const request = insertion === null ? 0 : this.#insertions.add(owner, insertion, indexes);
-      const writer = this.#ranges.writer(bucket);
-      writeInsertHeader(writer, request, limits, message.origin);
-      writeInsert(writer, message, receivers);
-    }
+    for (const group of groups) this.#insertGroup(message, limits, group, insertion);
+  }
+
+  #insertGroup(
+    message: Message,
+    limits: InsertLimits,
+    { bucket, receivers, indexes }: Group,
+    insertion: Insertion | null,
+  ): void {
+    const owner = this.#ranges.threadOf(bucket);
+    const request = insertion === null ? 0 : this.#insertions.add(owner, insertion, indexes);
+    const writer = this.#ranges.writer(bucket);
+    writeInsertHeader(writer, request, limits, message.origin);
+    writeInsert(writer, message, receivers);
   }
 
   /** By range. `indexes`: places of the receivers among all, null: their own order. */
   #group(receivers: readonly InboxReceiver[], indexes: readonly number[] | null): Iterable<Group> {
-    const groups = new Map<number, Group>();
+    const groups = new Map<number, GrowingGroup>();
     for (let at = 0; at < receivers.length; at++) {
       const receiver = receivers[at]!;
       const bucket = bucketOfId(receiver.incarnation);

@@ -17,6 +17,11 @@ import {
   publishVariant,
   writePublish,
 } from "../../shared/mqtt/encode-publish.ts";
+import {
+  publishFirstByte,
+  recordPublishSize,
+  writeRecordPublish,
+} from "../../shared/mqtt/encode-record.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { Awaiting, OutboundWindow } from "../../shared/mqtt/outbound-window.ts";
 import { PacketType } from "../../shared/mqtt/packet-type.ts";
@@ -182,16 +187,16 @@ function deliverBorrowed(
 /** A message from the session's inbox, within the window that the inbox keeps. */
 export function deliverPush(session: Session, push: InboxPush): void {
   if (session.phase !== Phase.ACTIVE) return;
-  const { message, packetId, qos, retain, dup } = push;
+  const { packetId, qos, retain, dup } = push;
   const identifiers =
     push.subscriptionIdentifiers.length === 0 ? null : push.subscriptionIdentifiers;
-  if (qos === 0 && message !== null) {
-    session.context.publish.loadMessage(message, session.context.nowMs());
+  if (qos === 0) {
+    session.context.publish.loadMessage(push.message!, session.context.nowMs());
     deliverQos0(session, session.context.publish, retain, identifiers);
     return;
   }
   session.window ??= new OutboundWindow(65_535);
-  if (message === null) {
+  if (!push.hasMessage) {
     session.window.put(packetId, null, Awaiting.PUBCOMP);
     noteSent(session, packetId, null);
     sendAck(session, PacketType.PUBREL, packetId, ReasonCode.SUCCESS); // [MQTT-4.4.0-1]
@@ -199,14 +204,45 @@ export function deliverPush(session: Session, push: InboxPush): void {
   }
   session.window.put(packetId, null, qos === 1 ? Awaiting.PUBACK : Awaiting.PUBREC);
   if (dup) session.context.counters[Counter.REDELIVERED]! += 1;
-  const delivery = { message, qos, retain, identifiers, share: null };
-  if (!writeMessage(session, delivery, packetId, dup)) {
+  if (!writePush(session, push, identifiers)) {
     // Too large for the client: as if delivered [MQTT-3.1.2-25].
     session.window.release(packetId);
     session.dropPushed(packetId);
-    return;
   }
+}
+
+/** QoS 1 and 2. False: too large for the client. */
+function writePush(
+  session: Session,
+  push: InboxPush,
+  identifiers: readonly number[] | null,
+): boolean {
+  const { record, packetId, qos, retain, dup } = push;
+  const hasExpiry = session.isV5 && record.expirySeconds >= 0;
+  if (!hasExpiry && isPlain(session, identifiers, null) && !isTraced(session)) {
+    return writeRecord(session, push);
+  }
+  const delivery = { message: push.message!, qos, retain, identifiers, share: null };
+  if (!writeMessage(session, delivery, packetId, dup)) return false;
   noteSent(session, packetId, delivery);
+  return true;
+}
+
+/** The message from where it lies into the output, without being anything in between. */
+function writeRecord(session: Session, push: InboxPush): boolean {
+  const { record, packetId, qos, retain, dup } = push;
+  const { isV5 } = session;
+  const size = recordPublishSize(record, isV5);
+  if (session.maximumPacketSize !== 0 && size > session.maximumPacketSize) {
+    drop(session, Counter.DROPPED_TOO_LARGE);
+    return false;
+  }
+  const { output } = session.transport;
+  const at = output.reserve(size);
+  const firstByte = publishFirstByte(qos, retain, dup);
+  writeRecordPublish(output.bytes, at, record, isV5, firstByte, packetId);
+  countPublish(session, qos, record.payloadLength, size);
+  return true;
 }
 
 /**

@@ -38,6 +38,7 @@ import {
 } from "../../../src/shared/inbox/inbox-types.ts";
 import { Delivery, storedMessage } from "../../../src/shared/inbox/range/delivery.ts";
 import type { Message } from "../../../src/shared/mqtt/message.ts";
+import { messageFootprint } from "../../../src/shared/mqtt/message-codec.ts";
 import { message } from "../../helpers/service-workers.ts";
 
 /** Ordinary objects, as the reader makes them. */
@@ -228,15 +229,22 @@ test("inbox push: deliveries are read as written, and a message shared by neighb
         delivery.packetId = one.packetId;
         previous = writePush(writer, one.token, delivery, one.dup, previous);
       }
-      const seen: (InboxPush & { token: number })[] = [];
+      const seen: (Omit<InboxPush, "record"> & { token: number })[] = [];
       const memory = inSharedMemory(writer);
       reader.reset(memory, 0, memory.length);
-      readPushes(reader, (token, one) => seen.push({ token, ...one }));
+      readPushes(reader, (token, one) => {
+        const { packetId, qos, retain, dup, hasMessage, subscriptionIdentifiers } = one;
+        const { message: owned } = one;
+        if (owned !== null) assert.equal(one.record.footprint, messageFootprint(owned));
+        const fields = { packetId, qos, retain, dup, hasMessage, subscriptionIdentifiers };
+        seen.push({ token, ...fields, message: owned });
+      });
       reader.release();
       memory.fill(0xee);
       const expected = pushes.map(({ identifiers, message: held, ...fields }) => ({
         ...fields,
         subscriptionIdentifiers: identifiers,
+        hasMessage: held !== null,
         message: held === null ? null : held.message,
       }));
       assert.deepEqual(seen, expected);
