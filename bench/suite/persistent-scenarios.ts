@@ -18,9 +18,10 @@ import { measureLoad, shapeOf } from "./load-scenarios.ts";
 const KIB = 1024;
 /** Longer than any disk stands still. */
 const STALL_MS = 5_000;
-/** A slow broker stores so many, and hands out so many, per second: for estimates of time. */
-const STORES_PER_SECOND = 30_000;
-const TAKES_PER_SECOND = 100_000;
+/** What brokers do per second, about: for estimates of time. */
+const STORES_PER_SECOND = 50_000;
+const ENQUEUES_PER_SECOND = 1_000_000;
+const TAKES_PER_SECOND = 150_000;
 
 async function measureOnline(run: CaseRun, pattern: PatternName): Promise<LoadResult> {
   const result = await withStoreFigures(run, (watch) => measureLoad({ ...run, watch }, pattern));
@@ -148,8 +149,9 @@ export const PERSISTENT_SCENARIOS: readonly Scenario[] = [
     { publishers: 1, subscribers: 1000, pace: { kind: "closed", window: 64 }, duration: 2 },
     {
       paces: ["closed"],
-      extraSeconds: (_parameters, seconds) => {
-        return 1 + (seconds * STORES_PER_SECOND * 10) / TAKES_PER_SECOND;
+      extraSeconds: ({ subscribers }, seconds) => {
+        const enqueues = Math.min(ENQUEUES_PER_SECOND, subscribers * STORES_PER_SECOND);
+        return 1 + (seconds * enqueues) / TAKES_PER_SECOND;
       },
       measure: (run) => measureOffline(run, "fan-out"),
     },
