@@ -130,6 +130,7 @@ export class BrokerLives {
     await broker.waitForLog("worker_died", from);
     // To those whom it served it is as if the broker had ended.
     world.life += 1;
+    world.readySinceMs = Number.POSITIVE_INFINITY;
     await until(() => broker.countOf("worker_ready") > serving, "the worker", READY_WAIT_MS);
     world.readySinceMs = world.nowMs();
     world.trace.note("broker has its worker back");

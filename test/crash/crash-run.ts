@@ -114,7 +114,7 @@ class CrashRun {
     this.#options = options;
     this.#folder = folder;
     this.#lives = new BrokerLives(this.world, { folder, workers, durability });
-    this.#population = new Population(this.world, prng.split(), rate);
+    this.#population = new Population(this.world, prng.split(), rate, trouble === "workers");
     this.#driver = new KillDriver(this.world, prng.split(), this.#lives, diskOf(trouble));
   }
 

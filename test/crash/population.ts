@@ -94,8 +94,8 @@ export class Population {
   readonly #watcher: CrashClient;
   readonly #world: CrashWorld;
 
-  /** `rate`: messages per second of all publishers together. */
-  constructor(world: CrashWorld, prng: Prng, rate: number) {
+  /** `rate`: messages per second of all publishers together; `isPartial`: see LedgerOptions. */
+  constructor(world: CrashWorld, prng: Prng, rate: number, isPartial: boolean) {
     this.#world = world;
     this.publishers = WINDOWS.map((window, at) => {
       const name = `p${at}`;
@@ -110,7 +110,7 @@ export class Population {
     const ledgers: SubscriptionLedger[] = [];
     const ledger = (name: string, isGroup: boolean) => {
       const { streams, findings } = world;
-      const made = new SubscriptionLedger({ name, isGroup, streams, findings });
+      const made = new SubscriptionLedger({ name, isGroup, isPartial, streams, findings });
       ledgers.push(made);
       return made;
     };

@@ -41,6 +41,7 @@ export interface SubscribedFilter {
 
 const YEAR_SECONDS = 31_536_000;
 const SLOW_ACK_MS = 15;
+const RETRY_MS = 100;
 
 export class Subscriber {
   readonly client: CrashClient;
@@ -171,7 +172,9 @@ export class Subscriber {
     if (suback === null) return;
     const [code = 0x80] = suback.reasonCodes;
     if (code !== qos) {
-      this.client.complain("progress", `SUBSCRIBE to ${sent} was answered with ${code}`);
+      // The store may be away for a moment; who never comes to rest is found out.
+      this.#world.trace.note(`${this.client.name} is refused ${sent} with ${code}`);
+      await this.#world.pause(RETRY_MS);
       return;
     }
     const tick = this.#world.trace.note(`${this.client.name} is subscribed to ${sent}`);

@@ -50,11 +50,17 @@ export interface LedgerOptions {
   readonly findings: Findings;
   /** Of a group: members take turns, so order and repeats at QoS 1 say nothing. */
   readonly isGroup?: boolean;
+  /**
+   * Part of the broker may fail while the rest goes on: then what is sent again comes behind what
+   * was sent after it, and had more luck.
+   */
+  readonly isPartial?: boolean;
 }
 
 export class SubscriptionLedger {
   readonly name: string;
   readonly isGroup: boolean;
+  readonly #isPartial: boolean;
   readonly #streams: readonly Stream[];
   readonly #findings: Findings;
   readonly #subscriptions: Subscription[] = [];
@@ -64,9 +70,10 @@ export class SubscriptionLedger {
   deliveredCount = 0;
   redeliveredCount = 0;
 
-  constructor({ name, streams, findings, isGroup }: LedgerOptions) {
+  constructor({ name, streams, findings, isGroup, isPartial }: LedgerOptions) {
     this.name = name;
     this.isGroup = isGroup === true;
+    this.#isPartial = isPartial === true;
     this.#streams = streams;
     this.#findings = findings;
   }
@@ -215,7 +222,7 @@ export class SubscriptionLedger {
    * it came with a later one, behind its successors.
    */
   #isBoundToOrder(stream: Stream, sequence: number, view: View): boolean {
-    if (this.isGroup) return false;
+    if (this.isGroup || (this.#isPartial && stream.sendCount[sequence]! > 1)) return false;
     const first = stream.firstSentAt[sequence]!;
     const last = stream.lastSentAt[sequence]!;
     return view.subscriptions.some(

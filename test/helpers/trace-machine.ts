@@ -74,6 +74,8 @@ export class TraceMachine implements RangeStateMachine {
   apply(commands: RecordReader, context: ApplyContext): void {
     if (context.nowMs < this.#lastMs) throw new Error("time went back");
     this.#lastMs = context.nowMs;
+    // Its proposer waits for an answer, which a machine gives from goLive on.
+    if (context.isOwnBoot && !this.isLive) throw new Error("applied before going live");
     while (!commands.isAtEnd) {
       const command = readTrace(commands);
       const list = this.lists.get(command.key) ?? [];

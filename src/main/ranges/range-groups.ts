@@ -251,9 +251,19 @@ export class RangeGroups {
       this.#refuseWithoutGroup(source, id, proposal);
       return;
     }
+    // Applied now, it would never be answered: machines answer when their worker has a directory.
+    if (!this.#isInformed(group.thread)) {
+      this.#refuse(source, id, proposal, RefusalReason.UNAVAILABLE);
+      return;
+    }
     const refusal = group.propose(ownedCopy(bytes, start + PROPOSE_PREFIX_BYTES, end));
     if (refusal !== null) this.#refuse(source, id, proposal, refusal);
     this.#pumpLater(group);
+  }
+
+  /** The worker has said what its stores hold, and been told what the others do. */
+  #isInformed(thread: number): boolean {
+    return !this.#missing.has(thread) && !this.#uninformed.has(thread);
   }
 
   #pumpLater(group: RangeGroup): void {

@@ -294,13 +294,20 @@ export class RingRangeHost implements RangeHost {
 
   #applyDue(range: HostedRange): void {
     const before = range.applied;
+    this.#liven(range);
     this.#applier.run(range, APPLY_BYTES, this.#collector.stopBytes);
     if (range.applied !== before) this.#progressed.add(range);
     if (range.hasWork && !range.isCollecting) this.#options.wake();
-    if (!range.isLive && this.#isServing && range.applied >= range.openedLast) {
-      range.isLive = true;
-      range.machine.goLive();
-    }
+    this.#liven(range);
+  }
+
+  /**
+   * From here on its machine answers and proposes; before it is given anything that is waited for.
+   */
+  #liven(range: HostedRange): void {
+    if (range.isLive || !this.#isServing || range.applied < range.openedLast) return;
+    range.isLive = true;
+    range.machine.goLive();
   }
 
   #flushProgress(): void {

@@ -21,6 +21,7 @@ import {
 import type { Attached, Detaching, LogCommandHandler } from "../log-command.ts";
 import { Delivery, type StoredMessage, storedMessage } from "./delivery.ts";
 import { Changed, type Inbox } from "./inbox.ts";
+import { bucketOfId } from "./inbox-key.ts";
 import type { Requester } from "./inbox-output.ts";
 import { wake } from "./inbox-parts.ts";
 import { acknowledge, offer, receive } from "./outbound.ts";
@@ -139,12 +140,12 @@ export class CommandApplier implements LogCommandHandler {
     const inbox = state.inboxes.get(receiver.incarnation);
     let status: InsertStatus = InsertStatus.NO_INBOX;
     const { shareFilter } = receiver;
-    if (state.taken.has(shareFilter)) {
+    if (state.taken.has(shareFilter, bucketOfId(receiver.incarnation))) {
       status = InsertStatus.STORED;
     } else if (inbox !== undefined && !inbox.isEnded) {
       const delivery = new Delivery(this.#inserting, receiver);
       status = offer(state, inbox, delivery, this.#limits, this.#nowMs);
-      if (status === InsertStatus.STORED) state.taken.note(shareFilter);
+      if (status === InsertStatus.STORED) state.taken.note(shareFilter, state.buckets);
       if (shareFilter !== null) inbox.isGroupMember = true;
       if (inbox.isGroupMember && state.isLive) state.output.loadChanged(inbox);
       const waiting = inbox.waitingCount;

@@ -11,8 +11,8 @@
  *
  * ```
  *  record  u64 boot · u64 epoch · u64 number of the last change · u32 n current · u32 n earlier
- *          n × (u32 sequence · u16 packet identifier · u32 fingerprint · u8 for sessions
- *               u16 m · m × u32 group)
+ *          n × (u32 sequence · u16 packet identifier · u32 fingerprint
+ *               u8 k · k × (u16 first bucket · u16 end bucket) · u16 m · m × u32 group)
  * ```
  *
  * A stored format. Scope: one per range.
@@ -25,6 +25,7 @@ import type { KeyValueWriter } from "../../range/key-value.ts";
 import { stableHash } from "../../range/stable-hash.ts";
 import { processOf } from "../../range/worker-life.ts";
 import { takenKey } from "./inbox-key.ts";
+import type { Buckets } from "./shared-messages.ts";
 
 /**
  * Publishers that a range remembers; the one longest silent goes first. A few hundred bytes each.
@@ -35,8 +36,11 @@ interface Taken {
   sequence: number;
   readonly packetId: number;
   readonly fingerprint: number;
-  /** Sessions that subscribe for themselves have got it. */
-  isForSessions: boolean;
+  /**
+   * Sessions in these buckets that subscribe for themselves have got it: those of the range as it
+   * was. A neighbour that it takes over later may never have heard of it.
+   */
+  readonly scopes: Buckets[];
   /** Hashes of the shared filters that a member has got it for. */
   readonly groups: number[];
 }
@@ -156,26 +160,32 @@ export class TakenPublishes {
     if (isChanged) this.#change(publisher);
   }
 
-  /** Has the insert been stored for such a receiver before? `shareFilter` null: not of a group. */
-  has(shareFilter: string | null): boolean {
+  /**
+   * Has the insert been stored before for a receiver in that bucket? `shareFilter` null: it is not
+   * one of a group.
+   */
+  has(shareFilter: string | null, bucket: number): boolean {
     const known = this.#known;
     if (known === null) return false;
-    return shareFilter === null ? known.isForSessions : known.groups.includes(groupOf(shareFilter));
+    if (shareFilter !== null) return known.groups.includes(groupOf(shareFilter));
+    return known.scopes.some(({ first, end }) => bucket >= first && bucket < end);
   }
 
-  /** The insert is stored for a receiver. */
-  note(shareFilter: string | null): void {
+  /** The insert is stored for a receiver; `buckets`: of the range. */
+  note(shareFilter: string | null, buckets: Buckets): void {
     const origin = this.#origin;
     if (origin === null) return;
     if (this.#taken === null) this.#taken = this.#add(origin);
-    if (shareFilter === null) this.#taken.isForSessions = true;
+    if (shareFilter === null) addScope(this.#taken.scopes, buckets);
     else this.#taken.groups.push(groupOf(shareFilter));
+    // A straggler may add to what is stored already.
+    this.#changed.add(origin.publisher);
   }
 
   /** A copy: what is noted of this insert does not answer for its next receivers. */
   #know(known: Taken | null): void {
     this.#taken = known;
-    this.#known = known === null ? null : { ...known, groups: [...known.groups] };
+    this.#known = known === null ? null : copyOfTaken(known);
   }
 
   /** All there is, for tests: by publisher, "identifier sequence groups". */
@@ -183,7 +193,8 @@ export class TakenPublishes {
     const found = [...this.#publishers.values()];
     return found.map(({ id, current, earlier }) => {
       const takens = [...current.values(), ...earlier.values()];
-      const textOf = ({ packetId, sequence, isForSessions, groups }: Taken) => {
+      const textOf = ({ packetId, sequence, scopes, groups }: Taken) => {
+        const isForSessions = scopes.length > 0;
         return [packetId, sequence, ...(isForSessions ? [] : ["groups"]), ...groups].join(" ");
       };
       return [id, takens.map(textOf)];
@@ -246,7 +257,7 @@ export class TakenPublishes {
 
   #add(origin: PublishOrigin): Taken {
     const { sequence, packetId, fingerprint } = origin;
-    const taken = { sequence, packetId, fingerprint, isForSessions: false, groups: [] };
+    const taken = { sequence, packetId, fingerprint, scopes: [], groups: [] };
     let publisher = this.#publishers.get(origin.publisher);
     if (publisher === undefined) {
       publisher = new Publisher(origin.publisher, this.#boot, origin.epoch);
@@ -283,10 +294,20 @@ function groupOf(shareFilter: string): number {
 function copyOf(publisher: Publisher): Publisher {
   const copy = new Publisher(publisher.id, publisher.boot, publisher.epoch);
   copy.lastChange = publisher.lastChange;
-  const each = (taken: Taken): Taken => ({ ...taken, groups: [...taken.groups] });
-  for (const [id, taken] of publisher.current) copy.current.set(id, each(taken));
-  for (const [id, taken] of publisher.earlier) copy.earlier.set(id, each(taken));
+  for (const [id, taken] of publisher.current) copy.current.set(id, copyOfTaken(taken));
+  for (const [id, taken] of publisher.earlier) copy.earlier.set(id, copyOfTaken(taken));
   return copy;
+}
+
+function copyOfTaken(taken: Taken): Taken {
+  return { ...taken, scopes: [...taken.scopes], groups: [...taken.groups] };
+}
+
+/** Those of a range that was cut lie within those of the whole, and need no place of their own. */
+function addScope(scopes: Buckets[], { first, end }: Buckets): void {
+  if (scopes.some((known) => known.first <= first && known.end >= end)) return;
+  const others = scopes.filter((known) => known.first < first || known.end > end);
+  scopes.splice(0, scopes.length, ...others, { first, end });
 }
 
 /** Both have been told of the same publisher: what either knows, the newer one's for its own. */
@@ -297,7 +318,7 @@ function united(left: Publisher, right: Publisher): Publisher {
   for (const [packetId, taken] of [...older.earlier, ...older.current]) {
     const known = result.current.get(packetId) ?? result.earlier.get(packetId);
     if (known?.fingerprint === taken.fingerprint) {
-      known.isForSessions ||= taken.isForSessions;
+      for (const scope of taken.scopes) addScope(known.scopes, scope);
       known.groups.push(...taken.groups);
     } else if (known === undefined) result.earlier.set(packetId, taken);
   }
@@ -336,11 +357,15 @@ function readPublisher(reader: RecordReader, id: number): Publisher {
 }
 
 function writeTaken(writer: RecordWriter, taken: Taken): void {
-  const { groups } = taken;
+  const { scopes, groups } = taken;
   writer.u32(taken.sequence);
   writer.u16(taken.packetId);
   writer.u32(taken.fingerprint);
-  writer.u8(taken.isForSessions ? 1 : 0);
+  writer.u8(scopes.length);
+  for (const { first, end } of scopes) {
+    writer.u16(first);
+    writer.u16(end);
+  }
   writer.u16(groups.length);
   for (const group of groups) writer.u32(group);
 }
@@ -350,9 +375,12 @@ function putTaken(into: Map<number, Taken>, reader: RecordReader): void {
     sequence: reader.u32(),
     packetId: reader.u16(),
     fingerprint: reader.u32(),
-    isForSessions: reader.u8() === 1,
+    scopes: [],
     groups: [],
   };
+  for (let left = reader.u8(); left > 0; left--) {
+    taken.scopes.push({ first: reader.u16(), end: reader.u16() });
+  }
   for (let left = reader.u16(); left > 0; left--) taken.groups.push(reader.u32());
   into.set(taken.packetId, taken);
 }

@@ -225,9 +225,9 @@ export class WaitingQueue {
       reader.reset(value, 0, value.length);
       const count = reader.u32();
       for (let i = 0; i < count; i++) {
-        const delivery = readDelivery(reader, store);
-        if (first + i < inbox.firstSequence) store.letGo(delivery);
-        else this.#front.push(delivery);
+        // Of one that has left its message may be gone, too: nobody must take it for stored.
+        if (first + i < inbox.firstSequence) readDelivery(reader, NOT_COUNTED);
+        else this.#front.push(readDelivery(reader, store));
       }
       reader.release();
       this.#chunks.push({ first, end: first + count });

@@ -295,6 +295,31 @@ test("range cut: when all sessions are gone nothing is left but one counter per 
   );
 });
 
+test("range cut: a queue that is read again tells nothing of messages that have left it and are gone", () => {
+  const rig = new CutRig();
+  const home = buckets[0]!;
+  const open = (client: number) => rig.attach(client, 1);
+  open(0);
+  open(1);
+  rig.detach(0);
+  rig.detach(1);
+  for (const name of ["m1", "m2", "m3", "m4"]) rig.insert([0, 1], name.padEnd(700, "."), 1);
+  rig.save();
+  for (const client of [0, 1]) {
+    open(client);
+    rig.commit(client, InboxOp.ACKNOWLEDGED, 1);
+    rig.detach(client);
+  }
+  rig.save();
+  rig.reopen();
+  open(0);
+  rig.commit(0, InboxOp.ACKNOWLEDGED, 2);
+  rig.split(home);
+  assert.equal(rig.ranges.length, 2);
+  rig.save();
+  assert.equal(rig.rangeOf(home).find("t", "c0")!.load, 2);
+});
+
 test("range cut: the middle has about half of the load on either side, and buckets are not cut", () => {
   const rig = new CutRig();
   assert.equal(rig.ranges[0]!.middleKey(), null, "nothing to cut");

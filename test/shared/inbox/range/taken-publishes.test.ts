@@ -13,6 +13,7 @@ import { MapKeyValues } from "../../../helpers/map-key-values.ts";
 import { message, receiver } from "../../../helpers/service-workers.ts";
 
 const BOOT = 1;
+const ALL = { first: 0, end: 4096 };
 
 function origin(fields: Partial<PublishOrigin> = {}): PublishOrigin {
   return {
@@ -31,8 +32,8 @@ function origin(fields: Partial<PublishOrigin> = {}): PublishOrigin {
 /** An insert for one receiver; true when it is stored now, and not known from before. */
 function take(taken: TakenPublishes, of: PublishOrigin, group: string | null = null): boolean {
   taken.begin(of, BOOT);
-  if (taken.has(group)) return false;
-  taken.note(group);
+  if (taken.has(group, 0)) return false;
+  taken.note(group, ALL);
   return true;
 }
 
@@ -77,14 +78,14 @@ test("taken publishes: all receivers of one insert get it", () => {
   const taken = new TakenPublishes();
   taken.begin(origin(), BOOT);
   for (const group of [null, null, "$share/g/a"]) {
-    assert.ok(!taken.has(group));
-    taken.note(group);
+    assert.ok(!taken.has(group, 0));
+    taken.note(group, ALL);
   }
   taken.begin(origin({ sequence: 2, isRepeat: true }), BOOT);
-  for (const group of [null, null, "$share/g/a"]) assert.ok(taken.has(group));
-  assert.ok(!taken.has("$share/h/a"));
-  taken.note("$share/h/a");
-  assert.ok(!taken.has("$share/h/a"), "this insert is not done");
+  for (const group of [null, null, "$share/g/a"]) assert.ok(taken.has(group, 0));
+  assert.ok(!taken.has("$share/h/a", 0));
+  taken.note("$share/h/a", ALL);
+  assert.ok(!taken.has("$share/h/a", 0), "this insert is not done");
 });
 
 test("taken publishes: sessions that subscribed for themselves are served though a group was", () => {
@@ -151,6 +152,30 @@ test("inbox range: a QoS 2 publish is stored once, though it is sent again after
   }
   assert.deepEqual(publish({ epoch: 3, sequence: 2, settled: 1 }), [InsertStatus.STORED]);
   assert.equal(rig.range.find("t", "c")?.load, 2);
+});
+
+test("taken publishes: what one range took does not answer for sessions of another that joins it", () => {
+  const left = new TakenPublishes();
+  left.begin(origin(), BOOT);
+  left.note(null, { first: 0, end: 10 });
+  left.absorb(new TakenPublishes());
+  for (const taken of [left, readBack(left)]) {
+    taken.begin(origin({ sequence: 2, isRepeat: true }), BOOT);
+    assert.ok(taken.has(null, 9));
+    assert.ok(!taken.has(null, 10), "it was on its way there, and may have got lost");
+    taken.note(null, { first: 0, end: 20 });
+    taken.begin(origin({ sequence: 3, isRepeat: true }), BOOT);
+    assert.ok(taken.has(null, 10));
+  }
+});
+
+test("taken publishes: what a straggler of an earlier connection adds is stored", () => {
+  const taken = new TakenPublishes();
+  take(taken, origin({ epoch: 2 }));
+  readBack(taken);
+  assert.ok(take(taken, origin({ epoch: 1 }), "$share/g/a"));
+  assert.ok(taken.isDirty);
+  assert.deepEqual(readBack(taken).dump(), taken.dump());
 });
 
 test("taken publishes: who was silent longest is the same when they are read back, also after a cut", () => {
