@@ -28,7 +28,11 @@ export interface WorkerThreadEvents {
   onEnd(thread: WorkerThread, end: WorkerEnd): void;
 }
 
-const END_TIMEOUT_MS = 2000;
+/**
+ * Closing the stores takes a few commits, on a busy disk seconds. A thread that is ended amid one
+ * takes the process along: LMDB goes on writing for it in libuv's pool.
+ */
+const END_TIMEOUT_MS = 20_000;
 
 export class WorkerThread {
   readonly threadIndex: number;

@@ -118,6 +118,18 @@ export class WorkerRanges {
     }
   }
 
+  /**
+   * Nothing is applied or written from here on; resolves when no commit is under way, or time is
+   * up. A thread that ends amid a commit would take the process along.
+   */
+  async abandon(timeoutMs: number): Promise<void> {
+    this.#isClosed = true;
+    const endMs = performance.now() + timeoutMs;
+    while (this.host.isWriting && performance.now() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
+    }
+  }
+
   /** Writes the state that is only in memory and in the log, and closes the stores. */
   async close(): Promise<void> {
     if (this.#isClosed) return;

@@ -57,6 +57,8 @@ const BARRIER_ROUNDS = 3;
 const BARRIER_TIMEOUT_MS = 1000;
 /** A few commits; what is not settled then is of unknown outcome, as after a crash. */
 const SETTLE_TIMEOUT_MS = 1000;
+/** Commits take milliseconds; a disk that does not answer must not keep a broken worker alive. */
+const ABANDON_TIMEOUT_MS = 1000;
 /** Timers take no more (2^31 - 1); who is woken early finds its debt unpaid and waits again. */
 const MAX_DELAY_MS = 0x7fff_ffff;
 
@@ -211,6 +213,11 @@ export class WorkerRuntime {
   /** The ports that another worker has taken: for who waits to listen. */
   listen(boundPorts: Readonly<Record<string, number>>): void {
     this.#resolvePorts(boundPorts);
+  }
+
+  /** A dying worker stores nothing more; what the disk is at shall end first. */
+  abandonStores(): Promise<void> {
+    return this.#ranges.abandon(ABANDON_TIMEOUT_MS);
   }
 
   /** Last act of a dying worker: what must not outlive it. */

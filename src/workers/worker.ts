@@ -54,7 +54,7 @@ const CLOSE_MS = 20;
 function die(error: unknown): void {
   log.error("worker_failed", { error });
   log.close();
-  end(1);
+  void runtime.abandonStores().finally(() => end(1));
 }
 
 /**

@@ -65,6 +65,6 @@ export interface RangeStateMachine {
   readonly memoryBytes: number;
   /** A key that cuts the state in about two halves, or null when it cannot be cut. */
   middleKey(): Uint8Array | null;
-  /** The range leaves this worker, or the worker ends. */
+  /** The range leaves this worker, which goes on; not called when the worker ends. */
   close(): void;
 }

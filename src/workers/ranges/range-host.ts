@@ -161,6 +161,11 @@ export class RingRangeHost implements RangeHost {
     return true;
   }
 
+  /** Commits are under way. */
+  get isWriting(): boolean {
+    return [...this.#turns.values()].some((turn) => turn.isWriting);
+  }
+
   /** Tells main what there is. */
   announce(): void {
     this.#isReporting = true;
@@ -214,7 +219,7 @@ export class RingRangeHost implements RangeHost {
       }
     }
     for (const turn of this.#turns.values()) turn.flush();
-    for (const { machine } of this.#ranges.values()) machine.close();
+    // Machines go with the thread: to let go of everything one by one would take seconds.
     for (const store of this.#options.stores.values()) await store.close();
   }
 

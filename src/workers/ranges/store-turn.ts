@@ -61,9 +61,9 @@ export class StoreTurn {
     return this.#needsCommit;
   }
 
-  /** Nothing is gathered, nothing is under way. */
-  get isIdle(): boolean {
-    return this.#commits === 0 && !this.#needsCommit;
+  /** The disk is at work for it. */
+  get isWriting(): boolean {
+    return this.#commits > 0;
   }
 
   append(id: RangeId, entries: readonly Entry[]): void {

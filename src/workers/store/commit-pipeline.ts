@@ -97,6 +97,11 @@ export class CommitPipeline {
     return started.then(({ visible, flush }) => (isVisibleEnough ? visible : flush));
   }
 
+  /** Resolves when no flush is under way any more. */
+  async flushed(): Promise<void> {
+    await Promise.allSettled(this.#flushes);
+  }
+
   /** Within a batch: makes its visibility detectable. */
   putNumber(): void {
     this.#number += 1;

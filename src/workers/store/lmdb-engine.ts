@@ -19,6 +19,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
+import { assert } from "../../shared/base/assert.ts";
 import { CommitPipeline } from "./commit-pipeline.ts";
 import { CommitWatchdog } from "./commit-watchdog.ts";
 import {
@@ -94,6 +95,10 @@ export class LmdbEngine implements StoreEngine {
   readonly #pipeline: CommitPipeline;
   /** Resolves when the last commit has ended, well or not. */
   #lastCommit: Promise<void> = Promise.resolve();
+  #hasFailed = false;
+  /** LMDB does not check: who reads a closed environment reads freed memory. */
+  #isClosed = false;
+  #lastUsage: StoreUsage = { fileBytes: 0, liveBytes: 0, flushMs: 0 };
 
   constructor(options: LmdbOptions) {
     this.#file = join(options.folder, "data.mdb");
@@ -121,12 +126,14 @@ export class LmdbEngine implements StoreEngine {
   commit(batch: WriteBatch): Promise<void> {
     const begin = () => this.#begin(batch);
     const done = this.#watchdog.watch(this.#pipeline.commit(begin));
-    this.#lastCommit = done.catch(() => {});
+    this.#lastCommit = done.catch(() => {
+      this.#hasFailed = true;
+    });
     return done;
   }
 
   get(table: StoreTable, key: Uint8Array): Uint8Array | null {
-    const value = this.#tables[table]!.getBinary(key);
+    const value = this.#table(table).getBinary(key);
     return value === undefined ? null : plain(value);
   }
 
@@ -135,13 +142,13 @@ export class LmdbEngine implements StoreEngine {
     bounds: KeyBounds,
     visit: (key: Uint8Array, value: Uint8Array) => boolean,
   ): void {
-    for (const { key, value } of this.#tables[table]!.getRange(rangeOptions(bounds))) {
+    for (const { key, value } of this.#table(table).getRange(rangeOptions(bounds))) {
       if (!visit(plain(key), plain(value))) return;
     }
   }
 
   scanKeys(table: StoreTable, bounds: KeyBounds, visit: (key: Uint8Array) => boolean): void {
-    for (const key of this.#tables[table]!.getKeys(rangeOptions(bounds))) {
+    for (const key of this.#table(table).getKeys(rangeOptions(bounds))) {
       if (!visit(plain(key))) return;
     }
   }
@@ -150,7 +157,7 @@ export class LmdbEngine implements StoreEngine {
     // Backwards, lmdb begins below `start` and ends at `end`, both the other way round.
     const { start, end } = bounds;
     const backwards = { ...(end === null ? {} : { start: end }), reverse: true, limit: 2 };
-    for (const key of this.#tables[table]!.getKeys(backwards)) {
+    for (const key of this.#table(table).getKeys(backwards)) {
       if (end !== null && Buffer.compare(key, end) >= 0) continue;
       return Buffer.compare(key, start) >= 0 ? plain(key) : null;
     }
@@ -158,10 +165,12 @@ export class LmdbEngine implements StoreEngine {
   }
 
   count(table: StoreTable, bounds: KeyBounds): number {
-    return this.#tables[table]!.getKeysCount(rangeOptions(bounds));
+    return this.#table(table).getKeysCount(rangeOptions(bounds));
   }
 
   usage(): StoreUsage {
+    // The last commit is reported when it is durable, which may be a moment after `close`.
+    if (this.#isClosed) return this.#lastUsage;
     let liveBytes = 0;
     for (const table of this.#tables) {
       const stats = table.getStats() as TreeStats;
@@ -169,13 +178,23 @@ export class LmdbEngine implements StoreEngine {
       liveBytes += pages * stats.pageSize;
     }
     const { timeSync } = this.#root.getStats() as EnvironmentStats;
-    return { fileBytes: statSync(this.#file).size, liveBytes, flushMs: timeSync * 1000 };
+    const fileBytes = statSync(this.#file).size;
+    this.#lastUsage = { fileBytes, liveBytes, flushMs: timeSync * 1000 };
+    return this.#lastUsage;
   }
 
   async close(): Promise<void> {
     await this.#lastCommit;
+    // After a failure one may never end.
+    if (!this.#hasFailed) await this.#pipeline.flushed();
     this.#watchdog.stop();
+    this.#isClosed = true;
     await this.#root.close();
+  }
+
+  #table(table: StoreTable): Table {
+    assert(!this.#isClosed, "a closed store is not read");
+    return this.#tables[table]!;
   }
 
   /** Resolves when the batch is flushed. */

@@ -44,6 +44,20 @@ test("lmdb engine: a scan that is broken off leaves no reader behind that keeps 
   await engine.close();
 });
 
+test("lmdb engine: closed, it tells what it used last, and is not read any more", async (t) => {
+  for (const durability of ["fsync", "os"] as const) {
+    const engine = new LmdbEngine({ folder: scratchFolder(t), durability });
+    await engine.commit(batchOf(10, 1000));
+    const before = engine.usage();
+    void engine.commit(batchOf(10, 1000));
+    await engine.close();
+    assert.ok(engine.usage().flushMs >= before.flushMs);
+    assert.equal(engine.usage().fileBytes, before.fileBytes);
+    assert.throws(() => engine.get(StoreTable.LOG, patterned(12, 0)), /closed/);
+    assert.throws(() => engine.count(StoreTable.LOG, boundsFrom(0)), /closed/);
+  }
+});
+
 test("commit watchdog: a commit that never ends is given up", async () => {
   const watchdog = new CommitWatchdog(8);
   await assert.rejects(watchdog.watch(new Promise(() => {})), /the disk does not answer/);
