@@ -1,5 +1,5 @@
 /**
- * Chunks of memory for output on its way to clients, in four sizes, shared by all connections of a
+ * Chunks of memory for output on its way to clients, in five sizes, shared by all connections of a
  * worker.
  *
  * A connection holds a chunk only from its first byte of a duty cycle until the kernel (or the TLS
@@ -11,10 +11,10 @@
 import { assert } from "../../shared/base/assert.ts";
 
 /**
- * Smallest first; each four times its predecessor, so that growing by copying copies at most a
- * third too much.
+ * Smallest first; most are four times their predecessor, so that growing by copying copies at most
+ * half too much.
  */
-export const CHUNK_SIZES = [1024, 4096, 16_384, 65_536] as const;
+export const CHUNK_SIZES = [1024, 4096, 16_384, 32_768, 65_536] as const;
 
 /** The largest chunk that is kept, and the size of a slab. */
 export const CHUNK_SIZE_MAX = 65_536;
@@ -101,5 +101,6 @@ export class ChunkPool {
 function smallestFit(size: number): number {
   if (size <= 1024) return 0;
   if (size <= 4096) return 1;
-  return size <= 16_384 ? 2 : 3;
+  if (size <= 16_384) return 2;
+  return size <= 32_768 ? 3 : 4;
 }

@@ -58,6 +58,11 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  * 500 clients need one chunk at a time and not 125 MiB of them.
  */
 const BURST_SIZE = CHUNK_SIZE_MAX;
+/**
+ * Bytes: a run of packets that made output so large leaves at once. It is one write now or later,
+ * and now the chunk is in the cache and the next client's run finds it free.
+ */
+const RUN_SIZE = 8_192;
 
 /**
  * A matched publish for a transient session. Called by fan-out; must not end the session (it may be
@@ -128,6 +133,7 @@ function writePackets(
   if (output.size + packets.length > BURST_SIZE) flushBurst(session);
   const at = output.reserve(packets.length);
   output.bytes.set(packets, at);
+  if (output.size >= RUN_SIZE) flushBurst(session);
   countPublishes(session, count, payloadBytes, packets.length);
 }
 

@@ -240,6 +240,24 @@ for (const qos of [0, 1]) {
   });
 }
 
+test("burst: a run of many packets leaves at once, a short one at the end of the turn", async () => {
+  const world = new SessionWorld();
+  const [subscriber, publisher] = await pair(world, 0);
+  const sendRun = (count: number) => {
+    const payload = "x".repeat(256);
+    publisher.send(
+      ...Array.from({ length: count }, () => packets.publish({ topic: "a", payload })),
+    );
+  };
+  sendRun(10);
+  assert.ok(subscriber.transport.output.size > 10 * 256, "gathered");
+  await world.settle();
+  sendRun(60);
+  assert.equal(subscriber.transport.output.size, 0, "with the kernel already");
+  await world.settle();
+  assert.equal(subscriber.takePublishes().length, 70);
+});
+
 test("burst: a client that is behind gets no writes in between", async () => {
   const world = new SessionWorld({ limits: { connectionOutputBytes: 1_048_576 } });
   const [subscriber, publisher] = await pair(world, 0);
