@@ -22,6 +22,8 @@ import { type RangeWorld, STORES } from "./range-world.ts";
 const SLICE_US = 20_000;
 /** Twenty seconds: several elections, or a thousand disk flushes. */
 const MAX_SLICES = 1000;
+/** Worlds with larger ones have queues of thousands. */
+const DEEP_BURST = 100;
 /** Longer than any expiry. */
 const LEAP_MS = 1_000_000_000;
 /** What a waiting queue may have in memory: what it keeps at hand, and a page or two. */
@@ -76,8 +78,10 @@ function isFollowing(
 function drain(world: RangeWorld, random: SimRandom): void {
   const { sessions } = world;
   const wish = { cleanStart: false, expirySeconds: 100_000, will: null };
+  // Each slice of time is one round trip.
+  const windows = world.profile.burstMax > DEEP_BURST ? [500] : [1, 3, 50];
   for (const session of sessions) {
-    session.connect({ ...wish, receiveMaximum: random.pick([1, 3, 50]) });
+    session.connect({ ...wish, receiveMaximum: random.pick(windows) });
   }
   waitFor(world, "all clients have what waited for them", () => {
     let isBusy = false;

@@ -13,9 +13,9 @@
  */
 
 import { type Delivery, StoredMessage } from "./delivery.ts";
-import type { Inbox } from "./inbox.ts";
+import { Changed, type Inbox } from "./inbox.ts";
 import { bucketOfId, copyKeys, idOfCopyKey, idOfKey, messageKeys } from "./inbox-key.ts";
-import { wake } from "./inbox-parts.ts";
+import { sleep, wake } from "./inbox-parts.ts";
 import { exchangesOf } from "./outbound.ts";
 import { eachPair } from "./range-loader.ts";
 import type { RangeState } from "./range-state.ts";
@@ -125,12 +125,15 @@ function countReferences(state: RangeState, inboxes: readonly Inbox[]): Map<numb
   };
   for (const inbox of inboxes) {
     if (inbox.sharedCount === 0) continue;
+    const wasAsleep = !inbox.isAwake;
     wake(state, inbox);
-    inbox.queue ??= new WaitingQueue(inbox);
-    inbox.queue.countUnread(inbox, state, source);
+    const queue = inbox.queue ?? new WaitingQueue(inbox);
+    queue.countUnread(inbox, state, source);
     eachDelivery([inbox], ({ stored }) => {
       if (stored?.isShared === true) count(stored.id);
     });
+    // Nothing would put it to sleep again before it changes.
+    if (wasAsleep && (inbox.changed & ~Changed.HEAD) === 0) sleep(state, inbox);
   }
   return references;
 }

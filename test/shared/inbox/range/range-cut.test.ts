@@ -320,6 +320,23 @@ test("range cut: a queue that is read again tells nothing of messages that have 
   assert.equal(rig.rangeOf(home).find("t", "c0")!.load, 2);
 });
 
+test("range cut: sessions that sleep go on sleeping, whatever they have of shared messages", () => {
+  const rig = new CutRig();
+  for (const client of [0, 1]) rig.attach(client, 1);
+  for (const name of ["m1", "m2"]) rig.insert([0, 1], name.padEnd(700, "."), 1);
+  for (const client of [0, 1]) rig.detach(client);
+  rig.save();
+  rig.split(buckets[0]!);
+  rig.split(buckets[1]!);
+  rig.save();
+  for (const { state } of rig.ranges) {
+    for (const { isAwake, queue } of state.inboxes.values()) assert.ok(!isAwake && queue === null);
+    assert.equal(state.shared.size, 0);
+  }
+  for (const client of [0, 1]) rig.attach(client, 5);
+  assert.equal(rig.recorder.pushes.length, 6, "one sent before, two now");
+});
+
 test("range cut: the middle has about half of the load on either side, and buckets are not cut", () => {
   const rig = new CutRig();
   assert.equal(rig.ranges[0]!.middleKey(), null, "nothing to cut");

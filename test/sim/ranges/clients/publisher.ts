@@ -22,6 +22,8 @@ export const TENANTS = ["t", "u"];
 const ANYBODY = "anybody";
 /** One filter is too long to be a key. */
 const LONG_FILTER_SIZE = 1900;
+/** Queues of that size never fill. */
+const ROOMY = 100_000;
 const NO_LIMITS = {
   sessionBytes: Number.MAX_SAFE_INTEGER,
   tenantBytes: Number.MAX_SAFE_INTEGER,
@@ -38,7 +40,7 @@ export interface NumberedMessage {
    * Incarnations that were matched when it came first: who subscribes later is promised nothing.
    */
   readonly entitled: Set<number>;
-  isDistributed: boolean;
+  distributions: number;
 }
 
 /** Topics and filters are the same. */
@@ -51,6 +53,8 @@ export class Publisher {
   readonly #world: RangeWorld;
   readonly #desk: FrontDesk;
   readonly #random: SimRandom;
+  /** By number, of those that may be sent again: for whom they were at first. */
+  readonly #entitled = new Map<number, ReadonlySet<number>>();
   #lastNumber = 0;
   promisedCount = 0;
 
@@ -77,6 +81,14 @@ export class Publisher {
     }
   }
 
+  /**
+   * A repeat may reach who has subscribed since the message came first: such a session gets it out
+   * of order.
+   */
+  isInOrder(number: number, incarnation: number): boolean {
+    return this.#entitled.get(number)?.has(incarnation) ?? true;
+  }
+
   /** A message that nobody has sent yet. */
   make(publisher: string, tenantId: string, topic: string, qos: number): NumberedMessage {
     const random = this.#random;
@@ -92,7 +104,8 @@ export class Publisher {
     const expiresAtMs = isExpiring ? receivedAtMs + expirySeconds * 1000 : Number.POSITIVE_INFINITY;
     const sent = message(fields);
     const entitled = new Set<number>();
-    return { number, topic, message: sent, expiresAtMs, entitled, isDistributed: false };
+    if (publisher !== ANYBODY) this.#entitled.set(number, entitled);
+    return { number, topic, message: sent, expiresAtMs, entitled, distributions: 0 };
   }
 
   /**
@@ -110,10 +123,10 @@ export class Publisher {
     for (const session of this.#world.sessions) {
       if (session.tenantId === sent.tenantId) this.#checkMatched(session, topic, routes);
     }
-    if (!application.isDistributed) {
+    if (application.distributions === 0) {
       for (const { route } of routes.values()) application.entitled.add(route.incarnation);
-      application.isDistributed = true;
     }
+    application.distributions += 1;
     if (routes.size === 0) settled(true);
     else this.#insert(application, origin, [...routes.values()], settled);
     return true;
@@ -203,7 +216,9 @@ export class Publisher {
     const life = this.#desk.lives.get(incarnation);
     if (life === undefined) return;
     if (status === InsertStatus.STORED) {
-      if (!promised.entitled.has(incarnation)) return;
+      const isKnown = promised.distributions > 1 && this.#world.profile.sessionInboxSize < ROOMY;
+      // One that had no room for it at first is told of that, and not of its repeat.
+      if (isKnown || !promised.entitled.has(incarnation)) return;
       life.promised.set(promised.number, promised);
       this.promisedCount += 1;
     } else if (status === InsertStatus.QUOTA) {

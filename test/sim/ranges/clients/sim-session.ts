@@ -217,7 +217,18 @@ export class SimSession {
     life.seenMs = nowMs;
     if (payload === null) return;
     const number = numberOf(payload);
-    const publisher = publisherOf(payload);
+    if (this.#desk.publisher.isInOrder(number, life.incarnation)) {
+      this.#checkOrder(connection, life, number, { isDup, publisher: publisherOf(payload) });
+    }
+    demand(isDup || nowMs < expiresAtMs, "expiry", () => `${this.name}: ${number} had expired`);
+  }
+
+  #checkOrder(
+    connection: Connection,
+    life: SessionLife,
+    number: number,
+    { isDup, publisher }: { isDup: boolean; publisher: string },
+  ): void {
     const before = connection.lastNumbers.get(publisher) ?? 0;
     const first = life.lastNumbers.get(publisher) ?? 0;
     demand(number > before && (isDup || number > first), "order", () => {
@@ -225,7 +236,6 @@ export class SimSession {
     });
     connection.lastNumbers.set(publisher, number);
     life.lastNumbers.set(publisher, Math.max(first, number));
-    demand(isDup || nowMs < expiresAtMs, "expiry", () => `${this.name}: ${number} had expired`);
   }
 
   /** At the client. */

@@ -9,6 +9,7 @@ const SHARED = "inbox/range/shared-messages";
 const COLLECTOR = "inbox/range/range-collector";
 const QUEUE = "inbox/range/waiting-queue";
 const RANGE = "inbox/range/inbox-range";
+const TAKEN = "inbox/range/taken-publishes";
 
 export const INBOX_MUTANTS: readonly RangeMutant[] = [
   rangeMutant(
@@ -175,5 +176,29 @@ export const INBOX_MUTANTS: readonly RangeMutant[] = [
     "inbox/range/shared-cut",
     "ours.references += theirs.references;",
     "",
+  ),
+  rangeMutant(
+    "a queue that is read again holds messages that have left it",
+    QUEUE,
+    "readDelivery(reader, NOT_COUNTED);",
+    "store.letGo(readDelivery(reader, store));",
+  ),
+  rangeMutant(
+    "what one range took answers for sessions of a neighbour that joins it",
+    TAKEN,
+    "return known.scopes.some(({ first, end }) => bucket >= first && bucket < end);",
+    "return known.scopes.length > 0;",
+  ),
+  rangeMutant(
+    "who was silent longest depends on when it was read",
+    TAKEN,
+    "right.#lastChange = this.#lastChange;",
+    "",
+  ),
+  rangeMutant(
+    "a repeat of a QoS 2 publish is stored again",
+    TAKEN,
+    "origin.isRepeat ? publisher.find(origin) : null;",
+    "null;",
   ),
 ];
