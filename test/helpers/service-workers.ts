@@ -9,6 +9,7 @@ import type { InboxRange } from "../../src/shared/inbox/range/inbox-range.ts";
 import { COUNTER_COLUMNS } from "../../src/shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../../src/shared/metrics/shared-words.ts";
 import { Message } from "../../src/shared/mqtt/message.ts";
+import type { SubscriptionOptions } from "../../src/shared/mqtt/subscription-options.ts";
 import { ServiceId } from "../../src/shared/range/service-id.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
@@ -16,11 +17,7 @@ import {
 } from "../../src/shared/tenant/tenant-settings.ts";
 import { FIXED_HASH_KEY } from "../../src/shared/topic/level-hash.ts";
 import { createServices, type Services } from "../../src/workers/create-services.ts";
-import {
-  type DeliveryOptions,
-  type InboxRoutes,
-  PublishOutcome,
-} from "../../src/workers/dist/dist-api.ts";
+import { type InboxRoutes, PublishOutcome } from "../../src/workers/dist/dist-api.ts";
 import { DistClient } from "../../src/workers/dist/dist-client.ts";
 import { MatchIndex } from "../../src/workers/dist/match-index.ts";
 import { MemberTable } from "../../src/workers/dist/member-table.ts";
@@ -91,7 +88,7 @@ export function receiver(incarnation: number, fields: Partial<InboxReceiver> = {
   };
 }
 
-export const OPTIONS: DeliveryOptions = {
+export const OPTIONS: SubscriptionOptions = {
   qos: 1,
   noLocal: false,
   retainAsPublished: false,
@@ -154,7 +151,7 @@ export class FakeRoutes implements InboxRoutes {
 
   addInboxRoute(
     route: StoredRoute,
-    _options: DeliveryOptions,
+    _options: SubscriptionOptions,
     done: (isDone: boolean) => void,
   ): void {
     this.live.add(nameOf(route));

@@ -15,21 +15,14 @@
 import { assert } from "../base/assert.ts";
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
+import {
+  readSubscriptionOptions,
+  type SubscriptionOptions,
+  writeSubscriptionOptions,
+} from "../mqtt/subscription-options.ts";
 
 const ADD = 1;
 const REMOVE = 2;
-const QOS = 0b11;
-const NO_LOCAL = 0b100;
-const RETAIN_AS_PUBLISHED = 0b1000;
-
-/** How the session wants what matches. */
-export interface RouteOptions {
-  readonly qos: number;
-  readonly noLocal: boolean;
-  readonly retainAsPublished: boolean;
-  /** 0 = none; else 1..268435455. */
-  readonly subscriptionIdentifier: number;
-}
 
 /** A filter that a stored session wants, alone or as a member of a shared group. */
 export interface StoredRoute {
@@ -52,12 +45,12 @@ export function writeRouteAdd(
   writer: RecordWriter,
   request: number,
   route: StoredRoute,
-  options: RouteOptions,
+  options: SubscriptionOptions,
 ): void {
   writer.u8(ADD);
   writer.u32(request);
   writeRoute(writer, route);
-  writeRouteOptions(writer, options);
+  writeSubscriptionOptions(writer, options);
 }
 
 export function writeRouteRemove(writer: RecordWriter, request: number, route: StoredRoute): void {
@@ -66,25 +59,8 @@ export function writeRouteRemove(writer: RecordWriter, request: number, route: S
   writeRoute(writer, route);
 }
 
-export function writeRouteOptions(writer: RecordWriter, options: RouteOptions): void {
-  const noLocal = options.noLocal ? NO_LOCAL : 0;
-  const retain = options.retainAsPublished ? RETAIN_AS_PUBLISHED : 0;
-  writer.u8(options.qos | noLocal | retain);
-  writer.u32(options.subscriptionIdentifier);
-}
-
-export function readRouteOptions(reader: RecordReader): RouteOptions {
-  const flags = reader.u8();
-  return {
-    qos: flags & QOS,
-    noLocal: (flags & NO_LOCAL) !== 0,
-    retainAsPublished: (flags & RETAIN_AS_PUBLISHED) !== 0,
-    subscriptionIdentifier: reader.u32(),
-  };
-}
-
 export interface DistLogHandler {
-  add(request: number, route: StoredRoute, options: RouteOptions): void;
+  add(request: number, route: StoredRoute, options: SubscriptionOptions): void;
   remove(request: number, route: StoredRoute): void;
 }
 
@@ -95,7 +71,7 @@ export function readDistLog(reader: RecordReader, handler: DistLogHandler): void
     assert(kind === ADD || kind === REMOVE, "known dist command");
     const request = reader.u32();
     const route = readRoute(reader);
-    if (kind === ADD) handler.add(request, route, readRouteOptions(reader));
+    if (kind === ADD) handler.add(request, route, readSubscriptionOptions(reader));
     else handler.remove(request, route);
   }
 }

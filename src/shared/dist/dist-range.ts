@@ -14,6 +14,11 @@
 import { assert } from "../base/assert.ts";
 import { RecordReader } from "../bytes/record-reader.ts";
 import { RecordWriter } from "../bytes/record-writer.ts";
+import {
+  readSubscriptionOptions,
+  type SubscriptionOptions,
+  writeSubscriptionOptions,
+} from "../mqtt/subscription-options.ts";
 import { behind, nameOf } from "../range/key-bytes.ts";
 import type { KeyValueReader, KeyValueWriter } from "../range/key-value.ts";
 import { compareKeys, type RangeDescriptor } from "../range/range-descriptor.ts";
@@ -21,13 +26,10 @@ import type { ApplyContext, RangeStateMachine } from "../range/range-state-machi
 import { distKey, distRangeKey, longDistKey, numberOfLongKey } from "./dist-key.ts";
 import {
   type DistLogHandler,
-  type RouteOptions,
   readDistLog,
   readRoute,
-  readRouteOptions,
   type StoredRoute,
   writeRoute,
-  writeRouteOptions,
 } from "./dist-log-command.ts";
 
 /** A page of a walk: a megabyte of records of usual size. */
@@ -36,7 +38,7 @@ const PAGE = { entries: 4096, bytes: 1024 * 1024 };
 /** What a range of routes tells its worker. */
 export interface DistOutput {
   /** Every worker must match it from now on, then `answer`. */
-  routeAdded(route: StoredRoute, options: RouteOptions, answer: DistAnswer | null): void;
+  routeAdded(route: StoredRoute, options: SubscriptionOptions, answer: DistAnswer | null): void;
   /** No worker may match it from now on, then `answer`. */
   routeRemoved(route: StoredRoute, answer: DistAnswer | null): void;
   /** There is nothing to do: answer. */
@@ -54,7 +56,7 @@ export interface DistAnswer {
 /** A route as stored. */
 export interface RouteRecord {
   readonly route: StoredRoute;
-  readonly options: RouteOptions;
+  readonly options: SubscriptionOptions;
 }
 
 /** What is not in the store as it should be; null: to be deleted. */
@@ -103,7 +105,7 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
     this.#context = null;
   }
 
-  add(request: number, route: StoredRoute, options: RouteOptions): void {
+  add(request: number, route: StoredRoute, options: SubscriptionOptions): void {
     const key = this.#keyOf(route) ?? this.#newLongKey(route);
     const previous = this.#read(key);
     const answer = this.#answer(request);
@@ -141,7 +143,7 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
       }
       this.#writer.clear();
       writeRoute(this.#writer, record.route);
-      writeRouteOptions(this.#writer, record.options);
+      writeSubscriptionOptions(this.#writer, record.options);
       writer.put(key, this.#writer.bytes.subarray(0, this.#writer.size));
     }
   }
@@ -279,7 +281,7 @@ const reader = new RecordReader();
 function readRecord(value: Uint8Array): RouteRecord {
   reader.reset(value, 0, value.length);
   const route = readRoute(reader);
-  const options = readRouteOptions(reader);
+  const options = readSubscriptionOptions(reader);
   reader.release();
   return { route, options };
 }

@@ -5,30 +5,9 @@
 
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
-import type { DropReason, DropReport, SubscriptionOptions } from "./inbox-types.ts";
-
-const OPTION_QOS = 0b11;
-const OPTION_NO_LOCAL = 0b100;
-const OPTION_RETAIN_AS_PUBLISHED = 0b1000;
+import type { DropReason, DropReport } from "./inbox-types.ts";
 
 const NO_IDENTIFIERS: readonly number[] = Object.freeze([]);
-
-export function writeOptions(writer: RecordWriter, options: SubscriptionOptions): void {
-  const noLocal = options.noLocal ? OPTION_NO_LOCAL : 0;
-  const retainAsPublished = options.retainAsPublished ? OPTION_RETAIN_AS_PUBLISHED : 0;
-  writer.u8(options.qos | noLocal | retainAsPublished);
-  writer.u32(options.subscriptionIdentifier);
-}
-
-export function readOptions(reader: RecordReader): SubscriptionOptions {
-  const flags = reader.u8();
-  return {
-    qos: flags & OPTION_QOS,
-    noLocal: (flags & OPTION_NO_LOCAL) !== 0,
-    retainAsPublished: (flags & OPTION_RETAIN_AS_PUBLISHED) !== 0,
-    subscriptionIdentifier: reader.u32(),
-  };
-}
 
 /**
  * u16 count, then u32 each: a session has at most 65,535 overlapping subscriptions of one message.

@@ -31,14 +31,8 @@ import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
 import { MessageRecord, writeMessage } from "../mqtt/message-codec.ts";
-import {
-  readDrop,
-  readIdentifiers,
-  readOptions,
-  writeDrop,
-  writeIdentifiers,
-  writeOptions,
-} from "./inbox-fields.ts";
+import { readSubscriptionOptions, writeSubscriptionOptions } from "../mqtt/subscription-options.ts";
+import { readDrop, readIdentifiers, writeDrop, writeIdentifiers } from "./inbox-fields.ts";
 import type {
   AttachReply,
   AttachStatus,
@@ -75,7 +69,7 @@ export function writeAttached(writer: RecordWriter, token: number, reply: Attach
   writer.u8(presentFlag | (reply.isAfterRestart ? ATTACHED_AFTER_RESTART : 0));
   writer.u32(reply.subscriptions.length);
   for (const { filter, options } of reply.subscriptions) {
-    writeOptions(writer, options);
+    writeSubscriptionOptions(writer, options);
     writer.text(filter);
   }
   writer.u32(reply.inboundPacketIds.length);
@@ -178,7 +172,7 @@ function readAttached(reader: RecordReader): AttachReply {
   const isAfterRestart = (flags & ATTACHED_AFTER_RESTART) !== 0;
   const subscriptions: StoredSubscription[] = [];
   for (let left = reader.u32(); left > 0; left--) {
-    const options = readOptions(reader);
+    const options = readSubscriptionOptions(reader);
     subscriptions.push({ filter: reader.text(), options });
   }
   const inboundPacketIds: number[] = [];

@@ -6,17 +6,7 @@
 
 import type { Message } from "../mqtt/message.ts";
 import type { MessageRecord } from "../mqtt/message-codec.ts";
-
-/**
- * How one subscription wants its messages; the same shape as the dist service's DeliveryOptions.
- */
-export interface SubscriptionOptions {
-  readonly qos: number;
-  readonly noLocal: boolean;
-  readonly retainAsPublished: boolean;
-  /** 0 = none; else 1..268435455. */
-  readonly subscriptionIdentifier: number;
-}
+import type { SubscriptionOptions } from "../mqtt/subscription-options.ts";
 
 export interface InboxWill {
   readonly message: Message;

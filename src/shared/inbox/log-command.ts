@@ -31,7 +31,7 @@ import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
 import type { PublishOrigin } from "../mqtt/publish-origin.ts";
-import { readOptions, writeOptions } from "./inbox-fields.ts";
+import { readSubscriptionOptions, writeSubscriptionOptions } from "../mqtt/subscription-options.ts";
 import type {
   AttachRequest,
   InboxOp,
@@ -121,7 +121,7 @@ export function writeSubscribe(
   writer.u32(token);
   writer.u32(request);
   writer.u32(limit);
-  writeOptions(writer, subscription.options);
+  writeSubscriptionOptions(writer, subscription.options);
   writer.text(subscription.filter);
 }
 
@@ -272,7 +272,7 @@ function readOfAttached(kind: number, reader: RecordReader, handler: LogCommandH
     });
   } else if (kind === SUBSCRIBE) {
     const limit = reader.u32();
-    const options = readOptions(reader);
+    const options = readSubscriptionOptions(reader);
     handler.subscribe(attachedView, request, limit, { filter: reader.text(), options });
   } else {
     handler.unsubscribe(attachedView, request, reader.text());

@@ -5,18 +5,10 @@
 
 import type { StoredRoute } from "../../shared/dist/dist-log-command.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
-
-/** How one subscription wants its messages. */
-export interface DeliveryOptions {
-  readonly qos: number;
-  readonly noLocal: boolean;
-  readonly retainAsPublished: boolean;
-  /** 0 = none; else 1..268435455. */
-  readonly subscriptionIdentifier: number;
-}
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 
 /** Only the options, of something that carries more: keeps long-lived objects small. */
-export function optionsOf(options: DeliveryOptions): DeliveryOptions {
+export function optionsOf(options: SubscriptionOptions): SubscriptionOptions {
   return {
     qos: options.qos,
     noLocal: options.noLocal,
@@ -25,7 +17,7 @@ export function optionsOf(options: DeliveryOptions): DeliveryOptions {
   };
 }
 
-export function areSameOptions(left: DeliveryOptions, right: DeliveryOptions): boolean {
+export function areSameOptions(left: SubscriptionOptions, right: SubscriptionOptions): boolean {
   return (
     left.qos === right.qos &&
     left.noLocal === right.noLocal &&
@@ -51,13 +43,13 @@ export interface InboxRoutes {
    */
   addInboxRoute(
     route: StoredRoute,
-    options: DeliveryOptions,
+    options: SubscriptionOptions,
     done: (isDone: boolean) => void,
   ): void;
   /** `done(true)` when no worker matches it any more, unless a later incarnation has it. */
   removeInboxRoute(route: StoredRoute, done: (isDone: boolean) => void): void;
   /** Does this worker match the route, for this incarnation and with these options? */
-  hasInboxRoute(route: StoredRoute, options: DeliveryOptions): boolean;
+  hasInboxRoute(route: StoredRoute, options: SubscriptionOptions): boolean;
   /** The session has got, or lost, its connection: share groups prefer members that have one. */
   setInboxOnline(tenantId: string, clientId: string, isOnline: boolean): void;
   /** Messages that wait for or are on their way to the session: for "least in flight". */

@@ -23,10 +23,11 @@ import {
   readRouteRecord,
   writeRouteRecord,
 } from "../../shared/dist/route-command.ts";
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { AppliedBarrier } from "./applied-barrier.ts";
-import { areSameOptions, type DeliveryOptions, type ShareName } from "./dist-api.ts";
+import { areSameOptions, type ShareName } from "./dist-api.ts";
 import { addLocal, removeLocal } from "./local-subscriptions.ts";
 import type { MatchIndex } from "./match-index.ts";
 import type { MemberTable } from "./member-table.ts";
@@ -151,7 +152,7 @@ export class DistClient {
    * A stored session's route, of a range of this worker, comes or has new options. `done` after
    * every worker matches it.
    */
-  addStored(route: StoredRoute, options: DeliveryOptions, done: () => void): void {
+  addStored(route: StoredRoute, options: SubscriptionOptions, done: () => void): void {
     const place = route.group === "" ? null : this.#placeOf(route);
     this.#barrier.wait(this.#change(storedRouteAdded(route, options, place), null), done);
     this.#announcePresence(route);
@@ -160,7 +161,7 @@ export class DistClient {
   /**
    * As `addStored`, for what a store has been found to hold: peers ask for all of it later.
    */
-  restoreStored(route: StoredRoute, options: DeliveryOptions): void {
+  restoreStored(route: StoredRoute, options: SubscriptionOptions): void {
     const place = route.group === "" ? null : this.#placeOf(route);
     this.#table.apply(storedRouteAdded(route, options, place), this.#self, null);
   }
@@ -176,7 +177,7 @@ export class DistClient {
     });
   }
 
-  hasStored(route: StoredRoute, options: DeliveryOptions): boolean {
+  hasStored(route: StoredRoute, options: SubscriptionOptions): boolean {
     const entry = this.#index.find(route.tenantId, route.filter);
     if (entry === null) return false;
     const isShared = route.group !== "";

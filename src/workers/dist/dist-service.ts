@@ -9,6 +9,7 @@
 
 import type { StoredRoute } from "../../shared/dist/dist-log-command.ts";
 import { type DistAnswer, type DistOutput, DistRange } from "../../shared/dist/dist-range.ts";
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { KeyValueReader } from "../../shared/range/key-value.ts";
 import type { RangeDescriptor } from "../../shared/range/range-descriptor.ts";
@@ -16,7 +17,6 @@ import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { RangeHost, RangeService } from "../ranges/range-host-api.ts";
 import { RecordBatches } from "../record-batches.ts";
-import type { DeliveryOptions } from "./dist-api.ts";
 import type { DistClient } from "./dist-client.ts";
 
 const nothing = () => {};
@@ -43,7 +43,7 @@ export class DistService implements RangeService, DistOutput {
     return machine;
   }
 
-  routeAdded(route: StoredRoute, options: DeliveryOptions, answer: DistAnswer | null): void {
+  routeAdded(route: StoredRoute, options: SubscriptionOptions, answer: DistAnswer | null): void {
     if (this.#isOpening) this.#dist.restoreStored(route, options);
     else this.#dist.addStored(route, options, this.#answerLater(answer));
   }

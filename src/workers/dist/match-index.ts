@@ -15,9 +15,9 @@
  */
 
 import { copyBytes } from "../../shared/bytes/copy-bytes.ts";
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { FilterTrie } from "../../shared/topic/filter-trie.ts";
 import type { HashKey } from "../../shared/topic/level-hash.ts";
-import type { DeliveryOptions } from "./dist-api.ts";
 import { NodeEntries, NodeWords } from "./node-columns.ts";
 import type { ShareGroup } from "./share-group.ts";
 import type { Subscription } from "./subscription.ts";
@@ -31,7 +31,7 @@ export interface InboxRoute {
   readonly source: number;
   /** That worker has died, and not told the route again. */
   isStale: boolean;
-  readonly options: DeliveryOptions;
+  readonly options: SubscriptionOptions;
 }
 
 /** Two words hold MAX_WORKERS (62) bits: bit 31 would make a word negative. */

@@ -6,7 +6,8 @@
 import { assert } from "../../shared/base/assert.ts";
 import type { StoredRoute } from "../../shared/dist/dist-log-command.ts";
 import { type RouteChange, RouteOp } from "../../shared/dist/route-command.ts";
-import type { DeliveryOptions, ShareName } from "./dist-api.ts";
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
+import type { ShareName } from "./dist-api.ts";
 import type { ShareMember } from "./share-group.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -16,7 +17,7 @@ export interface MemberPlace {
   readonly generation: number;
 }
 
-const NO_OPTIONS: DeliveryOptions = {
+const NO_OPTIONS: SubscriptionOptions = {
   qos: 0,
   noLocal: false,
   retainAsPublished: false,
@@ -37,7 +38,7 @@ export function workerChange(op: RouteOp, tenantId: string, filter: string): Rou
 function sessionChange(
   op: RouteOp,
   route: StoredRoute,
-  options: DeliveryOptions | null,
+  options: SubscriptionOptions | null,
   place: MemberPlace | null,
 ): RouteChange {
   const { qos, noLocal, retainAsPublished, subscriptionIdentifier } = options ?? NO_OPTIONS;
@@ -62,7 +63,7 @@ function sessionChange(
 /** A stored session's route comes; `place` not null: into a shared group. */
 export function storedRouteAdded(
   route: StoredRoute,
-  options: DeliveryOptions,
+  options: SubscriptionOptions,
   place: MemberPlace | null,
 ): RouteChange {
   const op = place === null ? RouteOp.ADD_INBOX : RouteOp.ADD_INBOX_MEMBER;

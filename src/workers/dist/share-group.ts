@@ -10,7 +10,7 @@
  * Thread: worker; every worker has its own copy of the member list.
  */
 
-import type { DeliveryOptions } from "./dist-api.ts";
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import type { Subscription } from "./subscription.ts";
 
 export type ShareStrategy = "least_inflight" | "round_robin" | "random";
@@ -24,7 +24,7 @@ export interface ShareMember {
   readonly incarnation: number;
   /** A stored session's: `thread` has died, and not told the route again. */
   isStale: boolean;
-  readonly options: DeliveryOptions;
+  readonly options: SubscriptionOptions;
   /** Word of its load in the shared words. */
   readonly loadWord: number;
   /** Place in the owner's member table, and which use of that place. */

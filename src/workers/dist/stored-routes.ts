@@ -12,12 +12,13 @@ import {
   writeRouteAdd,
   writeRouteRemove,
 } from "../../shared/dist/dist-log-command.ts";
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { PendingRequests } from "../pending-requests.ts";
 import type { CommandOwner, RangeClient } from "../ranges/range-client-api.ts";
-import type { DeliveryOptions, InboxRoutes } from "./dist-api.ts";
+import type { InboxRoutes } from "./dist-api.ts";
 import type { DistClient } from "./dist-client.ts";
 
 interface Pending {
@@ -45,7 +46,7 @@ export class StoredRoutes implements InboxRoutes {
 
   addInboxRoute(
     route: StoredRoute,
-    options: DeliveryOptions,
+    options: SubscriptionOptions,
     done: (isDone: boolean) => void,
   ): void {
     const key = distRangeKey(route);
@@ -69,7 +70,7 @@ export class StoredRoutes implements InboxRoutes {
     writeRouteRemove(this.#ranges.writer(ServiceId.DIST, key), request, route);
   }
 
-  hasInboxRoute(route: StoredRoute, options: DeliveryOptions): boolean {
+  hasInboxRoute(route: StoredRoute, options: SubscriptionOptions): boolean {
     return this.#dist.hasStored(route, options);
   }
 

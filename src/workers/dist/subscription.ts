@@ -3,8 +3,8 @@
  * the session; the index and shared groups refer to it while it is subscribed.
  */
 
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import type { BorrowedPublish } from "./borrowed-publish.ts";
-import type { DeliveryOptions } from "./dist-api.ts";
 import type { PublishRun } from "./publish-run.ts";
 
 /** What a delivery needs to know of the session. One implementation: workers/session/session.ts. */
@@ -48,7 +48,7 @@ export class Subscription {
   /** What is matched: without share prefix. */
   readonly filter: string;
   readonly share: { readonly group: string; readonly ordered: boolean } | null;
-  options: DeliveryOptions;
+  options: SubscriptionOptions;
   /** [subscriptionIdentifier], shared by all deliveries; null when there is none. */
   identifiers: readonly number[] | null;
   /**
@@ -63,7 +63,7 @@ export class Subscription {
     requestedFilter: string,
     filter: string,
     share: { readonly group: string; readonly ordered: boolean } | null,
-    options: DeliveryOptions,
+    options: SubscriptionOptions,
   ) {
     this.receiver = receiver;
     this.requestedFilter = requestedFilter;
@@ -75,7 +75,7 @@ export class Subscription {
   }
 
   /** Subscribing again replaces the options [MQTT-3.8.4-3]. */
-  replaceOptions(options: DeliveryOptions): void {
+  replaceOptions(options: SubscriptionOptions): void {
     this.options = options;
     this.identifiers =
       options.subscriptionIdentifier === 0 ? null : [options.subscriptionIdentifier];

@@ -23,7 +23,7 @@ import {
   InsertStatus,
 } from "../../shared/inbox/inbox-types.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
-import type { DeliveryOptions } from "../dist/dist-api.ts";
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 
 // Shapes and codes travel in records, so shared code defines them; callers find them here.
 export type { AttachReply, AttachRequest, DropReport, InboxPush, InboxReceiver, InboxWill };
@@ -63,7 +63,7 @@ export interface InboxClient {
    */
   subscribe(
     session: InboxSession,
-    subscription: { readonly filter: string; readonly options: DeliveryOptions },
+    subscription: { readonly filter: string; readonly options: SubscriptionOptions },
     limit: number,
     done: (status: InboxSubscribeStatus) => void,
   ): void;

@@ -23,11 +23,11 @@ import {
 } from "../../shared/inbox/log-command.ts";
 import { bucketOf, bucketOfId, makeId } from "../../shared/inbox/range/inbox-key.ts";
 import { Message } from "../../shared/mqtt/message.ts";
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";
-import type { DeliveryOptions } from "../dist/dist-api.ts";
 import { PendingRequests } from "../pending-requests.ts";
 import type { RangeClient } from "../ranges/range-client-api.ts";
 import { RecordBatches } from "../record-batches.ts";
@@ -195,7 +195,7 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
 
   subscribe(
     session: InboxSession,
-    subscription: { readonly filter: string; readonly options: DeliveryOptions },
+    subscription: { readonly filter: string; readonly options: SubscriptionOptions },
     limit: number,
     done: (status: InboxSubscribeStatus) => void,
   ): void {

@@ -8,9 +8,9 @@
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { SubscribePacket, SubscriptionRequest } from "../../shared/mqtt/packet-view.ts";
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { type ShareFilter, splitShareFilter } from "../../shared/topic/share-filter.ts";
 import { AuthAction } from "../auth/auth-provider.ts";
-import type { DeliveryOptions } from "../dist/dist-api.ts";
 import { Subscription } from "../dist/subscription.ts";
 import { InboxSubscribeStatus } from "../inbox/inbox-api.ts";
 import { countSubscriptions } from "./count-subscriptions.ts";
@@ -112,7 +112,7 @@ function subscribeOne(
     return;
   }
   subscribing.reasonCodes[index] = request.qos; // [MQTT-3.8.4-7] [MQTT-3.2.2-10]
-  const options: DeliveryOptions = {
+  const options: SubscriptionOptions = {
     qos: request.qos,
     noLocal: request.noLocal,
     retainAsPublished: request.retainAsPublished,
@@ -143,7 +143,7 @@ function subscribeTransient(
   requestedFilter: string,
   filter: string,
   share: ShareFilter | null,
-  options: DeliveryOptions,
+  options: SubscriptionOptions,
   done: () => void,
 ): void {
   session.subscriptions ??= new SubscriptionMap();
@@ -167,7 +167,7 @@ function subscribeInbox(
   subscribing: Subscribing,
   requestedFilter: string,
   share: ShareFilter | null,
-  options: DeliveryOptions,
+  options: SubscriptionOptions,
   index: number,
 ): void {
   session.subscriptions ??= new SubscriptionMap();

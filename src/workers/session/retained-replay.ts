@@ -7,8 +7,8 @@
 
 import { RingQueue } from "../../shared/collections/ring-queue.ts";
 import type { MessageRecord } from "../../shared/mqtt/message-codec.ts";
+import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
-import type { DeliveryOptions } from "../dist/dist-api.ts";
 import { InsertStatus } from "../inbox/inbox-api.ts";
 import { RetainForm, type RetainScan } from "../retain/retain-api.ts";
 import { deliver, deliverPackets, hasRoom, pumpQueue } from "./deliver.ts";
@@ -21,7 +21,7 @@ export interface RetainedRequest {
   readonly index: number;
   /** Without share prefix: shared subscriptions get no retained messages. */
   readonly filter: string;
-  readonly options: DeliveryOptions;
+  readonly options: SubscriptionOptions;
 }
 
 /**
@@ -112,7 +112,7 @@ class RetainedReplay {
   }
 
   /** RETAIN is 1: the message is sent because of the subscription, not because it was published. */
-  #send(record: MessageRecord, options: DeliveryOptions): void {
+  #send(record: MessageRecord, options: SubscriptionOptions): void {
     const session = this.#session;
     const { context } = session;
     const qos = Math.min(record.qos, options.qos);
@@ -148,7 +148,7 @@ class RetainedReplay {
 }
 
 /** Packets where they are the same for every client, and nobody wants to see them one by one. */
-function formFor(session: Session, options: DeliveryOptions): RetainForm {
+function formFor(session: Session, options: SubscriptionOptions): RetainForm {
   const isAlike = session.outboundAliases === null && options.subscriptionIdentifier === 0;
   const fitsAll = session.maximumPacketSize === 0;
   if (options.qos > 0 || !isAlike || !fitsAll || isTraced(session)) return RetainForm.MESSAGES;

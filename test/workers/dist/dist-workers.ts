@@ -8,6 +8,7 @@ import type { StoredRoute } from "../../../src/shared/dist/dist-log-command.ts";
 import { COUNTER_COLUMNS, counterRow } from "../../../src/shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../../../src/shared/metrics/shared-words.ts";
 import type { Message } from "../../../src/shared/mqtt/message.ts";
+import type { SubscriptionOptions } from "../../../src/shared/mqtt/subscription-options.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
   type TenantSettings,
@@ -16,7 +17,6 @@ import { FIXED_HASH_KEY } from "../../../src/shared/topic/level-hash.ts";
 import { splitShareFilter } from "../../../src/shared/topic/share-filter.ts";
 import type { BorrowedPublish } from "../../../src/workers/dist/borrowed-publish.ts";
 import { DeliverLink } from "../../../src/workers/dist/deliver-link.ts";
-import type { DeliveryOptions } from "../../../src/workers/dist/dist-api.ts";
 import { DistClient } from "../../../src/workers/dist/dist-client.ts";
 import { MatchIndex } from "../../../src/workers/dist/match-index.ts";
 import { MemberTable } from "../../../src/workers/dist/member-table.ts";
@@ -36,14 +36,14 @@ import { payloadOf } from "../../helpers/service-workers.ts";
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 
-export const QOS_0: DeliveryOptions = {
+export const QOS_0: SubscriptionOptions = {
   qos: 0,
   noLocal: false,
   retainAsPublished: false,
   subscriptionIdentifier: 0,
 };
 
-export function options(fields: Partial<DeliveryOptions>): DeliveryOptions {
+export function options(fields: Partial<SubscriptionOptions>): SubscriptionOptions {
   return { ...QOS_0, ...fields };
 }
 
@@ -107,7 +107,7 @@ export class FakeReceiver implements LocalReceiver {
 export function subscriptionOf(
   receiver: LocalReceiver,
   requested: string,
-  fields: Partial<DeliveryOptions> = {},
+  fields: Partial<SubscriptionOptions> = {},
 ): Subscription {
   const share = splitShareFilter(requested);
   const filter = share === null ? requested : share.filter;
@@ -271,7 +271,7 @@ export class DistWorkers {
   }
 
   /** A new client subscribes and does not wait. */
-  subscribe(thread: number, requested: string, fields: Partial<DeliveryOptions> = {}) {
+  subscribe(thread: number, requested: string, fields: Partial<SubscriptionOptions> = {}) {
     this.#clients += 1;
     const receiver = new FakeReceiver(`client ${this.#clients}`);
     const subscription = subscriptionOf(receiver, requested, fields);

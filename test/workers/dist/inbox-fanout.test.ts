@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Message } from "../../../src/shared/mqtt/message.ts";
+import type { SubscriptionOptions } from "../../../src/shared/mqtt/subscription-options.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
   type TenantSettings,
 } from "../../../src/shared/tenant/tenant-settings.ts";
 import { BorrowedPublish } from "../../../src/workers/dist/borrowed-publish.ts";
-import { type DeliveryOptions, PublishOutcome } from "../../../src/workers/dist/dist-api.ts";
+import { PublishOutcome } from "../../../src/workers/dist/dist-api.ts";
 import { InboxFanout, type SharedMessage } from "../../../src/workers/dist/inbox-fanout.ts";
 import { PendingPublish } from "../../../src/workers/dist/pending-publish.ts";
 import {
@@ -54,7 +55,7 @@ function settings(fields: Partial<TenantSettings>): TenantSettings {
   return { ...DEFAULT_TENANT_SETTINGS, ...fields };
 }
 
-function route(clientId: string, fields: Partial<DeliveryOptions> = {}) {
+function route(clientId: string, fields: Partial<SubscriptionOptions> = {}) {
   const incarnation = incarnationOf(clientId);
   const wanted = options({ qos: 1, ...fields });
   return { clientId, incarnation, source: 1, isStale: false, options: wanted };

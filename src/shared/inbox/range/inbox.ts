@@ -8,7 +8,8 @@
 import type { HeapItem } from "../../collections/deadline-heap.ts";
 import type { RingQueue } from "../../collections/ring-queue.ts";
 import type { OutboundWindow } from "../../mqtt/outbound-window.ts";
-import type { InboxWill, SubscriptionOptions } from "../inbox-types.ts";
+import type { SubscriptionOptions } from "../../mqtt/subscription-options.ts";
+import type { InboxWill } from "../inbox-types.ts";
 import type { Delivery } from "./delivery.ts";
 import type { DropList } from "./drops.ts";
 import type { QosZeroQueue } from "./qos-zero-queue.ts";

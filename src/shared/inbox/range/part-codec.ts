@@ -16,7 +16,11 @@
 import type { RecordReader } from "../../bytes/record-reader.ts";
 import type { RecordWriter } from "../../bytes/record-writer.ts";
 import { readMessage, writeMessage } from "../../mqtt/message-codec.ts";
-import { readDrop, readOptions, writeDrop, writeOptions } from "../inbox-fields.ts";
+import {
+  readSubscriptionOptions,
+  writeSubscriptionOptions,
+} from "../../mqtt/subscription-options.ts";
+import { readDrop, writeDrop } from "../inbox-fields.ts";
 import type { InboxWill } from "../inbox-types.ts";
 import { DropList } from "./drops.ts";
 import type { Subscribed } from "./inbox.ts";
@@ -55,12 +59,12 @@ export function readInbound(reader: RecordReader): Set<number> {
 }
 
 export function writeSubscribed(writer: RecordWriter, subscribed: Subscribed): void {
-  writeOptions(writer, subscribed.options);
+  writeSubscriptionOptions(writer, subscribed.options);
   writer.text(subscribed.filter);
 }
 
 export function readSubscribed(reader: RecordReader, slot: number): Subscribed {
-  const options = readOptions(reader);
+  const options = readSubscriptionOptions(reader);
   return { slot, filter: reader.text(), options };
 }
 

@@ -3,11 +3,11 @@
 import type { RecordReader } from "../../../../src/shared/bytes/record-reader.ts";
 import {
   type DistLogHandler,
-  type RouteOptions,
   readDistLog,
   type StoredRoute,
 } from "../../../../src/shared/dist/dist-log-command.ts";
 import type { RouteRecord } from "../../../../src/shared/dist/dist-range.ts";
+import type { SubscriptionOptions } from "../../../../src/shared/mqtt/subscription-options.ts";
 import { routeName } from "../node/output-tap.ts";
 
 export class RouteModel implements DistLogHandler {
@@ -18,7 +18,7 @@ export class RouteModel implements DistLogHandler {
   }
 
   /** A later life of the session replaces an earlier one's, never the other way round. */
-  add(_request: number, route: StoredRoute, options: RouteOptions): void {
+  add(_request: number, route: StoredRoute, options: SubscriptionOptions): void {
     const known = this.routes.get(routeName(route));
     if (known !== undefined && known.route.incarnation > route.incarnation) return;
     this.routes.set(routeName(route), { route, options });

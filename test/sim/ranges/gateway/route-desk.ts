@@ -5,11 +5,11 @@
 
 import { distRangeKey } from "../../../../src/shared/dist/dist-key.ts";
 import {
-  type RouteOptions,
   type StoredRoute,
   writeRouteAdd,
   writeRouteRemove,
 } from "../../../../src/shared/dist/dist-log-command.ts";
+import type { SubscriptionOptions } from "../../../../src/shared/mqtt/subscription-options.ts";
 import { ServiceId } from "../../../../src/shared/range/service-id.ts";
 import { routeName } from "../node/output-tap.ts";
 import type { FrontDesk } from "./front-desk.ts";
@@ -17,7 +17,7 @@ import type { FrontDesk } from "./front-desk.ts";
 export interface RouteChange {
   readonly route: StoredRoute;
   /** Null: it is removed. */
-  readonly options: RouteOptions | null;
+  readonly options: SubscriptionOptions | null;
   /** False once whoever wanted it is no more. */
   isWanted(): boolean;
   done(): void;

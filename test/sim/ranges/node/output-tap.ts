@@ -4,7 +4,7 @@
  * process.
  */
 
-import type { RouteOptions, StoredRoute } from "../../../../src/shared/dist/dist-log-command.ts";
+import type { StoredRoute } from "../../../../src/shared/dist/dist-log-command.ts";
 import type {
   DistAnswer,
   DistOutput,
@@ -19,6 +19,7 @@ import type {
   SubscribeAnswer,
 } from "../../../../src/shared/inbox/range/inbox-output.ts";
 import type { OutboxRecord } from "../../../../src/shared/inbox/range/outbox.ts";
+import type { SubscriptionOptions } from "../../../../src/shared/mqtt/subscription-options.ts";
 import type { RangeId } from "../../../../src/shared/range/range-descriptor.ts";
 import type { RetainOutput } from "../../../../src/shared/retain/retain-range.ts";
 import { payloadOf } from "../../../helpers/service-workers.ts";
@@ -49,7 +50,7 @@ export interface RouteOrder {
   readonly clientId: string;
   readonly incarnation: number;
   readonly filter: string;
-  readonly options: RouteOptions;
+  readonly options: SubscriptionOptions;
   /** 0 = nobody. */
   readonly request: number;
 }
@@ -158,7 +159,7 @@ export class OutputTap implements InboxOutput, RetainOutput, DistOutput {
     this.#answer(request, [status]);
   }
 
-  routeAdded(route: StoredRoute, options: RouteOptions, answer: DistAnswer | null): void {
+  routeAdded(route: StoredRoute, options: SubscriptionOptions, answer: DistAnswer | null): void {
     this.index.set(routeName(route), { route, options });
     if (answer !== null) this.#answer(answer.request, []);
   }
