@@ -102,6 +102,19 @@ export interface AttachReply {
   readonly drops: readonly DropReport[];
 }
 
+/** What an attach that was refused comes back with. */
+export function refusedAttach(status: AttachStatus): AttachReply {
+  return {
+    status,
+    sessionPresent: false,
+    subscriptions: [],
+    inboundPacketIds: [],
+    isAfterRestart: false,
+    incarnation: 0,
+    drops: [],
+  };
+}
+
 export const InboxOp = {
   /**
    * The exchange of an outbound packet identifier is over: PUBACK, PUBCOMP, or PUBREC >= 0x80. No

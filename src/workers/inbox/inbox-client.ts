@@ -14,6 +14,7 @@ import {
   readInboxReplies,
   readPushes,
 } from "../../shared/inbox/inbox-reply.ts";
+import { refusedAttach } from "../../shared/inbox/inbox-types.ts";
 import {
   writeAttach,
   writeCommit,
@@ -97,18 +98,6 @@ function withoutContent(message: Message): Message {
   return bare;
 }
 
-function refusal(status: AttachStatus): AttachReply {
-  return {
-    status,
-    sessionPresent: false,
-    subscriptions: [],
-    inboundPacketIds: [],
-    isAfterRestart: false,
-    incarnation: 0,
-    drops: [],
-  };
-}
-
 export class RangeInboxClient implements InboxClient, InboxReplyHandler {
   readonly #options: InboxClientOptions;
   readonly #boot: number;
@@ -140,7 +129,7 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     this.#inserts = new InsertWriter(endpoint, this.#ranges, this.#insertions);
     this.#direct = new RecordBatches(endpoint, RecordType.INBOX_COMMAND);
     this.#returns = new CommandReturns(this.#ranges, this.#inserts, {
-      attachRefused: (token) => this.handleAttached(token, refusal(AttachStatus.UNAVAILABLE)),
+      attachRefused: (token) => this.handleAttached(token, refusedAttach(AttachStatus.UNAVAILABLE)),
       detached: (request) => this.handleDetached(request),
       subscribeRefused: (request) =>
         this.handleSubscribed(request, InboxSubscribeStatus.UNAVAILABLE),
@@ -298,7 +287,7 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     }
     for (const [token, { attachment }] of [...this.#attaching]) {
       if (attachment.owner === owner) {
-        this.handleAttached(token, refusal(AttachStatus.UNAVAILABLE));
+        this.handleAttached(token, refusedAttach(AttachStatus.UNAVAILABLE));
       }
     }
     // The inbox counts them as lost when its range is back.
@@ -330,7 +319,7 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     const attaching = this.#attaching.get(token);
     if (attaching === undefined) return;
     const { attachment, request } = attaching;
-    if (!mayExist) this.handleAttached(token, refusal(AttachStatus.ABSENT));
+    if (!mayExist) this.handleAttached(token, refusedAttach(AttachStatus.ABSENT));
     else if (this.#attachments.byToken(token) !== null) this.#proposeAttach(attachment, request);
     // The connection ended meanwhile, and nothing has been proposed for it.
     else this.#attaching.delete(token);

@@ -24,6 +24,7 @@ import {
   AttachStatus,
   type DropReport,
   NEVER_EXPIRES,
+  refusedAttach,
 } from "../inbox-types.ts";
 import type { Delivery } from "./delivery.ts";
 import { Changed, Inbox, NO_WILL } from "./inbox.ts";
@@ -150,15 +151,7 @@ function refusalOf(stored: Inbox, { request, boot }: Attaching): AttachStatus | 
 
 function refuse(state: RangeState, attaching: Attaching, status: AttachStatus): void {
   if (!attaching.isAnswered) return;
-  state.output.attached(attaching, {
-    status,
-    sessionPresent: false,
-    subscriptions: [],
-    inboundPacketIds: [],
-    isAfterRestart: false,
-    incarnation: 0,
-    drops: [],
-  });
+  state.output.attached(attaching, refusedAttach(status));
 }
 
 function create(state: RangeState, request: AttachRequest): Inbox {

@@ -17,7 +17,7 @@
 import { RecordReader } from "../../bytes/record-reader.ts";
 import { RecordWriter } from "../../bytes/record-writer.ts";
 import { RingQueue } from "../../collections/ring-queue.ts";
-import type { KeyValueReader, KeyValueWriter } from "../../range/key-value.ts";
+import type { KeyValue, KeyValueReader, KeyValueWriter } from "../../range/key-value.ts";
 import { type Delivery, StoredMessage } from "./delivery.ts";
 import { readDelivery, type SharedSource, writeDelivery } from "./delivery-codec.ts";
 import type { Inbox } from "./inbox.ts";
@@ -177,16 +177,11 @@ export class WaitingQueue {
       const start = chunkKey(inbox.id, scanFrom);
       const end = chunkKey(inbox.id, this.#durableEnd);
       const page = store.reader.scan(start, end, PAGE_CHUNKS, PAGE_BYTES);
-      for (const { key, value } of page) {
-        const first = sequenceOf(key);
-        reader.reset(value, 0, value.length);
-        const count = reader.u32();
+      scanFrom = forEachChunk(page, scanFrom, (first, count) => {
         for (let i = 0; i < count; i++) {
           readDelivery(reader, first + i < unread ? NOT_COUNTED : source);
         }
-        reader.release();
-        scanFrom = first + count;
-      }
+      });
       if (page.length === 0) return;
     }
   }
@@ -220,20 +215,36 @@ export class WaitingQueue {
     const start = chunkKey(inbox.id, this.#scanFrom);
     const end = chunkKey(inbox.id, this.#durableEnd);
     const page = store.reader.scan(start, end, PAGE_CHUNKS, PAGE_BYTES);
-    for (const { key, value } of page) {
-      const first = sequenceOf(key);
-      reader.reset(value, 0, value.length);
-      const count = reader.u32();
+    this.#frontEnd = forEachChunk(page, this.#frontEnd, (first, count) => {
       for (let i = 0; i < count; i++) {
         // Of one that has left its message may be gone, too: nobody must take it for stored.
         if (first + i < inbox.firstSequence) readDelivery(reader, NOT_COUNTED);
         else this.#front.push(readDelivery(reader, store));
       }
-      reader.release();
       this.#chunks.push({ first, end: first + count });
-      this.#frontEnd = first + count;
-    }
+    });
     if (page.length === 0) this.#frontEnd = this.#durableEnd;
     this.#scanFrom = this.#frontEnd;
   }
+}
+
+/**
+ * `visit` reads the deliveries of one chunk, `first` and those behind it, from `reader`. Returns the
+ * sequence number behind the last chunk; `from` when there is none.
+ */
+function forEachChunk(
+  page: readonly KeyValue[],
+  from: number,
+  visit: (first: number, count: number) => void,
+): number {
+  let end = from;
+  for (const { key, value } of page) {
+    const first = sequenceOf(key);
+    reader.reset(value, 0, value.length);
+    const count = reader.u32();
+    visit(first, count);
+    reader.release();
+    end = first + count;
+  }
+  return end;
 }
