@@ -8,6 +8,7 @@
 
 import { connect as connectTcp, type OnReadOpts, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from "node:tls";
+import { type AckType, writeAck } from "../../src/shared/mqtt/encode-ack.ts";
 import { loadLibC } from "../../src/workers/mqtt/tcp-libc.ts";
 import { type PacketSink, walkPackets } from "./client-codec.ts";
 import { nowMicros, readClock } from "./clock.ts";
@@ -20,6 +21,7 @@ import {
   writeFrameHeader,
 } from "./ws-carrier.ts";
 
+const ACK_BYTES = 4;
 /** Large, so that a busy broker costs us few system calls. */
 const READ_BUFFER_BYTES = 512 * 1024;
 const sharedReadBuffer = Buffer.allocUnsafe(READ_BUFFER_BYTES);
@@ -96,8 +98,10 @@ export class LoadConnection {
     return offset;
   }
 
-  get output(): Buffer {
-    return this.#output;
+  /** Gathers PUBACK, PUBREC, PUBREL or PUBCOMP. */
+  acknowledge(type: AckType, packetId: number): void {
+    const offset = this.claim(ACK_BYTES);
+    writeAck(this.#output, offset, type, packetId, 0);
   }
 
   /** What the next `flush` sends, borrowed. */

@@ -1,6 +1,5 @@
 /** A subscriber of the load generator: subscribes, has every delivery judged, acknowledges. */
 
-import { writeAck } from "../../src/shared/mqtt/encode-ack.ts";
 import { PacketType } from "../../src/shared/mqtt/packet-type.ts";
 import { isAccepted, type PacketSink, subscribePacket, walkPackets } from "./client-codec.ts";
 import { readClock } from "./clock.ts";
@@ -12,7 +11,6 @@ import type { LoadShape } from "./load-shape.ts";
 import { ageOf, payloadSentWord } from "./payload.ts";
 import { FILTERS_PER_SUBSCRIBE, type HeardRoute } from "./routes.ts";
 
-const ACK_BYTES = 4;
 const FAILURE = 0x80;
 
 export interface SubscriberOptions {
@@ -82,20 +80,27 @@ export class SubscriberSink implements PacketSink {
     qos: number,
     packetId: number,
   ): void {
-    if (qos > 0) this.#acknowledge(qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId);
+    if (qos > 0)
+      this.#connection.acknowledge(qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId);
     this.received += 1;
     if (this.#isFrozen) return;
+    const known = this.#known;
+    if (known === null) {
+      this.#judge.judge(bytes, offset, end);
+      return;
+    }
     const expected = this.#judge.next(0);
     this.#judge.judge(bytes, offset, end);
-    if (this.#known === null) return;
-    if (this.#judge.next(0) === expected + 1)
-      this.#known.addDelivery(payloadSentWord(bytes, offset));
-    else this.#known.giveUp();
+    if (this.#judge.next(0) === expected + 1) known.addDelivery(payloadSentWord(bytes, offset));
+    else known.giveUp();
   }
 
   handleOther(type: number, bytes: Uint8Array, bodyOffset: number, bodyLength: number): void {
     if (type === PacketType.PUBREL) {
-      this.#acknowledge(PacketType.PUBCOMP, (bytes[bodyOffset]! << 8) | bytes[bodyOffset + 1]!);
+      this.#connection.acknowledge(
+        PacketType.PUBCOMP,
+        (bytes[bodyOffset]! << 8) | bytes[bodyOffset + 1]!,
+      );
       return;
     }
     this.#known?.giveUp();
@@ -124,13 +129,5 @@ export class SubscriberSink implements PacketSink {
   #subscribe(): void {
     const some = this.#filters.slice(this.#subscribed, this.#subscribed + FILTERS_PER_SUBSCRIBE);
     this.#connection.gather(subscribePacket(some, this.#shape.qos, this.#shape.protocolVersion));
-  }
-
-  #acknowledge(
-    type: typeof PacketType.PUBACK | typeof PacketType.PUBREC | typeof PacketType.PUBCOMP,
-    packetId: number,
-  ): void {
-    const offset = this.#connection.claim(ACK_BYTES);
-    writeAck(this.#connection.output, offset, type, packetId, 0);
   }
 }

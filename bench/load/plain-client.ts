@@ -3,7 +3,6 @@
  * happens once.
  */
 
-import { writeAck } from "../../src/shared/mqtt/encode-ack.ts";
 import { PacketType } from "../../src/shared/mqtt/packet-type.ts";
 import {
   connectPacket,
@@ -14,8 +13,6 @@ import {
 } from "./client-codec.ts";
 import { LoadConnection } from "./load-connection.ts";
 import type { LoadTarget } from "./load-shape.ts";
-
-const ACK_BYTES = 4;
 
 export interface PlainClientOptions {
   readonly target: LoadTarget;
@@ -83,7 +80,8 @@ export class PlainClient implements PacketSink {
     qos: number,
     packetId: number,
   ): void {
-    if (qos > 0) this.#acknowledge(qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId);
+    if (qos > 0)
+      this.connection.acknowledge(qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId);
     this.onPublish(bytes, offset, end);
   }
 
@@ -101,10 +99,10 @@ export class PlainClient implements PacketSink {
         this.#settleSubscribed();
         return;
       case PacketType.PUBREC:
-        this.#acknowledge(PacketType.PUBREL, packetId);
+        this.connection.acknowledge(PacketType.PUBREL, packetId);
         return;
       case PacketType.PUBREL:
-        this.#acknowledge(PacketType.PUBCOMP, packetId);
+        this.connection.acknowledge(PacketType.PUBCOMP, packetId);
         return;
       case PacketType.PUBACK:
       case PacketType.PUBCOMP:
@@ -116,17 +114,5 @@ export class PlainClient implements PacketSink {
       default:
         this.#settleAccepted(new Error(`unexpected packet of type ${type}`));
     }
-  }
-
-  #acknowledge(
-    type:
-      | typeof PacketType.PUBACK
-      | typeof PacketType.PUBREC
-      | typeof PacketType.PUBREL
-      | typeof PacketType.PUBCOMP,
-    packetId: number,
-  ): void {
-    const offset = this.connection.claim(ACK_BYTES);
-    writeAck(this.connection.output, offset, type, packetId, 0);
   }
 }

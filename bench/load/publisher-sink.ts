@@ -2,12 +2,9 @@
  * What a publisher of the load generator hears: CONNACK and the acknowledgements of its publishes.
  */
 
-import { writeAck } from "../../src/shared/mqtt/encode-ack.ts";
 import { PacketType } from "../../src/shared/mqtt/packet-type.ts";
 import { isAccepted, type PacketSink, receiveMaximumOf } from "./client-codec.ts";
 import type { LoadPublisher } from "./load-publisher.ts";
-
-const ACK_BYTES = 4;
 
 /** The run that it belongs to. */
 export interface PublisherRun {
@@ -40,8 +37,7 @@ export class PublisherSink implements PacketSink {
       this.#run.markDirty(this.#publisher);
     } else if (type === PacketType.PUBREC) {
       const { connection } = this.#publisher;
-      const offset = connection.claim(ACK_BYTES);
-      writeAck(connection.output, offset, PacketType.PUBREL, packetId, 0);
+      connection.acknowledge(PacketType.PUBREL, packetId);
     } else if (type === PacketType.CONNACK && isAccepted(bytes, bodyOffset)) {
       if (this.#hasProperties) {
         this.#publisher.sendQuota = receiveMaximumOf(bytes, bodyOffset, bodyLength);

@@ -3,7 +3,6 @@
  * later for what has been stored for it, which it has judged and acknowledges.
  */
 
-import { writeAck } from "../../src/shared/mqtt/encode-ack.ts";
 import { PacketType } from "../../src/shared/mqtt/packet-type.ts";
 import {
   connectPacket,
@@ -17,7 +16,6 @@ import { LoadConnection } from "./load-connection.ts";
 import type { LoadTarget } from "./load-shape.ts";
 import { FILTERS_PER_SUBSCRIBE, type HeardRoute } from "./routes.ts";
 
-const ACK_BYTES = 4;
 const FAILURE = 0x80;
 const SESSION_PRESENT = 1;
 
@@ -67,14 +65,18 @@ export class StoredInbox implements PacketSink {
     qos: number,
     packetId: number,
   ): void {
-    if (qos > 0) this.#acknowledge(qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId);
+    if (qos > 0)
+      this.#connection!.acknowledge(qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId);
     this.#judge.judge(bytes, offset, end);
   }
 
   handleOther(type: number, bytes: Uint8Array, bodyOffset: number, bodyLength: number): void {
     const { onFault, onReady } = this.#options;
     if (type === PacketType.PUBREL) {
-      this.#acknowledge(PacketType.PUBCOMP, (bytes[bodyOffset]! << 8) | bytes[bodyOffset + 1]!);
+      this.#connection!.acknowledge(
+        PacketType.PUBCOMP,
+        (bytes[bodyOffset]! << 8) | bytes[bodyOffset + 1]!,
+      );
     } else if (type === PacketType.CONNACK && isAccepted(bytes, bodyOffset)) {
       if (!this.#isCollecting) this.#subscribe();
       else if ((bytes[bodyOffset]! & SESSION_PRESENT) === 0) onFault("a session was lost");
@@ -114,14 +116,5 @@ export class StoredInbox implements PacketSink {
       () => this.#options.onReady(),
       () => {},
     );
-  }
-
-  #acknowledge(
-    type: typeof PacketType.PUBACK | typeof PacketType.PUBREC | typeof PacketType.PUBCOMP,
-    packetId: number,
-  ): void {
-    const connection = this.#connection!;
-    const offset = connection.claim(ACK_BYTES);
-    writeAck(connection.output, offset, type, packetId, 0);
   }
 }

@@ -8,7 +8,14 @@ import { type Spread, shortNumber, spreadOf } from "../statistics.ts";
 import { expandCases } from "../suite/expand-cases.ts";
 import { parseOptions } from "../suite/options.ts";
 import { findScenario } from "../suite/registry.ts";
-import { type BenchResults, type Figure, type Sample, usableSamples } from "../suite/results.ts";
+import {
+  type BenchResults,
+  type Figure,
+  type RoundResult,
+  ratiosOver,
+  type Sample,
+  usableSamples,
+} from "../suite/results.ts";
 
 const REFERENCE = "mosquitto";
 
@@ -69,8 +76,6 @@ export function rateRatio(load: string, atLeast: number): Target {
   };
 }
 
-type RoundResult = Pick<Sample, "round"> & { readonly result: LoadResult };
-
 /** Over mosquitto's of the same round. */
 function overReference(
   results: BenchResults,
@@ -78,11 +83,7 @@ function overReference(
   own: readonly RoundResult[],
   figure: Figure,
 ): number[] {
-  const peers = usableSamples(results, caseName, REFERENCE);
-  return own.flatMap(({ round, result }) => {
-    const beside = peers.find((sample) => sample.round === round);
-    return beside === undefined ? [] : [figure(result) / figure(beside.result)];
-  });
+  return ratiosOver(results, { caseName, peer: REFERENCE }, own, figure);
 }
 
 /** Rounds in which the subject left the generator behind. */

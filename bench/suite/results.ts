@@ -158,8 +158,20 @@ export function pairwiseRatios(
   at: { caseName: string; contender: string; peer: string },
   figure: Figure,
 ): number[] {
-  const peers = usableSamples(results, at.caseName, at.peer);
-  return usableSamples(results, at.caseName, at.contender).flatMap(({ round, result }) => {
+  return ratiosOver(results, at, usableSamples(results, at.caseName, at.contender), figure);
+}
+
+export type RoundResult = Pick<Sample, "round"> & { readonly result: LoadResult };
+
+/** Of these rounds, usable or not, over the peer's usable ones. */
+export function ratiosOver(
+  results: BenchResults,
+  { caseName, peer }: { caseName: string; peer: string },
+  own: readonly RoundResult[],
+  figure: Figure,
+): number[] {
+  const peers = usableSamples(results, caseName, peer);
+  return own.flatMap(({ round, result }) => {
     const beside = peers.find((sample) => sample.round === round);
     return beside === undefined ? [] : [figure(result) / figure(beside.result)];
   });
