@@ -1,13 +1,6 @@
 /**
  * `npm run soak:store`: the gate that LMDB must pass to stay the log's store.
  *
- *   npm run soak:store                              30 minutes, 4 workers, 20,000 appends/s
- *   npm run soak:store -- --minutes 2
- *   npm run soak:store -- --workers 2 --rate 5000 --durability os
- *   npm run soak:store -- --life 20                 seconds between kills, default 60
- *   npm run soak:store -- --folder DIR              keeps the data there; default: temporary
- *   npm run soak:store -- --chart FILE.svg --json
- *
  * Ends with 1 if anything that was durable is missing or damaged, if the process ends by itself, if
  * the files grow beyond four times their live bytes, or if the disk's flushing takes more than half
  * of the time of commits. The last is a question about the disk as much as about the store: read
@@ -18,34 +11,30 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { commandLine, DURABILITIES, oneOf, positiveNumber, wholeNumber } from "./command-line.ts";
 import { drawSoak } from "./soak/soak-chart.ts";
 import { runSoak } from "./soak/soak-run.ts";
 import { judgeSoak, type SoakReport } from "./soak/soak-totals.ts";
 import { formatTable, shortNumber, showMicros } from "./statistics.ts";
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "30" },
-    workers: { type: "string", default: "4" },
-    rate: { type: "string", default: "20000" },
-    life: { type: "string", default: "60" },
-    durability: { type: "string", default: "fsync" },
-    folder: { type: "string" },
-    chart: { type: "string" },
-    json: { type: "boolean", default: false },
-  },
-});
+const USAGE = `npm run soak:store -- [options]   the gate that LMDB must pass to stay the log's store
 
+  npm run soak:store                              30 minutes, 4 workers, 20,000 appends/s
+  npm run soak:store -- --minutes 2
+  npm run soak:store -- --workers 2 --rate 5000 --durability os
+  npm run soak:store -- --life 20                 seconds between kills, default 60
+  npm run soak:store -- --folder DIR              keeps the data there; default: temporary
+  npm run soak:store -- --chart FILE.svg --json`;
+
+const { values, seconds, secondsPerLife, workers, appendsPerSecond, durability } = commandLine(
+  USAGE,
+  readOptions,
+);
 const folder = values.folder ?? mkdtempSync(join(tmpdir(), "ratatosk-soak-"));
-const task = {
-  folder,
-  durability: values.durability === "os" ? ("os" as const) : ("fsync" as const),
-  workers: Number(values.workers),
-  appendsPerSecond: Number(values.rate),
-};
+const task = { folder, durability, workers, appendsPerSecond };
 const report = await runSoak(task, {
-  seconds: Math.round(Number(values.minutes) * 60),
-  secondsPerLife: Number(values.life),
+  seconds,
+  secondsPerLife,
   progress: showProgress,
 });
 if (values.folder === undefined) rmSync(folder, { recursive: true, force: true });
@@ -83,4 +72,27 @@ function show({ commits, ...rest }: SoakReport): void {
   console.log(formatTable(rows));
   for (const error of rest.errors.slice(0, 20)) console.log(error);
   console.log(faults.length === 0 ? "passed" : `not passed: ${faults.join("; ")}`);
+}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: "string", default: "30" },
+      workers: { type: "string", default: "4" },
+      rate: { type: "string", default: "20000" },
+      life: { type: "string", default: "60" },
+      durability: { type: "string", default: "fsync" },
+      folder: { type: "string" },
+      chart: { type: "string" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  return {
+    values,
+    seconds: Math.round(positiveNumber("minutes", values.minutes) * 60),
+    secondsPerLife: positiveNumber("life", values.life),
+    workers: wholeNumber("workers", values.workers, 1),
+    appendsPerSecond: wholeNumber("rate", values.rate, 1),
+    durability: oneOf("durability", values.durability, DURABILITIES),
+  };
 }

@@ -2,14 +2,6 @@
  * `npm run bench:start`: how long the broker takes from its process' beginning to /readyz, with
  * much to find in its data folder.
  *
- *   npm run bench:start                              100,000 sessions, 1,000,000 retained messages
- *   npm run bench:start -- --queued 8m               and 8,000,000 waiting for 1,000 of the sessions
- *   npm run bench:start -- --sessions 10k --retained 0
- *   npm run bench:start -- --folder DIR              fills it if it is empty, and keeps it
- *   npm run bench:start -- --rounds 5 --workers 2 --durability os
- *   npm run bench:start -- --limit 10                seconds; a start that takes longer ends with 1
- *   npm run bench:start -- --json FILE
- *
  * Rounds take turns: after the broker was stopped, after it was killed, and with none of its files
  * in the kernel's cache, as after a boot. The folder is filled through the broker, by clients.
  */
@@ -18,13 +10,20 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import {
+  commandLine,
+  DURABILITIES,
+  oneOf,
+  positiveNumber,
+  shortCount,
+  wholeNumber,
+} from "./command-line.ts";
 import { loopbackTarget } from "./contenders/contender.ts";
 import { describeEnvironment } from "./environment.ts";
 import { type FolderContent, fillFolder } from "./start/fill-folder.ts";
 import { dropFromCache, type StartFigures, stopBroker, timedStart } from "./start/timed-start.ts";
 import { formatTable, shortNumber, spreadOf } from "./statistics.ts";
 
-const USAGE_EXIT_CODE = 64;
 const MIB = 1024 * 1024;
 const PROGRESS_MS = 5000;
 
@@ -32,37 +31,34 @@ const PROGRESS_MS = 5000;
 const TURNS = ["stopped", "killed", "stopped, nothing cached"] as const;
 type Before = (typeof TURNS)[number];
 
-const { values } = parseArgs({
-  options: {
-    sessions: { type: "string", default: "100k" },
-    retained: { type: "string", default: "1m" },
-    queued: { type: "string", default: "0" },
-    folder: { type: "string" },
-    rounds: { type: "string", default: "3" },
-    workers: { type: "string", default: "2" },
-    durability: { type: "string", default: "fsync" },
-    limit: { type: "string", default: "10" },
-    json: { type: "string" },
-  },
-});
-
 interface Round {
   readonly before: Before;
   readonly figures: StartFigures;
 }
 
-const content: FolderContent = {
-  sessions: count("sessions", values.sessions),
-  retained: count("retained", values.retained),
-  queued: count("queued", values.queued),
-};
-const workers = count("workers", values.workers);
-const durability = values.durability === "os" ? ("os" as const) : ("fsync" as const);
+const USAGE = `npm run bench:start -- [options]   how long a start takes, with much to find in the data folder
+
+  npm run bench:start                              100,000 sessions, 1,000,000 retained messages
+  npm run bench:start -- --queued 8m               and 8,000,000 waiting for 1,000 of the sessions
+  npm run bench:start -- --sessions 10k --retained 0
+  npm run bench:start -- --folder DIR              fills it if it is empty, and keeps it
+  npm run bench:start -- --rounds 5 --workers 2 --durability os
+  npm run bench:start -- --limit 10                seconds; a start that takes longer ends with 1
+  npm run bench:start -- --json FILE`;
+
+const {
+  values,
+  content,
+  rounds: roundCount,
+  workers,
+  durability,
+  limit,
+} = commandLine(USAGE, readOptions);
 const folder = values.folder ?? mkdtempSync(join(tmpdir(), "ratatosk-start-"));
 mkdirSync(folder, { recursive: true });
 try {
   if (readdirSync(folder).length === 0) await fill();
-  const rounds = await measure(count("rounds", values.rounds));
+  const rounds = await measure(roundCount);
   if (values.json !== undefined) writeJson(values.json, rounds);
   show(rounds);
 } finally {
@@ -104,7 +100,6 @@ function show(rounds: readonly Round[]): void {
   const rows = TURNS.map((turn) => row(turn, rounds));
   console.log(formatTable([[...head, "queued"], ...rows]));
   const slowest = Math.max(...rounds.map(({ figures }) => figures.seconds));
-  const limit = Number(values.limit);
   const isMet = slowest < limit;
   console.log(
     `slowest ${slowest.toFixed(2)} s, wanted below ${limit} s: ${isMet ? "met" : "missed"}`,
@@ -142,13 +137,31 @@ function writeJson(file: string, rounds: readonly Round[]): void {
   writeFileSync(file, `${JSON.stringify(run, null, 1)}\n`);
 }
 
-/** "100", "2k", "8m". */
-function count(option: string, text: string): number {
-  const match = /^(\d+)([km]?)$/.exec(text);
-  if (match === null) {
-    console.error(`--${option} ${text}: a whole number, as in 500, 100k or 8m`);
-    process.exit(USAGE_EXIT_CODE);
-  }
-  const factor = { k: 1000, m: 1_000_000 }[match[2] ?? ""] ?? 1;
-  return Number(match[1]) * factor;
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      sessions: { type: "string", default: "100k" },
+      retained: { type: "string", default: "1m" },
+      queued: { type: "string", default: "0" },
+      folder: { type: "string" },
+      rounds: { type: "string", default: "3" },
+      workers: { type: "string", default: "2" },
+      durability: { type: "string", default: "fsync" },
+      limit: { type: "string", default: "10" },
+      json: { type: "string" },
+    },
+  });
+  const content: FolderContent = {
+    sessions: shortCount("sessions", values.sessions),
+    retained: shortCount("retained", values.retained),
+    queued: shortCount("queued", values.queued),
+  };
+  return {
+    values,
+    content,
+    rounds: wholeNumber("rounds", values.rounds, 1),
+    workers: wholeNumber("workers", values.workers, 1),
+    durability: oneOf("durability", values.durability, DURABILITIES),
+    limit: positiveNumber("limit", values.limit),
+  };
 }

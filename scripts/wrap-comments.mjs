@@ -75,7 +75,7 @@ for (const file of files) {
   const before = readFileSync(path, "utf8");
   const after = wrapComments(before);
   if (after === before) continue;
-  console.log(file);
+  console.log(isCheck ? `${file}: comments not filled to ${WIDTH} columns; npm run fix` : file);
   if (isCheck) process.exitCode = 1;
   else writeFileSync(path, after);
 }

@@ -229,8 +229,8 @@ export class WaitingQueue {
 }
 
 /**
- * `visit` reads the deliveries of one chunk, `first` and those behind it, from `reader`. Returns the
- * sequence number behind the last chunk; `from` when there is none.
+ * `visit` reads the deliveries of one chunk, `first` and those behind it, from `reader`. Returns
+ * the sequence number behind the last chunk; `from` when there is none.
  */
 function forEachChunk(
   page: readonly KeyValue[],
