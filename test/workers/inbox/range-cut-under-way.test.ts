@@ -40,3 +40,33 @@ test("inbox service: a message for sessions in both halves of a range that is cu
     assert.deepEqual(statuses, expected, `the last one in round ${last}`);
   }
 });
+
+test("inbox service: whether a group has got a publish is asked in both halves of a range that is cut [MQTT-4.8.2-4]", async () => {
+  const shareFilter = "$share/g/a";
+  const attempt = (epoch: number) => {
+    const sent = message({ qos: 2 });
+    const who = { publisher: 4097, packetId: 5, sequence: 1, settled: 0, fingerprint: 9 };
+    sent.origin = { ...who, epoch, isRepeat: epoch > 1, isForStored: epoch > 1 };
+    return sent;
+  };
+  for (let asked = 0; asked < 8; asked++) {
+    const workers = new ServiceWorkers(1);
+    const names = Array.from({ length: 20 }, (_, index) => `c${index}`);
+    for (const name of names) workers.attach(1, new FakeSession("t", name, 1));
+    const { inboxClient } = workers.services(1);
+    const answers: number[] = [];
+    await cut(workers, (round) => {
+      if (round !== asked) return;
+      inboxClient.askTaken(attempt(2), shareFilter, (status) => answers.push(status));
+    });
+    assert.deepEqual(answers, [InsertStatus.NO_INBOX]);
+    // None of them may take the first attempt now: the repeat has gone to a member elsewhere.
+    for (const name of names) {
+      const to = receiver(workers.incarnation(name), { qos: 2, shareFilter });
+      inboxClient.insert(attempt(1), [to], () => {});
+    }
+    workers.run();
+    const loads = names.map((name) => workers.inboxRange(name)?.find("t", name)?.load);
+    assert.deepEqual(new Set(loads), new Set([0]), `asked in round ${asked}`);
+  }
+});
