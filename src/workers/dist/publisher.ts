@@ -10,7 +10,7 @@
 import { assert } from "../../shared/base/assert.ts";
 import { RingQueue } from "../../shared/collections/ring-queue.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
-import type { Message } from "../../shared/mqtt/message.ts";
+import { type Message, withoutOrigin } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";
@@ -145,14 +145,9 @@ export class DistPublisher implements Publisher {
     message: Message,
     route: SharedRoute,
     done: ((status: InsertStatus) => void) | null,
-    attempt = 0,
   ): void {
-    this.#whenIdle(() => {
-      this.#own.loadMessage(message, this.#context.nowMs());
-      this.#begin();
-      this.#redispatch(this.#own, route, done, attempt);
-      this.#end();
-    });
+    // That the group has it is noted already, and must not keep it from the next member.
+    this.#redispatchWhenIdle(withoutOrigin(message), route, done, 0);
   }
 
   #redispatchShared(
@@ -161,7 +156,22 @@ export class DistPublisher implements Publisher {
   ): void {
     const share = splitShareFilter(shareFilter);
     assert(share !== null, "a shared group's message names its filter as shared");
-    this.redispatch(message, { tenantId: message.tenantId, ...share }, settled, attempt);
+    const route = { tenantId: message.tenantId, ...share };
+    this.#redispatchWhenIdle(message, route, settled, attempt);
+  }
+
+  #redispatchWhenIdle(
+    message: Message,
+    route: SharedRoute,
+    done: ((status: InsertStatus) => void) | null,
+    attempt: number,
+  ): void {
+    this.#whenIdle(() => {
+      this.#own.loadMessage(message, this.#context.nowMs());
+      this.#begin();
+      this.#redispatch(this.#own, route, done, attempt);
+      this.#end();
+    });
   }
 
   #whenIdle(task: () => void): void {
@@ -314,8 +324,8 @@ export class DistPublisher implements Publisher {
   }
 
   /**
-   * A repeated QoS 2 publish goes to a member only if none has it: the choice of the first time is
-   * nowhere written, and would be another one now [MQTT-4.8.2-4].
+   * A repeated QoS 2 publish goes to a member only if none has it, stored or not: the choice of the
+   * first time would be another one now [MQTT-4.8.2-4].
    */
   #serveGroup(publish: BorrowedPublish, group: ShareGroup, pending: PendingPublish | null): number {
     if (publish.origin?.isRepeat !== true || pending === null) {
@@ -343,12 +353,12 @@ export class DistPublisher implements Publisher {
       context.random(),
     );
     if (member === null) return NOBODY;
-    if (!member.isInbox && publish.origin?.isForStored === true) return NOBODY;
     Atomics.add(context.loads, member.loadWord, 1);
     if (member.isInbox) {
       this.#fanout.addShared(publish, member, group.shareFilter);
       return PERSISTENT;
     }
+    if (publish.origin !== null) context.inbox.noteTaken(publish.own(), group.shareFilter);
     if (member.subscription !== null) {
       deliverToMember(publish, member.subscription);
     } else if (!context.link.send(member.thread, publish, member)) {

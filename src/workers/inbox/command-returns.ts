@@ -15,6 +15,7 @@ import {
   type InboxReceiver,
   type InsertLimits,
   InsertStatus,
+  NOTHING_FITS,
   type StoredSubscription,
 } from "../../shared/inbox/inbox-types.ts";
 import {
@@ -50,17 +51,10 @@ export interface RefusalSink {
   insertRefused(request: number, status: InsertStatus): void;
 }
 
-const NO_LIMITS: InsertLimits = {
-  sessionInboxSize: 0,
-  sessionBytes: 0,
-  tenantBytes: 0,
-  rangeBytes: 0,
-};
-
 /** Gathers an insert, whose parts come one by one. */
 class GatheredInsert {
   request = 0;
-  limits = NO_LIMITS;
+  limits = NOTHING_FITS;
   origin: PublishOrigin | null = null;
   message: Message | null = null;
   receivers: InboxReceiver[] = [];

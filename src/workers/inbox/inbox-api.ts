@@ -86,9 +86,16 @@ export interface InboxClient {
   /**
    * Asks all ranges whether they have stored a repeated QoS 2 publish (`message.origin`) for a
    * member of a shared group; behind everything that this worker has inserted before. `done` gets
-   * STORED, NO_INBOX when none has, or why that cannot be said.
+   * STORED, NO_INBOX when none has, or why that cannot be said. After NO_INBOX none stores it
+   * either for an earlier connection of the publisher: who asks has to find a member.
    */
   askTaken(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void;
+  /**
+   * A member of a shared group that is no stored session has got a QoS 2 publish
+   * (`message.origin`): who asks about its repeat hears STORED. Before the publisher's commit of
+   * the packet identifier.
+   */
+  noteTaken(message: Message, shareFilter: string): void;
   /** At QoS 0: those that are attached get it. */
   insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void;
 }

@@ -14,7 +14,7 @@ import {
   readInboxReplies,
   readPushes,
 } from "../../shared/inbox/inbox-reply.ts";
-import { refusedAttach } from "../../shared/inbox/inbox-types.ts";
+import { NOTHING_FITS, refusedAttach } from "../../shared/inbox/inbox-types.ts";
 import {
   writeAttach,
   writeCommit,
@@ -22,7 +22,7 @@ import {
   writeSubscribe,
   writeUnsubscribe,
 } from "../../shared/inbox/log-command.ts";
-import { bucketOf, bucketOfId, makeId } from "../../shared/inbox/range/inbox-key.ts";
+import { bucketOf, bucketOfId, nobodyIn } from "../../shared/inbox/range/inbox-key.ts";
 import { Message } from "../../shared/mqtt/message.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
@@ -76,9 +76,13 @@ export interface InboxClientOptions {
   readonly settings: (tenantId: string) => TenantSettings;
 }
 
-/** Sessions are numbered from 1. */
-const NOBODY = 0;
 const NO_BYTES = new Uint8Array(0);
+
+/** A receiver that no inbox is for. */
+function forNobody(bucket: number, qos: number, shareFilter: string): InboxReceiver {
+  const plain = { retain: false, subscriptionIdentifiers: [] };
+  return { incarnation: nobodyIn(bucket), qos, shareFilter, ...plain };
+}
 
 /** Enough of a message to ask about it. */
 function withoutContent(message: Message): Message {
@@ -243,20 +247,31 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     this.#inserts.insert(message, limits, receivers, done);
   }
 
-  /**
-   * An insert for an inbox that never is, so that it stores nothing: what it says is the answer.
-   */
+  /** An insert that no inbox is for, so that it stores nothing: what it says is the answer. */
   askTaken(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void {
-    const question = withoutContent(message);
-    const receivers = this.#ranges.firstBuckets().map((bucket) => {
-      const plain = { qos: message.qos, retain: false, subscriptionIdentifiers: [] };
-      return { incarnation: makeId(NOBODY, bucket), shareFilter, ...plain };
-    });
-    this.insert(question, receivers, (statuses) => {
+    const buckets = this.#ranges.firstBuckets();
+    const receivers = buckets.map((bucket) => forNobody(bucket, message.qos, shareFilter));
+    this.insert(withoutContent(message), receivers, (statuses) => {
+      // Of a range that was cut meanwhile only one half has been asked.
+      if (this.#ranges.firstBuckets() !== buckets) {
+        this.askTaken(message, shareFilter, done);
+        return;
+      }
       const isTaken = statuses.includes(InsertStatus.STORED);
       const failure = statuses.find((status) => status !== InsertStatus.NO_INBOX);
       done(isTaken ? InsertStatus.STORED : ((failure ?? InsertStatus.NO_INBOX) as InsertStatus));
     });
+  }
+
+  /**
+   * In the range of the publisher's own inbox, and before its packet identifier: whoever finds that
+   * after a crash finds this too. At QoS 0 it is no question.
+   */
+  noteTaken(message: Message, shareFilter: string): void {
+    const { origin } = message;
+    if (origin === null) return;
+    const receiver = forNobody(bucketOfId(origin.publisher), 0, shareFilter);
+    this.#inserts.insert(withoutContent(message), NOTHING_FITS, [receiver], null);
   }
 
   insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void {
