@@ -118,7 +118,7 @@ export class DistPublisher implements Publisher {
     this.#end();
     const outcome = takers === NOBODY ? PublishOutcome.NO_SUBSCRIBER : PublishOutcome.DELIVERED;
     if (pending === null) return outcome;
-    return pending.seal(outcome, (takers & TRANSIENT) !== 0) ? outcome : PUBLISH_PENDING;
+    return pending.seal(outcome, (takers & TRANSIENT) !== 0) ?? PUBLISH_PENDING;
   }
 
   /**
@@ -200,7 +200,8 @@ export class DistPublisher implements Publisher {
     counters[Counter.SHARED_REDISPATCHED]! += 1;
     const pending = done === null ? null : new PendingPublish((outcome) => done(statusOf(outcome)));
     this.#fanout.send(publish, pending, attempt);
-    if (pending?.seal(PublishOutcome.DELIVERED, true) === true) done?.(InsertStatus.STORED);
+    const outcome = pending?.seal(PublishOutcome.DELIVERED, true) ?? null;
+    if (outcome !== null) done?.(statusOf(outcome));
   }
 
   #store(publish: BorrowedPublish, pending: PendingPublish | null): void {

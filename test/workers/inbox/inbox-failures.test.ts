@@ -137,6 +137,7 @@ test("inbox service: with the disk full nothing is stored, and what frees some g
   workers.insert(1, "c", ["m"]);
   workers.ranges.clients[1]!.isDiskFull = true;
   assert.deepEqual(workers.insert(1, "c", ["n"]), [InsertStatus.NO_ROOM]);
+  assert.equal(workers.counter(1, Counter.DROPPED_DISK_FULL), 1);
   workers.insert(1, "c", ["zero"], 0);
   assert.deepEqual(session.takePayloads(), ["m", "zero"]);
   const client = workers.services(1).inboxClient;
