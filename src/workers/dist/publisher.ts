@@ -89,9 +89,14 @@ export class DistPublisher implements Publisher {
    * Publishes a message that already has memory of its own: wills, the broker's own messages,
    * hand-overs. From inside a delivery, once that publish is done.
    */
-  publish(message: Message, done: ((outcome: PublishOutcome) => void) | null): void {
+  publish(
+    message: Message,
+    done: ((outcome: PublishOutcome) => void) | null,
+    isForStored = false,
+  ): void {
     this.#whenIdle(() => {
       this.#own.loadMessage(message, this.#context.nowMs());
+      this.#own.isForStored = isForStored;
       const outcome = this.publishBorrowed(this.#own, done);
       if (outcome !== PUBLISH_PENDING && done !== null) done(outcome);
     });
@@ -268,8 +273,7 @@ export class DistPublisher implements Publisher {
       if (entry.local !== null) this.#locals[localCount++] = entry;
       if (entry.inboxes !== null || entry.shares !== null) routedCount += 1;
     }
-    const isForStored = publish.origin?.isForStored === true;
-    if (isForStored) workersLow = workersHigh = localCount = 0;
+    if (publish.isForStored) workersLow = workersHigh = localCount = 0;
     let takers = (workersLow | workersHigh) === 0 ? NOBODY : TRANSIENT;
     // Inboxes and groups first: what `index` matched is borrowed, and local delivery runs foreign
     // code.
@@ -344,7 +348,7 @@ export class DistPublisher implements Publisher {
       context.random(),
     );
     if (member === null) return NOBODY;
-    if (!member.isInbox && publish.origin?.isForStored === true) return NOBODY;
+    if (!member.isInbox && publish.isForStored) return NOBODY;
     Atomics.add(context.loads, member.loadWord, 1);
     if (member.isInbox) {
       this.#fanout.addShared(publish, member, group.shareFilter);

@@ -163,7 +163,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   }
 
   get nextDeadlineMs(): number {
-    let earliestMs = this.#outbox.hasFailed ? 0 : Number.POSITIVE_INFINITY;
+    let earliestMs = this.#outbox.nextDeadlineMs;
     for (const machine of this.#owned) {
       if (machine.isLive) earliestMs = Math.min(earliestMs, machine.nextDeadlineMs);
     }
@@ -176,7 +176,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   }
 
   handleTimeout(nowMs: number): void {
-    this.#outbox.retry();
+    this.#outbox.retry(nowMs);
     for (const machine of this.#owned) {
       if (!machine.isLive) continue;
       machine.pollDue(nowMs, (incarnation) => {
