@@ -128,7 +128,13 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   open(range: RangeDescriptor, reader: KeyValueReader): InboxRange {
     const { counters } = this.#options;
     const machine = new InboxRange(range, reader, { output: this, counters });
-    machine.load();
+    try {
+      machine.load();
+    } catch (error) {
+      // Its sessions are counted already.
+      machine.close();
+      throw error;
+    }
     return machine;
   }
 
