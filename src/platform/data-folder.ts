@@ -15,8 +15,12 @@ import { join } from "node:path";
 import { replaceFile } from "./durable-file.ts";
 import { kernelLock, lockFile, type TryLock } from "./folder-lock.ts";
 
-/** Grows when an older version could not read what this one writes. */
-const FORMAT = 1;
+/**
+ * Grows when an older version could not read what this one writes. 3: state rows have checksums
+ * (workers/store/state-seal.ts); a folder of format 1 gets them when its stores are opened.
+ */
+const FORMAT = 3;
+const FORMAT_WITHOUT_CHECKSUMS = 1;
 const STORES_MAX = 1024;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -107,17 +111,30 @@ function lock(path: string, tryLock: TryLock | null): () => void {
 
 function readOrMake(path: string, stores: number): { manifest: DataManifest; isNew: boolean } {
   const file = join(path, "ratatosk.json");
-  if (existsSync(file)) return { manifest: parse(file), isNew: false };
+  if (existsSync(file)) return { manifest: upToDate(file, parse(file)), isNew: false };
   if (existsSync(join(path, "store"))) {
     throw unreadable(`${path} holds stores, but ${file} is missing; restore it from a backup`);
   }
   const created = new Date().toISOString();
   const manifest: DataManifest = { format: FORMAT, nodeId: randomUUID(), stores, created };
-  replaceFile(file, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
+  write(file, manifest);
   return { manifest, isNew: true };
 }
 
-function parse(file: string): DataManifest {
+/** Said before the first row is in the new form: who knows format 1 only must not miss its rows. */
+function upToDate(file: string, found: FoundManifest): DataManifest {
+  const manifest: DataManifest = { ...found, format: FORMAT };
+  if (found.format !== FORMAT) write(file, manifest);
+  return manifest;
+}
+
+function write(file: string, manifest: DataManifest): void {
+  replaceFile(file, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
+}
+
+type FoundManifest = Omit<DataManifest, "format"> & { readonly format: number };
+
+function parse(file: string): FoundManifest {
   let found: unknown;
   try {
     found = JSON.parse(readFileSync(file, "utf8"));
@@ -132,7 +149,8 @@ function parse(file: string): DataManifest {
         "start the version that wrote it, or a newer one",
     );
   }
-  const isValid = format === FORMAT && isNodeId(nodeId) && isStoreCount(stores);
+  const isKnown = format === FORMAT || format === FORMAT_WITHOUT_CHECKSUMS;
+  const isValid = isKnown && isNodeId(nodeId) && isStoreCount(stores);
   if (!isValid || typeof created !== "string") {
     throw unreadable(`${file} is damaged (a field is missing or wrong); restore it from a backup`);
   }

@@ -146,6 +146,7 @@ function createInbox(options: ServicesOptions, host: InboxHost) {
   const inboxService = new InboxService({ endpoint, counters, host, ranges });
   const inboxClient = new RangeInboxClient({
     endpoint,
+    counters,
     ranges: ranges.client,
     windowBytes: limits.connectionOutputBytes,
     budget: queueBudget(limits),
@@ -169,6 +170,7 @@ function createRetain(options: ServicesOptions, host: InboxHost) {
   });
   const retainClient = new RingRetainClient({
     endpoint,
+    counters,
     ranges: ranges.client,
     settings: (tenantId) => host.settings(tenantId),
     elsewhere,

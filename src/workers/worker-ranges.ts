@@ -80,6 +80,7 @@ export class WorkerRanges {
 
   /** Resolves when every key has its range, and this worker's are live or about to be. */
   async start(): Promise<void> {
+    await this.host.upgrade();
     this.host.open();
     this.#isStarted = true;
     this.#options.wake();

@@ -272,17 +272,15 @@ export class WorkerRuntime {
       dist: this.#dist,
       ranges: this.#ranges,
       host: {
-        publisher: { publish: (message, done) => this.#publisher.publish(message, done) },
+        publisher: { publish: (...publish) => this.#publisher.publish(...publish) },
         redispatch: (message, shareFilter, done) => {
           const share = splitShareFilter(shareFilter);
           if (share === null) {
-            done(true);
+            done(InsertStatus.NO_INBOX);
             return;
           }
           const route = { tenantId: message.tenantId, ...share };
-          this.#publisher.redispatch(message, route, (status) => {
-            done(status !== InsertStatus.UNAVAILABLE && status !== InsertStatus.NO_ROOM);
-          });
+          this.#publisher.redispatch(message, route, done);
         },
         settings: (tenantId) => this.#tenants.settings(tenantId),
         nowMs: () => this.#loop.nowMs,

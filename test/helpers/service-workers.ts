@@ -22,13 +22,14 @@ import { DistClient } from "../../src/workers/dist/dist-client.ts";
 import { MatchIndex } from "../../src/workers/dist/match-index.ts";
 import { MemberTable } from "../../src/workers/dist/member-table.ts";
 import { RouteTable } from "../../src/workers/dist/route-table.ts";
-import type {
-  AttachReply,
-  AttachRequest,
-  InboxHost,
-  InboxPush,
-  InboxReceiver,
-  InboxSession,
+import {
+  type AttachReply,
+  type AttachRequest,
+  type InboxHost,
+  type InboxPush,
+  type InboxReceiver,
+  type InboxSession,
+  InsertStatus,
 } from "../../src/workers/inbox/inbox-api.ts";
 import type { RangeClient } from "../../src/workers/ranges/range-client-api.ts";
 import type { RangeHost } from "../../src/workers/ranges/range-host-api.ts";
@@ -38,6 +39,15 @@ import { InstantRanges } from "./instant-ranges.ts";
 
 /** An incarnation that nobody has: of bucket 0, number 0. */
 const NO_SESSION = 0;
+
+/** What a shared message that is handed on meets, where a publish meets the outcome. */
+const REDISPATCHED: Readonly<Record<PublishOutcome, InsertStatus>> = {
+  [PublishOutcome.DELIVERED]: InsertStatus.STORED,
+  [PublishOutcome.NO_SUBSCRIBER]: InsertStatus.NO_INBOX,
+  [PublishOutcome.QUOTA]: InsertStatus.QUOTA,
+  [PublishOutcome.FAILED]: InsertStatus.UNAVAILABLE,
+  [PublishOutcome.NO_ROOM]: InsertStatus.NO_ROOM,
+};
 
 export const WINDOW_BYTES = 64 * 1024;
 
@@ -231,8 +241,10 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
   readonly redispatched: { payload: string | null; shareFilter: string }[] = [];
   settings: TenantSettings = DEFAULT_TENANT_SETTINGS;
   nowMs = 1_000_000;
-  /** Wills and shared messages that are handed on fail. */
-  failsToPublish = false;
+  /** What becomes of wills and shared messages that are handed on. */
+  outcome: PublishOutcome = PublishOutcome.DELIVERED;
+  /** Those of `published` that are for stored sessions alone. */
+  readonly publishedForStored: Message[] = [];
   readonly #workers: Worker[] = [];
   readonly #words: Int32Array;
   #incarnation = 0;
@@ -351,14 +363,14 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
     const host: InboxHost = {
       routes: this.routes,
       publisher: {
-        publish: (published, done) => {
-          this.published.push(published);
-          done?.(this.failsToPublish ? PublishOutcome.FAILED : PublishOutcome.DELIVERED);
+        publish: (published, done, isForStored) => {
+          (isForStored === true ? this.publishedForStored : this.published).push(published);
+          done?.(this.outcome);
         },
       },
       redispatch: (given, shareFilter, done) => {
         this.redispatched.push({ payload: payloadOf(given), shareFilter });
-        done(!this.failsToPublish);
+        done(REDISPATCHED[this.outcome]);
       },
       settings: () => this.settings,
       nowMs: () => this.nowMs,

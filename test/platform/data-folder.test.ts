@@ -64,13 +64,26 @@ test("data folder: another folder has another node id", (t) => {
 test("data folder: a newer format is refused by name, and nothing is changed", (t) => {
   const path = newPath(t);
   mkdirSync(path, { recursive: true });
-  const text = '{"format":2,"whatever":true}';
+  const text = '{"format":4,"whatever":true}';
   writeFileSync(join(path, "ratatosk.json"), text);
-  const expected = refusal(DataFolderFault.UNREADABLE, /format 2, and this version knows 1/);
+  const expected = refusal(DataFolderFault.UNREADABLE, /format 4, and this version knows 3/);
   assert.throws(() => openDataFolder(path, 1), expected);
   assert.equal(readFileSync(join(path, "ratatosk.json"), "utf8"), text);
   // The refusal has let go of the lock.
   assert.throws(() => openDataFolder(path, 1), expected);
+});
+
+test("data folder: one of format 1 is taken over, and older versions refuse it from then on", (t) => {
+  const path = newPath(t);
+  const made = openDataFolder(path, 2);
+  made.release();
+  const file = join(path, "ratatosk.json");
+  writeFileSync(file, JSON.stringify({ ...made.manifest, format: 1 }));
+  const found = openDataFolder(path, 1);
+  assert.equal(found.isNew, false);
+  assert.deepEqual(found.manifest, made.manifest);
+  assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), { ...made.manifest, format: 3 });
+  found.release();
 });
 
 test("data folder: garbage is refused", (t) => {

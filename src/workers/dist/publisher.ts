@@ -89,9 +89,14 @@ export class DistPublisher implements Publisher {
    * Publishes a message that already has memory of its own: wills, the broker's own messages,
    * hand-overs. From inside a delivery, once that publish is done.
    */
-  publish(message: Message, done: ((outcome: PublishOutcome) => void) | null): void {
+  publish(
+    message: Message,
+    done: ((outcome: PublishOutcome) => void) | null,
+    isForStored = false,
+  ): void {
     this.#whenIdle(() => {
       this.#own.loadMessage(message, this.#context.nowMs());
+      this.#own.isForStored = isForStored;
       const outcome = this.publishBorrowed(this.#own, done);
       if (outcome !== PUBLISH_PENDING && done !== null) done(outcome);
     });
@@ -118,7 +123,7 @@ export class DistPublisher implements Publisher {
     this.#end();
     const outcome = takers === NOBODY ? PublishOutcome.NO_SUBSCRIBER : PublishOutcome.DELIVERED;
     if (pending === null) return outcome;
-    return pending.seal(outcome, (takers & TRANSIENT) !== 0) ? outcome : PUBLISH_PENDING;
+    return pending.seal(outcome, (takers & TRANSIENT) !== 0) ?? PUBLISH_PENDING;
   }
 
   /**
@@ -210,7 +215,8 @@ export class DistPublisher implements Publisher {
     counters[Counter.SHARED_REDISPATCHED]! += 1;
     const pending = done === null ? null : new PendingPublish((outcome) => done(statusOf(outcome)));
     this.#fanout.send(publish, pending, attempt);
-    if (pending?.seal(PublishOutcome.DELIVERED, true) === true) done?.(InsertStatus.STORED);
+    const outcome = pending?.seal(PublishOutcome.DELIVERED, true) ?? null;
+    if (outcome !== null) done?.(statusOf(outcome));
   }
 
   #store(publish: BorrowedPublish, pending: PendingPublish | null): void {
@@ -277,8 +283,7 @@ export class DistPublisher implements Publisher {
       if (entry.local !== null) this.#locals[localCount++] = entry;
       if (entry.inboxes !== null || entry.shares !== null) routedCount += 1;
     }
-    const isForStored = publish.origin?.isForStored === true;
-    if (isForStored) workersLow = workersHigh = localCount = 0;
+    if (publish.isForStored) workersLow = workersHigh = localCount = 0;
     let takers = (workersLow | workersHigh) === 0 ? NOBODY : TRANSIENT;
     // Inboxes and groups first: what `index` matched is borrowed, and local delivery runs foreign
     // code.
@@ -353,6 +358,9 @@ export class DistPublisher implements Publisher {
       context.random(),
     );
     if (member === null) return NOBODY;
+    // A will that is published again: a member without a stored session may have it, unnoted.
+    const isUnnoted = publish.isForStored && publish.origin === null;
+    if (isUnnoted && !member.isInbox) return NOBODY;
     Atomics.add(context.loads, member.loadWord, 1);
     if (member.isInbox) {
       this.#fanout.addShared(publish, member, group.shareFilter);

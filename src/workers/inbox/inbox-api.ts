@@ -105,9 +105,10 @@ export interface InboxHost {
   readonly routes: import("../dist/dist-api.ts").InboxRoutes;
   readonly publisher: import("../dist/dist-api.ts").Publisher;
   /**
-   * Gives a share group's message to another member; `done` when that is as safe as it gets.
+   * Gives a share group's message to another member; `done` gets NO_INBOX if there is none, STORED
+   * when one has it, or why it is not stored.
    */
-  redispatch(message: Message, shareFilter: string, done: (isSettled: boolean) => void): void;
+  redispatch(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void;
   settings(tenantId: string): import("../../shared/tenant/tenant-settings.ts").TenantSettings;
   nowMs(): number;
 }

@@ -23,6 +23,7 @@ import {
   writeUnsubscribe,
 } from "../../shared/inbox/log-command.ts";
 import { bucketOf, bucketOfId, nobodyIn } from "../../shared/inbox/range/inbox-key.ts";
+import { Counter } from "../../shared/metrics/counter-table.ts";
 import { Message } from "../../shared/mqtt/message.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
@@ -66,6 +67,8 @@ interface Attaching {
 
 export interface InboxClientOptions {
   readonly endpoint: RingEndpoint;
+  /** This thread's row of the counter table. */
+  readonly counters: Float64Array;
   readonly ranges: RangeClient;
   /**
    * Bytes pushed to one session and not yet acknowledged (QoS 1, 2) or taken (QoS 0) before its
@@ -231,6 +234,7 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     done: ((statuses: Uint8Array) => void) | null,
   ): void {
     if (this.#options.ranges.isDiskFull) {
+      this.#options.counters[Counter.DROPPED_DISK_FULL]! += receivers.length;
       this.#inserts.refuse(receivers, done);
       return;
     }
@@ -249,6 +253,11 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
 
   /** An insert that no inbox is for, so that it stores nothing: what it says is the answer. */
   askTaken(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void {
+    if (this.#options.ranges.isDiskFull) {
+      this.#options.counters[Counter.DROPPED_DISK_FULL]! += 1;
+      done(InsertStatus.NO_ROOM);
+      return;
+    }
     const buckets = this.#ranges.firstBuckets();
     const receivers = buckets.map((bucket) => forNobody(bucket, message.qos, shareFilter));
     this.insert(withoutContent(message), receivers, (statuses) => {

@@ -33,6 +33,11 @@ export class InboxRanges {
     return this.#threads.length;
   }
 
+  /** What would need more of the disk is refused. */
+  get isDiskFull(): boolean {
+    return this.#client.isDiskFull;
+  }
+
   /** Equal for buckets of one range; NO_RANGE_INDEX when none holds it. */
   indexOf(bucket: number): number {
     return this.#indexes[bucket]!;

@@ -128,7 +128,13 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   open(range: RangeDescriptor, reader: KeyValueReader): InboxRange {
     const { counters } = this.#options;
     const machine = new InboxRange(range, reader, { output: this, counters });
-    machine.load();
+    try {
+      machine.load();
+    } catch (error) {
+      // Its sessions are counted already.
+      machine.close();
+      throw error;
+    }
     return machine;
   }
 
@@ -163,7 +169,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   }
 
   get nextDeadlineMs(): number {
-    let earliestMs = this.#outbox.hasFailed ? 0 : Number.POSITIVE_INFINITY;
+    let earliestMs = this.#outbox.nextDeadlineMs;
     for (const machine of this.#owned) {
       if (machine.isLive) earliestMs = Math.min(earliestMs, machine.nextDeadlineMs);
     }
@@ -176,7 +182,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   }
 
   handleTimeout(nowMs: number): void {
-    this.#outbox.retry();
+    this.#outbox.retry(nowMs);
     for (const machine of this.#owned) {
       if (!machine.isLive) continue;
       machine.pollDue(nowMs, (incarnation) => {

@@ -2,6 +2,7 @@
  * Opens the log store in a folder: the one place that says which implementation a broker uses.
  */
 
+import { FileDamageNotes } from "./damage-notes.ts";
 import { EngineLogStore } from "./engine-log-store.ts";
 import { LmdbEngine, type LmdbOptions } from "./lmdb-engine.ts";
 import type { LogStore } from "./log-store.ts";
@@ -12,7 +13,7 @@ import { MemoryDisk, MemoryEngine } from "./memory-engine.ts";
  * store per folder and process.
  */
 export function openLogStore(options: LmdbOptions): LogStore {
-  return new EngineLogStore(new LmdbEngine(options));
+  return new EngineLogStore(new LmdbEngine(options), new FileDamageNotes(options.folder));
 }
 
 /** A store that ends with the process. */

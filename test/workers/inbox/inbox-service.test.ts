@@ -392,7 +392,7 @@ test("inbox service: a route whose removal fails is removed later, and answered 
   assert.deepEqual(answers, []);
   workers.advance(250);
   assert.deepEqual(answers, [], "the second try has failed too");
-  workers.advance(250);
+  workers.advance(500);
   assert.deepEqual(answers, [true]);
   assert.equal(workers.routes.live.size, 0);
   assert.equal(workers.services(2).nextDeadlineMs, Number.POSITIVE_INFINITY);
