@@ -209,6 +209,19 @@ function nameOf({ tenantId, filter, group, isOrdered, clientId }: StoredRoute): 
   return [tenantId, isOrdered ? `ordered ${group}` : group, filter, clientId].join("|");
 }
 
+/** What waiting messages may take. */
+interface QueueBytes {
+  readonly sessionQueueBytes: number;
+  readonly tenantQueueBytes: number;
+  readonly processQueueBytes: number;
+}
+
+const AMPLE: QueueBytes = {
+  sessionQueueBytes: 2 ** 30,
+  tenantQueueBytes: 2 ** 30,
+  processQueueBytes: 2 ** 30,
+};
+
 interface Worker {
   services: Services;
   dist: DistClient;
@@ -247,9 +260,15 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
   readonly publishedForStored: Message[] = [];
   readonly #workers: Worker[] = [];
   readonly #words: Int32Array;
+  readonly #queueBytes: QueueBytes;
   #incarnation = 0;
 
-  constructor(workerCount: number, rangesOf: (mesh: FakeMesh, nowMs: () => number) => Ranges) {
+  constructor(
+    workerCount: number,
+    rangesOf: (mesh: FakeMesh, nowMs: () => number) => Ranges,
+    queueBytes: Partial<QueueBytes> = {},
+  ) {
+    this.#queueBytes = { ...AMPLE, ...queueBytes };
     this.mesh = new FakeMesh(workerCount);
     this.#words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(workerCount)));
     this.ranges = rangesOf(this.mesh, () => this.nowMs);
@@ -378,9 +397,7 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
     const config = {
       limits: {
         connectionOutputBytes: WINDOW_BYTES,
-        sessionQueueBytes: 2 ** 30,
-        tenantQueueBytes: 2 ** 30,
-        processQueueBytes: 2 ** 30,
+        ...this.#queueBytes,
       },
     } as BrokerConfig;
     const boot = { incarnation: this.#incarnation, config };
@@ -398,14 +415,17 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
 
 /** All services over real ranges, whose commits take no time. */
 export class ServiceWorkers extends WorkersOver<InstantRanges> {
-  constructor(workerCount: number) {
-    super(workerCount, (mesh, nowMs) => new InstantRanges(mesh, nowMs));
+  constructor(workerCount: number, queueBytes: Partial<QueueBytes> = {}) {
+    super(workerCount, (mesh, nowMs) => new InstantRanges(mesh, nowMs), queueBytes);
   }
 }
 
 /** The inbox service over logs that take, refuse and apply what and when the test says. */
 export class InboxWorkers extends WorkersOver<FakeRanges> {
-  constructor(workerCount: number) {
-    super(workerCount, (_mesh, nowMs) => new FakeRanges(ServiceId.INBOX, workerCount, nowMs));
+  constructor(workerCount: number, queueBytes: Partial<QueueBytes> = {}) {
+    const rangesOf = (_mesh: FakeMesh, nowMs: () => number) => {
+      return new FakeRanges(ServiceId.INBOX, workerCount, nowMs);
+    };
+    super(workerCount, rangesOf, queueBytes);
   }
 }

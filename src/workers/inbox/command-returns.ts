@@ -15,7 +15,6 @@ import {
   type InboxReceiver,
   type InsertLimits,
   InsertStatus,
-  NOTHING_FITS,
   type StoredSubscription,
 } from "../../shared/inbox/inbox-types.ts";
 import {
@@ -54,7 +53,6 @@ export interface RefusalSink {
 /** Gathers an insert, whose parts come one by one. */
 class GatheredInsert {
   request = 0;
-  limits = NOTHING_FITS;
   origin: PublishOrigin | null = null;
   message: Message | null = null;
   receivers: InboxReceiver[] = [];
@@ -107,9 +105,9 @@ class Rerouter implements LogCommandHandler {
     writeCommit(this.#ranges.writer(attached.bucket), attached, request, op, packetId);
   }
 
-  insertHeader(request: number, limits: InsertLimits, origin: PublishOrigin | null): void {
+  /** Its limits were for the range as it was. */
+  insertHeader(request: number, _limits: InsertLimits, origin: PublishOrigin | null): void {
     this.#insert.request = request;
-    this.#insert.limits = { ...limits };
     this.#insert.origin = origin;
   }
 
@@ -122,10 +120,10 @@ class Rerouter implements LogCommandHandler {
   }
 
   insertEnd(): void {
-    const { message, limits, receivers, request, origin } = this.#insert;
+    const { message, receivers, request, origin } = this.#insert;
     if (message === null) return;
     message.origin = origin;
-    this.#inserts.insertAgain(message, limits, receivers, request);
+    this.#inserts.insertAgain(message, receivers, request);
   }
 
   /** Of a range that was cut, either half may have such attachments; elsewhere it does nothing. */

@@ -14,7 +14,8 @@ import {
   readInboxReplies,
   readPushes,
 } from "../../shared/inbox/inbox-reply.ts";
-import { NOTHING_FITS, refusedAttach } from "../../shared/inbox/inbox-types.ts";
+import { type InsertLimits, refusedAttach } from "../../shared/inbox/inbox-types.ts";
+import type { InboxUsage } from "../../shared/inbox/inbox-usage.ts";
 import {
   writeAttach,
   writeCommit,
@@ -27,6 +28,7 @@ import { Counter } from "../../shared/metrics/counter-table.ts";
 import { Message } from "../../shared/mqtt/message.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
+import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";
@@ -76,6 +78,8 @@ export interface InboxClientOptions {
    */
   readonly windowBytes: number;
   readonly budget: QueueBudget;
+  /** What the ranges hold; shared with this worker's InboxService. */
+  readonly usage: InboxUsage;
   readonly settings: (tenantId: string) => TenantSettings;
 }
 
@@ -117,6 +121,8 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
   readonly #ranges: InboxRanges;
   readonly #insertions = new Insertions();
   readonly #inserts: InsertWriter;
+  /** Refilled per range and message. */
+  readonly #limitsView = { sessionInboxSize: 0, sessionBytes: 0, tenantBytes: 0, rangeBytes: 0 };
   readonly #direct: RecordBatches;
   readonly #attachments = new Attachments();
   /** By token. */
@@ -133,7 +139,9 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     this.#boot = ranges.boot;
     this.#creditStepBytes = windowBytes / 4;
     this.#ranges = new InboxRanges(ranges);
-    this.#inserts = new InsertWriter(endpoint, this.#ranges, this.#insertions);
+    ranges.onDirectory(() => options.usage.keepOnly(new Set(this.#ranges.ids())));
+    const limits = (tenantId: string, range: RangeId) => this.#limits(tenantId, range);
+    this.#inserts = new InsertWriter(endpoint, this.#ranges, this.#insertions, limits);
     this.#direct = new RecordBatches(endpoint, RecordType.INBOX_COMMAND);
     this.#returns = new CommandReturns(this.#ranges, this.#inserts, {
       attachRefused: (token) => this.handleAttached(token, refusedAttach(AttachStatus.UNAVAILABLE)),
@@ -238,17 +246,7 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
       this.#inserts.refuse(receivers, done);
       return;
     }
-    const { sessionBytes, tenantBytes, processBytes } = this.#options.budget;
-    const { SessionInboxSize } = this.#options.settings(message.tenantId);
-    // Waiting messages spread over ranges by hash, so equal shares fit.
-    const share = Math.max(1, this.#ranges.count);
-    const limits = {
-      sessionInboxSize: SessionInboxSize,
-      sessionBytes,
-      tenantBytes: Math.floor(tenantBytes / share),
-      rangeBytes: Math.floor(processBytes / share),
-    };
-    this.#inserts.insert(message, limits, receivers, done);
+    this.#inserts.insert(message, receivers, done);
   }
 
   /** An insert that no inbox is for, so that it stores nothing: what it says is the answer. */
@@ -280,7 +278,7 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     const { origin } = message;
     if (origin === null) return;
     const receiver = forNobody(bucketOfId(origin.publisher), 0, shareFilter);
-    this.#inserts.insert(withoutContent(message), NOTHING_FITS, [receiver], null);
+    this.#inserts.insert(withoutContent(message), [receiver], null);
   }
 
   insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void {
@@ -370,6 +368,17 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
 
   handleInserted(request: number, statuses: Uint8Array): void {
     this.#insertions.answered(request, statuses);
+  }
+
+  /** What one range may hold is what all the others leave of the quotas. */
+  #limits(tenantId: string, range: RangeId): InsertLimits {
+    const { budget, settings, usage } = this.#options;
+    const limits = this.#limitsView;
+    limits.sessionInboxSize = settings(tenantId).SessionInboxSize;
+    limits.sessionBytes = budget.sessionBytes;
+    limits.tenantBytes = Math.max(0, budget.tenantBytes - usage.tenantElsewhere(tenantId, range));
+    limits.rangeBytes = Math.max(0, budget.processBytes - usage.elsewhere(range));
+    return limits;
   }
 
   #proposeAttach(attachment: Attachment, request: AttachRequest): void {

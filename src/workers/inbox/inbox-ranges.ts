@@ -6,6 +6,7 @@
 
 import type { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { endBucket, firstBucket, putRoutingKey } from "../../shared/inbox/range/inbox-key.ts";
+import { NO_RANGE, type RangeId } from "../../shared/range/range-descriptor.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import { HASH_BYTES } from "../../shared/range/stable-hash.ts";
 import type { RangeClient } from "../ranges/range-client-api.ts";
@@ -22,6 +23,7 @@ export class InboxRanges {
   /** By that place. */
   #threads: number[] = [];
   #firstBuckets: number[] = [];
+  #ids: RangeId[] = [];
 
   constructor(client: RangeClient) {
     this.#client = client;
@@ -48,6 +50,15 @@ export class InboxRanges {
     return this.#threads[this.#indexes[bucket]!] ?? 0;
   }
 
+  /** The range of a bucket; NO_RANGE when none holds it. */
+  idOf(bucket: number): RangeId {
+    return this.#ids[this.#indexes[bucket]!] ?? NO_RANGE;
+  }
+
+  ids(): readonly RangeId[] {
+    return this.#ids;
+  }
+
   /** One bucket of each range. */
   firstBuckets(): readonly number[] {
     return this.#firstBuckets;
@@ -62,6 +73,7 @@ export class InboxRanges {
   #read(): void {
     const ranges = this.#client.rangesOf(ServiceId.INBOX);
     this.#threads = ranges.map((range) => this.#client.threadOf(range));
+    this.#ids = ranges.map(({ id }) => id);
     this.#firstBuckets = ranges.map(({ start }) => firstBucket(start));
     this.#indexes.fill(NO_RANGE_INDEX);
     ranges.forEach(({ start, end }, index) => {
