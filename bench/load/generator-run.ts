@@ -60,7 +60,7 @@ export class MeasuredWindow {
     return this.#first?.micros ?? Number.POSITIVE_INFINITY;
   }
 
-  counts(): Omit<GeneratorCounts, "check" | "latency" | "figures"> {
+  counts(): Pick<GeneratorCounts, "seconds" | "operations" | "ownCpuMicros" | "broker"> {
     const first = this.#first;
     const last = this.#last;
     if (first === null || last === null) throw new Error("the window was not opened and closed");
@@ -93,6 +93,33 @@ function difference(first: BrokerUsage | null, last: BrokerUsage | null): Broker
 
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+const STILL_POLL_MS = 20;
+
+/**
+ * Polls until `isDone`, or until `progress` has stood still for `stallMs`: then all is over, and
+ * true is returned. False: something still moved after `limitMs`.
+ */
+export async function untilStill(wait: {
+  readonly isDone: () => boolean;
+  readonly progress: () => number;
+  readonly stallMs: number;
+  readonly limitMs: number;
+}): Promise<boolean> {
+  const startMs = performance.now();
+  let changedMs = startMs;
+  let seen = wait.progress();
+  while (!wait.isDone()) {
+    await pause(STILL_POLL_MS);
+    const nowMs = performance.now();
+    const current = wait.progress();
+    if (current !== seen) changedMs = nowMs;
+    else if (nowMs - changedMs > wait.stallMs) return true;
+    seen = current;
+    if (nowMs - startMs > wait.limitMs) return wait.isDone();
+  }
+  return true;
 }
 
 /**

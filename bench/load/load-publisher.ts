@@ -8,7 +8,9 @@
  *   word               bits 0..29 deliveries still missing, bit 30 its own handshake (QoS 1, 2)
  *
  * In an open loop publishes have their time; one that may not be sent yet (the broker's receive
- * maximum, a full ring) waits here and keeps that time.
+ * maximum) waits here and keeps that time. At QoS 0 a delivery may never come (MQTT5 §4.3.1), and
+ * the sequence number that waits for it must not keep the ring full for ever: the oldest one makes
+ * room. Its deliveries still count if they come after all.
  */
 
 import type { PublishTemplate } from "./client-codec.ts";
@@ -59,6 +61,8 @@ export class LoadPublisher {
   readonly #header: { publisher: number; sequence: number; sentMicros: number };
   #next = 0;
   #oldest = 0;
+  /** Sequence numbers below made room although deliveries were missing. */
+  #givenUpBelow = 0;
   /** Handshakes under way: what the receive maximum limits [MQTT-3.3.4-7]. */
   #unacknowledged = 0;
   /** Intended times of publishes that wait for the quota, from `#firstWaiting` on. */
@@ -103,6 +107,8 @@ export class LoadPublisher {
 
   /** One delivery of `sequence` has arrived; false when all of them had arrived before. */
   takeDelivery(sequence: number): boolean {
+    // What came of it before is forgotten; that it came twice its subscriber knows.
+    if (sequence < this.#givenUpBelow) return true;
     if (sequence < this.#oldest || sequence >= this.#next) return false;
     const slot = sequence & this.#mask;
     const missing = this.#missing[slot]!;
@@ -134,8 +140,18 @@ export class LoadPublisher {
   }
 
   #mayPublish(): boolean {
-    if (this.#next - this.#oldest > this.#mask) return false;
+    if (this.#next - this.#oldest > this.#mask && !this.#giveUpOldest()) return false;
     return this.#unacknowledged < this.sendQuota;
+  }
+
+  /** Makes room in the ring where deliveries may be missing for ever. */
+  #giveUpOldest(): boolean {
+    const { qos, window } = this.#options;
+    if (qos > 0 || window > 0) return false;
+    this.#missing[this.#oldest & this.#mask] = 0;
+    this.#givenUpBelow = this.#oldest + 1;
+    this.#complete();
+    return true;
   }
 
   #sendWaiting(): void {

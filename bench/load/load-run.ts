@@ -6,7 +6,7 @@
 
 import { connectPacket, publishTemplate } from "./client-codec.ts";
 import { nowMicros, readClock } from "./clock.ts";
-import { type GeneratorRun, MeasuredWindow, pause, untilDone } from "./generator-run.ts";
+import { type GeneratorRun, MeasuredWindow, untilDone, untilStill } from "./generator-run.ts";
 import { KnownChunks, LARGEST_KNOWN_PAYLOAD } from "./known-chunks.ts";
 import { LatencyRecorder } from "./latency.ts";
 import { LoadConnection } from "./load-connection.ts";
@@ -33,10 +33,16 @@ export interface LoadTask {
 
 /** A run whose deliveries stop for so long has lost messages; it ends and reports them. */
 const STALL_MS = 3_000;
+/** What still arrives after so long is of a broker that is slower than the load. */
+const WIND_DOWN_MS = 10_000;
 const SETUP_STALL_MS = 20_000;
-const POLL_MS = 20;
 /** Publishers that wait for others to send with them. */
 const SENDS_AT_ONCE = 16;
+/**
+ * Of an open loop per second, all publishers together: at some 4 µs each more would be the
+ * generator's limit. Beyond, each publisher sends several publishes at its turn.
+ */
+const TURNS_PER_SECOND = 100_000;
 /** Connections opened at once: below any listen backlog. */
 const CONNECT_BATCH = 50;
 
@@ -73,7 +79,11 @@ export class LoadRun implements GeneratorRun {
   #disordered = 0;
   #corrupt = 0;
   #refused = "";
-  #nextPublisher = 0;
+  /** Open loop: publishes that each publisher sends at its turn, and how many have been. */
+  readonly #perTurn: number;
+  #nextPublish = 0;
+  /** Publishes that were due when the measuring ended, and are not sent. */
+  #unasked = 0;
   #measureFromMicros = Number.POSITIVE_INFINITY;
   #frozenFromMicros = 0;
   #frozenUntilMicros = Number.POSITIVE_INFINITY;
@@ -85,7 +95,9 @@ export class LoadRun implements GeneratorRun {
     this.#routes = routesOf(shape, task.prefix);
     this.#payloadBytes = blankPayload(shape.payloadBytes).length;
     this.#closedWindow = shape.pace.kind === "closed" ? shape.pace.window : 0;
-    this.#pacer = shape.pace.kind === "open" ? new Pacer(shape.pace.publishesPerSecond) : null;
+    const perSecond = shape.pace.kind === "open" ? shape.pace.publishesPerSecond : 0;
+    this.#pacer = perSecond > 0 ? new Pacer(perSecond) : null;
+    this.#perTurn = Math.max(1, Math.ceil(perSecond / TURNS_PER_SECOND));
     this.#known = haveSameStream(shape) ? new KnownChunks() : null;
     this.#window = new MeasuredWindow(task.target);
     this.#acknowledgement = shape.isPersistent && shape.qos > 0 ? new LatencyRecorder() : null;
@@ -108,7 +120,7 @@ export class LoadRun implements GeneratorRun {
     readClock.micros = nowMicros();
     if (this.#task.frozen !== null) this.#planFreeze(this.#task.frozen);
     if (this.#pacer !== null) {
-      this.#pacer.start((intended, publishes) => this.#publishDue(intended, publishes));
+      this.#pacer.start(this.#publishDue, () => this.#sendDirty());
       return;
     }
     for (const publisher of this.#publishers) this.markDirty(publisher);
@@ -123,18 +135,22 @@ export class LoadRun implements GeneratorRun {
 
   closeWindow(): void {
     this.#window.close(this.#deliveries);
-    this.#pacer?.stop();
+    this.#unasked = this.#pacer?.stop() ?? 0;
     for (const publisher of this.#publishers) publisher.isStopped = true;
   }
 
   async finish(): Promise<GeneratorCounts> {
-    await this.#windDown();
-    const isFrozen = (index: number) => index === 0 && this.#task.frozen !== null;
-    const closed = this.#connections.filter((one, index) => one.isEnded && !isFrozen(index));
+    const isOver = await this.#windDown();
+    const closed = this.#closedByBroker();
     for (const connection of this.#connections) connection.abort();
     if (this.#refused !== "") throw new Error(this.#refused);
-    if (closed.length > 0) throw new Error(`the broker closed ${closed.length} connections`);
-    return this.#counts();
+    if (closed > 0) throw new Error(`the broker closed ${closed} connections`);
+    return this.#counts(isOver);
+  }
+
+  #closedByBroker(): number {
+    const isFrozen = (index: number) => index === 0 && this.#task.frozen !== null;
+    return this.#connections.filter((one, index) => one.isEnded && !isFrozen(index)).length;
   }
 
   /** A delivery has arrived, `age` microseconds after it was meant to be sent. */
@@ -214,15 +230,15 @@ export class LoadRun implements GeneratorRun {
   }
 
   /** Open loop: publishers take turns, so each sends at its share of the rate. */
-  #publishDue(intendedMicros: number, publishes: number): void {
+  readonly #publishDue = (intendedMicros: number, publishes: number): void => {
     for (let count = 0; count < publishes; count += 1) {
-      const publisher = this.#publishers[this.#nextPublisher]!;
-      this.#nextPublisher = (this.#nextPublisher + 1) % this.#publishers.length;
+      const turn = Math.floor(this.#nextPublish / this.#perTurn);
+      const publisher = this.#publishers[turn % this.#publishers.length]!;
+      this.#nextPublish += 1;
       publisher.publishAt(intendedMicros);
       this.markDirty(publisher);
     }
-    this.#sendDirty();
-  }
+  };
 
   #planFreeze({ afterMs, forMs }: { afterMs: number; forMs: number }): void {
     const socket = this.#connections[0]!.socket;
@@ -298,39 +314,50 @@ export class LoadRun implements GeneratorRun {
     connection.flush();
   }
 
-  /** Waits until everything published has arrived, or nothing moves any more. */
-  async #windDown(): Promise<void> {
-    let seen = -1;
-    let changedMs = performance.now();
+  /**
+   * Waits until everything published has arrived, or nothing moves any more, or the broker has
+   * gone; false when deliveries still arrive after all the time that there is for it.
+   */
+  async #windDown(): Promise<boolean> {
     const isBusy = (publisher: LoadPublisher) => publisher.inFlight > 0 || publisher.waiting > 0;
-    while (this.#publishers.some(isBusy)) {
-      if (this.#deliveries !== seen) {
-        seen = this.#deliveries;
-        changedMs = performance.now();
-      } else if (performance.now() - changedMs > STALL_MS) {
-        return;
-      }
-      await pause(POLL_MS);
-    }
+    return await untilStill({
+      isDone: () => {
+        const isComplete = !this.#publishers.some(isBusy) && this.#missing() <= 0;
+        return isComplete || this.#refused !== "" || this.#closedByBroker() > 0;
+      },
+      progress: () => this.#deliveries,
+      stallMs: STALL_MS,
+      limitMs: WIND_DOWN_MS,
+    });
   }
 
-  #counts(): GeneratorCounts {
-    let published = 0;
-    let expected = 0;
-    for (const publisher of this.#publishers) {
-      published += publisher.published;
-      expected += publisher.published * publisher.receivers;
-    }
+  #expected(): number {
+    return this.#publishers.reduce(
+      (sum, { published, receivers }) => sum + published * receivers,
+      0,
+    );
+  }
+
+  #missing(): number {
+    return this.#expected() - (this.#deliveries - this.#repeated);
+  }
+
+  /** `isOver`: what has not arrived is lost, not late. */
+  #counts(isOver: boolean): GeneratorCounts {
+    const published = this.#publishers.reduce((sum, publisher) => sum + publisher.published, 0);
+    const unsent = this.#publishers.reduce((sum, { waiting }) => sum + waiting, this.#unasked);
+    const missing = this.#missing();
     return {
       ...this.#window.counts(),
       check: {
-        expected,
+        expected: this.#expected(),
         received: this.#deliveries,
-        lost: expected - (this.#deliveries - this.#repeated),
+        lost: isOver ? missing : 0,
         repeated: this.#repeated,
         disordered: this.#disordered,
         corrupt: this.#corrupt,
       },
+      unfinished: { unsent, late: isOver ? 0 : missing },
       latency: this.#latency.histogram().encode(),
       ...(this.#acknowledgement === null
         ? {}

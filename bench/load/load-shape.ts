@@ -68,6 +68,8 @@ export interface GeneratorCounts {
   readonly ownCpuMicros: number;
   readonly broker: BrokerUsage | null;
   readonly check: DeliveryCheck;
+  /** Absent: the run had an end of its own. */
+  readonly unfinished?: Unfinished;
   /** An encoded LatencyHistogram, microseconds. */
   readonly latency: string;
   /** The same of PUBACK and PUBCOMP, of runs that watch for them. */
@@ -86,6 +88,14 @@ export interface DeliveryCheck {
   /** Delivered after a later message of the same publisher and topic [MQTT-4.6.0-6]. */
   readonly disordered: number;
   readonly corrupt: number;
+}
+
+/** What was not over when the run ended: figures with any of it say nothing of the broker. */
+export interface Unfinished {
+  /** Publishes whose time had come, and that the generator has not sent. */
+  readonly unsent: number;
+  /** Deliveries that did not come, while others still came long after the last publish. */
+  readonly late: number;
 }
 
 /** A run over all its generator processes. */
@@ -108,6 +118,7 @@ export interface LoadResult {
    */
   readonly othersCores: number;
   readonly check: DeliveryCheck;
+  readonly unfinished?: Unfinished;
   readonly figures: Readonly<Record<string, number>>;
 }
 

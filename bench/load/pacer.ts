@@ -5,6 +5,11 @@
  * event loop: timers of the event loop itself are whole milliseconds, and their lateness would be
  * counted as the broker's latency. Ticks are half a millisecond apart or more; what is due within
  * one tick leaves together.
+ *
+ * When ticks were missed, all of them are asked for at once and sent together: so the further
+ * behind, the fewer system calls per publish, and the clock is caught up with. But no more than a
+ * few thousand publishes at a time, with sockets read in between: a generator that only sends makes
+ * the broker wait for it, and drop what it does not read.
  */
 
 import { extname } from "node:path";
@@ -12,6 +17,10 @@ import { Worker } from "node:worker_threads";
 import { nowMicros } from "./clock.ts";
 
 const SHORTEST_TICK_MICROS = 500;
+/** Asked for between two looks at the sockets: about a millisecond of work. */
+const MOST_AT_ONCE = 4_096;
+/** At the end what is due is still asked for, unless the generator was further behind than this. */
+const FURTHEST_BEHIND_MICROS = 1_000_000;
 const THREAD_URL = new URL(`./pacer-thread${extname(import.meta.url)}`, import.meta.url);
 
 /** Words shared with the thread. */
@@ -27,6 +36,9 @@ export interface PacerBoot {
   readonly tickMicros: number;
 }
 
+/** What is due: `count` publishes, meant to be sent at `intendedMicros`. */
+export type AskForPublishes = (intendedMicros: number, count: number) => void;
+
 export class Pacer {
   readonly #perTick: number;
   readonly #tickMicros: number;
@@ -34,7 +46,10 @@ export class Pacer {
     new SharedArrayBuffer(PACER_WORDS * Int32Array.BYTES_PER_ELEMENT),
   );
   #thread: Worker | null = null;
-  #publish: ((intendedMicros: number, count: number) => void) | null = null;
+  #publish: AskForPublishes | null = null;
+  #send: () => void = () => {};
+  /** The rest of a catching up is to come. */
+  #isBehind = false;
   #startMicros = 0;
   #tick = 0;
   #sent = 0;
@@ -45,11 +60,12 @@ export class Pacer {
   }
 
   /**
-   * Calls `publish(intendedMicros, count)` for every tick from now on, also for ticks that were
-   * missed.
+   * Calls `publish` for every tick from now on, also for ticks that were missed, and `send` after
+   * the last of those that it asks for together.
    */
-  start(publish: (intendedMicros: number, count: number) => void): void {
+  start(publish: AskForPublishes, send: () => void = () => {}): void {
     this.#publish = publish;
+    this.#send = send;
     this.#startMicros = nowMicros();
     const boot: PacerBoot = {
       words: this.#words.buffer as SharedArrayBuffer,
@@ -59,35 +75,59 @@ export class Pacer {
     this.#thread = new Worker(THREAD_URL, { workerData: boot });
     this.#thread.on("message", () => {
       Atomics.store(this.#words, PACER_PENDING_WORD, 0);
-      this.#catchUp();
+      if (!this.#isBehind) this.#catchUp();
     });
   }
 
   /**
    * What is due by now is still asked for: a thread that a busy machine has not let run must not
-   * make the load smaller.
+   * make the load smaller. Returns how many publishes were due and are not: a generator that is
+   * seconds behind would only measure itself.
    */
-  stop(): void {
-    this.#catchUp();
+  stop(): number {
+    const last = this.#publish === null ? this.#tick : this.#lastTick();
+    const behindMicros = (last - this.#tick) * this.#tickMicros;
+    if (behindMicros <= FURTHEST_BEHIND_MICROS) this.#askUntil(last);
     this.#publish = null;
     Atomics.store(this.#words, PACER_STOP_WORD, 1);
     Atomics.notify(this.#words, PACER_STOP_WORD);
     this.#thread?.removeAllListeners("message");
     this.#thread = null;
+    return this.#dueBy(last) - this.#sent;
   }
 
-  #catchUp(): void {
+  readonly #catchUp = (): void => {
+    this.#isBehind = false;
+    if (this.#publish === null) return;
+    const last = this.#lastTick();
+    const ticksAtOnce = Math.max(1, Math.floor(MOST_AT_ONCE / this.#perTick));
+    this.#askUntil(Math.min(last, this.#tick + ticksAtOnce));
+    if (this.#tick === last || this.#publish === null) return;
+    // After the sockets have had their turn.
+    this.#isBehind = true;
+    setImmediate(this.#catchUp);
+  };
+
+  #lastTick(): number {
     // Two threads read the clock with offsets that differ by microseconds: the tick that we were
     // woken for has passed, even where our own clock is not quite there.
     const woken = Atomics.load(this.#words, PACER_TICK_WORD);
     const passed = Math.floor((nowMicros() - this.#startMicros) / this.#tickMicros);
-    const last = Math.max(passed, woken);
+    return Math.max(passed, woken);
+  }
+
+  #dueBy(tick: number): number {
+    return Math.floor(tick * this.#perTick + 1e-9);
+  }
+
+  #askUntil(last: number): void {
     while (this.#tick < last) {
       this.#tick += 1;
-      const due = Math.floor(this.#tick * this.#perTick + 1e-9);
-      if (due === this.#sent) continue;
-      this.#publish?.(this.#startMicros + this.#tick * this.#tickMicros, due - this.#sent);
-      this.#sent = due;
+      const count = this.#dueBy(this.#tick) - this.#sent;
+      if (count === 0) continue;
+      this.#sent += count;
+      this.#publish?.(this.#startMicros + this.#tick * this.#tickMicros, count);
     }
+    this.#send();
   }
 }

@@ -157,6 +157,10 @@ function addUp(
     broker: brokerCost(counts[0]!, operations, target),
     generatorShare: Math.max(...counts.map((one) => one.ownCpuMicros / (one.seconds * 1e6))),
     check: addChecks(counts.map((one) => one.check)),
+    unfinished: {
+      unsent: sum((one) => one.unfinished?.unsent ?? 0),
+      late: sum((one) => one.unfinished?.late ?? 0),
+    },
     figures: addFigures(counts.map((one) => one.figures)),
     ...(acknowledged.length === 0 ? {} : acknowledgementOf(acknowledged)),
   };

@@ -6,7 +6,7 @@
 import mqtt, { type MqttClient } from "mqtt";
 import { nowMicros, readClock } from "./clock.ts";
 import { DeliveryJudge, type DeliveryTally } from "./delivery-judge.ts";
-import { type GeneratorRun, MeasuredWindow, pause } from "./generator-run.ts";
+import { type GeneratorRun, MeasuredWindow, pause, untilStill } from "./generator-run.ts";
 import { LatencyRecorder } from "./latency.ts";
 import type { GeneratorCounts, LoadShape, LoadTarget } from "./load-shape.ts";
 import { Pacer } from "./pacer.ts";
@@ -21,7 +21,8 @@ export interface SanityTask {
 }
 
 const STALL_MS = 3_000;
-const POLL_MS = 20;
+/** The package takes its time with what is queued in it. */
+const WIND_DOWN_MS = 10_000;
 
 interface Publisher {
   readonly client: MqttClient;
@@ -42,6 +43,7 @@ export class SanityRun implements GeneratorRun, DeliveryTally {
   readonly #seen = new Set<string>();
   readonly #pacer: Pacer | null;
   #isStopped = false;
+  #unasked = 0;
   #expected = 0;
   #deliveries = 0;
   #repeated = 0;
@@ -95,30 +97,32 @@ export class SanityRun implements GeneratorRun, DeliveryTally {
 
   closeWindow(): void {
     this.#window.close(this.#deliveries);
-    this.#pacer?.stop();
+    this.#unasked = this.#pacer?.stop() ?? 0;
     this.#isStopped = true;
   }
 
   async finish(): Promise<GeneratorCounts> {
-    let seen = -1;
-    let changedMs = performance.now();
-    while (this.#deliveries - this.#repeated < this.#expected) {
-      if (this.#deliveries !== seen) changedMs = performance.now();
-      else if (performance.now() - changedMs > STALL_MS) break;
-      seen = this.#deliveries;
-      await pause(POLL_MS);
-    }
+    const missing = () => this.#expected - (this.#deliveries - this.#repeated);
+    const isOver = await untilStill({
+      isDone: () => missing() <= 0,
+      progress: () => this.#deliveries,
+      stallMs: STALL_MS,
+      limitMs: WIND_DOWN_MS,
+    });
+    const unfinished = { unsent: this.#unasked, late: isOver ? 0 : missing() };
+    const lost = isOver ? missing() : 0;
     await Promise.all(this.#clients.map((client) => client.endAsync(true)));
     return {
       ...this.#window.counts(),
       check: {
         expected: this.#expected,
         received: this.#deliveries,
-        lost: this.#expected - (this.#deliveries - this.#repeated),
+        lost,
         repeated: this.#repeated,
         disordered: this.#disordered,
         corrupt: this.#corrupt,
       },
+      unfinished,
       latency: this.#latency.histogram().encode(),
       figures: {},
     };

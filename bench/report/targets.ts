@@ -4,6 +4,7 @@
  */
 
 import type { LoadResult } from "../load/load-shape.ts";
+import { gapOf } from "../load/validity.ts";
 import { type Spread, shortNumber, spreadOf } from "../statistics.ts";
 import { expandCases } from "../suite/expand-cases.ts";
 import { parseOptions } from "../suite/options.ts";
@@ -90,7 +91,7 @@ function overReference(
 function voidResults(results: BenchResults, caseName: string, subject: string): RoundResult[] {
   return results.samples.flatMap(({ caseName: name, contender, round, validity, result }) => {
     if (name !== caseName || contender !== subject || validity !== "void") return [];
-    return result === null || result.operations === 0 ? [] : [{ round, result }];
+    return result === null || gapOf(result) !== "" ? [] : [{ round, result }];
   });
 }
 

@@ -35,8 +35,9 @@ Output:
   --profile              CPU profile of our broker, and where its time went
   --help
 
-A run is void when the generator was over 85 % busy and the broker had cores to spare; it fails when a message at QoS 1
-or 2 was lost, or any was repeated, damaged or out of order.
+A run is void when the generator was over 85 % busy and the broker had cores to spare, when it could not send what was
+due, or when over 1 % was lost at QoS 0; it fails when a message at QoS 1 or 2 was lost, or any was repeated, damaged or
+out of order.
 `;
 
 export function helpText(): string {

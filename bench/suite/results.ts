@@ -27,6 +27,8 @@ export interface Sample {
   readonly result: LoadResult | null;
   readonly validity: Validity;
   readonly faults: string;
+  /** Why the run is void; earlier results do not say. */
+  readonly voidReason?: string;
   /** What the server told of itself. */
   readonly ownFigures: Readonly<Record<string, number>>;
 }

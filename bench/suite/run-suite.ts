@@ -4,7 +4,7 @@
  */
 
 import { describeEnvironment } from "../environment.ts";
-import { faultsOf, validityOf } from "../load/validity.ts";
+import { faultsOf, validityOf, voidReasonOf } from "../load/validity.ts";
 import { type Scenario, SETTLE_SECONDS } from "./case.ts";
 import { CaseServers } from "./case-servers.ts";
 import { estimateSeconds, type SuiteCell, type Turn, turnsOf } from "./cell.ts";
@@ -115,7 +115,9 @@ async function measureTurn(
     }));
     const { qos } = one.parameters;
     const validity = validityOf(result, checkedQos(scenario, qos), contender.threads);
-    return { ...at, result, validity, faults: faultsOf(result.check, 1), ownFigures };
+    const faults = faultsOf(result.check, 1);
+    const voidReason = validity === "void" ? voidReasonOf(result, contender.threads) : "";
+    return { ...at, result, validity, faults, voidReason, ownFigures };
   } catch (error) {
     return { ...at, result: null, validity: "failed", faults: shortText(error), ownFigures: {} };
   }

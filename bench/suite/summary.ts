@@ -132,11 +132,12 @@ function contenderNotes(results: BenchResults, one: ResultCase, { name }: Conten
     (sample) => sample.caseName === one.name && sample.contender === name,
   );
   const notes: string[] = [];
-  const voids = own.filter((sample) => sample.validity === "void").length;
-  if (voids > 0)
-    notes.push(
-      `${name}: ${voids} of ${own.length} runs void: the generator was the limit, or nothing arrived in time`,
-    );
+  const voids = own.filter((sample) => sample.validity === "void");
+  if (voids.length > 0) {
+    const reason =
+      voids[0]!.voidReason ?? "the generator was the limit, or nothing arrived in time";
+    notes.push(`${name}: ${voids.length} of ${own.length} runs void: ${reason}`);
+  }
   const broken = own.filter((sample) => sample.validity === "failed");
   if (broken.length > 0) {
     const text = broken[0]!.faults.slice(0, MAX_FAULT_TEXT);

@@ -45,6 +45,48 @@ test("pacer: what is due when it stops is asked for, even if its thread has neve
   assert.ok(publishes >= 5, `${publishes} publishes`);
 });
 
+test("pacer: what was missed is sent together, a part at a time, with sockets read in between", async () => {
+  const pacer = new Pacer(1_000_000);
+  const sent: number[] = [];
+  let asked = 0;
+  let readsBetween = 0;
+  const startMicros = nowMicros();
+  await new Promise<void>((resolve) => {
+    pacer.start(
+      (_micros, count) => {
+        asked += count;
+      },
+      () => {
+        sent.push(asked);
+        if (sent.length === 3) resolve();
+        setImmediate(() => {
+          readsBetween += 1;
+        });
+      },
+    );
+    // The event loop is late by 20,000 publishes, 500 per tick.
+    while (nowMicros() < startMicros + 20_000);
+  });
+  pacer.stop();
+  const [first = 0, second = 0, third = 0] = sent;
+  assert.ok(first >= 500 && first <= 4096, `${first} at once`);
+  assert.ok(second - first <= 4096 && third - second <= 4096);
+  assert.ok(readsBetween > 0);
+});
+
+test("pacer: a generator that is seconds behind leaves the rest, and says how much", (context) => {
+  context.mock.method(performance, "now", () => frozenMs);
+  let frozenMs = 1_000;
+  const pacer = new Pacer(1000);
+  let asked = 0;
+  pacer.start((_micros, count) => {
+    asked += count;
+  });
+  frozenMs += 5_000;
+  assert.equal(pacer.stop(), 5_000);
+  assert.equal(asked, 0);
+});
+
 test("clock: two threads read the same time", async () => {
   const url = new URL("../../../bench/load/clock.js", import.meta.url).href;
   const code = `import(${JSON.stringify(url)}).then(({ nowMicros }) => {

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { validityOf } from "../../../bench/load/validity.ts";
+import type { LoadResult } from "../../../bench/load/load-shape.ts";
+import { validityOf, voidReasonOf } from "../../../bench/load/validity.ts";
 import {
   compareResults,
   countVerdicts,
@@ -82,7 +83,7 @@ test("summary: a published figure stands per busy core beside ours", () => {
 test("validity: the generator as the limit, a saturated broker, faults, and nothing at all", () => {
   const busy = { generatorShare: 0.9 };
   const saturated = { ...loadResult(1).broker!, cores: 0.97 };
-  const check = { ...loadResult(1).check, lost: 1 };
+  const check = { ...loadResult(1).check, expected: 1000, lost: 1 };
   assert.equal(validityOf(loadResult(1), 0, 1), "valid");
   assert.equal(validityOf(loadResult(1, busy), 0, 1), "void");
   assert.equal(validityOf(loadResult(1, { ...busy, broker: saturated }), 0, 1), "at least");
@@ -93,6 +94,26 @@ test("validity: the generator as the limit, a saturated broker, faults, and noth
   const disordered = { ...loadResult(1).check, disordered: 1 };
   assert.equal(validityOf(loadResult(1, { check: disordered }), 0, 1), "failed");
   assert.equal(validityOf(loadResult(0), 0, 1), "void");
+});
+
+test("validity: a load that was not sent, not awaited or mostly lost is void, and says why", () => {
+  const { check, latency } = loadResult(1);
+  const cases: readonly [Partial<LoadResult>, RegExp][] = [
+    [{ unfinished: { unsent: 7, late: 0 } }, /^7 publishes could not be sent/],
+    [{ unfinished: { unsent: 0, late: 9 } }, /^9 deliveries were still to come/],
+    [{ check: { ...check, expected: 1000, lost: 11 } }, /^1 % of the deliveries were lost/],
+    [{ latency: { ...latency, count: 0 } }, /^nothing that was sent in the measured time/],
+    [{ operations: 0 }, /^nothing arrived/],
+    [{ generatorShare: 0.99 }, /^the generator was the limit: 99 % busy while .* 0.90 cores/],
+  ];
+  for (const [changes, reason] of cases) {
+    const result = loadResult(1, changes);
+    assert.equal(validityOf(result, 0, 1), "void");
+    assert.match(voidReasonOf(result, 1), reason);
+  }
+  const few = loadResult(1, { check: { ...check, expected: 1000, lost: 10 } });
+  assert.equal(validityOf(few, 0, 1), "valid");
+  assert.equal(voidReasonOf(few, 1), "");
 });
 
 test("results: survive their file; other files are refused", () => {
