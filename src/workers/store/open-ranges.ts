@@ -4,7 +4,7 @@
  * make sense of it (raft pitfalls 11, 14).
  *
  * What is checked: the record's checksum; that no entry is missing (as many keys as numbers,
- * counted by the database); every entry not yet applied, whole; terms; that nothing was applied
+ * counted by the engine); every entry not yet applied, whole; terms; that nothing was applied
  * that was not committed, and nothing committed that is not there.
  *
  * Why not every entry: applied ones are only read again for a replica that lags, and are checked
@@ -60,6 +60,10 @@ export function openRanges(engine: StoreEngine): OpenedStore {
       ranges.push(setAside(id, null, "range record: its checksum or its fields are wrong"));
       continue;
     }
+    if (engine.damage !== null) {
+      ranges.push(setAside(id, stored.record, engine.damage));
+      continue;
+    }
     const { range, shape } = checkRange(engine, stored);
     ranges.push(range);
     if (shape !== null) shapes.set(id, shape);
@@ -69,7 +73,7 @@ export function openRanges(engine: StoreEngine): OpenedStore {
       ranges.push(setAside(id, null, "range record: missing, but there is a log"));
   }
   ranges.sort((left, right) => left.id - right.id);
-  return { ranges, shapes, forgotten };
+  return { ranges, shapes, forgotten: engine.damage === null ? forgotten : [] };
 }
 
 function setAside(id: RangeId, record: RangeRecord | null, damage: string): OpenedRange {
