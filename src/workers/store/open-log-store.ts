@@ -2,17 +2,25 @@
  * Opens the log store in a folder: the one place that says which implementation a broker uses.
  */
 
+import type { LogKind } from "../../shared/config/config.ts";
 import { EngineLogStore } from "./engine-log-store.ts";
 import { LmdbEngine, type LmdbOptions } from "./lmdb-engine.ts";
 import type { LogStore } from "./log-store.ts";
 import { MemoryDisk, MemoryEngine } from "./memory-engine.ts";
+import { SegmentEngine } from "./segment-engine.ts";
+
+export interface LogStoreOptions extends LmdbOptions {
+  /** As the folder was made: no store can read the other kind's log. */
+  readonly log: LogKind;
+}
 
 /**
  * Reads and checks all ranges; see `opened`. Throws when the database itself cannot be opened. One
  * store per folder and process.
  */
-export function openLogStore(options: LmdbOptions): LogStore {
-  return new EngineLogStore(new LmdbEngine(options));
+export function openLogStore(options: LogStoreOptions): LogStore {
+  const isInSegments = options.log === "segments";
+  return new EngineLogStore(isInSegments ? new SegmentEngine(options) : new LmdbEngine(options));
 }
 
 /** A store that ends with the process. */
