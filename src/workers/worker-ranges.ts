@@ -157,7 +157,8 @@ function openStores(boot: WorkerRangesOptions["boot"]): ReadonlyMap<number, LogS
   for (const storeId of storesOfThread(threadIndex, threadCount - 1, storage.storeCount)) {
     const folder = storeFolder(storage.path, storeId);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    stores.set(storeId, openLogStore({ folder, durability: config.storage.durability }));
+    const { durability } = config.storage;
+    stores.set(storeId, openLogStore({ folder, durability, log: storage.log }));
   }
   return stores;
 }

@@ -24,7 +24,6 @@ import { openSealedState, StateDamage, writeSealedState } from "./state-seal.ts"
 import { COMMITS_MAX, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
 import {
   logKey,
-  PART_BYTES,
   partKey,
   recordKey,
   sealedKeyOf,
@@ -73,6 +72,7 @@ export class EngineLogStore implements LogStore {
   putRecord(record: RangeRecord): void {
     const { id } = record.descriptor;
     assert(!this.#damaged.has(id), "a damaged range is not written to");
+    assert(this.#engine.damage === null, "nothing is written to a damaged store");
     assert(!this.#sweeper.has(id), "a range id is never used again");
     const shape = this.#shapes.get(id);
     if (shape === undefined) this.#shapes.set(id, LogShape.empty(record.compactedIndex));
@@ -243,12 +243,13 @@ export class EngineLogStore implements LogStore {
     const at = batch.writer.size;
     writeEntryRecord(batch.writer, entry);
     const size = batch.writer.size - at;
-    const firstSize = Math.min(size, PART_BYTES);
+    const { partBytes } = this.#engine;
+    const firstSize = Math.min(size, partBytes);
     batch.putWritten(StoreTable.LOG, logKey(id, index), at, firstSize);
     let part = 0;
-    for (let from = PART_BYTES; from < size; from += PART_BYTES) {
+    for (let from = partBytes; from < size; from += partBytes) {
       part += 1;
-      const partSize = Math.min(PART_BYTES, size - from);
+      const partSize = Math.min(partBytes, size - from);
       batch.putWritten(StoreTable.PARTS, partKey(id, index, part), at + from, partSize);
     }
     shape.add(index, part);

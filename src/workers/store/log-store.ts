@@ -107,7 +107,8 @@ export interface LogStore {
   /** The state is whole again: that after `record.appliedIndex`. */
   endInstall(record: RangeRecord): void;
 
-  // Reading: every durable commit is seen; one under way is seen whole or not at all.
+  // Reading: every durable commit is seen; of one under way the log, the records and the state each
+  // whole or not at all.
 
   /**
    * Entries low..high-1 as far as they are there without a gap and fit into `maxBytes`, at least

@@ -4,7 +4,7 @@
  * make sense of it (raft pitfalls 11, 14).
  *
  * What is checked: the record's checksum; that no entry is missing (as many keys as numbers,
- * counted by the database); every entry not yet applied, whole; terms; that nothing was applied
+ * counted by the engine); every entry not yet applied, whole; terms; that nothing was applied
  * that was not committed, and nothing committed that is not there. State is checked row by row when
  * it is read; a row that failed then is noted (damage-notes.ts) and looked at here.
  *
@@ -63,7 +63,7 @@ export function openRanges(engine: StoreEngine, notes: DamageNotes): OpenedStore
       ranges.push(setAside(id, null, "range record: its checksum or its fields are wrong"));
       continue;
     }
-    const noted = notedDamage(engine, notes, id);
+    const noted = engine.damage ?? notedDamage(engine, notes, id);
     if (noted !== null) {
       ranges.push(setAside(id, stored.record, noted));
       continue;
@@ -77,7 +77,7 @@ export function openRanges(engine: StoreEngine, notes: DamageNotes): OpenedStore
       ranges.push(setAside(id, null, "range record: missing, but there is a log"));
   }
   ranges.sort((left, right) => left.id - right.id);
-  return { ranges, shapes, forgotten };
+  return { ranges, shapes, forgotten: engine.damage === null ? forgotten : [] };
 }
 
 /** Null: nothing was noted, or the row is whole again, which memory or a cable may have altered. */
