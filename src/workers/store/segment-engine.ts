@@ -86,7 +86,7 @@ export class SegmentEngine implements StoreEngine {
     });
     this.#state.endReplay();
     this.damage = end.damage;
-    this.#log = new SegmentLog(files, end);
+    this.#log = new SegmentLog(files, end, this.#isFsync);
   }
 
   commit(batch: WriteBatch): Promise<void> {
@@ -179,7 +179,7 @@ export class SegmentEngine implements StoreEngine {
     const directory = written(this.#directory);
     const payload = [batch.memory, written(this.#moved)];
     const { number, segment, payloadAt } = await this.#log.append({ directory, payload });
-    if (this.#isFsync || hasState || this.#wantsFlush) await this.#log.flush();
+    if (!this.#log.isFlushed && (hasState || this.#wantsFlush)) await this.#log.flush();
     this.#wantsFlush = false;
     this.#index.apply({ segment, payloadAt, directory });
     this.#freeSegments();

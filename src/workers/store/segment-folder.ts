@@ -10,6 +10,7 @@
 
 import {
   closeSync,
+  constants,
   existsSync,
   fdatasyncSync,
   fstatSync,
@@ -26,6 +27,14 @@ import { syncFolder } from "../../platform/durable-file.ts";
 const NAME = /^(\d{8,})\.seg$/;
 const NAME_DIGITS = 8;
 const PIECE = new Uint8Array(1024 * 1024);
+
+/**
+ * Not null: opened so, a file's writes are flushed by themselves. One visit of the pool instead of
+ * two, which in a thread that is busy is one turn of its event loop instead of two. Elsewhere than
+ * on Linux such writes may stop in the drive's cache, where a flush does not.
+ */
+export const FLUSHING_WRITES =
+  process.platform === "linux" ? constants.O_RDWR | constants.O_DSYNC : null;
 
 export class SegmentFolder {
   readonly #path: string;
@@ -78,9 +87,9 @@ export class SegmentFolder {
     syncFolder(this.#path);
   }
 
-  /** For reading and writing. */
-  openNow(number: number): number {
-    return openSync(this.pathOf(number), "r+");
+  /** For reading and writing; with `FLUSHING_WRITES` each write is on the disk when it returns. */
+  openNow(number: number, flags = constants.O_RDWR): number {
+    return openSync(this.pathOf(number), flags);
   }
 
   async make(number: number, bytes: number): Promise<void> {

@@ -4,7 +4,7 @@
  *
  *   oldest ... sealed | active: batch | batch | zeros | next: zeros, or bytes of an earlier life
  *
- * Segments grow from 1 MiB to 16 MiB while a log is busy, so that an idle one takes little. A large
+ * Segments grow from 1 MiB to 8 MiB while a log is busy, so that an idle one takes little. A large
  * batch gets a segment of its own size.
  *
  * Thread: worker; the disk works in libuv's pool, a thread that serves connections must not wait
@@ -12,7 +12,7 @@
  * flushed; `append` and `flush` never overlap.
  */
 
-import { closeSync, fdatasync, readSync, writev } from "node:fs";
+import { closeSync, constants, fdatasync, readSync, writev } from "node:fs";
 import { promisify } from "node:util";
 import { assert } from "../../shared/base/assert.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
@@ -24,13 +24,13 @@ import {
   writeBatchHeader,
   writeSegmentHeader,
 } from "./segment-codec.ts";
-import type { SegmentFolder } from "./segment-folder.ts";
+import { FLUSHING_WRITES, type SegmentFolder } from "./segment-folder.ts";
 import type { LogEnd } from "./segment-scan.ts";
 
 const MIB = 1024 * 1024;
 const SEGMENT_MIN_BYTES = MIB;
-/** At 5 MB/s one in three seconds: what a begin costs is nothing beside that. */
-const SEGMENT_MAX_BYTES = 16 * MIB;
+/** What a begin costs is nothing beside filling it; larger ones only hold more that is trimmed. */
+const SEGMENT_MAX_BYTES = 8 * MIB;
 /** Offsets in a segment are 32 bits wide. */
 const BATCH_MAX_BYTES = 2 ** 31;
 const PADDING = new Uint8Array(8);
@@ -59,6 +59,9 @@ interface Segment {
 
 export class SegmentLog {
   readonly #folder: SegmentFolder;
+  readonly #flushesEach: boolean;
+  /** With which segments are opened. */
+  readonly #flags: number;
   /** In use, ascending; the last is the one that is written to. */
   readonly #segments: Segment[] = [];
   readonly #header = new RecordWriter(SEGMENT_HEADER_BYTES + BATCH_HEADER_BYTES);
@@ -73,8 +76,11 @@ export class SegmentLog {
   #checksum: number;
   #flushMs = 0;
 
-  constructor(folder: SegmentFolder, found: LogEnd) {
+  /** With `flushesEach` a batch is flushed when it is appended. */
+  constructor(folder: SegmentFolder, found: LogEnd, flushesEach: boolean) {
     this.#folder = folder;
+    this.#flushesEach = flushesEach;
+    this.#flags = (flushesEach ? FLUSHING_WRITES : null) ?? constants.O_RDWR;
     this.#filled = found.filled;
     this.#lastBatch = found.lastBatch;
     this.#durable = found.lastBatch;
@@ -112,12 +118,12 @@ export class SegmentLog {
     return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Spent waiting for the disk to flush. */
+  /** Spent waiting for the disk to flush; where writes flush by themselves, with the writing. */
   get flushMs(): number {
     return this.#flushMs;
   }
 
-  /** Borrows the body. Resolves when it is written: it survives the process. */
+  /** Borrows the body. Resolves when it is written, and flushed if each batch is. */
   async append({ directory, payload }: BatchBody): Promise<WrittenBatch> {
     const payloadBytes = payload.reduce((sum, { length }) => sum + length, 0);
     const size = batchSize(directory.length, payloadBytes);
@@ -146,11 +152,17 @@ export class SegmentLog {
     );
     const at = isFirst ? 0 : this.#filled;
     const head = header.bytes.subarray(0, header.size);
+    const startMs = performance.now();
     await writeAll(file, [head, directory, ...payload, padding], at);
     const payloadAt = at + head.length + directory.length;
     this.#filled += size;
     this.#lastBatch = number;
     this.#checksum = checksum;
+    if (this.#flushesEach && this.#flags !== FLUSHING_WRITES) await this.flush();
+    else if (this.#flushesEach) {
+      this.#flushMs += performance.now() - startMs;
+      this.#durable = number;
+    }
     if (this.#filled > bytes / 2 && !this.#isPrepared) this.#prepare();
     return { number, segment, payloadAt };
   }
@@ -188,7 +200,7 @@ export class SegmentLog {
       } else {
         const next = this.#nextNumber;
         await this.#folder.recycle(number, next);
-        this.#next = { number: next, bytes, file: this.#folder.openNow(next) };
+        this.#next = { number: next, bytes, file: this.#folder.openNow(next, this.#flags) };
       }
     });
   }
@@ -212,13 +224,13 @@ export class SegmentLog {
   }
 
   #open(number: number, sizes: ReadonlyMap<number, number>): Segment {
-    return { number, bytes: sizes.get(number)!, file: this.#folder.openNow(number) };
+    return { number, bytes: sizes.get(number)!, file: this.#folder.openNow(number, this.#flags) };
   }
 
   async #make(bytes: number): Promise<Segment> {
     const number = this.#nextNumber;
     await this.#folder.make(number, bytes);
-    return { number, bytes, file: this.#folder.openNow(number) };
+    return { number, bytes, file: this.#folder.openNow(number, this.#flags) };
   }
 
   /** One at a time. After a failure none, and no new segment. */

@@ -43,7 +43,7 @@ const REST_BYTES = 4096;
 
 export async function sampleLog(t: TestContext, options: SampleOptions): Promise<SampleLog> {
   const folder = new SegmentFolder(join(scratchFolder(t), "log"));
-  const log = new SegmentLog(folder, emptyEnd());
+  const log = new SegmentLog(folder, emptyEnd(), options.isFlushed);
   const dataOf = (index: number) => patterned(options.bytesPerBatch, index);
   const places: { segment: number; from: number; to: number }[] = [];
   for (let index = 1; index <= options.batches; index++) {
@@ -52,7 +52,6 @@ export async function sampleLog(t: TestContext, options: SampleOptions): Promise
     const from = payloadAt - body.directory.length - 48;
     const size = 48 + body.directory.length + body.payload[0]!.length;
     places.push({ segment, from, to: from + Math.ceil(size / 8) * 8 });
-    if (options.isFlushed) await log.flush();
   }
   await log.close();
   const used = new Set(places.map(({ segment }) => segment));

@@ -33,13 +33,12 @@ function scan(folder: SegmentFolder): LogEnd {
 
 async function append(log: SegmentLog, bytes: number): Promise<number> {
   const { number } = await log.append(bodyOf(log.lastBatch + 1, patterned(bytes, 1)));
-  await log.flush();
   return number;
 }
 
 test("segment log: segments grow while the log is busy, and a large batch gets one that holds it", async (t) => {
   const folder = newFolder(t);
-  const log = new SegmentLog(folder, emptyEnd());
+  const log = new SegmentLog(folder, emptyEnd(), true);
   for (let left = 9; left > 0; left--) await append(log, 500_000);
   await append(log, 30 * MIB);
   await append(log, 100);
@@ -54,7 +53,7 @@ test("segment log: segments grow while the log is busy, and a large batch gets o
 
 test("segment log: on a disk that is almost full it goes on in smaller segments", async (t) => {
   const folder = newFolder(t);
-  const log = new SegmentLog(folder, emptyEnd());
+  const log = new SegmentLog(folder, emptyEnd(), true);
   await append(log, 500_000);
   folder.roomBytes = MIB;
   for (let left = 5; left > 0; left--) await append(log, 400_000);
@@ -73,7 +72,7 @@ test("segment log: on a disk that is almost full it goes on in smaller segments"
 
 test("segment log: space that comes back in time is used", async (t) => {
   const folder = newFolder(t);
-  const log = new SegmentLog(folder, emptyEnd());
+  const log = new SegmentLog(folder, emptyEnd(), true);
   folder.roomBytes = MIB;
   // The next segment cannot be prepared, and nobody needs it yet.
   await append(log, 700_000);
@@ -88,7 +87,7 @@ test("segment log: goes on where the last life ended, and keeps what that had pr
   for (let life = 1; life <= 5; life++) {
     const end = life === 1 ? emptyEnd() : scan(folder);
     assert.equal(end.lastBatch, life - 1);
-    const log = new SegmentLog(folder, end);
+    const log = new SegmentLog(folder, end, true);
     assert.equal(await append(log, 300_000), life);
     await log.close();
   }
@@ -101,12 +100,12 @@ test("segment log: goes on where the last life ended, and keeps what that had pr
 test("segment log: what a crash left half made, or made too early, is removed", async (t) => {
   const path = join(scratchFolder(t), "log");
   const folder = new SegmentFolder(path);
-  const log = new SegmentLog(folder, emptyEnd());
+  const log = new SegmentLog(folder, emptyEnd(), true);
   await append(log, 1000);
   await log.close();
   writeFileSync(join(path, "00000002.seg.tmp"), "half");
   for (const number of [2, 3, 9]) writeFileSync(folder.pathOf(number), new Uint8Array(MIB));
-  const again = new SegmentLog(folder, scan(folder));
+  const again = new SegmentLog(folder, scan(folder), true);
   await append(again, 1000);
   await again.close();
   assert.deepEqual(folder.list(), [1, 2]);
@@ -115,9 +114,9 @@ test("segment log: what a crash left half made, or made too early, is removed", 
 
 test("segment log: a freed segment becomes the next one, and its old batches mean nothing", async (t) => {
   const folder = newFolder(t);
-  const log = new SegmentLog(folder, emptyEnd());
-  for (let left = 30; left > 0; left--) {
-    await append(log, 4 * MIB);
+  const log = new SegmentLog(folder, emptyEnd(), true);
+  for (let left = 60; left > 0; left--) {
+    await append(log, MIB);
     while (log.oldestSealed > 0) log.freeOldest();
   }
   await log.close();
@@ -125,5 +124,5 @@ test("segment log: a freed segment becomes the next one, and its old batches mea
   assert.ok(folder.list().length <= 2);
   const end = scan(folder);
   assert.equal(end.damage, null);
-  assert.equal(end.lastBatch, 30);
+  assert.equal(end.lastBatch, 60);
 });

@@ -160,7 +160,7 @@ test("segment scan: what an earlier life left behind a cut does not go on behind
       0,
       () => {},
     );
-  const first = new SegmentLog(files, emptyEnd());
+  const first = new SegmentLog(files, emptyEnd(), false);
   const ends: number[] = [];
   for (let index = 1; index <= 5; index++) {
     const body = bodyOf(index, patterned(200, index));
@@ -178,7 +178,7 @@ test("segment scan: what an earlier life left behind a cut does not go on behind
     () => {},
   );
   assert.equal(cut.lastBatch, torn.lastBatch);
-  const second = new SegmentLog(files, { ...cut, sizes: whole.sizes });
+  const second = new SegmentLog(files, { ...cut, sizes: whole.sizes }, false);
   // As large as the torn one, so that the old batch 5 lies right behind it.
   await second.append(bodyOf(4, patterned(200, 99)));
   await second.close();
