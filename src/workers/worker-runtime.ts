@@ -40,6 +40,7 @@ import { recheckPermissions } from "./session/recheck-permissions.ts";
 import { refreshSessions } from "./session/refresh-sessions.ts";
 import { Session } from "./session/session.ts";
 import type { SessionContext } from "./session/session-context.ts";
+import { logMissed } from "./session/session-events.ts";
 import { SessionRegistry } from "./session/session-registry.ts";
 import { PauseReason } from "./session/session-state.ts";
 import { TenantTable } from "./session/tenant.ts";
@@ -284,6 +285,7 @@ export class WorkerRuntime {
             done(status !== InsertStatus.UNAVAILABLE && status !== InsertStatus.NO_ROOM);
           });
         },
+        missed: (missed) => logMissed(this.#log, missed),
         settings: (tenantId) => this.#tenants.settings(tenantId),
         nowMs: () => this.#loop.nowMs,
       },

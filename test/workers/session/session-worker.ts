@@ -101,6 +101,7 @@ export class SessionWorker {
           done(status !== InsertStatus.UNAVAILABLE);
         });
       },
+      missed: () => {},
       settings: (tenantId) => tenants.settings(tenantId),
       nowMs,
     };
