@@ -63,10 +63,14 @@ function outcomeText(outcome: TargetOutcome): string {
   return `\`${target.load}\` ${target.what}: ${foundText(outcome)}, wanted ${wanted}`;
 }
 
-function foundText({ target, measured, isBound }: TargetOutcome): string {
-  if (measured === null) return "too few usable rounds";
+function foundText({ target, measured, isBound, beside }: TargetOutcome): string {
+  const tail =
+    beside === null || target.beside === undefined
+      ? ""
+      : `; ${target.beside.what}: ${showSpread(beside, target.show)}`;
+  if (measured === null) return `too few usable rounds${tail}`;
   const sign = target.isAtLeast ? "≥ " : "≤ ";
-  return `${isBound ? sign : ""}${showSpread(measured, target.show)}`;
+  return `${isBound ? sign : ""}${showSpread(measured, target.show)}${tail}`;
 }
 
 function setUp({ results, plan }: ReportContent): string {

@@ -36,6 +36,8 @@ export interface Target {
    * the subject does so well or better.
    */
   readonly bound: Measure;
+  /** What is said beside it, of the same rounds: a control that shares its conditions. */
+  readonly beside?: { readonly what: string; readonly figure: Figure };
 }
 
 type Measure = (results: BenchResults, caseName: string, subject: string) => number[];
@@ -55,6 +57,8 @@ export interface TargetOutcome {
   readonly isBound: boolean;
   /** "open": not measured, or a bound that is worse than what is wanted. */
   readonly verdict: "met" | "missed" | "open";
+  /** Of the target's `beside`; null: there is none, or it was not measured. */
+  readonly beside: Spread | null;
 }
 
 const perSecond: Figure = (one) => one.perSecond;
@@ -155,11 +159,20 @@ export function ownFigure(load: string, what: string, { atMost, show, figure }: 
   };
 }
 
-/** p99 over that of another time of the same run. */
+/**
+ * p99 over that of another time of the same run. A generator over 85 % busy sees its own delay at
+ * both times, so such a round says nothing.
+ */
 export function p99Over(load: string, what: string, figureName: string, atMost: number): Target {
   const figure = ({ latency, figures }: LoadResult) =>
     latency.p99 / (figures[figureName] ?? Number.NaN);
-  return ownFigure(load, what, { atMost, show: showRatio, figure });
+  return {
+    ...ownFigure(load, what, { atMost, show: showRatio, figure }),
+    measure: (results, caseName, contender) =>
+      usableSamples(results, caseName, contender)
+        .filter(hasIdleGenerator)
+        .map(({ result }) => figure(result)),
+  };
 }
 
 /** `extra`: options that the report was made with. */
@@ -174,13 +187,26 @@ export function judgeTargets(
     const values = target.measure(results, caseName, subject).filter(Number.isFinite);
     const bounds = target.bound(results, caseName, subject).filter(Number.isFinite);
     const all = [...values, ...bounds];
+    const beside = besideOf(target, results, caseName, subject);
     // One good round among five is no median.
     if (all.length * 2 < roundsOf(results, caseName, subject)) {
-      return judge(target, caseName, null, false);
+      return { ...judge(target, caseName, null, false), beside };
     }
-    if (values.length >= bounds.length) return judge(target, caseName, spreadOf(values), false);
-    return judge(target, caseName, spreadOf(all), true);
+    const isBound = values.length < bounds.length;
+    return { ...judge(target, caseName, spreadOf(isBound ? all : values), isBound), beside };
   });
+}
+
+function besideOf(
+  { beside }: Target,
+  results: BenchResults,
+  caseName: string,
+  subject: string,
+): Spread | null {
+  if (beside === undefined) return null;
+  const usable = usableSamples(results, caseName, subject);
+  const values = usable.map(({ result }) => beside.figure(result)).filter(Number.isFinite);
+  return values.length === 0 ? null : spreadOf(values);
 }
 
 /** At least one, so that what never ran is not judged. */
@@ -194,7 +220,7 @@ function judge(
   caseName: string,
   measured: Spread | null,
   isBound: boolean,
-): TargetOutcome {
+): Omit<TargetOutcome, "beside"> {
   const found = { target, caseName, measured, isBound: isBound && measured !== null };
   if (measured === null) return { ...found, verdict: "open" };
   const { wanted, isAtLeast } = target;

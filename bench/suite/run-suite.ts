@@ -99,11 +99,14 @@ async function measureTurn(
   servers: CaseServers,
 ): Promise<Sample> {
   const at = { caseName: one.name, contender: contender.name, round };
+  const { transport } = one.parameters;
+  const startAnother = () => contender.start(transport, scenario.isStored === true);
   try {
     const { result, ownFigures } = await servers.measureOn(contender, async (server, found) => ({
       result: await scenario.measure({
         parameters: one.parameters,
         server,
+        startAnother: contender.isExternal === true ? null : startAnother,
         found,
         warmUpMs: measuring.warmUpSeconds * 1000,
         durationMs: measuring.seconds * 1000,

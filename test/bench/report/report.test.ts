@@ -15,6 +15,7 @@ import { caseNameOf, judgeTargets } from "../../../bench/report/targets.ts";
 import { updateIndex, writeReportFolder } from "../../../bench/report/write-folder.ts";
 import { entrantsOf } from "../../../bench/suite/choose-contenders.ts";
 import { expectation } from "../../../bench/suite/run-suite.ts";
+import { P99_CALM, P99_ELSEWHERE } from "../../../bench/suite/storm-scenario.ts";
 import { loadResult, madeResults } from "../results-builder.ts";
 
 const OURS = "ratatosk --workers 1";
@@ -200,6 +201,34 @@ test("targets: latencies seen by a busy generator are an upper bound", () => {
     assert.deepEqual(judged(200, validity), ["open", true]);
     assert.deepEqual(judged(90, validity), ["met", true]);
   }
+});
+
+test("report on connections: the storm stands beside its control, as figures and as a chart", () => {
+  const plan = REPORT_PLANS.find(({ name }) => name === "connections");
+  assert.ok(plan);
+  const figures = { [P99_CALM]: 1000, [P99_ELSEWHERE]: 5000 };
+  const latency = { ...loadResult(1).latency, p99: 6000 };
+  const results = madeResults(
+    ["storm"],
+    [
+      { contender: "mosquitto", perSecond: 100, changes: { latency } },
+      { contender: OURS, perSecond: 2000, changes: { figures, latency } },
+      { contender: OURS, perSecond: 2000, changes: { figures, latency }, validity: "at least" },
+    ],
+  );
+  inFolder((root) => {
+    const folder = join(root, "2026-01-02-connections");
+    const { outcomes } = writeReportFolder(folder, "2026-01-02", plan, results);
+    const storm = outcomes.find(({ target }) => target.load === "storm");
+    assert.deepEqual([storm?.verdict, storm?.measured?.median], ["missed", 6]);
+    const report = readFileSync(join(folder, "report.md"), "utf8");
+    assert.match(report, /6\.00x; another broker takes the storm: 5\.00x/);
+    const chart = readFileSync(join(folder, "a-storm-of-15-000-connects-p99.svg"), "utf8");
+    assertWellFormed(chart);
+    for (const label of ["without the storm", "another broker takes", "this broker takes"]) {
+      assert.ok(chart.includes(label), label);
+    }
+  });
 });
 
 test("report folder: report, results, environment, charts; a person's reading survives", () => {
