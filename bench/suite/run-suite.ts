@@ -9,13 +9,8 @@ import { type Scenario, SETTLE_SECONDS } from "./case.ts";
 import { CaseServers } from "./case-servers.ts";
 import { estimateSeconds, type SuiteCell, type Turn, turnsOf } from "./cell.ts";
 import { Progress } from "./progress.ts";
-import {
-  type BenchResults,
-  joinResults,
-  RESULTS_FORMAT,
-  type Sample,
-  withCurves,
-} from "./results.ts";
+import { type BenchResults, joinResults, type Sample, withCurves } from "./results.ts";
+import { RESULTS_FORMAT } from "./results-flaws.ts";
 
 export interface SuitePlan {
   readonly command: string;

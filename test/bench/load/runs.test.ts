@@ -185,6 +185,26 @@ test("sanity: the mqtt package sees every message once, shared subscriptions too
   }
 });
 
+test("take-over, retained: a broker that dies ends the run with one line that says so", async () => {
+  const takeover = { kind: "takeover", prefix: "o", clients: 3, window: 2 } as const;
+  const retained = {
+    kind: "retained",
+    prefix: "r",
+    messages: 20,
+    window: 2,
+    qos: 1,
+    payloadBytes: 64,
+  } as const;
+  for (const kind of [takeover, retained]) {
+    const server = await aedes.start("tcp");
+    const { target } = server;
+    const task: GeneratorTask = { ...kind, target, protocolVersion: 4 };
+    const watch = { opens: () => server.stop(), closed: () => Promise.resolve() };
+    const run = runGenerators([task], target, { ...TIMED, watch });
+    await assert.rejects(run, /generator, finish: Error: .*: closed before/, kind.kind);
+  }
+});
+
 test("contenders: aedes is served over all transports", async () => {
   for (const transport of ["tcp", "tls", "ws"] as const) {
     await withServer(aedes, transport, async (target) => {
