@@ -53,7 +53,7 @@ export interface TargetOutcome {
   readonly caseName: string;
   /** Null: not measured, or usable in less than half of the rounds. */
   readonly measured: Spread | null;
-  /** The generator was the limit in most rounds: the subject does so well or better. */
+  /** The generator was the limit in half of the rounds: the subject does so well or better. */
   readonly isBound: boolean;
   /** "open": not measured, or a bound that is worse than what is wanted. */
   readonly verdict: "met" | "missed" | "open";
@@ -188,12 +188,13 @@ export function judgeTargets(
     const bounds = target.bound(results, caseName, subject).filter(Number.isFinite);
     const all = [...values, ...bounds];
     const beside = besideOf(target, results, caseName, subject);
-    // One good round among five is no median.
-    if (all.length * 2 < roundsOf(results, caseName, subject)) {
-      return { ...judge(target, caseName, null, false), beside };
+    // One good round among five is no median; nor are two, with others beside them that only bound.
+    const half = roundsOf(results, caseName, subject) / 2;
+    if (values.length >= half) {
+      return { ...judge(target, caseName, spreadOf(values), false), beside };
     }
-    const isBound = values.length < bounds.length;
-    return { ...judge(target, caseName, spreadOf(isBound ? all : values), isBound), beside };
+    const bound = all.length < half ? null : spreadOf(all);
+    return { ...judge(target, caseName, bound, bound !== null), beside };
   });
 }
 
@@ -221,7 +222,7 @@ function judge(
   measured: Spread | null,
   isBound: boolean,
 ): Omit<TargetOutcome, "beside"> {
-  const found = { target, caseName, measured, isBound: isBound && measured !== null };
+  const found = { target, caseName, measured, isBound };
   if (measured === null) return { ...found, verdict: "open" };
   const { wanted, isAtLeast } = target;
   const isMet = isAtLeast ? measured.median >= wanted : measured.median <= wanted;

@@ -165,6 +165,26 @@ test("targets: one good round among void ones is not their median", () => {
   assert.deepEqual([second?.verdict, second?.isBound, second?.measured?.median], ["met", true, 19]);
 });
 
+test("targets: two of five rounds beside one that only bounds are a bound, not a median", () => {
+  const [plan] = REPORT_PLANS;
+  assert.ok(plan);
+  const results = madeResults(
+    ["fanout --window 64 --qos 1"],
+    [
+      ...[1, 2, 3].map(() => ({ contender: "mosquitto", perSecond: 100 })),
+      ...[1, 2].map(() => ({ contender: "mosquitto", perSecond: 100, validity: "void" as const })),
+      ...[1, 2].map(() => ({ contender: OURS, perSecond: 1700 })),
+      { contender: OURS, perSecond: 1750, validity: "void" },
+      ...[1, 2].map(() => ({ contender: OURS, perSecond: 1700 })),
+    ],
+  );
+  const [, second] = judgeTargets(plan.targets, results, []);
+  assert.deepEqual(
+    [second?.verdict, second?.isBound, second?.measured?.median],
+    ["open", true, 17],
+  );
+});
+
 test("targets: less than half of the rounds decide nothing", () => {
   const [plan] = REPORT_PLANS;
   assert.ok(plan);
@@ -264,9 +284,11 @@ test("report folder: report, results, environment, charts; a person's reading su
     ]) {
       assert.ok(report().includes(heading), heading);
     }
-    writeFileSync(join(folder, "reading.md"), "The kernel is the limit.\n\nMore words.\n");
-    writeReportFolder(folder, "2026-01-02", plan, results);
-    assert.match(report(), /\*\*Answer\.\*\* The kernel is the limit\./);
+    const reading = "The kernel is\nthe limit.\n\nMore words.\n";
+    writeFileSync(join(folder, "reading.md"), reading);
+    const { entry } = writeReportFolder(folder, "2026-01-02", plan, results);
+    assert.equal(entry.answer, "The kernel is the limit.", "the whole first paragraph");
+    assert.match(report(), /\*\*Answer\.\*\* The kernel is the limit\.\n/);
     assert.match(report(), /More words\./);
   });
 });
