@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { SWIM_DEFAULTS } from "../src/shared/swim/swim-parameters.ts";
 import { commandLine, wholeNumber } from "./command-line.ts";
+import { describeEnvironment } from "./environment.ts";
 import { formatTable } from "./statistics.ts";
 import {
   CRASH_HEAD,
@@ -40,8 +41,8 @@ const USAGE = `npm run sim:swim -- [options]   how quickly membership detects, s
   --scale S      a share of all seeds and hours, as 0.1; default 1
   --nodes N      clusters of at most so many members, default 1000
   --only TABLE   crash, peace, heal or spread
-  --out FOLDER   writes results.json, in which tables that did not run keep what they had, and
-                 crash.svg`;
+  --out FOLDER   writes results.json, in which tables that did not run keep what they had,
+                 environment.json and crash.svg`;
 
 const { limits, only, out } = commandLine(USAGE, readOptions);
 
@@ -96,6 +97,8 @@ function writeResults(folder: string): void {
   const measured = Object.entries(results).filter(([, rows]) => rows.length > 0);
   const all = { ...before, parameters: SWIM_DEFAULTS, ...Object.fromEntries(measured) };
   writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
+  const environment = `${JSON.stringify(describeEnvironment(), null, 2)}\n`;
+  writeFileSync(join(folder, "environment.json"), environment);
   const chart = drawCrashes(results.crash);
   if (chart !== "") writeFileSync(join(folder, "crash.svg"), chart);
 }

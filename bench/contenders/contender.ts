@@ -30,6 +30,8 @@ export interface Contender {
   readonly isSubject: boolean;
   /** Threads that carry load: it is saturated when that many cores are busy. */
   readonly threads: number;
+  /** It runs already: there is only one of it. */
+  readonly isExternal?: boolean;
   /** An admin server with metrics. */
   readonly hasHttp: boolean;
   /** Why this server cannot run such a load, or "". */

@@ -11,6 +11,7 @@ export function externalBroker(host: string, port: number, pid: number): Contend
     name: `${host}:${port}`,
     isSubject: true,
     threads: 1,
+    isExternal: true,
     hasHttp: false,
     refusal: () => "",
     start: (transport) =>

@@ -59,11 +59,16 @@ export class PlainClient implements PacketSink {
     this.connection.flush();
   }
 
-  /** Resolves with the SUBACK. */
+  /** Resolves with the SUBACK; rejects when the connection ends before. */
   subscribe(filter: string, qos: number): Promise<void> {
-    this.send(subscribePacket([filter], qos, this.#options.protocolVersion));
-    return new Promise((resolve) => {
+    const { clientId, protocolVersion } = this.#options;
+    this.send(subscribePacket([filter], qos, protocolVersion));
+    return new Promise((resolve, reject) => {
       this.#settleSubscribed = resolve;
+      this.connection.ended.then(
+        () => reject(new Error(`${clientId}: closed before SUBACK`)),
+        () => {},
+      );
     });
   }
 

@@ -4,6 +4,7 @@
  * message; operations are deliveries.
  */
 
+import { Chains } from "./chains.ts";
 import { publishTemplate } from "./client-codec.ts";
 import { nowMicros } from "./clock.ts";
 import { type GeneratorRun, MeasuredWindow, NOTHING_TO_CHECK, untilDone } from "./generator-run.ts";
@@ -37,7 +38,7 @@ export class RetainedRun implements GeneratorRun {
   readonly #window: MeasuredWindow;
   readonly #latency = new LatencyRecorder();
   readonly #payloadBytes: number;
-  #chains: Promise<void>[] = [];
+  readonly #chains = new Chains();
   #isStopped = false;
   #subscribers = 0;
   #received = 0;
@@ -56,7 +57,7 @@ export class RetainedRun implements GeneratorRun {
   }
 
   begin(): void {
-    this.#chains = Array.from({ length: this.#task.window }, () => this.#runChain());
+    this.#chains.start(this.#task.window, () => this.#runChain());
   }
 
   openWindow(): void {
@@ -70,7 +71,7 @@ export class RetainedRun implements GeneratorRun {
   }
 
   async finish(): Promise<GeneratorCounts> {
-    await Promise.all(this.#chains);
+    await this.#chains.over();
     // An empty payload removes the message [MQTT-3.3.1-6].
     await this.#store(Buffer.alloc(0));
     const expected = this.#subscribers * this.#task.messages;

@@ -5,6 +5,7 @@
  */
 
 import { ReasonCode } from "../../src/shared/mqtt/reason-code.ts";
+import { Chains } from "./chains.ts";
 import { nowMicros } from "./clock.ts";
 import { type GeneratorRun, MeasuredWindow, NOTHING_TO_CHECK, pause } from "./generator-run.ts";
 import { LatencyRecorder } from "./latency.ts";
@@ -30,7 +31,7 @@ export class TakeoverRun implements GeneratorRun {
   readonly #window: MeasuredWindow;
   readonly #latency = new LatencyRecorder();
   readonly #clients: PlainClient[] = [];
-  #chains: Promise<void>[] = [];
+  readonly #chains = new Chains();
   #isStopped = false;
   #takeovers = 0;
   #told = 0;
@@ -51,7 +52,7 @@ export class TakeoverRun implements GeneratorRun {
 
   begin(): void {
     const chains = Math.min(this.#task.window, this.#task.clients);
-    this.#chains = Array.from({ length: chains }, (_none, chain) => this.#runChain(chain, chains));
+    this.#chains.start(chains, (chain) => this.#runChain(chain, chains));
   }
 
   openWindow(): void {
@@ -65,7 +66,7 @@ export class TakeoverRun implements GeneratorRun {
   }
 
   async finish(): Promise<GeneratorCounts> {
-    await Promise.all(this.#chains);
+    await this.#chains.over();
     const closed = this.#clients.filter((client) => client.connection.isEnded).length;
     for (const client of this.#clients) client.connection.abort();
     return {

@@ -10,6 +10,7 @@ import {
   type ResultCase,
   usableSamples,
 } from "../suite/results.ts";
+import { P99_CALM, P99_ELSEWHERE } from "../suite/storm-scenario.ts";
 import { rateLabel } from "../suite/summary.ts";
 import { type Bar, drawBars } from "./bar-chart.ts";
 import { drawPercentiles } from "./percentile-chart.ts";
@@ -23,6 +24,7 @@ export interface Chart {
 }
 
 const KIB = 1024;
+const MICROS_PER_MILLI = 1000;
 /** Told apart by everybody, colour-blind readers included (Okabe and Ito). */
 const SUBJECT_COLORS = ["#0072b2", "#56b4e9", "#009e73", "#004466"] as const;
 const PEER_COLORS = ["#d55e00", "#e69f00", "#cc79a7"] as const;
@@ -75,6 +77,8 @@ function drawKind(kind: ChartKind, input: ChartInput): Chart[] {
       return [memoryChart(input)];
     case "connection-memory":
       return [connectionMemoryChart(input)];
+    case "storm":
+      return cases.map((one) => stormChart(input, one));
     case "latency":
       return cases.flatMap((one, index) => latencyChart(results, one, series, index));
     case "acknowledgement":
@@ -176,6 +180,26 @@ function connectionMemoryChart({ results, cases, series, title }: ChartInput): C
   );
   const svg = drawBars({ title: what, unit: "KiB", series, groups, partNames: [] });
   return { name: "memory", title: what, svg };
+}
+
+/** p99 of those that publish: without the storm, beside it, and in it. */
+function stormChart({ results, series }: ChartInput, one: ResultCase): Chart {
+  const title = `${one.name}: p99 of the publishing clients`;
+  const windows: readonly (readonly [string, Figure])[] = [
+    ["without the storm", ({ figures }) => figures[P99_CALM] ?? Number.NaN],
+    ["another broker takes the storm", ({ figures }) => figures[P99_ELSEWHERE] ?? Number.NaN],
+    ["this broker takes the storm", ({ latency }) => latency.p99],
+  ];
+  const groups = windows.map(([label, micros]) => ({
+    label,
+    bars: series.map(({ name }) => {
+      const at = { caseName: one.name, contender: name };
+      const bar = plainBar(results, at, (result) => micros(result) / MICROS_PER_MILLI);
+      return bar !== null && Number.isFinite(bar.parts[0]) ? bar : absenceText(results, at);
+    }),
+  }));
+  const svg = drawBars({ title, unit: "ms", series, groups, partNames: [] });
+  return { name: "p99", title, svg };
 }
 
 function latencyChart(

@@ -45,10 +45,10 @@ export function writeReport(content: ReportContent): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-/** One line for the index: the reader's first sentence, else what became of the targets. */
+/** For the index: the first paragraph that a reader wrote, else what became of the targets. */
 export function answerOf({ outcomes, reading, plan }: ReportContent): string {
-  const [first] = reading.trim().split("\n");
-  if (first !== undefined && first !== "") return first;
+  const [first = ""] = reading.trim().split(/\n\s*\n/);
+  if (first !== "") return first.replace(/\s*\n\s*/g, " ");
   if (outcomes.length === 0) return `Measured; no target is set for ${plan.name}.`;
   const count = (verdict: string) => outcomes.filter((one) => one.verdict === verdict).length;
   const missed = outcomes.filter((one) => one.verdict === "missed").map(outcomeText);
@@ -63,10 +63,14 @@ function outcomeText(outcome: TargetOutcome): string {
   return `\`${target.load}\` ${target.what}: ${foundText(outcome)}, wanted ${wanted}`;
 }
 
-function foundText({ target, measured, isBound }: TargetOutcome): string {
-  if (measured === null) return "too few usable rounds";
+function foundText({ target, measured, isBound, beside }: TargetOutcome): string {
+  const tail =
+    beside === null || target.beside === undefined
+      ? ""
+      : `; ${target.beside.what}: ${showSpread(beside, target.show)}`;
+  if (measured === null) return `too few usable rounds${tail}`;
   const sign = target.isAtLeast ? "≥ " : "≤ ";
-  return `${isBound ? sign : ""}${showSpread(measured, target.show)}`;
+  return `${isBound ? sign : ""}${showSpread(measured, target.show)}${tail}`;
 }
 
 function setUp({ results, plan }: ReportContent): string {
@@ -135,7 +139,8 @@ function sectionPart(results: BenchResults, section: ReportSection): string {
     return [`### ${one.name}`, table, notes.join("\n")].filter((part) => part !== "").join("\n\n");
   });
   const head = `## ${section.title}\n\n\`\`\`sh\n${commands}\n\`\`\``;
-  return [head, ...charts, ...tables].join("\n\n");
+  const body = [...charts, ...tables];
+  return [head, ...(body.length === 0 ? ["Not measured in this run."] : body)].join("\n\n");
 }
 
 function readingPart({ outcomes, reading }: ReportContent): string {

@@ -36,6 +36,8 @@ export interface Target {
    * the subject does so well or better.
    */
   readonly bound: Measure;
+  /** What is said beside it, of the same rounds: a control that shares its conditions. */
+  readonly beside?: { readonly what: string; readonly figure: Figure };
 }
 
 type Measure = (results: BenchResults, caseName: string, subject: string) => number[];
@@ -51,10 +53,12 @@ export interface TargetOutcome {
   readonly caseName: string;
   /** Null: not measured, or usable in less than half of the rounds. */
   readonly measured: Spread | null;
-  /** The generator was the limit in most rounds: the subject does so well or better. */
+  /** The generator was the limit in half of the rounds: the subject does so well or better. */
   readonly isBound: boolean;
   /** "open": not measured, or a bound that is worse than what is wanted. */
   readonly verdict: "met" | "missed" | "open";
+  /** Of the target's `beside`; null: there is none, or it was not measured. */
+  readonly beside: Spread | null;
 }
 
 const perSecond: Figure = (one) => one.perSecond;
@@ -155,11 +159,20 @@ export function ownFigure(load: string, what: string, { atMost, show, figure }: 
   };
 }
 
-/** p99 over that of another time of the same run. */
+/**
+ * p99 over that of another time of the same run. A generator over 85 % busy sees its own delay at
+ * both times, so such a round says nothing.
+ */
 export function p99Over(load: string, what: string, figureName: string, atMost: number): Target {
   const figure = ({ latency, figures }: LoadResult) =>
     latency.p99 / (figures[figureName] ?? Number.NaN);
-  return ownFigure(load, what, { atMost, show: showRatio, figure });
+  return {
+    ...ownFigure(load, what, { atMost, show: showRatio, figure }),
+    measure: (results, caseName, contender) =>
+      usableSamples(results, caseName, contender)
+        .filter(hasIdleGenerator)
+        .map(({ result }) => figure(result)),
+  };
 }
 
 /** `extra`: options that the report was made with. */
@@ -174,13 +187,27 @@ export function judgeTargets(
     const values = target.measure(results, caseName, subject).filter(Number.isFinite);
     const bounds = target.bound(results, caseName, subject).filter(Number.isFinite);
     const all = [...values, ...bounds];
-    // One good round among five is no median.
-    if (all.length * 2 < roundsOf(results, caseName, subject)) {
-      return judge(target, caseName, null, false);
+    const beside = besideOf(target, results, caseName, subject);
+    // One good round among five is no median; nor are two, with others beside them that only bound.
+    const half = roundsOf(results, caseName, subject) / 2;
+    if (values.length >= half) {
+      return { ...judge(target, caseName, spreadOf(values), false), beside };
     }
-    if (values.length >= bounds.length) return judge(target, caseName, spreadOf(values), false);
-    return judge(target, caseName, spreadOf(all), true);
+    const bound = all.length < half ? null : spreadOf(all);
+    return { ...judge(target, caseName, bound, bound !== null), beside };
   });
+}
+
+function besideOf(
+  { beside }: Target,
+  results: BenchResults,
+  caseName: string,
+  subject: string,
+): Spread | null {
+  if (beside === undefined) return null;
+  const usable = usableSamples(results, caseName, subject);
+  const values = usable.map(({ result }) => beside.figure(result)).filter(Number.isFinite);
+  return values.length === 0 ? null : spreadOf(values);
 }
 
 /** At least one, so that what never ran is not judged. */
@@ -194,8 +221,8 @@ function judge(
   caseName: string,
   measured: Spread | null,
   isBound: boolean,
-): TargetOutcome {
-  const found = { target, caseName, measured, isBound: isBound && measured !== null };
+): Omit<TargetOutcome, "beside"> {
+  const found = { target, caseName, measured, isBound };
   if (measured === null) return { ...found, verdict: "open" };
   const { wanted, isAtLeast } = target;
   const isMet = isAtLeast ? measured.median >= wanted : measured.median <= wanted;

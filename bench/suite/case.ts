@@ -52,6 +52,8 @@ export interface FoundBefore {
 export interface CaseRun {
   readonly parameters: CaseParameters;
   readonly server: RunningServer;
+  /** Another process of the same broker; null: there is only this one. The caller stops it. */
+  readonly startAnother: (() => Promise<RunningServer>) | null;
   readonly found: FoundBefore;
   readonly warmUpMs: number;
   readonly durationMs: number;
@@ -107,6 +109,8 @@ export interface Scenario {
   readonly needsFreshServer?: boolean;
   /** Brokers run with persistence, and it means nothing at QoS 0. */
   readonly isStored?: boolean;
+  /** A second process of the same broker is its control. */
+  readonly hasControl?: boolean;
   /** Its deliveries have their times whatever the pace, which is that of something else. */
   readonly isOpenLoop?: boolean;
   /** How it can be paced; where others would mean nothing they are refused. */

@@ -67,9 +67,10 @@ export function cellsOf(
       one,
       scenario,
       entrants: entrants.filter((_entrant, index) => refusals[index] === ""),
-      leftOut: entrants.flatMap(({ contender }, index) =>
-        refusals[index] === "" ? [] : [`${contender.name}: ${refusals[index]}`],
-      ),
+      leftOut: entrants.flatMap(({ contender }, index) => {
+        const reason = refusals[index]! || missingPartOf(contender, scenario);
+        return reason === "" ? [] : [`${contender.name}: ${reason}`];
+      }),
       measuring,
     };
   });
@@ -80,6 +81,12 @@ function refusalOf(contender: Contender, one: BenchCase, scenario: Scenario): st
   const { transport, protocolVersion } = one.parameters;
   const isStored = scenario.isStored === true;
   return contender.refusal({ scenario: one.scenario, transport, protocolVersion, isStored });
+}
+
+/** What a contender that does take part cannot show. */
+function missingPartOf(contender: Contender, { name, hasControl }: Scenario): string {
+  const hasNone = hasControl === true && contender.isExternal === true;
+  return hasNone ? `no second broker of its kind, so ${name} has no control` : "";
 }
 
 /** In the order in which they are run: A B A B. */

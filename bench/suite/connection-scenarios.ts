@@ -3,48 +3,16 @@
  * message.
  */
 
-import type { ConnectTask } from "../load/connect-run.ts";
 import type { LoadResult } from "../load/load-shape.ts";
-import { runGenerators, runGroups, splitLoad } from "../load/run-generators.ts";
-import { type CaseParameters, type CaseRun, type Scenario, SETTLE_SECONDS } from "./case.ts";
-import { shapeOf } from "./load-scenarios.ts";
+import { runGenerators } from "../load/run-generators.ts";
+import { type CaseRun, type Scenario, SETTLE_SECONDS } from "./case.ts";
+import { connectSeconds, connectTasks } from "./connect-tasks.ts";
+import { STORM_SCENARIO } from "./storm-scenario.ts";
 
-/** Connects per second that any broker here reaches: for estimates of time only. */
-const USUAL_RATE = { tcp: 4_000, ws: 2_500, tls: 700 } as const;
+/** Retained messages that any broker here stores per second: for estimates of time only. */
 const STORE_RATE = 20_000;
 
-function connectSeconds({ subscribers, transport }: CaseParameters): number {
-  return subscribers / USUAL_RATE[transport];
-}
-
 const UNTIL_DONE = { warmUpMs: 0, measureMs: null };
-
-/** `connections` over the run's generator processes: each gets its part. */
-function connectTasks(
-  run: CaseRun,
-  connections: number,
-  changes: Partial<ConnectTask>,
-): ConnectTask[] {
-  const { pace, protocolVersion } = run.parameters;
-  if (pace.kind === "share") throw new Error("connecting has no share of a maximum: give a number");
-  const each = Math.ceil(connections / run.processes);
-  return Array.from({ length: run.processes }, (_none, index) => ({
-    kind: "connect",
-    target: run.server.target,
-    prefix: `bench-connect-${index}`,
-    connections: Math.min(each, connections - index * each),
-    pace:
-      pace.kind === "closed"
-        ? { kind: "closed", window: Math.ceil(pace.window / run.processes) }
-        : { kind: "open", publishesPerSecond: pace.publishesPerSecond / run.processes },
-    protocolVersion,
-    subscribes: false,
-    connectIn: "window",
-    delayMs: 0,
-    settleMs: run.settleMs,
-    ...changes,
-  }));
-}
 
 function measureConnects(run: CaseRun): Promise<LoadResult> {
   const { target } = run.server;
@@ -58,32 +26,6 @@ function measureIdle(run: CaseRun): Promise<LoadResult> {
     connectIn: "prepare",
   });
   return runGenerators(tasks, target, { warmUpMs: 0, measureMs: run.durationMs });
-}
-
-/**
- * Publishing clients alone first, then again while `subscribers` clients connect at once: the
- * result is the second run, the first is in its figures.
- */
-async function measureStorm(run: CaseRun): Promise<LoadResult> {
-  const { publishers, subscribers } = run.parameters;
-  const { target } = run.server;
-  const pace = { kind: "open", publishesPerSecond: publishers } as const;
-  const shape = { ...shapeOf(run, "pairs", pace), subscribers: Math.min(100, publishers) };
-  const load = (name: string) => splitLoad(shape, target, { processes: 1, frozen: null, name });
-  const timing = { warmUpMs: run.warmUpMs, measureMs: run.durationMs };
-  const calm = await runGenerators(load("bench-calm"), target, timing);
-  const storm = connectTasks(run, subscribers, { delayMs: run.warmUpMs });
-  const [during, connects] = await runGroups([load("bench-storm"), storm], target, timing);
-  return {
-    ...during!,
-    figures: {
-      ...during!.figures,
-      "p99 without the storm, us": calm.latency.p99,
-      "p99 of connecting, us": connects!.latency.p99,
-      "connects per second": connects!.figures["connects per second"] ?? 0,
-      "clients not connected": connects!.check.lost,
-    },
-  };
 }
 
 function measureTakeovers(run: CaseRun): Promise<LoadResult> {
@@ -133,26 +75,7 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
     extraSeconds: (parameters, duration) => connectSeconds(parameters) - duration,
     measure: measureConnects,
   },
-  {
-    name: "storm",
-    summary: "15,000 clients connect at once while --publishers others publish once a second",
-    unit: "deliveries",
-    defaults: {
-      publishers: 1_000,
-      subscribers: 15_000,
-      pace: { kind: "closed", window: 15_000 },
-      duration: 5,
-    },
-    paces: ["open", "closed"],
-    takesMqttClient: false,
-    needsFreshServer: true,
-    isOpenLoop: true,
-    // Once without the storm, once with it, and that one until all are connected.
-    extraSeconds: (parameters, duration) => {
-      return duration + 1 + Math.max(0, connectSeconds(parameters) - duration);
-    },
-    measure: measureStorm,
-  },
+  STORM_SCENARIO,
   {
     name: "idle",
     summary: "clients with one subscription each that do nothing: memory and CPU",

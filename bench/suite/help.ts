@@ -29,7 +29,8 @@ Brokers:
   --peer mosquitto|aedes|write-loop|none   beside ours (mosquitto, if it is installed); aedes:2 = in two rounds only;
                          write-loop: a bare loop of socket writes, the floor of a fan-out with one in flight;
                          mosquitto-autosave: stored sessions written to its file each second, not each half hour
-  --broker HOST:PORT     any running broker instead of ours; --broker-pid N for its CPU cost
+  --broker HOST:PORT     any running broker instead of ours; --broker-pid N for its CPU cost; storm then
+                         has no control: the same storm against a second process of the same broker
 Output:
   --json FILE            everything measured; bench:report and bench:compare read it
   --profile              CPU profile of our broker, and where its time went

@@ -55,6 +55,7 @@ const DEFAULT_ROUNDS = 5;
 const DEFAULT_PROBE_WINDOW = 64;
 /** MQTT has so many packet identifiers per connection. */
 const LARGEST_WINDOW = 65_535;
+const LARGEST_PORT = 65_535;
 /** The smallest payload holds what a delivery is checked by; the largest is what MQTT can carry. */
 const PAYLOAD_LIMITS = [PAYLOAD_HEADER_BYTES, 268_000_000] as const;
 const PEERS: readonly PeerName[] = ["mosquitto", "aedes", "write-loop", "mosquitto-autosave"];
@@ -219,5 +220,10 @@ function parseBroker(text: string | undefined, pid: string): SuiteOptions["broke
   const match = /^(?:mqtt:\/\/)?(.+):(\d+)$/.exec(text);
   if (match === null) throw new UsageError(`--broker ${text}: host:port, as in 127.0.0.1:1883`);
   const host = match[1]!.replace(/^\[(.*)\]$/, "$1");
-  return { host, port: Number(match[2]), pid: Number(pid) };
+  const port = Number(match[2]);
+  if (port < 1 || port > LARGEST_PORT) {
+    throw new UsageError(`--broker ${text}: a port from 1 to ${LARGEST_PORT}`);
+  }
+  if (!/^\d+$/.test(pid)) throw new UsageError(`--broker-pid ${pid}: the number of a process`);
+  return { host, port, pid: Number(pid) };
 }

@@ -9,8 +9,7 @@ import type { Validity } from "../load/validity.ts";
 import { type Spread, spreadOf } from "../statistics.ts";
 import type { BenchCase, PublishedFigure } from "./case.ts";
 import { UsageError } from "./options.ts";
-
-export const RESULTS_FORMAT = 1;
+import { flawOf } from "./results-flaws.ts";
 
 export interface ContenderFact {
   readonly name: string;
@@ -107,11 +106,12 @@ export function writeResults(file: string, results: BenchResults): void {
 /** Throws a UsageError when there is no such file, or it is none of ours. */
 export function readResults(file: string): BenchResults {
   const results = parseResults(file);
-  if (results?.format === RESULTS_FORMAT) return results;
-  throw new UsageError(`${file}: not results of this suite`);
+  const flaw = flawOf(results);
+  if (flaw === "") return results as BenchResults;
+  throw new UsageError(`${file}: not results of this suite: ${flaw}`);
 }
 
-function parseResults(file: string): BenchResults | null {
+function parseResults(file: string): unknown {
   let text = "";
   try {
     text = readFileSync(file, "utf8");
@@ -119,10 +119,9 @@ function parseResults(file: string): BenchResults | null {
     throw new UsageError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
   try {
-    return JSON.parse(text) as BenchResults | null;
+    return JSON.parse(text);
   } catch {
-    // Not even JSON: the caller says what it should be.
-    return null;
+    throw new UsageError(`${file}: not results of this suite: damaged, or no JSON at all`);
   }
 }
 

@@ -9,13 +9,8 @@ import { type Scenario, SETTLE_SECONDS } from "./case.ts";
 import { CaseServers } from "./case-servers.ts";
 import { estimateSeconds, type SuiteCell, type Turn, turnsOf } from "./cell.ts";
 import { Progress } from "./progress.ts";
-import {
-  type BenchResults,
-  joinResults,
-  RESULTS_FORMAT,
-  type Sample,
-  withCurves,
-} from "./results.ts";
+import { type BenchResults, joinResults, type Sample, withCurves } from "./results.ts";
+import { RESULTS_FORMAT } from "./results-flaws.ts";
 
 export interface SuitePlan {
   readonly command: string;
@@ -99,11 +94,14 @@ async function measureTurn(
   servers: CaseServers,
 ): Promise<Sample> {
   const at = { caseName: one.name, contender: contender.name, round };
+  const { transport } = one.parameters;
+  const startAnother = () => contender.start(transport, scenario.isStored === true);
   try {
     const { result, ownFigures } = await servers.measureOn(contender, async (server, found) => ({
       result: await scenario.measure({
         parameters: one.parameters,
         server,
+        startAnother: contender.isExternal === true ? null : startAnother,
         found,
         warmUpMs: measuring.warmUpSeconds * 1000,
         durationMs: measuring.seconds * 1000,

@@ -30,26 +30,26 @@ export const SPEED_TABLE: readonly NamedLoad[] = [
   {
     name: "1 -> 500, QoS 0, 64 in flight",
     shape: { ...FAN_OUT, qos: 0, pace: closed(64) },
-    requiredRatio: 30,
+    requiredRatio: 40,
   },
   {
     name: "1 -> 500, QoS 0, 1 in flight",
     shape: { ...FAN_OUT, qos: 0, pace: closed(1) },
-    requiredRatio: 1.2,
+    requiredRatio: 1.3,
   },
   {
     name: "1 -> 500, QoS 1, 64 in flight",
     shape: { ...FAN_OUT, qos: 1, pace: closed(64) },
-    requiredRatio: 12,
+    requiredRatio: 18,
   },
   {
     name: "100 -> 100 own topics, QoS 0, 16 in flight",
     shape: { ...PAIRS, qos: 0, pace: closed(16) },
-    requiredRatio: 7,
+    requiredRatio: 9,
   },
   {
     name: "100 -> 100 own topics, QoS 1, 16 in flight",
     shape: { ...PAIRS, qos: 1, pace: closed(16) },
-    requiredRatio: 7,
+    requiredRatio: 10,
   },
 ];

@@ -10,12 +10,8 @@ import type { Validity } from "../../bench/load/validity.ts";
 import { expandCases } from "../../bench/suite/expand-cases.ts";
 import { parseOptions } from "../../bench/suite/options.ts";
 import { scenariosNamed } from "../../bench/suite/registry.ts";
-import {
-  type BenchResults,
-  RESULTS_FORMAT,
-  type Sample,
-  withCurves,
-} from "../../bench/suite/results.ts";
+import { type BenchResults, type Sample, withCurves } from "../../bench/suite/results.ts";
+import { RESULTS_FORMAT } from "../../bench/suite/results-flaws.ts";
 
 export function loadResult(perSecond: number, changes: Partial<LoadResult> = {}): LoadResult {
   const histogram = new LatencyHistogram();

@@ -13,6 +13,8 @@ import type { ConnectTask } from "../../../bench/load/connect-run.ts";
 import type { GeneratorTask } from "../../../bench/load/generator-task.ts";
 import type { LoadResult, LoadShape, LoadTarget } from "../../../bench/load/load-shape.ts";
 import { runGenerators, runGroups } from "../../../bench/load/run-generators.ts";
+import type { CaseRun } from "../../../bench/suite/case.ts";
+import { connectTasks } from "../../../bench/suite/connect-tasks.ts";
 import { skipWithoutMosquitto } from "../../helpers/mosquitto.ts";
 
 const OURS = ratatosk({ workers: 2, profileDirectory: "" });
@@ -94,6 +96,24 @@ test("connect: every client is accepted and stays", async () => {
   assert.ok((result.figures["connects per second"] ?? 0) > 0);
 });
 
+test("connect: with more processes than clients, nobody waits for nothing", async () => {
+  const { target } = broker;
+  const { connections, ...rest } = connect(target);
+  const one = { parameters: { pace: rest.pace, protocolVersion: 5 }, server: broker, settleMs: 20 };
+  const tasks = connectTasks({ ...one, processes: 2 } as unknown as CaseRun, 1, {});
+  assert.deepEqual(
+    tasks.map((task) => task.connections),
+    [1],
+  );
+  const uneven = connectTasks({ ...one, processes: 3 } as unknown as CaseRun, connections, {});
+  assert.deepEqual(
+    uneven.map((task) => task.connections),
+    [14, 13, 13],
+  );
+  const result = await runGenerators(tasks, target, { warmUpMs: 0, measureMs: null });
+  assertComplete(result);
+});
+
 test("connect beside a load: the load goes on until all are connected", async () => {
   const { target } = broker;
   const groups = [[load(target)], [connect(target)]];
@@ -162,6 +182,26 @@ test("sanity: the mqtt package sees every message once, shared subscriptions too
     const shape = { ...SHAPE, ...changes };
     const task: GeneratorTask = { kind: "sanity", target, prefix: "s", shape };
     assertComplete(await runGenerators([task], target, TIMED));
+  }
+});
+
+test("take-over, retained: a broker that dies ends the run with one line that says so", async () => {
+  const takeover = { kind: "takeover", prefix: "o", clients: 3, window: 2 } as const;
+  const retained = {
+    kind: "retained",
+    prefix: "r",
+    messages: 20,
+    window: 2,
+    qos: 1,
+    payloadBytes: 64,
+  } as const;
+  for (const kind of [takeover, retained]) {
+    const server = await aedes.start("tcp");
+    const { target } = server;
+    const task: GeneratorTask = { ...kind, target, protocolVersion: 4 };
+    const watch = { opens: () => server.stop(), closed: () => Promise.resolve() };
+    const run = runGenerators([task], target, { ...TIMED, watch });
+    await assert.rejects(run, /generator, finish: Error: .*: closed before/, kind.kind);
   }
 });
 

@@ -15,6 +15,7 @@ import { caseNameOf, judgeTargets } from "../../../bench/report/targets.ts";
 import { updateIndex, writeReportFolder } from "../../../bench/report/write-folder.ts";
 import { entrantsOf } from "../../../bench/suite/choose-contenders.ts";
 import { expectation } from "../../../bench/suite/run-suite.ts";
+import { P99_CALM, P99_ELSEWHERE } from "../../../bench/suite/storm-scenario.ts";
 import { loadResult, madeResults } from "../results-builder.ts";
 
 const OURS = "ratatosk --workers 1";
@@ -164,6 +165,26 @@ test("targets: one good round among void ones is not their median", () => {
   assert.deepEqual([second?.verdict, second?.isBound, second?.measured?.median], ["met", true, 19]);
 });
 
+test("targets: two of five rounds beside one that only bounds are a bound, not a median", () => {
+  const [plan] = REPORT_PLANS;
+  assert.ok(plan);
+  const results = madeResults(
+    ["fanout --window 64 --qos 1"],
+    [
+      ...[1, 2, 3].map(() => ({ contender: "mosquitto", perSecond: 100 })),
+      ...[1, 2].map(() => ({ contender: "mosquitto", perSecond: 100, validity: "void" as const })),
+      ...[1, 2].map(() => ({ contender: OURS, perSecond: 1700 })),
+      { contender: OURS, perSecond: 1750, validity: "void" },
+      ...[1, 2].map(() => ({ contender: OURS, perSecond: 1700 })),
+    ],
+  );
+  const [, second] = judgeTargets(plan.targets, results, []);
+  assert.deepEqual(
+    [second?.verdict, second?.isBound, second?.measured?.median],
+    ["open", true, 17],
+  );
+});
+
 test("targets: less than half of the rounds decide nothing", () => {
   const [plan] = REPORT_PLANS;
   assert.ok(plan);
@@ -202,6 +223,34 @@ test("targets: latencies seen by a busy generator are an upper bound", () => {
   }
 });
 
+test("report on connections: the storm stands beside its control, as figures and as a chart", () => {
+  const plan = REPORT_PLANS.find(({ name }) => name === "connections");
+  assert.ok(plan);
+  const figures = { [P99_CALM]: 1000, [P99_ELSEWHERE]: 5000 };
+  const latency = { ...loadResult(1).latency, p99: 6000 };
+  const results = madeResults(
+    ["storm"],
+    [
+      { contender: "mosquitto", perSecond: 100, changes: { latency } },
+      { contender: OURS, perSecond: 2000, changes: { figures, latency } },
+      { contender: OURS, perSecond: 2000, changes: { figures, latency }, validity: "at least" },
+    ],
+  );
+  inFolder((root) => {
+    const folder = join(root, "2026-01-02-connections");
+    const { outcomes } = writeReportFolder(folder, "2026-01-02", plan, results);
+    const storm = outcomes.find(({ target }) => target.load === "storm");
+    assert.deepEqual([storm?.verdict, storm?.measured?.median], ["missed", 6]);
+    const report = readFileSync(join(folder, "report.md"), "utf8");
+    assert.match(report, /6\.00x; another broker takes the storm: 5\.00x/);
+    const chart = readFileSync(join(folder, "a-storm-of-15-000-connects-p99.svg"), "utf8");
+    assertWellFormed(chart);
+    for (const label of ["without the storm", "another broker takes", "this broker takes"]) {
+      assert.ok(chart.includes(label), label);
+    }
+  });
+});
+
 test("report folder: report, results, environment, charts; a person's reading survives", () => {
   const [plan] = REPORT_PLANS;
   assert.ok(plan);
@@ -235,9 +284,11 @@ test("report folder: report, results, environment, charts; a person's reading su
     ]) {
       assert.ok(report().includes(heading), heading);
     }
-    writeFileSync(join(folder, "reading.md"), "The kernel is the limit.\n\nMore words.\n");
-    writeReportFolder(folder, "2026-01-02", plan, results);
-    assert.match(report(), /\*\*Answer\.\*\* The kernel is the limit\./);
+    const reading = "The kernel is\nthe limit.\n\nMore words.\n";
+    writeFileSync(join(folder, "reading.md"), reading);
+    const { entry } = writeReportFolder(folder, "2026-01-02", plan, results);
+    assert.equal(entry.answer, "The kernel is the limit.", "the whole first paragraph");
+    assert.match(report(), /\*\*Answer\.\*\* The kernel is the limit\.\n/);
     assert.match(report(), /More words\./);
   });
 });

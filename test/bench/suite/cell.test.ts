@@ -51,6 +51,16 @@ test("cell: brokers take turns, some only in the first rounds", () => {
   assert.deepEqual(turns, ["peer 1", "ours 1", "ours 2", "ours 3"]);
 });
 
+test("cell: of a broker that runs already it is said that the storm has no control", () => {
+  const cell = cellOf("storm", [
+    [fakeContender("started"), null],
+    [{ ...fakeContender("running"), isExternal: true }, null],
+  ]);
+  const expected = "running: no second broker of its kind, so storm has no control";
+  assert.deepEqual(cell.leftOut, [expected]);
+  assert.equal(cell.entrants.length, 2);
+});
+
 test("cell: who cannot take part is left out with the reason", () => {
   const cell = cellOf("fanout", [
     [fakeContender("peer", "it cannot"), null],

@@ -55,6 +55,9 @@ test("suite options: mistakes are named with what is possible", () => {
     ["fanout --transport carrier-pigeon", /one of tcp, tls, ws/],
     ["fanout --peer hivemq", /some of mosquitto, aedes/],
     ["fanout --broker here", /host:port/],
+    ["fanout --broker 127.0.0.1:99999", /a port from 1 to 65535/],
+    ["fanout --broker 127.0.0.1:0", /a port from 1 to 65535/],
+    ["fanout --broker 127.0.0.1:1883 --broker-pid me", /--broker-pid me/],
     ["fanout --rounds none", /--rounds none/],
     ["fanout --colour blue", /--colour/],
   ];

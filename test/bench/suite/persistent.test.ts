@@ -49,6 +49,7 @@ function measureSmall(scenario: Scenario, words: readonly string[]): Promise<Loa
       items: Math.min(parameters.items, FEW * 50),
     },
     server,
+    startAnother: null,
     found: { maximum: null },
     warmUpMs: 20,
     durationMs: 150,

@@ -14,6 +14,7 @@ import { expandCases } from "../../../bench/suite/expand-cases.ts";
 import { parseOptions } from "../../../bench/suite/options.ts";
 import { OWN_SCENARIOS, scenariosNamed } from "../../../bench/suite/registry.ts";
 
+const OURS = ratatosk({ workers: 2, profileDirectory: "" });
 const FEW = 12;
 /** The shortest does, unless this machine is so busy that nothing is sent within it. */
 const DURATIONS_MS = [150, 600, 2400] as const;
@@ -22,7 +23,7 @@ const PUBLISHED = ["1_100000", "share_100k_1000", "persistent_300_300"];
 let server: RunningServer;
 
 before(async () => {
-  server = await ratatosk({ workers: 2, profileDirectory: "" }).start("tcp");
+  server = await OURS.start("tcp");
 });
 after(async () => {
   await server.stop();
@@ -67,6 +68,7 @@ function measureSmall(
       pace: smallPace(parameters.pace),
     },
     server,
+    startAnother: () => OURS.start("tcp"),
     found: { maximum: null },
     warmUpMs: 20,
     durationMs,

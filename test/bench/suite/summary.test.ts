@@ -123,8 +123,22 @@ test("results: survive their file; other files are refused", () => {
     const file = join(directory, "below", "results.json");
     writeResults(file, results);
     assert.deepEqual(readResults(file), JSON.parse(JSON.stringify(results)));
-    writeFileSync(join(directory, "other.json"), '{"format": 7}');
-    assert.throws(() => readResults(join(directory, "other.json")), /not results of this suite/);
+    const damaged: readonly (readonly [unknown, RegExp])[] = [
+      [{ format: 7 }, /not results of this suite: format 7, not 1$/],
+      [{ format: 1 }, /it has no command$/],
+      [null, /no object$/],
+      [{ ...results, environment: {} }, /it has no environment$/],
+      [{ ...results, curves: undefined }, /it has no curves$/],
+      [{ ...results, samples: [{ caseName: "x" }] }, /samples\[0\] is not complete$/],
+      [{ ...results, samples: [{ ...results.samples[0], result: {} }] }, /samples\[0\]\.result/],
+    ];
+    const other = join(directory, "other.json");
+    for (const [content, expected] of damaged) {
+      writeFileSync(other, JSON.stringify(content));
+      assert.throws(() => readResults(other), expected);
+    }
+    writeFileSync(other, JSON.stringify(results).slice(0, 200));
+    assert.throws(() => readResults(other), /damaged, or no JSON at all$/);
   } finally {
     rmSync(directory, { recursive: true });
   }
