@@ -104,6 +104,7 @@ export class Broker {
       onPeerReplaced: (replacement) => this.#replacePeer(replacement),
       storage: () => this.#storageBoot(),
       onFatal: options.onFatal,
+      onStoreSpace: (storeId, isShort) => this.#diskSpace?.storeSpace(storeId, isShort),
       nowMs: () => performance.now(),
     });
     this.#metrics = new BrokerMetrics(counters, this.#workers, config.nodeName);

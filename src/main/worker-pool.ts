@@ -39,6 +39,8 @@ export interface WorkerPoolOptions {
   readonly storage: () => StorageBoot;
   /** The pool cannot go on: workers die faster than restarting helps. */
   readonly onFatal: (error: ExitError) => void;
+  /** A store has found the disk full, or has space again. */
+  readonly onStoreSpace: (storeId: number, isShort: boolean) => void;
   readonly nowMs: () => number;
 }
 
@@ -248,7 +250,9 @@ export class WorkerPool {
     if (message.type === "listening") this.#recordPort(message.listenerId, message.port);
     else if (message.type === "ready") log.info("worker_ready", { worker });
     else if (message.type === "store_failed") this.#storeFailed(message);
-    else if (message.type === "listen_failed" && this.#isSupervising) {
+    else if (message.type === "store_space") {
+      this.#options.onStoreSpace(message.storeId, message.isShort);
+    } else if (message.type === "listen_failed" && this.#isSupervising) {
       const { listenerId, error } = message;
       log.error("listen_failed", { worker, listener: listenerId, reason: error });
       // It would serve some listeners and not others. Its end makes it start again.

@@ -9,7 +9,6 @@
  * Thread: worker. Scope: one per worker.
  */
 
-import { mkdirSync } from "node:fs";
 import { storeFolder } from "../platform/data-folder.ts";
 import type { Log } from "../platform/log.ts";
 import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
@@ -41,6 +40,8 @@ export interface WorkerRangesOptions {
   readonly wake: () => void;
   /** The process must end. */
   readonly onStoreFailure: (storeId: number, error: string) => void;
+  /** A store has found the disk full, or has space again. */
+  readonly onStoreSpace: (storeId: number, isShort: boolean) => void;
 }
 
 export class WorkerRanges {
@@ -60,7 +61,7 @@ export class WorkerRanges {
     const meter = new StoreMeter(counters, clockMs);
     this.host = new RingRangeHost({
       endpoint,
-      stores: openStores(boot),
+      stores: this.#openStores(),
       processNumber: storage.processNumber,
       limits: { ...DEFAULT_COLLECT_LIMITS, intervalMs: config.storage.collectIntervalMs },
       nowMs,
@@ -144,21 +145,31 @@ export class WorkerRanges {
     this.#onServing = null;
   }
 
+  #openStores(): ReadonlyMap<number, LogStore> {
+    const { storage, config, threadIndex, threadCount } = this.#options.boot;
+    const { durability } = config.storage;
+    const stores = new Map<number, LogStore>();
+    for (const storeId of storesOfThread(threadIndex, threadCount - 1, storage.storeCount)) {
+      const folder = storeFolder(storage.path, storeId);
+      const space = {
+        onShort: (isShort: boolean) => this.#spaceChanged(storeId, isShort),
+        onFault: (error: unknown) => {
+          this.#options.log.warn("store_ballast_failed", { store: storeId, error });
+        },
+      };
+      stores.set(storeId, openLogStore({ folder, durability, log: storage.log, space }));
+    }
+    return stores;
+  }
+
+  #spaceChanged(storeId: number, isShort: boolean): void {
+    if (isShort) this.#options.log.error("store_without_space", { store: storeId });
+    this.#options.onStoreSpace(storeId, isShort);
+  }
+
   #storeFailed(storeId: number, error: unknown): void {
     const text = error instanceof Error ? error.message : String(error);
     this.#options.log.error("store_failed", { store: storeId, error });
     this.#options.onStoreFailure(storeId, text);
   }
-}
-
-function openStores(boot: WorkerRangesOptions["boot"]): ReadonlyMap<number, LogStore> {
-  const { storage, config, threadIndex, threadCount } = boot;
-  const stores = new Map<number, LogStore>();
-  for (const storeId of storesOfThread(threadIndex, threadCount - 1, storage.storeCount)) {
-    const folder = storeFolder(storage.path, storeId);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const { durability } = config.storage;
-    stores.set(storeId, openLogStore({ folder, durability, log: storage.log }));
-  }
-  return stores;
 }

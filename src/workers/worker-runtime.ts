@@ -261,6 +261,7 @@ export class WorkerRuntime {
       nowMs: () => this.#loop.nowMs,
       wake: () => this.#loop.wake(),
       onStoreFailure: (storeId, error) => this.#report({ type: "store_failed", storeId, error }),
+      onStoreSpace: (storeId, isShort) => this.#report({ type: "store_space", storeId, isShort }),
     });
   }
 

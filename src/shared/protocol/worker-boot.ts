@@ -80,5 +80,7 @@ export type ControlFromWorker =
   | { readonly type: "listen_failed"; readonly listenerId: string; readonly error: string }
   /** Nobody knows what the disk holds: the process must end. */
   | { readonly type: "store_failed"; readonly storeId: number; readonly error: string }
+  /** A store has found the disk full and waits, or has space again. */
+  | { readonly type: "store_space"; readonly storeId: number; readonly isShort: boolean }
   | { readonly type: "reloaded"; readonly error: string | null }
   | { readonly type: "drained" };
