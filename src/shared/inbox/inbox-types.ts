@@ -58,6 +58,7 @@ export const AttachStatus = {
   /** Nothing stored and nothing created (expiry 0): the caller runs a transient session. */
   ABSENT: 1,
   WRONG_USER: 2,
+  /** Nothing stored, and there is no room to create it. */
   QUOTA: 3,
   UNAVAILABLE: 4,
 } as const;

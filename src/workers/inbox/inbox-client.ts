@@ -171,11 +171,13 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     const owner = this.#ranges.threadOf(bucket);
     const attachment = this.#attachments.add(session, bucket, owner);
     this.#attaching.set(attachment.token, { attachment, request, done });
-    if (request.sessionExpirySeconds > 0 || owner === 0) {
+    const mayCreate = request.sessionExpirySeconds > 0 && !this.#options.ranges.isDiskFull;
+    if (mayCreate || owner === 0) {
       this.#proposeAttach(attachment, request);
       return;
     }
     // Nothing will be created: mostly nothing is there either, and then the disk has no part in it.
+    // A full one has room for the sessions that are there.
     writeProbe(this.#direct.writer(owner), attachment.token, { bucket, tenantId, clientId });
     this.#direct.flushTarget(owner);
   }
@@ -341,7 +343,9 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     const attaching = this.#attaching.get(token);
     if (attaching === undefined) return;
     const { attachment, request } = attaching;
-    if (!mayExist) this.handleAttached(token, refusedAttach(AttachStatus.ABSENT));
+    const isWanted = request.sessionExpirySeconds > 0;
+    const absent = isWanted ? AttachStatus.QUOTA : AttachStatus.ABSENT;
+    if (!mayExist) this.handleAttached(token, refusedAttach(absent));
     else if (this.#attachments.byToken(token) !== null) this.#proposeAttach(attachment, request);
     // The connection ended meanwhile, and nothing has been proposed for it.
     else this.#attaching.delete(token);

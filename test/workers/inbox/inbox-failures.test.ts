@@ -79,11 +79,12 @@ test("inbox service: a dead owner closes its sessions, fails what waits, and com
 });
 
 /** A session of client "c" whose will is published now, with whatever `outcome` it meets. */
-function leaveWill(workers: InboxWorkers, outcome: PublishOutcome): void {
+function leaveWill(workers: InboxWorkers, outcome: PublishOutcome, isDiskFull = false): void {
   const session = new FakeSession("t", "c", 1);
   const will = { message: message({ payload: "will" }), delaySeconds: 0 };
   workers.attach(1, session, { will, sessionExpirySeconds: NEVER_EXPIRES });
   workers.outcome = outcome;
+  workers.ranges.clients[1]!.isDiskFull = isDiskFull;
   workers.services(1).inboxClient.detach(session, -1, false, nothing);
   workers.run();
   assert.deepEqual(workers.published.map(payloadOf), ["will"]);
@@ -115,8 +116,7 @@ test("inbox service: a will that fails is published again, less and less often, 
 test("inbox service: wills that a full disk has no room for wait for space, all of them", () => {
   const workers = new InboxWorkers(1);
   const client = workers.ranges.clients[1]!;
-  client.isDiskFull = true;
-  leaveWill(workers, PublishOutcome.NO_ROOM);
+  leaveWill(workers, PublishOutcome.NO_ROOM, true);
   for (let more = 0; more < 300; more++) {
     const session = new FakeSession("t", `more-${more}`, 1);
     const will = { message: message({ payload: `will ${more}` }), delaySeconds: 0 };
@@ -219,6 +219,29 @@ test("inbox service: with the disk full nothing is stored, and what frees some g
   client.commit(session, InboxOp.ACKNOWLEDGED, 1, null);
   workers.run();
   assert.equal(workers.counter(1, Counter.INBOX_MESSAGES), 0);
+});
+
+test("inbox service: with the disk full no session is created, and those that are there go on", () => {
+  const workers = new InboxWorkers(2);
+  const clientId = ownedBy(workers, 2);
+  const session = new FakeSession("t", clientId, 1);
+  workers.attach(1, session);
+  workers.services(1).inboxClient.detach(session, -1, false, nothing);
+  workers.insert(1, clientId, ["m"]);
+  const client = workers.ranges.clients[1]!;
+  client.isDiskFull = true;
+  const attach = (name: string, epoch: number, fields = {}) =>
+    workers.attach(1, new FakeSession("t", name, epoch), fields)?.status;
+  assert.equal(attach("new", 1), AttachStatus.QUOTA);
+  assert.equal(attach("new", 2, { cleanStart: true }), AttachStatus.QUOTA);
+  assert.equal(attach("new", 3, { sessionExpirySeconds: 0 }), AttachStatus.ABSENT);
+  assert.equal(workers.total(Counter.PERSISTENT_SESSIONS), 1);
+  const again = new FakeSession("t", clientId, 2);
+  assert.equal(workers.attach(1, again)?.sessionPresent, true);
+  assert.deepEqual(again.takePayloads(), ["m"]);
+  assert.equal(attach(clientId, 3, { cleanStart: true }), AttachStatus.ATTACHED, "it frees some");
+  client.isDiskFull = false;
+  assert.equal(attach("new", 4), AttachStatus.ATTACHED);
 });
 
 test("inbox service: commands that meet a range that was cut are routed again, each receiver once", () => {
