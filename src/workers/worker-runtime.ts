@@ -40,6 +40,7 @@ import { recheckPermissions } from "./session/recheck-permissions.ts";
 import { refreshSessions } from "./session/refresh-sessions.ts";
 import { Session } from "./session/session.ts";
 import type { SessionContext } from "./session/session-context.ts";
+import { logMissed } from "./session/session-events.ts";
 import { SessionRegistry } from "./session/session-registry.ts";
 import { PauseReason } from "./session/session-state.ts";
 import { TenantTable } from "./session/tenant.ts";
@@ -282,6 +283,7 @@ export class WorkerRuntime {
           const route = { tenantId: message.tenantId, ...share };
           this.#publisher.redispatch(message, route, done);
         },
+        missed: (missed) => logMissed(this.#log, missed),
         settings: (tenantId) => this.#tenants.settings(tenantId),
         nowMs: () => this.#loop.nowMs,
       },

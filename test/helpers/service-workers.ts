@@ -6,6 +6,7 @@
 import type { BrokerConfig } from "../../src/shared/config/config.ts";
 import type { StoredRoute } from "../../src/shared/dist/dist-log-command.ts";
 import type { InboxRange } from "../../src/shared/inbox/range/inbox-range.ts";
+import type { OwedMissed } from "../../src/shared/inbox/range/outbox.ts";
 import { COUNTER_COLUMNS } from "../../src/shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../../src/shared/metrics/shared-words.ts";
 import { Message } from "../../src/shared/mqtt/message.ts";
@@ -252,6 +253,7 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
   readonly routes = new FakeRoutes();
   readonly published: Message[] = [];
   readonly redispatched: { payload: string | null; shareFilter: string }[] = [];
+  readonly missed: OwedMissed[] = [];
   settings: TenantSettings = DEFAULT_TENANT_SETTINGS;
   nowMs = 1_000_000;
   /** What becomes of wills and shared messages that are handed on. */
@@ -391,6 +393,7 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
         this.redispatched.push({ payload: payloadOf(given), shareFilter });
         done(REDISPATCHED[this.outcome]);
       },
+      missed: (missed) => this.missed.push(missed),
       settings: () => this.settings,
       nowMs: () => this.nowMs,
     };

@@ -14,7 +14,6 @@ import {
   type AttachRequest,
   AttachStatus,
   DropReason,
-  type DropReport,
   InboxOp,
   type InboxPush,
   type InboxReceiver,
@@ -26,7 +25,7 @@ import type { Message } from "../../shared/mqtt/message.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 
 // Shapes and codes travel in records, so shared code defines them; callers find them here.
-export type { AttachReply, AttachRequest, DropReport, InboxPush, InboxReceiver, InboxWill };
+export type { AttachReply, AttachRequest, InboxPush, InboxReceiver, InboxWill };
 export { AttachStatus, DropReason, InboxOp, InboxSubscribeStatus, InsertStatus };
 
 /** The session's side of an attached inbox. */
@@ -109,6 +108,8 @@ export interface InboxHost {
    * when one has it, or why it is not stored.
    */
   redispatch(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void;
+  /** Messages that a stored session did not get are to be reported. */
+  missed(missed: import("../../shared/inbox/range/outbox.ts").OwedMissed): void;
   settings(tenantId: string): import("../../shared/tenant/tenant-settings.ts").TenantSettings;
   nowMs(): number;
 }

@@ -1,6 +1,7 @@
 /**
  * Does what inbox ranges owe to others, and says so to their logs: wills are published, routes of
- * sessions that are over are removed, undelivered messages of shared groups go to other members.
+ * sessions that are over are removed, undelivered messages of shared groups go to other members,
+ * and the operator hears of messages that a session has missed.
  *
  * A shared message waits until all routes of the session that had it are gone: given away earlier,
  * it could come back. What fails is done again, less and less often; what the disk has no room for,
@@ -109,6 +110,9 @@ export class OutboxRunner {
       const removing = this.#removing.get(owed.incarnation);
       if (removing === undefined) this.#redispatch(record, owed);
       else removing.waiting.push(record);
+    } else if (owed.kind === "missed") {
+      this.#host.missed(owed);
+      this.#settle(record);
     } else {
       this.#publish(record, owed, isAgain);
     }

@@ -99,6 +99,7 @@ export class SessionWorker {
         const route = { tenantId: message.tenantId, ...share };
         publisher.redispatch(message, route, done);
       },
+      missed: () => {},
       settings: (tenantId) => tenants.settings(tenantId),
       nowMs,
     };
