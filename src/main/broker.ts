@@ -113,6 +113,7 @@ export class Broker {
       workers: () => this.#workers.counts,
       metrics: this.#metrics,
       ranges: () => this.#ranges,
+      endSession: (tenantId, clientId) => this.#workers.endSession(tenantId, clientId),
     });
   }
 

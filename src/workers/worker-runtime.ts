@@ -35,6 +35,7 @@ import { RingBarrier } from "./ring-barrier.ts";
 import { ConnectQueue } from "./session/connect-queue.ts";
 import { ConnectTurns } from "./session/connect-turns.ts";
 import { disconnectAll, stopReading } from "./session/drain.ts";
+import { endStoredSession } from "./session/end-stored-session.ts";
 import { OutputFlush } from "./session/output-flush.ts";
 import { recheckPermissions } from "./session/recheck-permissions.ts";
 import { refreshSessions } from "./session/refresh-sessions.ts";
@@ -63,6 +64,7 @@ const ABANDON_TIMEOUT_MS = 1000;
 /** Timers take no more (2^31 - 1); who is woken early finds its debt unpaid and waits again. */
 const MAX_DELAY_MS = 0x7fff_ffff;
 
+type EndSession = Extract<ControlToWorker, { type: "end_session" }>;
 type PeerReplaced = Extract<ControlToWorker, { type: "replace_peer" }>;
 
 export class WorkerRuntime {
@@ -209,6 +211,14 @@ export class WorkerRuntime {
     await this.#listeners.close();
     if (this.#tickTimer !== null) clearInterval(this.#tickTimer);
     this.#report({ type: "drained" });
+  }
+
+  /** For the operator. */
+  endSession({ request, tenantId, clientId }: EndSession): void {
+    endStoredSession(this.#context, tenantId, clientId, (ending) => {
+      this.#report({ type: "session_ended", request, ending });
+    });
+    this.#loop.wake();
   }
 
   /** The ports that another worker has taken: for who waits to listen. */

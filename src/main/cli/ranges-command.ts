@@ -2,13 +2,11 @@
  * `ratatosk ranges list | split | merge | compact`: asks a running broker over its admin server.
  */
 
-import { ExitCode, ExitError } from "../exit-code.ts";
 import type { RangeListing } from "../ranges/list-ranges.ts";
+import { askAdmin, URL_OPTION, urlOf } from "./ask-admin.ts";
 import { type CommandDefinition, HELP_OPTION, type ParsedCommand, usage } from "./command-line.ts";
 import { formatTable } from "./format-table.ts";
 
-const DEFAULT_URL = "http://127.0.0.1:8091";
-const TIMEOUT_MS = 60_000;
 /** Of a key, enough to tell ranges apart; --json has all of it. */
 const SHOWN_KEY_DIGITS = 16;
 
@@ -18,7 +16,7 @@ export const RANGES_COMMAND: CommandDefinition = {
   maxOperands: 2,
   summary: "Lists, cuts, joins and compacts the ranges of a running broker.",
   options: [
-    { name: "url", value: "URL", help: `the broker's admin server (default: ${DEFAULT_URL})` },
+    URL_OPTION,
     { name: "key", value: "HEX", help: "split: the first key of the new range (default: half)" },
     { name: "json", help: "the API's answer in place of a table" },
     HELP_OPTION,
@@ -36,10 +34,12 @@ export async function runRanges(parsed: ParsedCommand): Promise<void> {
   const [action, id] = parsed.operands;
   const key = parsed.values.get("key")?.[0];
   checkOperands(action, id, key);
-  const base = (parsed.values.get("url")?.[0] ?? DEFAULT_URL).replace(/\/+$/, "");
   const path = action === "list" ? "" : `/${id}/${action}`;
   const body = JSON.stringify(key === undefined ? {} : { key });
-  const answer = await ask(`${base}/v1/ranges${path}`, action === "list" ? null : body);
+  const headers = { "content-type": "application/json" };
+  const request = action === "list" ? {} : { method: "POST", body, headers };
+  const url = `${urlOf(parsed)}/v1/ranges${path}`;
+  const answer = (await askAdmin(url, request)) as RangesAnswer;
   const isJson = parsed.flags.has("json");
   process.stdout.write(isJson ? `${JSON.stringify(answer, null, 2)}\n` : table(answer.ranges));
 }
@@ -69,26 +69,6 @@ function checkOperands(
 
 interface RangesAnswer {
   readonly ranges: readonly RangeListing[];
-}
-
-async function ask(url: string, body: string | null): Promise<RangesAnswer> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const init =
-    body === null
-      ? { signal }
-      : { signal, method: "POST", body, headers: { "content-type": "application/json" } };
-  const response = await fetch(url, init).catch((error: unknown) => {
-    const { cause } = error as { cause?: { code?: string } };
-    const reason = cause?.code ?? (error instanceof Error ? error.message : String(error));
-    const text = `no answer from ${url} (${reason}); is the broker running, and is --url its admin server?`;
-    throw new ExitError(ExitCode.RUNTIME, text, { cause: error });
-  });
-  const answer: unknown = await response.json().catch(() => null);
-  if (response.ok && typeof answer === "object" && answer !== null) return answer as RangesAnswer;
-  const message =
-    typeof answer === "object" && answer !== null ? Reflect.get(answer, "message") : "";
-  const text = typeof message === "string" && message !== "" ? message : `HTTP ${response.status}`;
-  throw new ExitError(ExitCode.RUNTIME, text);
 }
 
 function table(ranges: readonly RangeListing[]): string {

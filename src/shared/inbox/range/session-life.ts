@@ -15,6 +15,7 @@
  * when it is not due any more.
  */
 
+import { mayTake } from "../../base/operator-user.ts";
 import { Counter } from "../../metrics/counter-table.ts";
 import { Message } from "../../mqtt/message.ts";
 import { processOf } from "../../range/worker-life.ts";
@@ -71,7 +72,8 @@ export function attach(state: RangeState, attaching: Attaching, nowMs: number): 
     existing = null;
   }
   if (existing === null && request.sessionExpirySeconds === 0) {
-    refuse(state, attaching, AttachStatus.ABSENT);
+    const isDiscarded = stored !== null && request.cleanStart;
+    refuse(state, attaching, isDiscarded ? AttachStatus.DISCARDED : AttachStatus.ABSENT);
     return;
   }
   // Resumed, or a new session [MQTT-3.1.2-5] [MQTT-3.1.2-6].
@@ -146,7 +148,7 @@ function refusalOf(stored: Inbox, { request, boot }: Attaching): AttachStatus | 
   // an earlier process proposed stands before in the log.
   const isComparable = processOf(boot) === processOf(stored.epochBoot);
   if (isComparable && request.epoch < stored.epoch) return AttachStatus.UNAVAILABLE;
-  return request.userId === stored.userId ? null : AttachStatus.WRONG_USER;
+  return mayTake(request.userId, stored.userId) ? null : AttachStatus.WRONG_USER;
 }
 
 function refuse(state: RangeState, attaching: Attaching, status: AttachStatus): void {
