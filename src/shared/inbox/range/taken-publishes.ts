@@ -58,8 +58,11 @@ class Publisher {
   lastChange = 0;
   /** Of the present attachment, by packet identifier, in order of sequence. */
   current = new Map<number, Taken>();
-  /** Of earlier attachments. */
-  earlier = new Map<number, Taken>();
+  /**
+   * Of earlier attachments, by packet identifier: one, unless two ranges that became one knew
+   * different publishes under it. Which of those was the last neither can tell.
+   */
+  readonly earlier = new Map<number, Taken[]>();
 
   constructor(id: number, boot: number, epoch: number) {
     this.id = id;
@@ -77,9 +80,15 @@ class Publisher {
   }
 
   /** What it may still repeat, as far as it is known here. */
-  find({ packetId, fingerprint }: PublishOrigin): Taken | null {
-    const taken = this.current.get(packetId) ?? this.earlier.get(packetId);
-    return taken?.fingerprint === fingerprint ? taken : null;
+  find(publish: Pick<PublishOrigin, "packetId" | "fingerprint">): Taken | null {
+    const taken = this.current.get(publish.packetId);
+    if (taken?.fingerprint === publish.fingerprint) return taken;
+    return taken === undefined ? this.findEarlier(publish) : null;
+  }
+
+  findEarlier({ packetId, fingerprint }: Pick<PublishOrigin, "packetId" | "fingerprint">) {
+    const found = this.earlier.get(packetId)?.find((taken) => taken.fingerprint === fingerprint);
+    return found ?? null;
   }
 
   put(taken: Taken): void {
@@ -89,11 +98,22 @@ class Publisher {
     this.current.set(packetId, taken);
   }
 
+  /** What is known of an attachment before the present one. */
+  putEarlier(taken: Taken): void {
+    const others = this.earlier.get(taken.packetId) ?? [];
+    const kept = others.filter(({ fingerprint }) => fingerprint !== taken.fingerprint);
+    this.earlier.set(taken.packetId, [...kept, taken]);
+  }
+
+  allEarlier(): Taken[] {
+    return [...this.earlier.values()].flat();
+  }
+
   /** A new attachment: nothing of the last one will be settled by number. */
   attach(boot: number, epoch: number): void {
     this.boot = boot;
     this.epoch = epoch;
-    for (const [packetId, taken] of this.current) this.earlier.set(packetId, taken);
+    for (const [packetId, taken] of this.current) this.earlier.set(packetId, [taken]);
     this.current.clear();
   }
 
@@ -226,8 +246,9 @@ export class TakenPublishes {
   /** All there is, for tests: by publisher, "identifier sequence groups". */
   dump(): [number, string[]][] {
     const found = [...this.#publishers.values()];
-    return found.map(({ id, current, earlier }) => {
-      const takens = [...current.values(), ...earlier.values()];
+    return found.map((publisher) => {
+      const { id, current } = publisher;
+      const takens = [...current.values(), ...publisher.allEarlier()];
       const textOf = ({ packetId, sequence, scopes, groups }: Taken) => {
         const isForSessions = scopes.length > 0;
         return [packetId, sequence, ...(isForSessions ? [] : ["groups"]), ...groups].join(" ");
@@ -299,7 +320,7 @@ export class TakenPublishes {
       this.#publishers.set(publisher.id, publisher);
       this.#evict();
     }
-    if (publisher.isAhead(this.#boot, origin.epoch)) publisher.earlier.set(packetId, taken);
+    if (publisher.isAhead(this.#boot, origin.epoch)) publisher.putEarlier(taken);
     else publisher.put(taken);
     this.#change(publisher);
     return taken;
@@ -338,7 +359,7 @@ function copyOf(publisher: Publisher): Publisher {
   const copy = new Publisher(publisher.id, publisher.boot, publisher.epoch);
   copy.lastChange = publisher.lastChange;
   for (const [id, taken] of publisher.current) copy.current.set(id, copyOfTaken(taken));
-  for (const [id, taken] of publisher.earlier) copy.earlier.set(id, copyOfTaken(taken));
+  for (const taken of publisher.allEarlier()) copy.putEarlier(copyOfTaken(taken));
   return copy;
 }
 
@@ -353,30 +374,55 @@ function addScope(scopes: Buckets[], { first, end }: Buckets): void {
   scopes.splice(0, scopes.length, ...others, { first, end });
 }
 
-/** Both have been told of the same publisher: what either knows, the newer one's for its own. */
+/** Both have been told of the same publisher: what either knows, the later one's for its own. */
 function united(left: Publisher, right: Publisher): Publisher {
-  const [newer, older] = left.lastChange >= right.lastChange ? [left, right] : [right, left];
-  const isSameAttachment = newer.boot === older.boot && newer.epoch === older.epoch;
-  const result = copyOf(newer);
-  for (const [packetId, taken] of [...older.earlier, ...older.current]) {
-    const known = result.current.get(packetId) ?? result.earlier.get(packetId);
-    if (known?.fingerprint === taken.fingerprint) {
-      for (const scope of taken.scopes) addScope(known.scopes, scope);
-      known.groups.push(...taken.groups);
-    } else if (known === undefined) result.earlier.set(packetId, taken);
+  const [later, sooner] = isLater(left, right) ? [left, right] : [right, left];
+  const isSameProcess = processOf(later.boot) === processOf(sooner.boot);
+  const isSameAttachment = later.boot === sooner.boot && later.epoch === sooner.epoch;
+  const result = copyOf(later);
+  result.lastChange = Math.max(left.lastChange, right.lastChange);
+  for (const taken of sooner.allEarlier()) unite(result, taken, isSameProcess);
+  const added: Taken[] = [];
+  for (const taken of sooner.current.values()) {
+    const known = result.current.get(taken.packetId);
+    const isKnown = known?.fingerprint === taken.fingerprint;
+    if (!isSameAttachment || isKnown) unite(result, taken, isSameProcess);
+    // Of one attachment, the identifier was used anew for the one behind.
+    else if (known === undefined || known.sequence < taken.sequence) added.push(taken);
   }
-  if (!isSameAttachment) return result;
+  if (added.length === 0) return result;
+  for (const taken of added) result.put(taken);
   // In order of sequence again.
   const current = [...result.current.values()];
-  for (const taken of older.current.values()) {
-    if (result.earlier.get(taken.packetId) === taken) {
-      result.earlier.delete(taken.packetId);
-      current.push(taken);
-    }
-  }
   current.sort((one, other) => one.sequence - other.sequence);
   result.current = new Map(current.map((taken) => [taken.packetId, taken]));
   return result;
+}
+
+/** Has heard of a later attachment? Numbers of changes are each range's own and tell nothing. */
+function isLater(left: Publisher, right: Publisher): boolean {
+  if (processOf(left.boot) !== processOf(right.boot)) {
+    return processOf(left.boot) > processOf(right.boot);
+  }
+  return left.epoch >= right.epoch;
+}
+
+/**
+ * Of an attachment that is not behind the publisher's present one, if both are of one process, or
+ * known to it already.
+ */
+function unite(publisher: Publisher, taken: Taken, isSameProcess: boolean): void {
+  const current = publisher.current.get(taken.packetId);
+  const isSame = current?.fingerprint === taken.fingerprint;
+  // The identifier has been used anew.
+  if (current !== undefined && !isSame && isSameProcess) return;
+  const known = isSame ? current : publisher.findEarlier(taken);
+  if (known === null) {
+    publisher.putEarlier(taken);
+    return;
+  }
+  for (const scope of taken.scopes) addScope(known.scopes, scope);
+  known.groups.push(...taken.groups);
 }
 
 function writePublisher(writer: RecordWriter, publisher: Publisher): void {
@@ -384,9 +430,10 @@ function writePublisher(writer: RecordWriter, publisher: Publisher): void {
   writer.u64(publisher.epoch);
   writer.u64(publisher.lastChange);
   writer.u32(publisher.current.size);
-  writer.u32(publisher.earlier.size);
+  const earlier = publisher.allEarlier();
+  writer.u32(earlier.length);
   for (const taken of publisher.current.values()) writeTaken(writer, taken);
-  for (const taken of publisher.earlier.values()) writeTaken(writer, taken);
+  for (const taken of earlier) writeTaken(writer, taken);
 }
 
 function readPublisher(reader: RecordReader, id: number): Publisher {
@@ -394,8 +441,11 @@ function readPublisher(reader: RecordReader, id: number): Publisher {
   publisher.lastChange = reader.u64();
   const currentCount = reader.u32();
   const earlierCount = reader.u32();
-  for (let left = currentCount; left > 0; left--) putTaken(publisher.current, reader);
-  for (let left = earlierCount; left > 0; left--) putTaken(publisher.earlier, reader);
+  for (let left = currentCount; left > 0; left--) {
+    const taken = readTaken(reader);
+    publisher.current.set(taken.packetId, taken);
+  }
+  for (let left = earlierCount; left > 0; left--) publisher.putEarlier(readTaken(reader));
   return publisher;
 }
 
@@ -413,7 +463,7 @@ function writeTaken(writer: RecordWriter, taken: Taken): void {
   for (const group of groups) writer.u32(group);
 }
 
-function putTaken(into: Map<number, Taken>, reader: RecordReader): void {
+function readTaken(reader: RecordReader): Taken {
   const taken: Taken = {
     sequence: reader.u32(),
     packetId: reader.u16(),
@@ -425,5 +475,5 @@ function putTaken(into: Map<number, Taken>, reader: RecordReader): void {
     taken.scopes.push({ first: reader.u16(), end: reader.u16() });
   }
   for (let left = reader.u16(); left > 0; left--) taken.groups.push(reader.u32());
-  into.set(taken.packetId, taken);
+  return taken;
 }

@@ -249,3 +249,45 @@ function readBack(taken: TakenPublishes): TakenPublishes {
   found.sortLoaded();
   return found;
 }
+
+test("taken publishes: of two ranges that become one, the later connection's publish stays", () => {
+  for (const isLeftLater of [true, false]) {
+    const later = new TakenPublishes();
+    const sooner = new TakenPublishes();
+    // Whose range has had more changes, also of others, means nothing.
+    for (let publisher = 20; publisher < 30; publisher++) take(sooner, origin({ publisher }));
+    take(sooner, origin({ epoch: 1, fingerprint: 1 }));
+    take(later, origin({ epoch: 2, fingerprint: 2 }));
+    const [left, right] = isLeftLater ? [later, sooner] : [sooner, later];
+    left.absorb(right);
+    for (const taken of [left, readBack(left)]) {
+      assert.ok(!take(taken, origin({ epoch: 3, isRepeat: true, fingerprint: 2 })));
+      assert.ok(take(taken, origin({ epoch: 3, isRepeat: true, fingerprint: 1 })), "it is over");
+    }
+  }
+});
+
+test("taken publishes: two that may be open under one identifier are both known", () => {
+  for (const fingerprint of [1, 2]) {
+    const left = new TakenPublishes();
+    const right = new TakenPublishes();
+    take(left, origin({ epoch: 1, fingerprint: 1 }));
+    take(left, origin({ epoch: 3, packetId: 6 }));
+    take(right, origin({ epoch: 2, fingerprint: 2 }));
+    left.absorb(right);
+    const taken = readBack(left);
+    assert.ok(!take(taken, origin({ epoch: 4, isRepeat: true, fingerprint })));
+    const other = origin({ epoch: 5, isRepeat: true, fingerprint: 3 - fingerprint });
+    assert.ok(take(taken, other), "the repeat tells which one it was");
+  }
+});
+
+test("taken publishes: of one attachment the later publish under an identifier is the one", () => {
+  const left = new TakenPublishes();
+  const right = new TakenPublishes();
+  take(left, origin({ sequence: 4, fingerprint: 4 }));
+  take(right, origin({ sequence: 2, fingerprint: 2 }));
+  take(right, origin({ sequence: 3, packetId: 6 }));
+  left.absorb(right);
+  assert.deepEqual(left.dump(), [[7, ["6 3", "5 4"]]]);
+});
