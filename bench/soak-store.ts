@@ -7,10 +7,9 @@
  * the share beside what a bare write and flush take there.
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { removeFolder, temporaryFolder } from "../test/helpers/temporary-folder.ts";
 import {
   commandLine,
   DURABILITIES,
@@ -35,14 +34,14 @@ const USAGE = `npm run soak:store -- [options]   the gate that LMDB must pass to
   npm run soak:store -- --chart FILE.svg --json`;
 
 const { values, seconds, secondsPerLife, ...plan } = commandLine(USAGE, readOptions);
-const folder = values.folder ?? mkdtempSync(join(tmpdir(), "ratatosk-soak-"));
+const folder = values.folder ?? temporaryFolder("ratatosk-soak-");
 const task = { folder, ...plan };
 const report = await runSoak(task, {
   seconds,
   secondsPerLife,
   progress: showProgress,
 });
-if (values.folder === undefined) rmSync(folder, { recursive: true, force: true });
+if (values.folder === undefined) removeFolder(folder);
 if (values.chart !== undefined) writeFileSync(values.chart, drawSoak(report.points));
 
 const faults = judgeSoak(report);

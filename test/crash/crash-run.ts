@@ -8,11 +8,11 @@
  * the same kind of trouble, not the same run.
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Prng } from "../../src/shared/base/prng.ts";
 import type { LogKind } from "../../src/shared/config/config.ts";
+import { keepFolder, removeFolder, temporaryFolder } from "../helpers/temporary-folder.ts";
 import { BrokerLives } from "./broker-lives.ts";
 import { CrashWorld } from "./crash-world.ts";
 import type { Finding } from "./findings.ts";
@@ -88,14 +88,15 @@ const WILLS_MS = 30_000;
 const MISSING_TOLD = 5;
 
 export async function runCrash(options: CrashOptions): Promise<CrashReport> {
-  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "ratatosk-crash-"));
+  const folder = options.folder ?? temporaryFolder("ratatosk-crash-");
   const run = new CrashRun(options, folder);
   await run.run();
   const report = run.report();
   if (report.findings.length === 0 && options.folder === null) {
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
     return { ...report, folder: null };
   }
+  keepFolder(folder);
   writeFileSync(join(folder, "findings.txt"), report.text);
   writeFileSync(join(folder, "events.txt"), run.world.trace.notesFrom(0).join("\n"));
   return report;

@@ -1,11 +1,12 @@
 /**
  * A child process that cannot outlive this one: killed when this process exits, is interrupted or
- * is terminated by the test runner. Its output is kept for failure messages, and handed out line by
- * line.
+ * is terminated by the test runner, and temporary folders go with it. Its output is kept for
+ * failure messages, and handed out line by line.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { removeFolders } from "./temporary-folder.ts";
 
 export interface ChildExit {
   readonly code: number | null;
@@ -17,14 +18,21 @@ const OUTPUT_KEPT = 64 * 1024;
 
 const living = new Set<ChildProcess>();
 
-function killAll(): void {
-  for (const child of living) child.kill("SIGKILL");
+/** For a child that was not started here. */
+export function killWithThisProcess(child: ChildProcess): void {
+  living.add(child);
+  child.once("exit", () => living.delete(child));
 }
 
-process.on("exit", killAll);
+function cleanUp(): void {
+  for (const child of living) child.kill("SIGKILL");
+  removeFolders();
+}
+
+process.on("exit", cleanUp);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => {
-    killAll();
+    cleanUp();
     process.kill(process.pid, signal);
   });
 }

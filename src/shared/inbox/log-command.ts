@@ -13,9 +13,7 @@
  *  UNSUBSCRIBE  u8 4 · u16 bucket · u32 token · u32 request · text filter
  *  COMMIT       u8 5 · u16 bucket · u32 token · u32 request · u8 InboxOp · u16 packet identifier
  *  INSERT       u8 6 · u32 request · u32 most messages · u64 session bytes · u64 tenant bytes
- *               u64 range bytes · u8 flags (bit 0 has origin, bit 1 repeat)
- *               [u64 publisher · u64 epoch · u16 packet identifier · u32 sequence · u32 settled
- *               u32 fingerprint] · insert (insert-codec.ts)
+ *               u64 range bytes · origin (repeats/origin-codec.ts) · insert (insert-codec.ts)
  *  LOST         u8 7 · u16 bucket · u64 boot · u32 last token
  *  DUE          u8 8 · u64 incarnation
  *  OUTBOX_DONE  u8 9 · u64 record
@@ -32,6 +30,7 @@ import type { RecordWriter } from "../bytes/record-writer.ts";
 import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
 import type { PublishOrigin } from "../mqtt/publish-origin.ts";
 import { readSubscriptionOptions, writeSubscriptionOptions } from "../mqtt/subscription-options.ts";
+import { readOrigin, writeOrigin } from "../repeats/origin-codec.ts";
 import type {
   AttachRequest,
   InboxOp,
@@ -55,8 +54,6 @@ const ATTACH_CLEAN_START = 1;
 const ATTACH_HAS_WILL = 2;
 const DETACH_DISCARD_WILL = 1;
 const DETACH_HAS_EXPIRY = 2;
-const INSERT_HAS_ORIGIN = 1;
-const INSERT_IS_REPEAT = 2;
 
 /** Which attachment a command is about, and where it lives. */
 export interface Attached {
@@ -166,17 +163,7 @@ export function writeInsertHeader(
   writer.u64(limits.sessionBytes);
   writer.u64(limits.tenantBytes);
   writer.u64(limits.rangeBytes);
-  if (origin === null) {
-    writer.u8(0);
-    return;
-  }
-  writer.u8(INSERT_HAS_ORIGIN | (origin.isRepeat ? INSERT_IS_REPEAT : 0));
-  writer.u64(origin.publisher);
-  writer.u64(origin.epoch);
-  writer.u16(origin.packetId);
-  writer.u32(origin.sequence);
-  writer.u32(origin.settled);
-  writer.u32(origin.fingerprint);
+  writeOrigin(writer, origin);
 }
 
 /** The attachments of a worker's life, with tokens up to `lastToken`, are served no more. */
@@ -277,21 +264,6 @@ function readOfAttached(kind: number, reader: RecordReader, handler: LogCommandH
   } else {
     handler.unsubscribe(attachedView, request, reader.text());
   }
-}
-
-function readOrigin(reader: RecordReader): PublishOrigin | null {
-  const flags = reader.u8();
-  if ((flags & INSERT_HAS_ORIGIN) === 0) return null;
-  return {
-    publisher: reader.u64(),
-    epoch: reader.u64(),
-    packetId: reader.u16(),
-    sequence: reader.u32(),
-    settled: reader.u32(),
-    fingerprint: reader.u32(),
-    isRepeat: (flags & INSERT_IS_REPEAT) !== 0,
-    isForStored: false,
-  };
 }
 
 function readAttach(reader: RecordReader, handler: LogCommandHandler): void {

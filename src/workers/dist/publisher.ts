@@ -206,6 +206,12 @@ export class DistPublisher implements Publisher {
     attempt: number,
   ): void {
     const { counters, table } = this.#context;
+    // [MQTT-3.3.2-5] Nothing is owed to anybody.
+    if (publish.isExpired) {
+      counters[Counter.DROPPED_EXPIRED]! += 1;
+      done?.(InsertStatus.STORED);
+      return;
+    }
     const group = table.findGroup(route.tenantId, route.filter, route.group, route.ordered);
     if (group === null || this.#deliverShare(publish, group) === NOBODY) {
       counters[Counter.DROPPED_NO_SUBSCRIBER]! += 1;
@@ -402,11 +408,17 @@ export class DistPublisher implements Publisher {
 
   #handleDeliverShared(bytes: Uint8Array, offset: number): void {
     const publish = this.#incoming;
-    const { link, members } = this.#context;
+    const { counters, link, members } = this.#context;
     const { slot, generation } = link.load(bytes, offset, publish, this.#context.nowMs());
     const subscription = members.find(slot, generation);
     // The member left while the record travelled.
     const route = subscription === null ? members.route(slot, generation) : null;
+    // [MQTT-3.3.2-5]
+    if (subscription !== null && publish.isExpired) {
+      counters[Counter.DROPPED_EXPIRED]! += 1;
+      members.finish(slot);
+      return;
+    }
     this.#begin();
     if (subscription !== null) deliverToMember(publish, subscription);
     else if (route !== null) this.#redispatch(publish, route, null, 0);

@@ -230,3 +230,72 @@ function rangeOf(worker: Worker, topic: string): RetainRange {
   const probe: Message = message({ topic });
   return worker.ranges.find((range) => range.holds(probe.tenantId, probe.topic))!;
 }
+
+/** A QoS 2 publish of a stored session; `fields.epoch` above 1: its repeat. */
+function attempt(
+  fields: { readonly payload?: string; readonly epoch?: number; readonly sequence?: number },
+  settled = 0,
+): Batch {
+  const { payload = "first", epoch = 1, sequence = 1 } = fields;
+  const stored = message({ topic: "a", payload, qos: 2, receivedAtMs: NOW });
+  const isRepeat = epoch > 1;
+  const who = { publisher: 4097, packetId: 5, fingerprint: payload.length };
+  stored.origin = { ...who, epoch, sequence, settled, isRepeat, isForStored: isRepeat };
+  return (writer) => writeRetainStore(writer, 1, UNCAPPED, stored);
+}
+
+test("retain range: a repeated QoS 2 publish replaces nothing that has come since [MQTT-4.3.3-10]", () => {
+  for (const later of ["second", ""]) {
+    const store = new MapKeyValues();
+    let worker = new Worker(store);
+    worker.apply(attempt({}));
+    worker.apply(put({ topic: "a", payload: later }));
+    const expected = later === "" ? null : later;
+    for (const epoch of [2, 3]) {
+      worker.apply(attempt({ epoch }));
+      assert.equal(worker.payload("a"), expected);
+      worker.collect();
+      worker = new Worker(store);
+      assert.equal(worker.payload("a"), expected);
+    }
+    worker.apply(attempt({ epoch: 3, sequence: 2, payload: "" }, 1));
+    worker.apply(attempt({ epoch: 4 }));
+    assert.equal(worker.payload("a"), "first", "what was acknowledged is another publish by then");
+  }
+});
+
+test("retain range: a repeat whose first attempt was lost is stored, and that attempt is not", () => {
+  const worker = new Worker(new MapKeyValues());
+  worker.apply(put({ topic: "a", payload: "older" }));
+  worker.apply(attempt({ epoch: 2 }));
+  assert.equal(worker.payload("a"), "first");
+  worker.apply(put({ topic: "a", payload: "newer" }));
+  worker.apply(attempt({ epoch: 1 }));
+  assert.equal(worker.payload("a"), "newer");
+  assert.deepEqual(worker.answers, [0, 0, 0, 0]);
+});
+
+test("retain range: both halves of one that is cut, and what they become again, know repeats", () => {
+  const store = new MapKeyValues();
+  const worker = new Worker(store);
+  const [whole] = worker.ranges as [RetainRange];
+  worker.apply(attempt({}));
+  worker.collect();
+  const at = Uint8Array.of(0x80, 0, 0, 0);
+  const right = whole.splitOff(at, store);
+  const half = right.holds("t", encoder.encode("a")) ? right : whole;
+  worker.ranges.push(right);
+  worker.apply(put({ topic: "a", payload: "newer" }), NOW, true, half);
+  worker.apply(attempt({ epoch: 2 }), NOW, true, half);
+  assert.equal(worker.payload("a"), "newer");
+  worker.collect();
+  whole.absorb(right);
+  worker.ranges.pop();
+  worker.apply(attempt({ epoch: 3 }));
+  assert.equal(worker.payload("a"), "newer");
+  worker.collect();
+  const again = new Worker(store);
+  again.apply(attempt({ epoch: 4 }));
+  assert.equal(again.payload("a"), "newer");
+  assert.equal(store.size, 2, "one message, one publisher");
+});

@@ -388,3 +388,19 @@ test("publisher: a message that its member hands on is nobody's repeat", () => {
   publisher.redispatch(handed, route, null);
   assert.deepEqual([inbox.inserts[0]?.origin, handed.origin === null], [null, false]);
 });
+
+test("publisher: what has expired reaches no member of a group, neither from a ring nor from one that left [MQTT-3.3.2-5]", () => {
+  const workers = new DistWorkers(2);
+  const { receiver, subscription } = workers.subscribe(2, "$share/g/a", { qos: 1 });
+  workers.run();
+  const sent = message({ topic: "a", qos: 1, expirySeconds: 5, receivedAtMs: workers.nowMs });
+  workers.worker(1).publisher.publish(sent, null);
+  workers.nowMs += 5001;
+  workers.run();
+  const statuses: InsertStatus[] = [];
+  const route = { tenantId: "t", filter: "a", group: "g", ordered: false };
+  workers.worker(2).publisher.redispatch(sent, route, (status) => statuses.push(status));
+  assert.deepEqual([receiver.takePayloads(), statuses], [[], [InsertStatus.STORED]]);
+  assert.equal(workers.counter(2, Counter.DROPPED_EXPIRED), 2);
+  assert.equal(workers.load(shareLoadWord(2, subscription.memberSlot)), 0);
+});

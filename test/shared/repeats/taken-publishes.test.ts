@@ -2,16 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RecordReader } from "../../../../src/shared/bytes/record-reader.ts";
-import { RecordWriter } from "../../../../src/shared/bytes/record-writer.ts";
-import { InsertStatus } from "../../../../src/shared/inbox/inbox-types.ts";
-import { publisherOfTakenKey, takenKeys } from "../../../../src/shared/inbox/range/inbox-key.ts";
-import { TakenPublishes } from "../../../../src/shared/inbox/range/taken-publishes.ts";
-import type { PublishOrigin } from "../../../../src/shared/mqtt/publish-origin.ts";
-import { workerBoot } from "../../../../src/shared/range/worker-life.ts";
-import { InboxRig, NO_LIMITS } from "../../../helpers/inbox-rig.ts";
-import { MapKeyValues } from "../../../helpers/map-key-values.ts";
-import { message, receiver } from "../../../helpers/service-workers.ts";
+import { RecordReader } from "../../../src/shared/bytes/record-reader.ts";
+import { RecordWriter } from "../../../src/shared/bytes/record-writer.ts";
+import { InsertStatus } from "../../../src/shared/inbox/inbox-types.ts";
+import {
+  publisherOfTakenKey,
+  takenKey,
+  takenKeys,
+} from "../../../src/shared/inbox/range/inbox-key.ts";
+import type { PublishOrigin } from "../../../src/shared/mqtt/publish-origin.ts";
+import { workerBoot } from "../../../src/shared/range/worker-life.ts";
+import { TakenPublishes } from "../../../src/shared/repeats/taken-publishes.ts";
+import { InboxRig, NO_LIMITS } from "../../helpers/inbox-rig.ts";
+import { MapKeyValues } from "../../helpers/map-key-values.ts";
+import { message, receiver } from "../../helpers/service-workers.ts";
 
 const BOOT = 1;
 const ALL = { first: 0, end: 4096 };
@@ -164,7 +168,7 @@ test("taken publishes: publishers that were silent longest are forgotten first",
   assert.ok(!take(taken, origin({ publisher: 2, sequence: 20_000, isRepeat: true })));
   assert.ok(take(taken, origin({ publisher: 1, sequence: 20_001, isRepeat: true })));
   const store = new MapKeyValues();
-  taken.collect(store.writer, new RecordWriter(), 0);
+  taken.collect(store.writer, new RecordWriter(), (publisher) => takenKey(0, publisher));
   store.commit();
   assert.equal(store.size, 16_384, "of who was forgotten nothing is stored");
 });
@@ -237,7 +241,7 @@ function namesOf(taken: TakenPublishes): number[] {
 /** As a process would find them in its store. */
 function readBack(taken: TakenPublishes): TakenPublishes {
   const store = new MapKeyValues();
-  taken.collect(store.writer, new RecordWriter(), 0);
+  taken.collect(store.writer, new RecordWriter(), (publisher) => takenKey(0, publisher));
   store.commit();
   const found = new TakenPublishes();
   const reader = new RecordReader();

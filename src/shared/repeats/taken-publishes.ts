@@ -3,6 +3,9 @@
  * may send again, because it has not got PUBREC: a repeat of one is answered, and not stored twice
  * [MQTT-4.3.3-10].
  *
+ * A range of retained messages remembers likewise what its topics have got: a newer message, or
+ * none, may stand there when the repeat comes.
+ *
  * The identifier that PUBREC is about stands in the publisher's own inbox, in another range, whose
  * log may be ahead or behind after a crash. So the range remembers by itself. What has been
  * answered is forgotten with the publisher's next publish; what earlier attachments left open, when
@@ -20,19 +23,26 @@
  * A stored format. Scope: one per range.
  */
 
-import type { RecordReader } from "../../bytes/record-reader.ts";
-import type { RecordWriter } from "../../bytes/record-writer.ts";
-import type { PublishOrigin } from "../../mqtt/publish-origin.ts";
-import type { KeyValueWriter } from "../../range/key-value.ts";
-import { stableHash } from "../../range/stable-hash.ts";
-import { processOf } from "../../range/worker-life.ts";
-import { takenKey } from "./inbox-key.ts";
-import type { Buckets } from "./shared-messages.ts";
+import type { RecordReader } from "../bytes/record-reader.ts";
+import type { RecordWriter } from "../bytes/record-writer.ts";
+import type { PublishOrigin } from "../mqtt/publish-origin.ts";
+import type { KeyValueWriter } from "../range/key-value.ts";
+import { stableHash } from "../range/stable-hash.ts";
+import { processOf } from "../range/worker-life.ts";
 
 /**
  * Publishers that a range remembers; the one longest silent goes first. A few hundred bytes each.
  */
 const PUBLISHERS_MAX = 16_384;
+
+/** Stands among groups for the topic of a retained message. */
+const TOPIC = stableHash("topic", "");
+
+/** Buckets of inboxes, [first, end). */
+interface Buckets {
+  readonly first: number;
+  readonly end: number;
+}
 
 interface Taken {
   sequence: number;
@@ -211,6 +221,15 @@ export class TakenPublishes {
     this.#changed.add(origin.publisher);
   }
 
+  /** Of a retained message: has its topic got it before? */
+  hasTopic(): boolean {
+    return this.#known?.groups.includes(TOPIC) === true;
+  }
+
+  noteTopic(): void {
+    this.#noteGroup(TOPIC);
+  }
+
   /** The insert only asks, and hears that no member has got it here. None will by a straggler. */
   ask(shareFilter: string): void {
     this.#noteGroup(questionOf(shareFilter));
@@ -257,11 +276,15 @@ export class TakenPublishes {
     });
   }
 
-  /** `first`: the range's first bucket. */
-  collect(writer: KeyValueWriter, scratch: RecordWriter, first: number): void {
+  /** `keyOf`: of a publisher's record, in this range. */
+  collect(
+    writer: KeyValueWriter,
+    scratch: RecordWriter,
+    keyOf: (publisher: number) => Uint8Array,
+  ): void {
     for (const id of this.#changed) {
       const publisher = this.#publishers.get(id);
-      const key = takenKey(first, id);
+      const key = keyOf(id);
       if (publisher === undefined) {
         writer.delete(key);
         continue;
