@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { describeEnvironment } from "../environment.ts";
 import { cellsOf, type Entrant, type SuiteCell } from "../suite/cell.ts";
 import { chooseContenders, entrantsOf } from "../suite/choose-contenders.ts";
+import { fittingOptions } from "../suite/option-meaning.ts";
 import { parseOptions, type SuiteOptions, UsageError } from "../suite/options.ts";
 import { assertWritable } from "../suite/preflight.ts";
 import { showTime } from "../suite/progress.ts";
@@ -44,7 +45,8 @@ export function planCells(
   for (const load of plan.groups.flatMap(({ loads }) => loads)) {
     const options = parseOptions(loadWords(plan, load, extra));
     for (const scenario of scenariosNamed(options.scenario)) {
-      for (const cell of cellsOf(scenario, options, entrants(options), 1)) {
+      const fitting = fittingOptions(scenario, options);
+      for (const cell of cellsOf(scenario, fitting, entrants(options), 1)) {
         if (!cells.has(cell.one.name)) cells.set(cell.one.name, cell);
       }
     }

@@ -102,5 +102,10 @@ export const HTTP_SCENARIO: Scenario = {
   defaults: { publishers: 0, subscribers: 10, pace: { kind: "closed", window: 1 } },
   paces: ["open", "closed"],
   takesMqttClient: false,
+  ignores: {
+    transport: "the admin server speaks plain HTTP",
+    protocol: "the admin server speaks plain HTTP",
+    processes: "autocannon is one process",
+  },
   measure,
 };
