@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 
 const USAGE_EXIT_CODE = 64;
 export const DURABILITIES = ["fsync", "os"] as const;
+export const LOG_KINDS = ["segments", "lmdb"] as const;
 
 /**
  * What `read` makes of the arguments. Ends the process when they ask for help, and when `read`

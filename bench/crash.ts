@@ -7,7 +7,14 @@
 
 import { parseArgs } from "node:util";
 import { runCrash, type Trouble } from "../test/crash/crash-run.ts";
-import { commandLine, DURABILITIES, oneOf, positiveNumber, wholeNumber } from "./command-line.ts";
+import {
+  commandLine,
+  DURABILITIES,
+  LOG_KINDS,
+  oneOf,
+  positiveNumber,
+  wholeNumber,
+} from "./command-line.ts";
 import { formatTable } from "./statistics.ts";
 
 const TROUBLES: readonly Trouble[] = ["none", "connections", "kills", "workers", "disk", "lies"];
@@ -22,6 +29,7 @@ const USAGE = `npm run test:crash -- [options]   kills the broker at every bad m
   npm run test:crash -- --trouble workers        single workers die; "connections": only those
   npm run test:crash -- --trouble lies           the disk lies: promises must break, and be found
   npm run test:crash -- --seed 4711 --workers 4 --rate 3000 --durability os
+  npm run test:crash -- --log segments           default: lmdb
   npm run test:crash -- --keep-going             more rounds after findings
   npm run test:crash -- --folder DIR             keeps data, events and findings there`;
 
@@ -51,6 +59,7 @@ function readOptions() {
       workers: { type: "string", default: "2" },
       rate: { type: "string", default: "1200" },
       durability: { type: "string", default: "fsync" },
+      log: { type: "string", default: "lmdb" },
       "keep-going": { type: "boolean", default: false },
       folder: { type: "string" },
     },
@@ -62,6 +71,7 @@ function readOptions() {
     endMs: positiveNumber("minutes", values.minutes) * 60_000,
     workers: wholeNumber("workers", values.workers, 1),
     durability: oneOf("durability", values.durability, DURABILITIES),
+    log: oneOf("log", values.log, LOG_KINDS),
     rate: wholeNumber("rate", values.rate, 1),
     keepsGoing: values["keep-going"],
     folder: values.folder ?? null,

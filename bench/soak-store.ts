@@ -11,7 +11,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { commandLine, DURABILITIES, oneOf, positiveNumber, wholeNumber } from "./command-line.ts";
+import {
+  commandLine,
+  DURABILITIES,
+  LOG_KINDS,
+  oneOf,
+  positiveNumber,
+  wholeNumber,
+} from "./command-line.ts";
 import { drawSoak } from "./soak/soak-chart.ts";
 import { runSoak } from "./soak/soak-run.ts";
 import { judgeSoak, type SoakReport } from "./soak/soak-totals.ts";
@@ -21,17 +28,15 @@ const USAGE = `npm run soak:store -- [options]   the gate that LMDB must pass to
 
   npm run soak:store                              30 minutes, 4 workers, 20,000 appends/s
   npm run soak:store -- --minutes 2
+  npm run soak:store -- --log segments            default: lmdb
   npm run soak:store -- --workers 2 --rate 5000 --durability os
   npm run soak:store -- --life 20                 seconds between kills, default 60
   npm run soak:store -- --folder DIR              keeps the data there; default: temporary
   npm run soak:store -- --chart FILE.svg --json`;
 
-const { values, seconds, secondsPerLife, workers, appendsPerSecond, durability } = commandLine(
-  USAGE,
-  readOptions,
-);
+const { values, seconds, secondsPerLife, ...plan } = commandLine(USAGE, readOptions);
 const folder = values.folder ?? mkdtempSync(join(tmpdir(), "ratatosk-soak-"));
-const task = { folder, durability, workers, appendsPerSecond };
+const task = { folder, ...plan };
 const report = await runSoak(task, {
   seconds,
   secondsPerLife,
@@ -82,6 +87,7 @@ function readOptions() {
       rate: { type: "string", default: "20000" },
       life: { type: "string", default: "60" },
       durability: { type: "string", default: "fsync" },
+      log: { type: "string", default: "lmdb" },
       folder: { type: "string" },
       chart: { type: "string" },
       json: { type: "boolean", default: false },
@@ -94,5 +100,6 @@ function readOptions() {
     workers: wholeNumber("workers", values.workers, 1),
     appendsPerSecond: wholeNumber("rate", values.rate, 1),
     durability: oneOf("durability", values.durability, DURABILITIES),
+    log: oneOf("log", values.log, LOG_KINDS),
   };
 }

@@ -1,9 +1,12 @@
 /** What the processes and threads of a store soak tell each other. */
 
+import type { LogKind } from "../../src/shared/config/config.ts";
+
 export interface SoakTask {
   /** Data folder; worker w writes DATA/store/w. */
   readonly folder: string;
   readonly durability: "fsync" | "os";
+  readonly log: LogKind;
   readonly workers: number;
   /** Of all workers together. */
   readonly appendsPerSecond: number;

@@ -65,7 +65,7 @@ export class SoakWorker {
     const folder = join(task.folder, "store", String(task.worker));
     this.#snapshots = join(folder, "snapshots");
     const begin = performance.now();
-    this.#store = openLogStore({ folder, durability: task.durability });
+    this.#store = openLogStore({ folder, durability: task.durability, log: task.log });
     this.#prng = new Prng(task.worker * 7919 + process.pid);
     this.#small = noise(SMALL_BYTES, this.#prng);
     this.#large = noise(LARGE_BYTES, this.#prng);

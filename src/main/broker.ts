@@ -16,6 +16,7 @@ import {
   type DataFolder,
   DataFolderError,
   DataFolderFault,
+  type DataFolderPlan,
   openDataFolder,
 } from "../platform/data-folder.ts";
 import { DiskSpaceWatch } from "../platform/disk-space.ts";
@@ -165,10 +166,10 @@ export class Broker {
 
   /** Takes the data folder, and gets ready to run the ranges that workers will find in it. */
   #openStorage(): void {
-    const { dataDir, workers } = this.#config;
-    this.#dataFolder = takeDataFolder(dataDir, workers);
-    const { stores, nodeId } = this.#dataFolder.manifest;
-    this.#log.info("data_folder", { path: dataDir, node_id: nodeId, stores });
+    const { dataDir, workers, storage } = this.#config;
+    this.#dataFolder = takeDataFolder(dataDir, { stores: workers, log: storage.log });
+    const { stores, nodeId, log } = this.#dataFolder.manifest;
+    this.#log.info("data_folder", { path: dataDir, node_id: nodeId, stores, log });
     this.#checkThreadPool(stores);
     const ranges = new NodeRanges({
       endpoint: this.#port.endpoint,
@@ -209,7 +210,8 @@ export class Broker {
   #storageBoot(): StorageBoot {
     assert(this.#dataFolder !== null, "the data folder is open before workers start");
     const { path, manifest } = this.#dataFolder;
-    return { path, storeCount: manifest.stores, processNumber: this.#processNumber };
+    const { stores: storeCount, log } = manifest;
+    return { path, storeCount, log, processNumber: this.#processNumber };
   }
 
   #replacePeer(replacement: PeerReplacement): void {
@@ -259,9 +261,9 @@ export class Broker {
   }
 }
 
-function takeDataFolder(path: string, workers: number): DataFolder {
+function takeDataFolder(path: string, plan: DataFolderPlan): DataFolder {
   try {
-    return openDataFolder(path, workers);
+    return openDataFolder(path, plan);
   } catch (error) {
     if (!(error instanceof DataFolderError)) throw error;
     const isTaken = error.fault === DataFolderFault.IN_USE;

@@ -1,30 +1,42 @@
 /**
  * The broker's data folder: one process, one identity, one format.
  *
- *   DATA/ratatosk.json   format version, node id, number of stores
+ *   DATA/ratatosk.json   format version, node id, number of stores, what holds their logs
  *   DATA/lock            held while a process uses the folder
  *   DATA/store/1 ..      one database per store
  *
  * The number of stores is fixed when the folder is made: a range lies in one of them, whatever
- * number of workers serves them. Thread: main; workers get the paths.
+ * number of workers serves them. So is what holds the logs: format 1 knew LMDB only, and a folder
+ * of that format stays so. Thread: main; workers get the paths.
  */
 
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { LogKind } from "../shared/config/config.ts";
 import { replaceFile } from "./durable-file.ts";
 import { kernelLock, lockFile, type TryLock } from "./folder-lock.ts";
 
-/** Grows when an older version could not read what this one writes. */
-const FORMAT = 1;
+/**
+ * Grows when an older version could not read what this one writes. 3: state rows have checksums
+ * (workers/store/state-seal.ts), and the manifest says what holds the logs. A folder of format 1
+ * has its logs in LMDB, and gets its checksums when its stores are opened.
+ */
+const FORMAT = 3;
+const FIRST_FORMAT = 1;
 const STORES_MAX = 1024;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export interface DataManifest {
+/** What a folder is to be if it is made now. */
+export interface DataFolderPlan {
+  readonly stores: number;
+  readonly log: LogKind;
+}
+
+export interface DataManifest extends DataFolderPlan {
   readonly format: typeof FORMAT;
   /** Who this node is, whatever its addresses are. */
   readonly nodeId: string;
-  readonly stores: number;
   /** ISO 8601. */
   readonly created: string;
 }
@@ -65,19 +77,19 @@ export function storeFolder(dataPath: string, storeId: number): string {
 }
 
 /**
- * Takes the folder for this process, and makes it if it is not there, with `stores` stores. Throws
+ * Takes the folder for this process, and makes it by `plan` if it is not there. Throws
  * DataFolderError.
  */
 export function openDataFolder(
   path: string,
-  stores: number,
+  plan: DataFolderPlan,
   tryLock: TryLock | null = kernelLock(),
 ): DataFolder {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     const release = lock(path, tryLock);
     try {
-      return { path, release, ...readOrMake(path, stores) };
+      return { path, release, ...readOrMake(path, plan) };
     } catch (error) {
       release();
       throw error;
@@ -105,19 +117,35 @@ function lock(path: string, tryLock: TryLock | null): () => void {
   );
 }
 
-function readOrMake(path: string, stores: number): { manifest: DataManifest; isNew: boolean } {
+function readOrMake(
+  path: string,
+  plan: DataFolderPlan,
+): { readonly manifest: DataManifest; readonly isNew: boolean } {
   const file = join(path, "ratatosk.json");
-  if (existsSync(file)) return { manifest: parse(file), isNew: false };
+  if (existsSync(file)) return { manifest: upToDate(file, parse(file)), isNew: false };
   if (existsSync(join(path, "store"))) {
     throw unreadable(`${path} holds stores, but ${file} is missing; restore it from a backup`);
   }
   const created = new Date().toISOString();
-  const manifest: DataManifest = { format: FORMAT, nodeId: randomUUID(), stores, created };
-  replaceFile(file, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
+  const manifest: DataManifest = { format: FORMAT, nodeId: randomUUID(), ...plan, created };
+  write(file, manifest);
   return { manifest, isNew: true };
 }
 
-function parse(file: string): DataManifest {
+/** Said before the first row is in the new form: who knows format 1 only must not miss its rows. */
+function upToDate(file: string, found: FoundManifest): DataManifest {
+  const manifest: DataManifest = { ...found, format: FORMAT };
+  if (found.format !== FORMAT) write(file, manifest);
+  return manifest;
+}
+
+function write(file: string, manifest: DataManifest): void {
+  replaceFile(file, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
+}
+
+type FoundManifest = Omit<DataManifest, "format"> & { readonly format: number };
+
+function parse(file: string): FoundManifest {
   let found: unknown;
   try {
     found = JSON.parse(readFileSync(file, "utf8"));
@@ -125,27 +153,33 @@ function parse(file: string): DataManifest {
     if (!(error instanceof SyntaxError)) throw error;
     throw unreadable(`${file} is damaged (${error.message}); restore it from a backup`);
   }
-  const { format, nodeId, stores, created } = asObject(found);
+  const { format, nodeId, stores, log: namedLog, created } = asObject(found);
   if (typeof format === "number" && Number.isSafeInteger(format) && format > FORMAT) {
     throw unreadable(
       `${file} says format ${format}, and this version knows ${FORMAT}: ` +
         "start the version that wrote it, or a newer one",
     );
   }
-  const isValid = format === FORMAT && isNodeId(nodeId) && isStoreCount(stores);
+  const isKnown = format === FORMAT || format === FIRST_FORMAT;
+  const log = format === FIRST_FORMAT ? "lmdb" : namedLog;
+  const isValid = isKnown && isNodeId(nodeId) && isStoreCount(stores) && isLogKind(log);
   if (!isValid || typeof created !== "string") {
     throw unreadable(`${file} is damaged (a field is missing or wrong); restore it from a backup`);
   }
-  return { format, nodeId, stores, created };
+  return { format, nodeId, stores, log, created };
 }
 
-function asObject(value: unknown): Record<"format" | "nodeId" | "stores" | "created", unknown> {
+function asObject(value: unknown): Record<keyof DataManifest, unknown> {
   const object = typeof value === "object" && value !== null ? value : {};
-  return { format: null, nodeId: null, stores: null, created: null, ...object };
+  return { format: null, nodeId: null, stores: null, log: null, created: null, ...object };
 }
 
 function isNodeId(value: unknown): value is string {
   return typeof value === "string" && UUID.test(value);
+}
+
+function isLogKind(value: unknown): value is LogKind {
+  return value === "segments" || value === "lmdb";
 }
 
 function isStoreCount(value: unknown): value is number {

@@ -13,6 +13,13 @@ export const EVENT_BURST = 40;
 /** Events of one name per second in the long run. */
 export const EVENTS_PER_SECOND = 4;
 
+/**
+ * Never held back: each stands for something that is said once and by nothing else. A session's
+ * missed messages are: at most one event per reason when a session that has lost messages is
+ * resumed or ends, which costs a command in a log on disk anyway.
+ */
+const UNLIMITED: ReadonlySet<string> = new Set(["inbox_overflowed"]);
+
 interface Bucket {
   tokens: number;
   refilledAtMs: number;
@@ -29,6 +36,7 @@ export class EventLimiter {
    * it back too.
    */
   admit(event: string, nowMs: number): number {
+    if (UNLIMITED.has(event)) return 0;
     const bucket = this.#bucket(event, nowMs);
     const earned = ((nowMs - bucket.refilledAtMs) / 1000) * EVENTS_PER_SECOND;
     // A clock set back earns nothing, and does not stop later refills either.

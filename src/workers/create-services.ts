@@ -5,6 +5,7 @@
  */
 
 import type { LimitsConfig } from "../shared/config/config.ts";
+import { InboxUsage } from "../shared/inbox/inbox-usage.ts";
 import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
 import { RetainUsage } from "../shared/retain/retain-usage.ts";
 import type { RetainedEntry } from "../shared/retain/retained-topics.ts";
@@ -143,12 +144,16 @@ export function createServices(options: ServicesOptions): Services {
 function createInbox(options: ServicesOptions, host: InboxHost) {
   const { endpoint, boot, counters, ranges } = options;
   const { limits } = boot.config;
-  const inboxService = new InboxService({ endpoint, counters, host, ranges });
+  const budget = queueBudget(limits);
+  const usage = new InboxUsage();
+  const inboxService = new InboxService({ endpoint, counters, host, budget, usage, ranges });
   const inboxClient = new RangeInboxClient({
     endpoint,
+    counters,
     ranges: ranges.client,
     windowBytes: limits.connectionOutputBytes,
-    budget: queueBudget(limits),
+    budget,
+    usage,
     settings: (tenantId) => host.settings(tenantId),
   });
   return { inboxService, inboxClient };
@@ -169,6 +174,7 @@ function createRetain(options: ServicesOptions, host: InboxHost) {
   });
   const retainClient = new RingRetainClient({
     endpoint,
+    counters,
     ranges: ranges.client,
     settings: (tenantId) => host.settings(tenantId),
     elsewhere,

@@ -80,6 +80,7 @@ export class WorkerRanges {
 
   /** Resolves when every key has its range, and this worker's are live or about to be. */
   async start(): Promise<void> {
+    await this.host.upgrade();
     this.host.open();
     this.#isStarted = true;
     this.#options.wake();
@@ -156,7 +157,8 @@ function openStores(boot: WorkerRangesOptions["boot"]): ReadonlyMap<number, LogS
   for (const storeId of storesOfThread(threadIndex, threadCount - 1, storage.storeCount)) {
     const folder = storeFolder(storage.path, storeId);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    stores.set(storeId, openLogStore({ folder, durability: config.storage.durability }));
+    const { durability } = config.storage;
+    stores.set(storeId, openLogStore({ folder, durability, log: storage.log }));
   }
   return stores;
 }

@@ -40,6 +40,7 @@ import { recheckPermissions } from "./session/recheck-permissions.ts";
 import { refreshSessions } from "./session/refresh-sessions.ts";
 import { Session } from "./session/session.ts";
 import type { SessionContext } from "./session/session-context.ts";
+import { logMissed } from "./session/session-events.ts";
 import { SessionRegistry } from "./session/session-registry.ts";
 import { PauseReason } from "./session/session-state.ts";
 import { TenantTable } from "./session/tenant.ts";
@@ -272,18 +273,17 @@ export class WorkerRuntime {
       dist: this.#dist,
       ranges: this.#ranges,
       host: {
-        publisher: { publish: (message, done) => this.#publisher.publish(message, done) },
+        publisher: { publish: (...publish) => this.#publisher.publish(...publish) },
         redispatch: (message, shareFilter, done) => {
           const share = splitShareFilter(shareFilter);
           if (share === null) {
-            done(true);
+            done(InsertStatus.NO_INBOX);
             return;
           }
           const route = { tenantId: message.tenantId, ...share };
-          this.#publisher.redispatch(message, route, (status) => {
-            done(status !== InsertStatus.UNAVAILABLE && status !== InsertStatus.NO_ROOM);
-          });
+          this.#publisher.redispatch(message, route, done);
         },
+        missed: (missed) => logMissed(this.#log, missed),
         settings: (tenantId) => this.#tenants.settings(tenantId),
         nowMs: () => this.#loop.nowMs,
       },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { LOG_KINDS } from "../../bench/command-line.ts";
 import { drawSoak } from "../../bench/soak/soak-chart.ts";
 import type { SoakStatus } from "../../bench/soak/soak-message.ts";
 import { runSoak } from "../../bench/soak/soak-run.ts";
@@ -61,16 +62,19 @@ test("soak: the gate judges errors, growth and flushing", () => {
   assert.match(faults, /1 errors; the file grew to 4.1 times .*; flushing took 51 %/);
 });
 
-test("soak: a short one loses nothing and can be drawn", async (t) => {
-  const task = {
-    folder: scratchFolder(t),
-    durability: "fsync",
-    workers: 2,
-    appendsPerSecond: 1000,
-  } as const;
-  const report = await runSoak(task, { seconds: 2, secondsPerLife: 1, progress: () => {} });
-  assert.deepEqual(report.errors, []);
-  assert.equal(report.kills, 2);
-  assert.equal(report.points.length, 2);
-  assert.match(drawSoak(report.points), /^<svg/);
-});
+for (const log of LOG_KINDS) {
+  test(`soak: a short one over ${log} loses nothing and can be drawn`, async (t) => {
+    const task = {
+      folder: scratchFolder(t),
+      durability: "fsync",
+      log,
+      workers: 2,
+      appendsPerSecond: 1000,
+    } as const;
+    const report = await runSoak(task, { seconds: 2, secondsPerLife: 1, progress: () => {} });
+    assert.deepEqual(report.errors, []);
+    assert.equal(report.kills, 2);
+    assert.equal(report.points.length, 2);
+    assert.match(drawSoak(report.points), /^<svg/);
+  });
+}

@@ -5,6 +5,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { LogKind } from "../../src/shared/config/config.ts";
 import { BrokerProcess } from "../helpers/broker-process.ts";
 import { until, withDeadline } from "../helpers/deadline.ts";
 import type { CrashWorld } from "./crash-world.ts";
@@ -15,6 +16,7 @@ export interface LivesOptions {
   readonly folder: string;
   readonly workers: number;
   readonly durability: "fsync" | "os";
+  readonly log: LogKind;
 }
 
 const FAULTY_STORE = new URL("faulty-store.js", import.meta.url).href;
@@ -58,13 +60,14 @@ export class BrokerLives {
 
   /** Starts a process, and does not wait for it. */
   start(faults: StoreFaults | null): void {
-    const { folder, workers, durability } = this.#options;
+    const { folder, workers, durability, log } = this.#options;
     const world = this.#world;
     const broker = new BrokerProcess({
       workers,
       config: {
         data_dir: join(folder, "data"),
         durability,
+        storage: { log },
         tenants: {
           defaults: {
             // Queues are for the test of limits; here nothing may be refused.
@@ -83,7 +86,7 @@ export class BrokerLives {
       nodeArgs: ["--import", FAULTY_STORE, "--import", CRASH_ON_DEMAND],
       env: {
         RATATOSK_TEST_CRASH_FILE: this.#crashFile,
-        ...(faults === null ? {} : { RATATOSK_TEST_STORE_FAULTS: JSON.stringify(faults) }),
+        ...(faults === null ? {} : { RATATOSK_TEST_STORE_FAULTS: JSON.stringify({ log, faults }) }),
       },
     });
     this.#broker = broker;

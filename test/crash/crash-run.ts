@@ -12,6 +12,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Prng } from "../../src/shared/base/prng.ts";
+import type { LogKind } from "../../src/shared/config/config.ts";
 import { BrokerLives } from "./broker-lives.ts";
 import { CrashWorld } from "./crash-world.ts";
 import type { Finding } from "./findings.ts";
@@ -38,6 +39,7 @@ export interface CrashOptions {
   readonly endMs: number;
   readonly workers: number;
   readonly durability: "fsync" | "os";
+  readonly log: LogKind;
   /** Messages per second. */
   readonly rate: number;
   /** After findings too. */
@@ -109,11 +111,11 @@ class CrashRun {
   #rounds = 0;
 
   constructor(options: CrashOptions, folder: string) {
-    const { seed, trouble, workers, durability, rate } = options;
+    const { seed, trouble, workers, durability, log, rate } = options;
     const prng = new Prng(seed);
     this.#options = options;
     this.#folder = folder;
-    this.#lives = new BrokerLives(this.world, { folder, workers, durability });
+    this.#lives = new BrokerLives(this.world, { folder, workers, durability, log });
     this.#population = new Population(this.world, prng.split(), rate, trouble === "workers");
     this.#driver = new KillDriver(this.world, prng.split(), this.#lives, diskOf(trouble));
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { LOG_KINDS } from "../../bench/command-line.ts";
 import { type CrashOptions, type CrashReport, runCrash } from "./crash-run.ts";
 
 /** Much more of it by `npm run test:crash`. */
@@ -10,6 +11,7 @@ const BASE: CrashOptions = {
   endMs: 60_000,
   workers: 2,
   durability: "fsync",
+  log: "segments",
   rate: 600,
   keepsGoing: false,
   folder: null,
@@ -36,24 +38,26 @@ test(
   },
 );
 
-test(
-  "crash: kill -9 at any moment loses, repeats and disorders nothing that was acknowledged",
-  TIMEOUT,
-  async () => {
-    const { counts } = await passes({ trouble: "kills" });
-    assert.ok(counts.kills >= 6);
-    assert.ok(counts.sentAgain > 0, "publishers had something to send again");
-  },
-);
+for (const log of LOG_KINDS) {
+  test(
+    `crash: kill -9 at any moment loses, repeats and disorders nothing acknowledged, logs in ${log}`,
+    TIMEOUT,
+    async () => {
+      const { counts } = await passes({ trouble: "kills", log });
+      assert.ok(counts.kills >= 6);
+      assert.ok(counts.sentAgain > 0, "publishers had something to send again");
+    },
+  );
 
-test(
-  "crash: a disk that is late, stalls and fails loses nothing that was acknowledged",
-  TIMEOUT,
-  async () => {
-    const { counts } = await passes({ trouble: "disk", kills: 4 });
-    assert.ok(counts.kills >= 4);
-  },
-);
+  test(
+    `crash: a disk that is late, stalls and fails loses nothing acknowledged, logs in ${log}`,
+    TIMEOUT,
+    async () => {
+      const { counts } = await passes({ trouble: "disk", kills: 4, log });
+      assert.ok(counts.kills >= 4);
+    },
+  );
+}
 
 test("crash: what a disk loses that says it has written is found out", TIMEOUT, async () => {
   const { findings } = await runCrash({ ...BASE, trouble: "lies", kills: 3 });

@@ -1,6 +1,13 @@
 /** What is wrong with a broker's disk: handed to faulty-store.ts in its environment. */
 
 import type { Prng } from "../../src/shared/base/prng.ts";
+import type { LogKind } from "../../src/shared/config/config.ts";
+
+/** As it travels. */
+export interface FaultyStore {
+  readonly log: LogKind;
+  readonly faults: StoreFaults;
+}
 
 export interface StoreFaults {
   readonly seed: number;

@@ -1,18 +1,21 @@
 /**
  * Preloaded into a broker (`--import`) by the crash test: puts a bad disk under its stores. Commits
- * are held back before they reach LMDB (a kill then loses what was not flushed, whereas the page
+ * are held back before they reach the log (a kill then loses what was not flushed, whereas the page
  * cache of a killed process loses nothing), their answers are held back, one stalls, one fails. So
  * whatever the broker says before a commit is flushed comes to light, and the broker itself needs
- * no back door.
+ * no back door. Where LMDB is behind a log in segments, it gets everything late too: a kill then
+ * finds it older than the log.
  */
 
 import { isMainThread } from "node:worker_threads";
 import { Prng } from "../../src/shared/base/prng.ts";
 import { LmdbEngine } from "../../src/workers/store/lmdb-engine.ts";
+import { SegmentEngine } from "../../src/workers/store/segment-engine.ts";
+import type { StoreEngine } from "../../src/workers/store/store-engine.ts";
 import type { WriteBatch } from "../../src/workers/store/write-batch.ts";
-import type { StoreFaults } from "./faulty-store-plan.ts";
+import type { FaultyStore, StoreFaults } from "./faulty-store-plan.ts";
 
-type Commit = (this: LmdbEngine, batch: WriteBatch) => Promise<void>;
+type Commit = (this: StoreEngine, batch: WriteBatch) => Promise<void>;
 
 function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -34,16 +37,22 @@ function copyOf(batch: WriteBatch): WriteBatch {
   return copy as WriteBatch;
 }
 
-function spoil(faults: StoreFaults): void {
+/** Of an engine's class. */
+interface Prototype {
+  commit: Commit;
+  close: (this: StoreEngine) => Promise<void>;
+}
+
+function spoil(prototype: Prototype, faults: StoreFaults): void {
   const prng = new Prng(faults.seed);
-  const original: Commit = LmdbEngine.prototype.commit;
+  const original = prototype.commit;
   let count = 0;
   let hasFailed = false;
   /** Commits are written in the order of their calls, and reported in it. */
   let turn: Promise<void> = Promise.resolve();
   let told: Promise<void> = Promise.resolve();
 
-  LmdbEngine.prototype.commit = function (this: LmdbEngine, given: WriteBatch) {
+  prototype.commit = function (this: StoreEngine, given: WriteBatch) {
     const number = count++;
     const isLying = faults.isLying === true;
     // Who believes that it is done uses the batch again.
@@ -73,8 +82,8 @@ function spoil(faults: StoreFaults): void {
     return isLying ? Promise.resolve() : done;
   };
 
-  const close = LmdbEngine.prototype.close;
-  LmdbEngine.prototype.close = async function (this: LmdbEngine) {
+  const { close } = prototype;
+  prototype.close = async function (this: StoreEngine) {
     // It waits for commits under way, and cannot know of those that are held back here.
     await told.catch(nothing);
     await close.call(this);
@@ -82,4 +91,10 @@ function spoil(faults: StoreFaults): void {
 }
 
 const text = process.env["RATATOSK_TEST_STORE_FAULTS"];
-if (!isMainThread && text !== undefined) spoil(JSON.parse(text) as StoreFaults);
+if (!isMainThread && text !== undefined) {
+  const { log, faults } = JSON.parse(text) as FaultyStore;
+  if (log === "segments") spoil(SegmentEngine.prototype, faults);
+  const { seed, writtenLateMs } = faults;
+  const late = { seed: seed + 1, writtenLateMs, toldLateMs: 0 };
+  spoil(LmdbEngine.prototype, log === "segments" ? late : faults);
+}

@@ -37,8 +37,9 @@ export interface BrokerOptions {
   readonly files?: Readonly<Record<string, string>>;
 }
 
-const START_WAIT_MS = 15_000;
-const STOP_WAIT_MS = 15_000;
+/** So long that only a broker that hangs needs it, however busy the machine. */
+const START_WAIT_MS = 60_000;
+const STOP_WAIT_MS = 30_000;
 const MAIN_FILE = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
 /**

@@ -52,6 +52,14 @@ export class InstantStore implements LogStore {
       .sort((left, right) => left.id - right.id);
   }
 
+  upgrade(): Promise<void> {
+    return DURABLE;
+  }
+
+  noteDamage(): void {
+    throw new Error("what lies in memory is never damaged");
+  }
+
   putRecord(record: RangeRecord): void {
     const { id } = record.descriptor;
     this.#gathered.push(() => {

@@ -16,6 +16,7 @@ import { workerBoot } from "../../src/shared/range/worker-life.ts";
 import { DEFAULT_COLLECT_LIMITS } from "../../src/workers/ranges/collector.ts";
 import { RingRangeClient } from "../../src/workers/ranges/range-client.ts";
 import { RingRangeHost } from "../../src/workers/ranges/range-host.ts";
+import { MemoryDamageNotes } from "../../src/workers/store/damage-notes.ts";
 import { EngineLogStore } from "../../src/workers/store/engine-log-store.ts";
 import { MemoryDisk, MemoryEngine } from "../../src/workers/store/memory-engine.ts";
 import { FakeMesh } from "./fake-ring.ts";
@@ -46,6 +47,7 @@ const LIMITS = { ...DEFAULT_COLLECT_LIMITS, idleEntries: 16, trimEntries: 4 };
 
 export class RangeRig {
   readonly disks: readonly MemoryDisk[];
+  readonly notes: readonly MemoryDamageNotes[];
   readonly acknowledged: TraceCommand[] = [];
   readonly refused: { command: TraceCommand; reason: number }[] = [];
   readonly fatal: unknown[] = [];
@@ -62,6 +64,7 @@ export class RangeRig {
   constructor(options: RigOptions) {
     this.#options = options;
     this.disks = Array.from({ length: options.stores }, () => new MemoryDisk());
+    this.notes = this.disks.map(() => new MemoryDamageNotes());
     this.#incarnations = new Array<number>(options.workers + 1).fill(1);
     this.mesh = new FakeMesh(options.workers);
     this.boot();
@@ -274,7 +277,8 @@ export class RangeRig {
         this.commits.push({ storeId, complete: () => resolve(), fail: reject });
       });
     };
-    return new EngineLogStore(new MemoryEngine(this.disks[storeId - 1]!, flush));
+    const engine = new MemoryEngine(this.disks[storeId - 1]!, flush);
+    return new EngineLogStore(engine, this.notes[storeId - 1]!);
   }
 }
 

@@ -6,6 +6,7 @@
 import type { BrokerConfig } from "../../src/shared/config/config.ts";
 import type { StoredRoute } from "../../src/shared/dist/dist-log-command.ts";
 import type { InboxRange } from "../../src/shared/inbox/range/inbox-range.ts";
+import type { OwedMissed } from "../../src/shared/inbox/range/outbox.ts";
 import { COUNTER_COLUMNS } from "../../src/shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../../src/shared/metrics/shared-words.ts";
 import { Message } from "../../src/shared/mqtt/message.ts";
@@ -22,13 +23,14 @@ import { DistClient } from "../../src/workers/dist/dist-client.ts";
 import { MatchIndex } from "../../src/workers/dist/match-index.ts";
 import { MemberTable } from "../../src/workers/dist/member-table.ts";
 import { RouteTable } from "../../src/workers/dist/route-table.ts";
-import type {
-  AttachReply,
-  AttachRequest,
-  InboxHost,
-  InboxPush,
-  InboxReceiver,
-  InboxSession,
+import {
+  type AttachReply,
+  type AttachRequest,
+  type InboxHost,
+  type InboxPush,
+  type InboxReceiver,
+  type InboxSession,
+  InsertStatus,
 } from "../../src/workers/inbox/inbox-api.ts";
 import type { RangeClient } from "../../src/workers/ranges/range-client-api.ts";
 import type { RangeHost } from "../../src/workers/ranges/range-host-api.ts";
@@ -38,6 +40,15 @@ import { InstantRanges } from "./instant-ranges.ts";
 
 /** An incarnation that nobody has: of bucket 0, number 0. */
 const NO_SESSION = 0;
+
+/** What a shared message that is handed on meets, where a publish meets the outcome. */
+const REDISPATCHED: Readonly<Record<PublishOutcome, InsertStatus>> = {
+  [PublishOutcome.DELIVERED]: InsertStatus.STORED,
+  [PublishOutcome.NO_SUBSCRIBER]: InsertStatus.NO_INBOX,
+  [PublishOutcome.QUOTA]: InsertStatus.QUOTA,
+  [PublishOutcome.FAILED]: InsertStatus.UNAVAILABLE,
+  [PublishOutcome.NO_ROOM]: InsertStatus.NO_ROOM,
+};
 
 export const WINDOW_BYTES = 64 * 1024;
 
@@ -199,6 +210,19 @@ function nameOf({ tenantId, filter, group, isOrdered, clientId }: StoredRoute): 
   return [tenantId, isOrdered ? `ordered ${group}` : group, filter, clientId].join("|");
 }
 
+/** What waiting messages may take. */
+interface QueueBytes {
+  readonly sessionQueueBytes: number;
+  readonly tenantQueueBytes: number;
+  readonly processQueueBytes: number;
+}
+
+const AMPLE: QueueBytes = {
+  sessionQueueBytes: 2 ** 30,
+  tenantQueueBytes: 2 ** 30,
+  processQueueBytes: 2 ** 30,
+};
+
 interface Worker {
   services: Services;
   dist: DistClient;
@@ -229,15 +253,24 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
   readonly routes = new FakeRoutes();
   readonly published: Message[] = [];
   readonly redispatched: { payload: string | null; shareFilter: string }[] = [];
+  readonly missed: OwedMissed[] = [];
   settings: TenantSettings = DEFAULT_TENANT_SETTINGS;
   nowMs = 1_000_000;
-  /** Wills and shared messages that are handed on fail. */
-  failsToPublish = false;
+  /** What becomes of wills and shared messages that are handed on. */
+  outcome: PublishOutcome = PublishOutcome.DELIVERED;
+  /** Those of `published` that are for stored sessions alone. */
+  readonly publishedForStored: Message[] = [];
   readonly #workers: Worker[] = [];
   readonly #words: Int32Array;
+  readonly #queueBytes: QueueBytes;
   #incarnation = 0;
 
-  constructor(workerCount: number, rangesOf: (mesh: FakeMesh, nowMs: () => number) => Ranges) {
+  constructor(
+    workerCount: number,
+    rangesOf: (mesh: FakeMesh, nowMs: () => number) => Ranges,
+    queueBytes: Partial<QueueBytes> = {},
+  ) {
+    this.#queueBytes = { ...AMPLE, ...queueBytes };
     this.mesh = new FakeMesh(workerCount);
     this.#words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(workerCount)));
     this.ranges = rangesOf(this.mesh, () => this.nowMs);
@@ -351,24 +384,23 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
     const host: InboxHost = {
       routes: this.routes,
       publisher: {
-        publish: (published, done) => {
-          this.published.push(published);
-          done?.(this.failsToPublish ? PublishOutcome.FAILED : PublishOutcome.DELIVERED);
+        publish: (published, done, isForStored) => {
+          (isForStored === true ? this.publishedForStored : this.published).push(published);
+          done?.(this.outcome);
         },
       },
       redispatch: (given, shareFilter, done) => {
         this.redispatched.push({ payload: payloadOf(given), shareFilter });
-        done(!this.failsToPublish);
+        done(REDISPATCHED[this.outcome]);
       },
+      missed: (missed) => this.missed.push(missed),
       settings: () => this.settings,
       nowMs: () => this.nowMs,
     };
     const config = {
       limits: {
         connectionOutputBytes: WINDOW_BYTES,
-        sessionQueueBytes: 2 ** 30,
-        tenantQueueBytes: 2 ** 30,
-        processQueueBytes: 2 ** 30,
+        ...this.#queueBytes,
       },
     } as BrokerConfig;
     const boot = { incarnation: this.#incarnation, config };
@@ -386,14 +418,17 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
 
 /** All services over real ranges, whose commits take no time. */
 export class ServiceWorkers extends WorkersOver<InstantRanges> {
-  constructor(workerCount: number) {
-    super(workerCount, (mesh, nowMs) => new InstantRanges(mesh, nowMs));
+  constructor(workerCount: number, queueBytes: Partial<QueueBytes> = {}) {
+    super(workerCount, (mesh, nowMs) => new InstantRanges(mesh, nowMs), queueBytes);
   }
 }
 
 /** The inbox service over logs that take, refuse and apply what and when the test says. */
 export class InboxWorkers extends WorkersOver<FakeRanges> {
-  constructor(workerCount: number) {
-    super(workerCount, (_mesh, nowMs) => new FakeRanges(ServiceId.INBOX, workerCount, nowMs));
+  constructor(workerCount: number, queueBytes: Partial<QueueBytes> = {}) {
+    const rangesOf = (_mesh: FakeMesh, nowMs: () => number) => {
+      return new FakeRanges(ServiceId.INBOX, workerCount, nowMs);
+    };
+    super(workerCount, rangesOf, queueBytes);
   }
 }

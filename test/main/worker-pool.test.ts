@@ -43,7 +43,7 @@ function createPool(t: TestContext, workers: number, behaviour = "", listeners =
     counters,
     words,
     onPeerReplaced: (replacement) => replacements.push(replacement),
-    storage: () => ({ path: "data", storeCount: workers, processNumber: 1 }),
+    storage: () => ({ path: "data", storeCount: workers, log: "lmdb", processNumber: 1 }),
     onFatal: (error) => fatal.push(error),
     nowMs: () => clock.nowMs,
   });

@@ -5,6 +5,6 @@
 import { openDataFolder } from "../../src/platform/data-folder.ts";
 
 const [, , path = ""] = process.argv;
-openDataFolder(path, 2);
+openDataFolder(path, { stores: 2, log: "lmdb" });
 process.stdout.write("held\n");
 setInterval(() => {}, 1_000_000);

@@ -89,6 +89,12 @@ test("log: close reports what was held back and never followed by another", () =
   );
 });
 
+test("event limiter: what is said once and by nothing else is never held back", () => {
+  const limiter = new EventLimiter();
+  for (let i = 0; i < EVENT_BURST * 3; i++) assert.equal(limiter.admit("inbox_overflowed", 0), 0);
+  assert.deepEqual(limiter.takeSilenced(), []);
+});
+
 test("event limiter: long run rate is the refill rate, whatever the burst", () => {
   const limiter = new EventLimiter();
   let passed = 0;

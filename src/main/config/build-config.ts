@@ -152,6 +152,7 @@ export function buildConfig(tree: CompleteTree): BrokerConfig {
     dataDir: tree.data_dir,
     storage: {
       durability: tree.durability,
+      log: tree.storage.log,
       collectIntervalMs: tree.storage.collect_interval_ms,
       diskReserveBytes: tree.storage.disk_reserve_bytes,
       split: {

@@ -174,6 +174,10 @@ export const configSchema = Type.Object(
       "fsync: acknowledged when it is on the disk; os: when it survives the process, not the machine",
     ),
     storage: block("how state is stored", {
+      log: choice(
+        ["lmdb", "segments"],
+        "where the log of all changes is written, files of its own or LMDB; a data folder stays as it was made",
+      ),
       collect_interval_ms: count(
         100,
         { minimum: 10, maximum: 10 * SECOND_MS },

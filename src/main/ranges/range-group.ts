@@ -11,6 +11,7 @@
 
 import { assert } from "../../shared/base/assert.ts";
 import { RingQueue } from "../../shared/collections/ring-queue.ts";
+import { allMembers } from "../../shared/raft/conf-state.ts";
 import { type Entry, EntryType, UNLIMITED } from "../../shared/raft/entry.ts";
 import { type HardState, sameVote } from "../../shared/raft/hard-state.ts";
 import { ProposalStatus } from "../../shared/raft/leader-proposals.ts";
@@ -149,8 +150,14 @@ export class RangeGroup {
   tick(nowMs: number): void {
     if (this.#quiescence.isQuiesced) return;
     // All members of a group of one are alive.
-    this.#quiescence.tick(true);
-    if (this.#quiescence.isQuiesced) return;
+    const notice = this.#quiescence.tick(true);
+    if (notice !== null) {
+      assert(
+        allMembers(this.#core.conf).length === 1,
+        "a group of one tells nobody that it sleeps",
+      );
+      return;
+    }
     this.#core.tick(nowMs);
     this.pump();
   }

@@ -85,9 +85,14 @@ export interface LimitsConfig {
   readonly processQueueBytes: number;
 }
 
+/** What holds the Raft logs: files of their own, or LMDB as it holds the state. */
+export type LogKind = "segments" | "lmdb";
+
 export interface StorageConfig {
   /** "fsync": a commit is done when it is on the disk; "os": when it survives the process. */
   readonly durability: "fsync" | "os";
+  /** Of a data folder that is made now; another one stays as it was made. */
+  readonly log: LogKind;
   /** Milliseconds between two writes of a range's changed state. */
   readonly collectIntervalMs: number;
   /** Free bytes of the data folder's disk below which stored messages are refused. */

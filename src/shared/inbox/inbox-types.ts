@@ -42,6 +42,14 @@ export interface InsertLimits {
   readonly rangeBytes: number;
 }
 
+/** Of an insert that is to store nothing. */
+export const NOTHING_FITS: InsertLimits = Object.freeze({
+  sessionInboxSize: 0,
+  sessionBytes: 0,
+  tenantBytes: 0,
+  rangeBytes: 0,
+});
+
 /** Session expiry that never comes. */
 export const NEVER_EXPIRES = 0xffff_ffff;
 

@@ -94,6 +94,7 @@ export const COUNTERS = [
     "store_commit_p99_seconds",
     "time from a commit to its being done, this minute or the last",
   ),
+  counter("dropped", DROPPED, { reason: "disk_full" }),
 ] as const satisfies readonly CounterDefinition[];
 
 /** Column numbers, in the order of COUNTERS. */
@@ -150,6 +151,7 @@ export const Counter = {
   STORE_COMMIT_SECONDS: 51,
   STORE_FLUSH_SECONDS: 52,
   STORE_COMMIT_P99_SECONDS: 53,
+  DROPPED_DISK_FULL: 54,
 } as const;
 
 /** Room for growth, and rows on cache lines of their own: a multiple of 8. */

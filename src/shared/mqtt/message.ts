@@ -75,3 +75,19 @@ export class Message {
     return Math.max(1, this.expirySeconds - waitedSeconds);
   }
 }
+
+/** The same message as one that nobody will repeat. */
+export function withoutOrigin(message: Message): Message {
+  if (message.origin === null) return message;
+  return new Message(
+    message.tenantId,
+    message.topic,
+    message.payload,
+    message.forwardProperties,
+    message.qos,
+    message.retain,
+    message.expirySeconds,
+    message.receivedAtMs,
+    message.publisherId,
+  );
+}

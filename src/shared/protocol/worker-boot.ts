@@ -3,7 +3,7 @@
  * them (postMessage). Nothing here is on a per-message path.
  */
 
-import type { BrokerConfig } from "../config/config.ts";
+import type { BrokerConfig, LogKind } from "../config/config.ts";
 
 /** The part of a MessagePort that a doorbell needs. */
 export interface BellPort {
@@ -19,6 +19,8 @@ export interface StorageBoot {
   readonly path: string;
   /** Of the node; which of them a worker serves follows from its index (store-placement.ts). */
   readonly storeCount: number;
+  /** As the data folder was made. */
+  readonly log: LogKind;
   /** Random, one per start of the process (worker-life.ts). */
   readonly processNumber: number;
 }

@@ -44,7 +44,10 @@ export class Progress {
   pendingSnapshot = 0;
   /** The commit index that went to the member last. */
   sentCommit = 0;
-  /** Its commit index, as its last answer to a heartbeat said; 0 when none did. */
+  /**
+   * Its commit index, as its last answer to a heartbeat said; 0 when none did. A new process of the
+   * member may know less: see Quiescence.wake.
+   */
   knownCommit = 0;
   /** The newest heartbeat round that the member has answered; 0 when none. */
   ackedRound = 0;

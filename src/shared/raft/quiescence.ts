@@ -13,6 +13,7 @@
  * asks `isQuiesced` before it ticks. Thread: main.
  */
 
+import { assert } from "../base/assert.ts";
 import { NO_REPLICA, type ReplicaId } from "./entry.ts";
 import type { RaftCore } from "./raft-core.ts";
 import { Role } from "./ready.ts";
@@ -32,8 +33,12 @@ export class Quiescence {
   #idleTicks = 0;
   #isQuiesced = false;
 
-  /** Ten election timeouts of idleness: a group that is used now and then never sleeps. */
+  /**
+   * Ten election timeouts of idleness: a group that is used now and then never sleeps. More than a
+   * period of heartbeats, by which members say what they know.
+   */
   constructor(core: RaftCore, idleTicksNeeded: number) {
+    assert(idleTicksNeeded > core.heartbeatTicks, "raft: a round of heartbeats before any sleep");
     this.#core = core;
     this.#idleTicksNeeded = idleTicksNeeded;
   }
@@ -75,9 +80,13 @@ export class Quiescence {
    * Something happened: a proposal, a read, a change of the members, a message for this replica, a
    * member's node suspected. Heartbeats and their answers are the exception as long as the group is
    * awake: call this for them only when it is quiesced.
+   *
+   * A member's new process may know less of what is committed than the one before it, so each has
+   * to say once more what it knows.
    */
   wake(): void {
     this.#idleTicks = 0;
     this.#isQuiesced = false;
+    this.#core.forgetKnownCommits();
   }
 }

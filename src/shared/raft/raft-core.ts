@@ -287,9 +287,19 @@ export class RaftCore {
     );
   }
 
+  /** Ticks from one round of a leader's heartbeats to the next. */
+  get heartbeatTicks(): number {
+    return this.#state.options.heartbeatTicks;
+  }
+
   /** A leader with nothing to do: all members have all there is, applied here, and nobody waits. */
   get isSettled(): boolean {
     return isSettled(this.#state);
+  }
+
+  /** Before `isSettled`, each member has to answer a heartbeat once more. */
+  forgetKnownCommits(): void {
+    for (const progress of this.#state.tracker.members) progress.knownCommit = 0;
   }
 
   get hasReady(): boolean {

@@ -70,9 +70,26 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     this.#end = bounds.end;
   }
 
-  /** Reads what the store has. */
+  /** Reads what the store has. If that throws, nothing of it is left in the worker's topics. */
   load(): void {
-    this.#eachStored(this.#start, this.#end, (key, value) => this.#loadOne(key, value));
+    let last: Uint8Array | null = null;
+    try {
+      this.#eachStored(this.#start, this.#end, (key, value) => {
+        this.#loadOne(key, value);
+        last = key;
+      });
+    } catch (error) {
+      if (last !== null) this.#unload(last);
+      throw error;
+    }
+  }
+
+  /** Takes out again what was loaded, `last` being the last of it. */
+  #unload(last: Uint8Array): void {
+    this.#eachStored(this.#start, behind(last), (_key, value) => {
+      const message = messageInRecord(value);
+      this.#topics.remove(message.tenantId, message.topic, messageContentBytes(message));
+    });
   }
 
   apply(commands: RecordReader, context: ApplyContext): void {

@@ -3,7 +3,15 @@
  * whole.
  */
 
-export const RetainStatus = { OK: 0, QUOTA: 1, UNAVAILABLE: 2 } as const;
+export const RetainStatus = {
+  OK: 0,
+  /** Refused by a cap of its tenant, or larger than the log takes. */
+  QUOTA: 1,
+  /** Nobody knows whether it is stored; or its range is not served. */
+  UNAVAILABLE: 2,
+  /** Not stored: the disk is full. */
+  NO_ROOM: 3,
+} as const;
 export type RetainStatus = (typeof RetainStatus)[keyof typeof RetainStatus];
 
 /**

@@ -46,6 +46,8 @@ export class BorrowedPublish {
   /** Seconds as published; -1 = never expires. */
   expirySeconds = -1;
   receivedAtMs = 0;
+  /** Transient subscribers have got it before, or are to be spared. */
+  isForStored = false;
   #origin: PublishOrigin | null = null;
   #nowMs = 0;
   /** The packet as it arrived, when it can be sent on unchanged; -1 otherwise. */
@@ -139,6 +141,7 @@ export class BorrowedPublish {
     this.expirySeconds = message.expirySeconds;
     this.#message = message;
     this.#origin = message.origin;
+    this.isForStored = message.origin?.isForStored === true;
   }
 
   /** For records from a ring: the caller sets the parts afterwards. */
@@ -153,6 +156,7 @@ export class BorrowedPublish {
 
   set origin(origin: PublishOrigin | null) {
     this.#origin = origin;
+    this.isForStored = origin?.isForStored === true;
     if (this.#message !== null) this.#message.origin = origin;
   }
 
@@ -275,6 +279,7 @@ export class BorrowedPublish {
     this.#verbatimVariant = -1;
     this.#message = null;
     this.#origin = null;
+    this.isForStored = false;
     this.#scratchUsed = 0;
     // What was encoded keeps the memory of its publish alive.
     for (let rest = this.#encoded; rest !== 0; rest &= rest - 1) {

@@ -74,7 +74,12 @@ export interface Publisher {
   /**
    * Matches and delivers `message`, and stores or clears it as retained when `message.retain`.
    * `done` may be called before `publish` returns. Order: two calls from one worker reach each
-   * subscriber in call order.
+   * subscriber in call order. `isForStored`: published before, and not stored; transient
+   * subscribers have it.
    */
-  publish(message: Message, done: ((outcome: PublishOutcome) => void) | null): void;
+  publish(
+    message: Message,
+    done: ((outcome: PublishOutcome) => void) | null,
+    isForStored?: boolean,
+  ): void;
 }

@@ -38,8 +38,11 @@ export class DistService implements RangeService, DistOutput {
   open(range: RangeDescriptor, reader: KeyValueReader): DistRange {
     const machine = new DistRange(range, { reader, output: this });
     this.#isOpening = true;
-    machine.load();
-    this.#isOpening = false;
+    try {
+      machine.load();
+    } finally {
+      this.#isOpening = false;
+    }
     return machine;
   }
 

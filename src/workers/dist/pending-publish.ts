@@ -28,7 +28,8 @@ export class PendingPublish {
     this.#outstanding += 1;
     return (status) => {
       if (status === RetainStatus.QUOTA) this.#isRetainRefused = true;
-      if (status === RetainStatus.UNAVAILABLE) this.#failed += 1;
+      else if (status === RetainStatus.UNAVAILABLE) this.#failed += 1;
+      else if (status === RetainStatus.NO_ROOM) this.#noRoom += 1;
       this.#finishOne();
     };
   }
@@ -49,14 +50,14 @@ export class PendingPublish {
 
   /**
    * Everything is sent; `base` is what matching made of it, `isTaken` whether transient subscribers
-   * have it. True: nothing is outstanding, the caller answers with `base` itself and `done` is
-   * never called.
+   * have it. Not null: nothing is outstanding, this is the outcome, and `done` is never called. It
+   * need not be `base`: who has no range or a full disk refuses before it is sealed.
    */
-  seal(base: PublishOutcome, isTaken: boolean): boolean {
+  seal(base: PublishOutcome, isTaken: boolean): PublishOutcome | null {
     this.#base = base;
     this.#isTaken = isTaken;
     this.#isSealed = true;
-    return this.#outstanding === 0;
+    return this.#outstanding === 0 ? this.#outcome() : null;
   }
 
   #finishOne(): void {

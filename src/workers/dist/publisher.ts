@@ -10,7 +10,7 @@
 import { assert } from "../../shared/base/assert.ts";
 import { RingQueue } from "../../shared/collections/ring-queue.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
-import type { Message } from "../../shared/mqtt/message.ts";
+import { type Message, withoutOrigin } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";
@@ -89,9 +89,14 @@ export class DistPublisher implements Publisher {
    * Publishes a message that already has memory of its own: wills, the broker's own messages,
    * hand-overs. From inside a delivery, once that publish is done.
    */
-  publish(message: Message, done: ((outcome: PublishOutcome) => void) | null): void {
+  publish(
+    message: Message,
+    done: ((outcome: PublishOutcome) => void) | null,
+    isForStored = false,
+  ): void {
     this.#whenIdle(() => {
       this.#own.loadMessage(message, this.#context.nowMs());
+      this.#own.isForStored = isForStored;
       const outcome = this.publishBorrowed(this.#own, done);
       if (outcome !== PUBLISH_PENDING && done !== null) done(outcome);
     });
@@ -118,7 +123,7 @@ export class DistPublisher implements Publisher {
     this.#end();
     const outcome = takers === NOBODY ? PublishOutcome.NO_SUBSCRIBER : PublishOutcome.DELIVERED;
     if (pending === null) return outcome;
-    return pending.seal(outcome, (takers & TRANSIENT) !== 0) ? outcome : PUBLISH_PENDING;
+    return pending.seal(outcome, (takers & TRANSIENT) !== 0) ?? PUBLISH_PENDING;
   }
 
   /**
@@ -145,14 +150,9 @@ export class DistPublisher implements Publisher {
     message: Message,
     route: SharedRoute,
     done: ((status: InsertStatus) => void) | null,
-    attempt = 0,
   ): void {
-    this.#whenIdle(() => {
-      this.#own.loadMessage(message, this.#context.nowMs());
-      this.#begin();
-      this.#redispatch(this.#own, route, done, attempt);
-      this.#end();
-    });
+    // That the group has it is noted already, and must not keep it from the next member.
+    this.#redispatchWhenIdle(withoutOrigin(message), route, done, 0);
   }
 
   #redispatchShared(
@@ -161,7 +161,22 @@ export class DistPublisher implements Publisher {
   ): void {
     const share = splitShareFilter(shareFilter);
     assert(share !== null, "a shared group's message names its filter as shared");
-    this.redispatch(message, { tenantId: message.tenantId, ...share }, settled, attempt);
+    const route = { tenantId: message.tenantId, ...share };
+    this.#redispatchWhenIdle(message, route, settled, attempt);
+  }
+
+  #redispatchWhenIdle(
+    message: Message,
+    route: SharedRoute,
+    done: ((status: InsertStatus) => void) | null,
+    attempt: number,
+  ): void {
+    this.#whenIdle(() => {
+      this.#own.loadMessage(message, this.#context.nowMs());
+      this.#begin();
+      this.#redispatch(this.#own, route, done, attempt);
+      this.#end();
+    });
   }
 
   #whenIdle(task: () => void): void {
@@ -200,7 +215,8 @@ export class DistPublisher implements Publisher {
     counters[Counter.SHARED_REDISPATCHED]! += 1;
     const pending = done === null ? null : new PendingPublish((outcome) => done(statusOf(outcome)));
     this.#fanout.send(publish, pending, attempt);
-    if (pending?.seal(PublishOutcome.DELIVERED, true) === true) done?.(InsertStatus.STORED);
+    const outcome = pending?.seal(PublishOutcome.DELIVERED, true) ?? null;
+    if (outcome !== null) done?.(statusOf(outcome));
   }
 
   #store(publish: BorrowedPublish, pending: PendingPublish | null): void {
@@ -267,8 +283,7 @@ export class DistPublisher implements Publisher {
       if (entry.local !== null) this.#locals[localCount++] = entry;
       if (entry.inboxes !== null || entry.shares !== null) routedCount += 1;
     }
-    const isForStored = publish.origin?.isForStored === true;
-    if (isForStored) workersLow = workersHigh = localCount = 0;
+    if (publish.isForStored) workersLow = workersHigh = localCount = 0;
     let takers = (workersLow | workersHigh) === 0 ? NOBODY : TRANSIENT;
     // Inboxes and groups first: what `index` matched is borrowed, and local delivery runs foreign
     // code.
@@ -314,8 +329,8 @@ export class DistPublisher implements Publisher {
   }
 
   /**
-   * A repeated QoS 2 publish goes to a member only if none has it: the choice of the first time is
-   * nowhere written, and would be another one now [MQTT-4.8.2-4].
+   * A repeated QoS 2 publish goes to a member only if none has it, stored or not: the choice of the
+   * first time would be another one now [MQTT-4.8.2-4].
    */
   #serveGroup(publish: BorrowedPublish, group: ShareGroup, pending: PendingPublish | null): number {
     if (publish.origin?.isRepeat !== true || pending === null) {
@@ -343,12 +358,15 @@ export class DistPublisher implements Publisher {
       context.random(),
     );
     if (member === null) return NOBODY;
-    if (!member.isInbox && publish.origin?.isForStored === true) return NOBODY;
+    // A will that is published again: a member without a stored session may have it, unnoted.
+    const isUnnoted = publish.isForStored && publish.origin === null;
+    if (isUnnoted && !member.isInbox) return NOBODY;
     Atomics.add(context.loads, member.loadWord, 1);
     if (member.isInbox) {
       this.#fanout.addShared(publish, member, group.shareFilter);
       return PERSISTENT;
     }
+    if (publish.origin !== null) context.inbox.noteTaken(publish.own(), group.shareFilter);
     if (member.subscription !== null) {
       deliverToMember(publish, member.subscription);
     } else if (!context.link.send(member.thread, publish, member)) {

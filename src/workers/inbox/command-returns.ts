@@ -50,17 +50,9 @@ export interface RefusalSink {
   insertRefused(request: number, status: InsertStatus): void;
 }
 
-const NO_LIMITS: InsertLimits = {
-  sessionInboxSize: 0,
-  sessionBytes: 0,
-  tenantBytes: 0,
-  rangeBytes: 0,
-};
-
 /** Gathers an insert, whose parts come one by one. */
 class GatheredInsert {
   request = 0;
-  limits = NO_LIMITS;
   origin: PublishOrigin | null = null;
   message: Message | null = null;
   receivers: InboxReceiver[] = [];
@@ -113,9 +105,9 @@ class Rerouter implements LogCommandHandler {
     writeCommit(this.#ranges.writer(attached.bucket), attached, request, op, packetId);
   }
 
-  insertHeader(request: number, limits: InsertLimits, origin: PublishOrigin | null): void {
+  /** Its limits were for the range as it was. */
+  insertHeader(request: number, _limits: InsertLimits, origin: PublishOrigin | null): void {
     this.#insert.request = request;
-    this.#insert.limits = { ...limits };
     this.#insert.origin = origin;
   }
 
@@ -128,10 +120,10 @@ class Rerouter implements LogCommandHandler {
   }
 
   insertEnd(): void {
-    const { message, limits, receivers, request, origin } = this.#insert;
+    const { message, receivers, request, origin } = this.#insert;
     if (message === null) return;
     message.origin = origin;
-    this.#inserts.insertAgain(message, limits, receivers, request);
+    this.#inserts.insertAgain(message, receivers, request);
   }
 
   /** Of a range that was cut, either half may have such attachments; elsewhere it does nothing. */

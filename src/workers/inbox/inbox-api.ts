@@ -14,7 +14,6 @@ import {
   type AttachRequest,
   AttachStatus,
   DropReason,
-  type DropReport,
   InboxOp,
   type InboxPush,
   type InboxReceiver,
@@ -26,7 +25,7 @@ import type { Message } from "../../shared/mqtt/message.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 
 // Shapes and codes travel in records, so shared code defines them; callers find them here.
-export type { AttachReply, AttachRequest, DropReport, InboxPush, InboxReceiver, InboxWill };
+export type { AttachReply, AttachRequest, InboxPush, InboxReceiver, InboxWill };
 export { AttachStatus, DropReason, InboxOp, InboxSubscribeStatus, InsertStatus };
 
 /** The session's side of an attached inbox. */
@@ -86,9 +85,16 @@ export interface InboxClient {
   /**
    * Asks all ranges whether they have stored a repeated QoS 2 publish (`message.origin`) for a
    * member of a shared group; behind everything that this worker has inserted before. `done` gets
-   * STORED, NO_INBOX when none has, or why that cannot be said.
+   * STORED, NO_INBOX when none has, or why that cannot be said. After NO_INBOX none stores it
+   * either for an earlier connection of the publisher: who asks has to find a member.
    */
   askTaken(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void;
+  /**
+   * A member of a shared group that is no stored session has got a QoS 2 publish
+   * (`message.origin`): who asks about its repeat hears STORED. Before the publisher's commit of
+   * the packet identifier.
+   */
+  noteTaken(message: Message, shareFilter: string): void;
   /** At QoS 0: those that are attached get it. */
   insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void;
 }
@@ -98,9 +104,12 @@ export interface InboxHost {
   readonly routes: import("../dist/dist-api.ts").InboxRoutes;
   readonly publisher: import("../dist/dist-api.ts").Publisher;
   /**
-   * Gives a share group's message to another member; `done` when that is as safe as it gets.
+   * Gives a share group's message to another member; `done` gets NO_INBOX if there is none, STORED
+   * when one has it, or why it is not stored.
    */
-  redispatch(message: Message, shareFilter: string, done: (isSettled: boolean) => void): void;
+  redispatch(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void;
+  /** Messages that a stored session did not get are to be reported. */
+  missed(missed: import("../../shared/inbox/range/outbox.ts").OwedMissed): void;
   settings(tenantId: string): import("../../shared/tenant/tenant-settings.ts").TenantSettings;
   nowMs(): number;
 }

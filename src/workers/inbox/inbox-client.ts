@@ -14,7 +14,8 @@ import {
   readInboxReplies,
   readPushes,
 } from "../../shared/inbox/inbox-reply.ts";
-import { refusedAttach } from "../../shared/inbox/inbox-types.ts";
+import { type InsertLimits, refusedAttach } from "../../shared/inbox/inbox-types.ts";
+import type { InboxUsage } from "../../shared/inbox/inbox-usage.ts";
 import {
   writeAttach,
   writeCommit,
@@ -22,10 +23,12 @@ import {
   writeSubscribe,
   writeUnsubscribe,
 } from "../../shared/inbox/log-command.ts";
-import { bucketOf, bucketOfId, makeId } from "../../shared/inbox/range/inbox-key.ts";
+import { bucketOf, bucketOfId, nobodyIn } from "../../shared/inbox/range/inbox-key.ts";
+import { Counter } from "../../shared/metrics/counter-table.ts";
 import { Message } from "../../shared/mqtt/message.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
+import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";
@@ -66,6 +69,8 @@ interface Attaching {
 
 export interface InboxClientOptions {
   readonly endpoint: RingEndpoint;
+  /** This thread's row of the counter table. */
+  readonly counters: Float64Array;
   readonly ranges: RangeClient;
   /**
    * Bytes pushed to one session and not yet acknowledged (QoS 1, 2) or taken (QoS 0) before its
@@ -73,12 +78,18 @@ export interface InboxClientOptions {
    */
   readonly windowBytes: number;
   readonly budget: QueueBudget;
+  /** What the ranges hold; shared with this worker's InboxService. */
+  readonly usage: InboxUsage;
   readonly settings: (tenantId: string) => TenantSettings;
 }
 
-/** Sessions are numbered from 1. */
-const NOBODY = 0;
 const NO_BYTES = new Uint8Array(0);
+
+/** A receiver that no inbox is for. */
+function forNobody(bucket: number, qos: number, shareFilter: string): InboxReceiver {
+  const plain = { retain: false, subscriptionIdentifiers: [] };
+  return { incarnation: nobodyIn(bucket), qos, shareFilter, ...plain };
+}
 
 /** Enough of a message to ask about it. */
 function withoutContent(message: Message): Message {
@@ -110,6 +121,8 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
   readonly #ranges: InboxRanges;
   readonly #insertions = new Insertions();
   readonly #inserts: InsertWriter;
+  /** Refilled per range and message. */
+  readonly #limitsView = { sessionInboxSize: 0, sessionBytes: 0, tenantBytes: 0, rangeBytes: 0 };
   readonly #direct: RecordBatches;
   readonly #attachments = new Attachments();
   /** By token. */
@@ -126,7 +139,9 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     this.#boot = ranges.boot;
     this.#creditStepBytes = windowBytes / 4;
     this.#ranges = new InboxRanges(ranges);
-    this.#inserts = new InsertWriter(endpoint, this.#ranges, this.#insertions);
+    ranges.onDirectory(() => options.usage.keepOnly(new Set(this.#ranges.ids())));
+    const limits = (tenantId: string, range: RangeId) => this.#limits(tenantId, range);
+    this.#inserts = new InsertWriter(endpoint, this.#ranges, this.#insertions, limits);
     this.#direct = new RecordBatches(endpoint, RecordType.INBOX_COMMAND);
     this.#returns = new CommandReturns(this.#ranges, this.#inserts, {
       attachRefused: (token) => this.handleAttached(token, refusedAttach(AttachStatus.UNAVAILABLE)),
@@ -227,36 +242,43 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     done: ((statuses: Uint8Array) => void) | null,
   ): void {
     if (this.#options.ranges.isDiskFull) {
+      this.#options.counters[Counter.DROPPED_DISK_FULL]! += receivers.length;
       this.#inserts.refuse(receivers, done);
       return;
     }
-    const { sessionBytes, tenantBytes, processBytes } = this.#options.budget;
-    const { SessionInboxSize } = this.#options.settings(message.tenantId);
-    // Waiting messages spread over ranges by hash, so equal shares fit.
-    const share = Math.max(1, this.#ranges.count);
-    const limits = {
-      sessionInboxSize: SessionInboxSize,
-      sessionBytes,
-      tenantBytes: Math.floor(tenantBytes / share),
-      rangeBytes: Math.floor(processBytes / share),
-    };
-    this.#inserts.insert(message, limits, receivers, done);
+    this.#inserts.insert(message, receivers, done);
   }
 
-  /**
-   * An insert for an inbox that never is, so that it stores nothing: what it says is the answer.
-   */
+  /** An insert that no inbox is for, so that it stores nothing: what it says is the answer. */
   askTaken(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void {
-    const question = withoutContent(message);
-    const receivers = this.#ranges.firstBuckets().map((bucket) => {
-      const plain = { qos: message.qos, retain: false, subscriptionIdentifiers: [] };
-      return { incarnation: makeId(NOBODY, bucket), shareFilter, ...plain };
-    });
-    this.insert(question, receivers, (statuses) => {
+    if (this.#options.ranges.isDiskFull) {
+      this.#options.counters[Counter.DROPPED_DISK_FULL]! += 1;
+      done(InsertStatus.NO_ROOM);
+      return;
+    }
+    const buckets = this.#ranges.firstBuckets();
+    const receivers = buckets.map((bucket) => forNobody(bucket, message.qos, shareFilter));
+    this.insert(withoutContent(message), receivers, (statuses) => {
+      // Of a range that was cut meanwhile only one half has been asked.
+      if (this.#ranges.firstBuckets() !== buckets) {
+        this.askTaken(message, shareFilter, done);
+        return;
+      }
       const isTaken = statuses.includes(InsertStatus.STORED);
       const failure = statuses.find((status) => status !== InsertStatus.NO_INBOX);
       done(isTaken ? InsertStatus.STORED : ((failure ?? InsertStatus.NO_INBOX) as InsertStatus));
     });
+  }
+
+  /**
+   * In the range of the publisher's own inbox, and before its packet identifier: whoever finds that
+   * after a crash finds this too. At QoS 0 it is no question.
+   */
+  noteTaken(message: Message, shareFilter: string): void {
+    const { origin } = message;
+    if (origin === null) return;
+    const receiver = forNobody(bucketOfId(origin.publisher), 0, shareFilter);
+    this.#inserts.insert(withoutContent(message), [receiver], null);
   }
 
   insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void {
@@ -346,6 +368,17 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
 
   handleInserted(request: number, statuses: Uint8Array): void {
     this.#insertions.answered(request, statuses);
+  }
+
+  /** What one range may hold is what all the others leave of the quotas. */
+  #limits(tenantId: string, range: RangeId): InsertLimits {
+    const { budget, settings, usage } = this.#options;
+    const limits = this.#limitsView;
+    limits.sessionInboxSize = settings(tenantId).SessionInboxSize;
+    limits.sessionBytes = budget.sessionBytes;
+    limits.tenantBytes = Math.max(0, budget.tenantBytes - usage.tenantElsewhere(tenantId, range));
+    limits.rangeBytes = Math.max(0, budget.processBytes - usage.elsewhere(range));
+    return limits;
   }
 
   #proposeAttach(attachment: Attachment, request: AttachRequest): void {

@@ -6,6 +6,7 @@
 
 import type { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { endBucket, firstBucket, putRoutingKey } from "../../shared/inbox/range/inbox-key.ts";
+import { NO_RANGE, type RangeId } from "../../shared/range/range-descriptor.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import { HASH_BYTES } from "../../shared/range/stable-hash.ts";
 import type { RangeClient } from "../ranges/range-client-api.ts";
@@ -22,6 +23,7 @@ export class InboxRanges {
   /** By that place. */
   #threads: number[] = [];
   #firstBuckets: number[] = [];
+  #ids: RangeId[] = [];
 
   constructor(client: RangeClient) {
     this.#client = client;
@@ -33,6 +35,11 @@ export class InboxRanges {
     return this.#threads.length;
   }
 
+  /** What would need more of the disk is refused. */
+  get isDiskFull(): boolean {
+    return this.#client.isDiskFull;
+  }
+
   /** Equal for buckets of one range; NO_RANGE_INDEX when none holds it. */
   indexOf(bucket: number): number {
     return this.#indexes[bucket]!;
@@ -41,6 +48,15 @@ export class InboxRanges {
   /** The worker that has the range of a bucket; 0 when none does. */
   threadOf(bucket: number): number {
     return this.#threads[this.#indexes[bucket]!] ?? 0;
+  }
+
+  /** The range of a bucket; NO_RANGE when none holds it. */
+  idOf(bucket: number): RangeId {
+    return this.#ids[this.#indexes[bucket]!] ?? NO_RANGE;
+  }
+
+  ids(): readonly RangeId[] {
+    return this.#ids;
   }
 
   /** One bucket of each range. */
@@ -57,6 +73,7 @@ export class InboxRanges {
   #read(): void {
     const ranges = this.#client.rangesOf(ServiceId.INBOX);
     this.#threads = ranges.map((range) => this.#client.threadOf(range));
+    this.#ids = ranges.map(({ id }) => id);
     this.#firstBuckets = ranges.map(({ start }) => firstBucket(start));
     this.#indexes.fill(NO_RANGE_INDEX);
     ranges.forEach(({ start, end }, index) => {

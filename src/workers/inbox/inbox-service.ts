@@ -29,6 +29,7 @@ import {
   type InboxReceiver,
   InboxSubscribeStatus,
 } from "../../shared/inbox/inbox-types.ts";
+import type { InboxUsage } from "../../shared/inbox/inbox-usage.ts";
 import { writeDue, writeLost } from "../../shared/inbox/log-command.ts";
 import {
   type Delivery,
@@ -48,7 +49,7 @@ import type { OutboxRecord } from "../../shared/inbox/range/outbox.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { KeyValueReader } from "../../shared/range/key-value.ts";
-import type { RangeDescriptor } from "../../shared/range/range-descriptor.ts";
+import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { RangeClient } from "../ranges/range-client-api.ts";
@@ -57,7 +58,9 @@ import { RecordBatches } from "../record-batches.ts";
 import type { InboxHost } from "./inbox-api.ts";
 import { InboxRanges } from "./inbox-ranges.ts";
 import { OutboxRunner } from "./outbox-runner.ts";
+import type { QueueBudget } from "./queue-budget.ts";
 import { storedRouteOf } from "./stored-route.ts";
+import { UsageTeller } from "./usage-teller.ts";
 
 const BUCKET_COUNT = 0x1000;
 /**
@@ -73,6 +76,9 @@ export interface InboxServiceOptions {
   /** This thread's row of the counter table. */
   readonly counters: Float64Array;
   readonly host: InboxHost;
+  readonly budget: QueueBudget;
+  /** Shared with this worker's RangeInboxClient. */
+  readonly usage: InboxUsage;
   readonly ranges: { readonly client: RangeClient; readonly host: RangeHost };
 }
 
@@ -86,6 +92,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   readonly #reader = new RecordReader();
   readonly #replies: RecordBatches;
   readonly #pushes: RecordBatches;
+  readonly #usage: UsageTeller;
   /** By thread: the message of the last push in its batch. */
   readonly #lastPushed: (Message | null)[];
   /** Threads that pushes have stopped for. */
@@ -115,6 +122,9 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
     });
     this.#replies = new RecordBatches(endpoint, RecordType.INBOX_REPLY);
     this.#pushes = new RecordBatches(endpoint, RecordType.INBOX_PUSH);
+    this.#usage = new UsageTeller(options);
+    // Who has forgotten a range that was not in a directory must hear of it again.
+    ranges.client.onDirectory(() => this.#usage.mustTellAll());
     this.#lastPushed = new Array<Message | null>(endpoint.threadCount).fill(null);
     ranges.host.register(ServiceId.INBOX, this);
     endpoint.setHandler(RecordType.INBOX_COMMAND, (bytes, offset, length, source) => {
@@ -128,7 +138,13 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   open(range: RangeDescriptor, reader: KeyValueReader): InboxRange {
     const { counters } = this.#options;
     const machine = new InboxRange(range, reader, { output: this, counters });
-    machine.load();
+    try {
+      machine.load();
+    } catch (error) {
+      // Its sessions are counted already.
+      machine.close();
+      throw error;
+    }
     return machine;
   }
 
@@ -142,6 +158,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
       const { first, end } = machine.buckets;
       this.#machines.fill(machine, first, end);
     }
+    this.#usage.mustTellAll();
   }
 
   /** The ranges of this worker, for tests and metrics. */
@@ -163,7 +180,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   }
 
   get nextDeadlineMs(): number {
-    let earliestMs = this.#outbox.hasFailed ? 0 : Number.POSITIVE_INFINITY;
+    let earliestMs = this.#outbox.nextDeadlineMs;
     for (const machine of this.#owned) {
       if (machine.isLive) earliestMs = Math.min(earliestMs, machine.nextDeadlineMs);
     }
@@ -176,7 +193,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   }
 
   handleTimeout(nowMs: number): void {
-    this.#outbox.retry();
+    this.#outbox.retry(nowMs);
     for (const machine of this.#owned) {
       if (!machine.isLive) continue;
       machine.pollDue(nowMs, (incarnation) => {
@@ -192,6 +209,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
       this.#stopped.delete(thread);
       for (const machine of this.#owned) machine.resume(thread, this.#host.nowMs());
     }
+    this.#usage.flush(this.#ranges.count);
     this.#replies.flush();
     this.#pushes.flush();
     this.#lastPushed.fill(null);
@@ -201,6 +219,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   peerLost(thread: number): void {
     this.#replies.drop(thread);
     this.#pushes.drop(thread);
+    this.#usage.peerLost(thread);
     this.#lastPushed[thread] = null;
     this.#stopped.delete(thread);
     for (const machine of this.#owned) {
@@ -226,6 +245,14 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
 
   credit({ bucket, boot, token }: Credited, bytes: number): void {
     this.#machines[bucket]?.credit(boot, token, bytes, this.#host.nowMs());
+  }
+
+  held(range: RangeId, bytes: number, isAnew: boolean): void {
+    this.#usage.held(range, bytes, isAnew);
+  }
+
+  heldOf(range: RangeId, tenantId: string, bytes: number): void {
+    this.#usage.heldOf(range, tenantId, bytes);
   }
 
   probe(token: number, { bucket, tenantId, clientId }: Probe): void {

@@ -20,6 +20,7 @@ import { writeInsertHeader } from "../../shared/inbox/log-command.ts";
 import { bucketOfId } from "../../shared/inbox/range/inbox-key.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
+import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { type InboxRanges, NO_RANGE_INDEX } from "./inbox-ranges.ts";
 import { Insertion, type Insertions } from "./insertions.ts";
@@ -38,6 +39,9 @@ interface GrowingGroup extends Group {
   readonly indexes: number[];
 }
 
+/** What a range may hold of a tenant; borrowed until the next call. */
+type LimitsOf = (tenantId: string, range: RangeId) => InsertLimits;
+
 /** Of a message's only receiver. */
 const FIRST: readonly number[] = Object.freeze([0]);
 
@@ -45,18 +49,24 @@ export class InsertWriter {
   readonly #endpoint: RingEndpoint;
   readonly #ranges: InboxRanges;
   readonly #insertions: Insertions;
+  readonly #limits: LimitsOf;
   readonly #scratch = new RecordWriter();
 
-  constructor(endpoint: RingEndpoint, ranges: InboxRanges, insertions: Insertions) {
+  constructor(
+    endpoint: RingEndpoint,
+    ranges: InboxRanges,
+    insertions: Insertions,
+    limits: LimitsOf,
+  ) {
     this.#endpoint = endpoint;
     this.#ranges = ranges;
     this.#insertions = insertions;
+    this.#limits = limits;
   }
 
   /** `done` null: nobody waits. */
   insert(
     message: Message,
-    limits: InsertLimits,
     receivers: readonly InboxReceiver[],
     done: ((statuses: Uint8Array) => void) | null,
   ): void {
@@ -64,25 +74,20 @@ export class InsertWriter {
     // Most messages for stored sessions have one receiver.
     if (receivers.length === 1) {
       const bucket = bucketOfId(receivers[0]!.incarnation);
-      this.#insertGroup(message, limits, { bucket, receivers, indexes: FIRST }, insertion);
+      this.#insertGroup(message, { bucket, receivers, indexes: FIRST }, insertion);
       return;
     }
-    this.#insertGroups(message, limits, this.#group(receivers, null), insertion);
+    this.#insertGroups(message, this.#group(receivers, null), insertion);
   }
 
   /**
    * A command that an older directory has led to the wrong range: the same again. `request` is its
    * number, 0 when nobody waits.
    */
-  insertAgain(
-    message: Message,
-    limits: InsertLimits,
-    receivers: readonly InboxReceiver[],
-    request: number,
-  ): void {
+  insertAgain(message: Message, receivers: readonly InboxReceiver[], request: number): void {
     const part = request === 0 ? null : this.#insertions.take(request);
     const insertion = part?.insertion ?? null;
-    this.#insertGroups(message, limits, this.#group(receivers, part?.indexes ?? null), insertion);
+    this.#insertGroups(message, this.#group(receivers, part?.indexes ?? null), insertion);
   }
 
   /** Nothing that needs more of the disk is proposed. */
@@ -102,24 +107,19 @@ export class InsertWriter {
     }
   }
 
-  #insertGroups(
-    message: Message,
-    limits: InsertLimits,
-    groups: Iterable<Group>,
-    insertion: Insertion | null,
-  ): void {
-    for (const group of groups) this.#insertGroup(message, limits, group, insertion);
+  #insertGroups(message: Message, groups: Iterable<Group>, insertion: Insertion | null): void {
+    for (const group of groups) this.#insertGroup(message, group, insertion);
   }
 
   #insertGroup(
     message: Message,
-    limits: InsertLimits,
     { bucket, receivers, indexes }: Group,
     insertion: Insertion | null,
   ): void {
     const owner = this.#ranges.threadOf(bucket);
     const request = insertion === null ? 0 : this.#insertions.add(owner, insertion, indexes);
     const writer = this.#ranges.writer(bucket);
+    const limits = this.#limits(message.tenantId, this.#ranges.idOf(bucket));
     writeInsertHeader(writer, request, limits, message.origin);
     writeInsert(writer, message, receivers);
   }

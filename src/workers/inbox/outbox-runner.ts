@@ -1,19 +1,33 @@
 /**
  * Does what inbox ranges owe to others, and says so to their logs: wills are published, routes of
- * sessions that are over are removed, undelivered messages of shared groups go to other members.
+ * sessions that are over are removed, undelivered messages of shared groups go to other members,
+ * and the operator hears of messages that a session has missed.
  *
  * A shared message waits until all routes of the session that had it are gone: given away earlier,
- * it could come back. What fails is done again.
+ * it could come back. What fails is done again, less and less often; what the disk has no room for,
+ * when it has. What is too large to be stored anywhere is settled: it never will be.
  * Thread: worker. Scope: one per InboxService.
  */
 
+import { RingQueue } from "../../shared/collections/ring-queue.ts";
 import { writeOutboxDone } from "../../shared/inbox/log-command.ts";
 import { bucketOfId } from "../../shared/inbox/range/inbox-key.ts";
-import type { OutboxRecord, OwedRedispatch, OwedRoutes } from "../../shared/inbox/range/outbox.ts";
+import type {
+  OutboxRecord,
+  OwedRedispatch,
+  OwedRoutes,
+  OwedWill,
+} from "../../shared/inbox/range/outbox.ts";
 import { PublishOutcome } from "../dist/dist-api.ts";
-import type { InboxHost } from "./inbox-api.ts";
+import { type InboxHost, InsertStatus } from "./inbox-api.ts";
 import type { InboxRanges } from "./inbox-ranges.ts";
 import { storedRouteOf } from "./stored-route.ts";
+
+/** What has failed waits so long at first, then twice as long each time. */
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 16_000;
+/** Done again in one turn: a disk that has space again may have kept thousands waiting. */
+const RETRY_COUNT = 256;
 
 /** What the runner needs to know of the ranges, and what it tells them. */
 export interface OutboxOwner {
@@ -39,7 +53,14 @@ export class OutboxRunner {
   #early: OutboxRecord[] | null = [];
   /** By incarnation. */
   readonly #removing = new Map<number, Removing>();
-  #failed: OutboxRecord[] = [];
+  readonly #failed = new RingQueue<OutboxRecord>();
+  /** Of those, how many the round under way has not come to. */
+  #roundLeft = 0;
+  /** Of the next round; Infinity: nothing has failed since the last one began. */
+  #retryAtMs = Number.POSITIVE_INFINITY;
+  #waitMs = FIRST_WAIT_MS;
+  /** What waits for space on the disk. */
+  readonly #unstored = new RingQueue<OutboxRecord>();
 
   constructor(host: InboxHost, ranges: InboxRanges, owner: OutboxOwner) {
     this.#host = host;
@@ -54,33 +75,66 @@ export class OutboxRunner {
     for (const record of early) this.run(record);
   }
 
-  /** Something is to be done again. */
-  get hasFailed(): boolean {
-    return this.#failed.length > 0;
+  /** When something is to be done again; Infinity: nothing is. */
+  get nextDeadlineMs(): number {
+    if (this.#unstored.size > 0 && !this.#ranges.isDiskFull) return 0;
+    return this.#failed.size > 0 ? this.#retryAtMs : Number.POSITIVE_INFINITY;
   }
 
   run(record: OutboxRecord): void {
+    if (this.#early !== null) this.#early.push(record);
+    else this.#do(record, false);
+  }
+
+  /** Does again what is due. */
+  retry(nowMs: number): void {
+    if (!this.#ranges.isDiskFull) {
+      const count = Math.min(this.#unstored.size, RETRY_COUNT);
+      for (let left = count; left > 0; left--) this.#do(this.#unstored.shift()!, true);
+    }
+    if (this.#failed.size === 0 || nowMs < this.#retryAtMs) return;
+    if (this.#roundLeft === 0) this.#roundLeft = this.#failed.size;
+    const count = Math.min(this.#roundLeft, RETRY_COUNT);
+    this.#roundLeft -= count;
+    if (this.#roundLeft === 0) this.#retryAtMs = Number.POSITIVE_INFINITY;
+    for (let left = count; left > 0; left--) this.#do(this.#failed.shift()!, true);
+    if (this.#failed.size > 0) this.#planRound();
+  }
+
+  /** `isAgain`: whoever had it without its being stored is spared. */
+  #do(record: OutboxRecord, isAgain: boolean): void {
     const { owed } = record;
-    if (this.#early !== null) {
-      this.#early.push(record);
-    } else if (owed.kind === "routes") {
+    if (owed.kind === "routes") {
       this.#removeRoutes(record, owed);
     } else if (owed.kind === "redispatch") {
       const removing = this.#removing.get(owed.incarnation);
       if (removing === undefined) this.#redispatch(record, owed);
       else removing.waiting.push(record);
+    } else if (owed.kind === "missed") {
+      this.#host.missed(owed);
+      this.#settle(record);
     } else {
-      this.#host.publisher.publish(owed.message, (outcome) => {
-        this.#settle(record, outcome !== PublishOutcome.FAILED);
-      });
+      this.#publish(record, owed, isAgain);
     }
   }
 
-  /** Does again what has failed. */
-  retry(): void {
-    const failed = this.#failed;
-    this.#failed = [];
-    for (const record of failed) this.run(record);
+  #publish(record: OutboxRecord, { message }: OwedWill, isAgain: boolean): void {
+    const wasFull = this.#ranges.isDiskFull;
+    const settled = (outcome: PublishOutcome) => {
+      if (outcome === PublishOutcome.FAILED) this.#fail(record);
+      else if (outcome === PublishOutcome.NO_ROOM && wasFull) this.#unstored.push(record);
+      else this.#settle(record);
+    };
+    this.#host.publisher.publish(message, settled, isAgain);
+  }
+
+  #redispatch(record: OutboxRecord, { message, shareFilter }: OwedRedispatch): void {
+    const wasFull = this.#ranges.isDiskFull;
+    this.#host.redispatch(message, shareFilter, (status) => {
+      if (status === InsertStatus.UNAVAILABLE) this.#fail(record);
+      else if (status === InsertStatus.NO_ROOM && wasFull) this.#unstored.push(record);
+      else this.#settle(record);
+    });
   }
 
   #removeRoutes(record: OutboxRecord, owed: OwedRoutes): void {
@@ -97,7 +151,7 @@ export class OutboxRunner {
       filtersLeft -= 1;
       hasFailed ||= !isDone;
       if (filtersLeft > 0) return;
-      if (hasFailed) this.#failed.push(record);
+      if (hasFailed) this.#fail(record);
       else this.#routesRemoved(record, incarnation);
     };
     for (const filter of filters) {
@@ -109,7 +163,7 @@ export class OutboxRunner {
 
   #routesRemoved(record: OutboxRecord, incarnation: number): void {
     this.#owner.removed(record);
-    this.#settle(record, true);
+    this.#settle(record);
     const removing = this.#removing.get(incarnation)!;
     removing.records.delete(record.id);
     if (removing.records.size > 0) return;
@@ -117,12 +171,19 @@ export class OutboxRunner {
     for (const waiting of removing.waiting) this.run(waiting);
   }
 
-  #redispatch(record: OutboxRecord, { message, shareFilter }: OwedRedispatch): void {
-    this.#host.redispatch(message, shareFilter, (isSettled) => this.#settle(record, isSettled));
+  #settle(record: OutboxRecord): void {
+    this.#waitMs = FIRST_WAIT_MS;
+    writeOutboxDone(this.#ranges.writer(bucketOfId(record.id)), record.id);
   }
 
-  #settle(record: OutboxRecord, isDone: boolean): void {
-    if (isDone) writeOutboxDone(this.#ranges.writer(bucketOfId(record.id)), record.id);
-    else this.#failed.push(record);
+  #fail(record: OutboxRecord): void {
+    this.#failed.push(record);
+    this.#planRound();
+  }
+
+  #planRound(): void {
+    if (this.#retryAtMs !== Number.POSITIVE_INFINITY) return;
+    this.#retryAtMs = this.#host.nowMs() + this.#waitMs;
+    this.#waitMs = Math.min(this.#waitMs * 2, LONGEST_WAIT_MS);
   }
 }

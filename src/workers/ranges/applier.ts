@@ -105,7 +105,7 @@ export class Applier {
       return false;
     }
     reader.release();
-    range.appliedMs = nowMs;
+    range.appliedMs = Math.max(range.appliedMs, nowMs);
     if (isOwnBoot) this.#options.answers.done(thread, range.id, proposal);
     return true;
   }

@@ -157,6 +157,8 @@ export class RangeChanges {
     // Cut meanwhile: another range is the neighbour now.
     if (end === null || compareKeys(end, right.descriptor.start) !== 0) return true;
     left.machine.absorb(right.machine);
+    // Time never goes back, not for what comes from the right either.
+    left.appliedMs = Math.max(left.appliedMs, right.appliedMs);
     left.setDescriptor(absorbDescriptor(left.descriptor, right.descriptor));
     this.#options.ranges.delete(right.id);
     this.#options.closed(right);

@@ -353,10 +353,11 @@ export class RingRangeClient implements RangeClient {
         slot.gathering = null;
       }
     }
+    // Before anything is routed again: who groups commands by range goes by the same directory.
+    for (const listener of this.#listeners) listener();
     for (const id of this.#services.keys()) {
       if (this.#services[id] !== undefined) this.#settled(id as ServiceId);
     }
-    for (const listener of this.#listeners) listener();
   }
 
   /** Does the directory still say of the batch's range what it said when the batch was begun? */

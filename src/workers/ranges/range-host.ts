@@ -23,6 +23,7 @@ import type { ServiceId } from "../../shared/range/service-id.ts";
 import { incarnationOf, processOf } from "../../shared/range/worker-life.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { LogStore, OpenedRange } from "../store/log-store.ts";
+import { StateDamage } from "../store/state-seal.ts";
 import { Applier } from "./applier.ts";
 import { type CollectLimits, Collector } from "./collector.ts";
 import { HostedRange } from "./hosted-range.ts";
@@ -39,6 +40,10 @@ import { visitOwners } from "./visit-owners.ts";
 const MAIN = 0;
 /** Commands applied per range and duty cycle before other ranges and sockets get their turn. */
 const APPLY_BYTES = 4 * 1024 * 1024;
+
+type DamagedReport = RangeReport & { readonly kind: typeof ReportKind.DAMAGED };
+/** Of a range that is not served. */
+type LeftOut = Pick<OpenedRange, "id" | "record">;
 
 export interface RangeHostOptions {
   readonly endpoint: RingEndpoint;
@@ -73,6 +78,8 @@ export class RingRangeHost implements RangeHost {
   readonly #writer = new RecordWriter();
   /** [thread]: lives of it below this incarnation have ended. */
   readonly #firstAlive: number[];
+  /** Found when the stores were opened. */
+  readonly #damaged: DamagedReport[] = [];
   /** Ranges that were applied further, or cut, since main was told. */
   readonly #progressed = new Set<HostedRange>();
   #isReporting = false;
@@ -142,6 +149,11 @@ export class RingRangeHost implements RangeHost {
     );
   }
 
+  /** Resolves when the stores have today's form; see LogStore.upgrade. Before `open`. */
+  async upgrade(): Promise<void> {
+    for (const { store } of this.#turns.values()) await store.upgrade();
+  }
+
   /**
    * Makes the machines of all ranges found, and applies what is known to be committed. Call
    * `flush` until `isReplayed`, then `announce`.
@@ -149,7 +161,9 @@ export class RingRangeHost implements RangeHost {
   open(): void {
     for (const turn of this.#turns.values()) {
       for (const found of turn.store.opened) {
-        if (found.damage === null && found.record !== null) this.#open(turn, found);
+        const { id, record, damage } = found;
+        if (damage !== null) this.#setAside({ id, storeId: turn.storeId, record, damage });
+        else this.#openChecked(turn, found);
       }
     }
   }
@@ -169,17 +183,10 @@ export class RingRangeHost implements RangeHost {
   /** Tells main what there is. */
   announce(): void {
     this.#isReporting = true;
-    const reports: RangeReport[] = [];
-    for (const turn of this.#turns.values()) {
-      for (const { id, record, damage } of turn.store.opened) {
-        if (damage === null) continue;
-        const descriptor = record?.descriptor ?? null;
-        const { storeId } = turn;
-        reports.push({ kind: ReportKind.DAMAGED, id, storeId, descriptor, how: damage });
-      }
-    }
+    const reports: RangeReport[] = [...this.#damaged];
     for (const range of this.#ranges.values()) reports.push(openedReport(range));
-    this.#report([...reports, { kind: ReportKind.COMPLETE }]);
+    reports.push({ kind: ReportKind.COMPLETE });
+    this.#report(reports);
   }
 
   /** Main has told which range holds which key: machines may propose commands now. */
@@ -255,6 +262,25 @@ export class RingRangeHost implements RangeHost {
     service.rangesChanged?.();
   }
 
+  /** Sets the range aside if its machine meets a damaged row while it reads what it needs. */
+  #openChecked(turn: StoreTurn, found: OpenedRange): void {
+    try {
+      this.#open(turn, found);
+    } catch (error) {
+      this.#leaveOut(turn, found, error);
+    }
+  }
+
+  #leaveOut({ storeId }: StoreTurn, { id, record }: LeftOut, error: unknown): void {
+    if (!(error instanceof StateDamage)) throw error;
+    this.#setAside({ id, storeId, record, damage: error.message });
+  }
+
+  #setAside({ id, storeId, record, damage: how }: LeftOut & { storeId: number; damage: string }) {
+    const descriptor = record?.descriptor ?? null;
+    this.#damaged.push({ kind: ReportKind.DAMAGED, id, storeId, descriptor, how });
+  }
+
   #append(append: AppendRecord): void {
     const range = this.#ranges.get(append.range);
     if (range === undefined) {
@@ -300,10 +326,28 @@ export class RingRangeHost implements RangeHost {
   #applyDue(range: HostedRange): void {
     const before = range.applied;
     this.#liven(range);
-    this.#applier.run(range, APPLY_BYTES, this.#collector.stopBytes);
+    if (!this.#applyChecked(range)) return;
     if (range.applied !== before) this.#progressed.add(range);
     if (range.hasWork && !range.isCollecting) this.#options.wake();
     this.#liven(range);
+  }
+
+  /**
+   * False: a row that an entry needs is damaged. Before main knows of the range it is left out as
+   * if found so; later the error ends the thread, because sessions hang on the range, and the next
+   * thread finds the note and leaves it out.
+   */
+  #applyChecked(range: HostedRange): boolean {
+    try {
+      this.#applier.run(range, APPLY_BYTES, this.#collector.stopBytes);
+      return true;
+    } catch (error) {
+      if (this.#isReporting) throw error;
+      this.#leaveOut(range.turn, range, error);
+      this.#ranges.delete(range.id);
+      this.#services[range.descriptor.service]?.rangesChanged?.();
+      return false;
+    }
   }
 
   /**

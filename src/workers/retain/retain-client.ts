@@ -6,6 +6,7 @@
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
+import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { messageInRecord } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
@@ -47,6 +48,8 @@ interface Storing {
 
 export interface RetainClientOptions {
   readonly endpoint: RingEndpoint;
+  /** This thread's row of the counter table. */
+  readonly counters: Float64Array;
   readonly ranges: RangeClient;
   readonly settings: (tenantId: string) => RetainLimits;
   /** What other workers' ranges hold. */
@@ -82,13 +85,14 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
       done?.(RetainStatus.OK);
       return;
     }
-    const { ranges } = this.#options;
+    const { counters, ranges } = this.#options;
     const key = retainRangeKey(message.tenantId, message.topic);
     const range = ranges.find(ServiceId.RETAIN, key);
     if (range === null) {
       done?.(RetainStatus.UNAVAILABLE);
     } else if (ranges.isDiskFull && message.payload.length > 0) {
-      done?.(RetainStatus.QUOTA);
+      counters[Counter.DROPPED_DISK_FULL]! += 1;
+      done?.(RetainStatus.NO_ROOM);
     } else {
       const allowance = this.#allowance(message.tenantId, range.id);
       const owner = ranges.threadOf(range);

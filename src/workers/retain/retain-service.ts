@@ -110,8 +110,8 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
 
   open(range: RangeDescriptor, reader: KeyValueReader): RetainRange {
     const machine = new RetainRange(range, { topics: this.#topics, reader, output: this });
-    this.#machines.add(machine);
     machine.load();
+    this.#machines.add(machine);
     return machine;
   }
 

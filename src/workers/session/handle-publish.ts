@@ -101,7 +101,8 @@ function distribute(session: Session, qos: number, packetId: number, isRepeat: b
   const outcome = publisher.publishBorrowed(publish, (later) => {
     if (waiting !== null) concludePublish(session, waiting, later);
   });
-  if (outcome === PUBLISH_PENDING || isKept || (session.inboundAcks?.count ?? 0) > 0) {
+  const isLater = outcome === PUBLISH_PENDING || isKept || (session.inboundAcks?.count ?? 0) > 0;
+  if (isLater || isUnstored(outcome)) {
     session.inboundAcks ??= new InboundAcks();
     waiting = session.inboundAcks.append(packetId, qos);
     if (isKept) keepIdentifier(session, waiting);
@@ -169,8 +170,7 @@ async function publishWhenAllowed(
 /** The outcome of a publish whose place in the order is kept. */
 function concludePublish(session: Session, ack: InboundAck, outcome: PublishOutcome): void {
   if (session.phase !== Phase.ACTIVE) return;
-  const isUnstored = outcome === PublishOutcome.FAILED || outcome === PublishOutcome.NO_ROOM;
-  if (isUnstored && !session.isV5) {
+  if (isUnstored(outcome) && !session.isV5) {
     // MQTT 3.x cannot say no: without an acknowledgement the client sends again on its next
     // connection.
     forgetIdentifier(session, ack);
@@ -180,6 +180,10 @@ function concludePublish(session: Session, ack: InboundAck, outcome: PublishOutc
   ack.reasonCode = reasonOf(outcome);
   if (isRefusal(session, ack.reasonCode)) forgetIdentifier(session, ack);
   sendSettled(session);
+}
+
+function isUnstored(outcome: PublishOutcome): boolean {
+  return outcome === PublishOutcome.FAILED || outcome === PublishOutcome.NO_ROOM;
 }
 
 /** MQTT 3.x has no refusal: to its clients every acknowledgement is a yes. */

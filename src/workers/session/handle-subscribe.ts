@@ -14,6 +14,7 @@ import { AuthAction } from "../auth/auth-provider.ts";
 import { Subscription } from "../dist/subscription.ts";
 import { InboxSubscribeStatus } from "../inbox/inbox-api.ts";
 import { countSubscriptions } from "./count-subscriptions.ts";
+import { unsubscribe } from "./handle-unsubscribe.ts";
 import { type RetainedRequest, replayRetained } from "./retained-replay.ts";
 import { sendCold } from "./send.ts";
 import type { Session } from "./session.ts";
@@ -22,6 +23,9 @@ import { PauseReason, Phase } from "./session-state.ts";
 import { checkSubscription } from "./subscribe-rules.ts";
 import { SubscriptionMap } from "./subscription-map.ts";
 import type { Tenant } from "./tenant.ts";
+
+/** What the inbox has already fits. */
+const NO_LIMIT = 0;
 
 /** One SUBSCRIBE while its routes are being made. */
 interface Subscribing {
@@ -172,6 +176,7 @@ function subscribeInbox(
 ): void {
   session.subscriptions ??= new SubscriptionMap();
   const known = session.subscriptions.get(requestedFilter);
+  const former = known?.options ?? null;
   if (known === undefined) {
     const filter = share?.filter ?? requestedFilter;
     const subscription = new Subscription(session, requestedFilter, filter, share, options);
@@ -187,12 +192,26 @@ function subscribeInbox(
     if (isQuota || status === InboxSubscribeStatus.UNAVAILABLE) {
       const code = isQuota ? ReasonCode.QUOTA_EXCEEDED : ReasonCode.UNSPECIFIED_ERROR;
       subscribing.reasonCodes[index] = failureCode(session, code);
-      if (known === undefined && session.subscriptions?.delete(requestedFilter) === true) {
-        countSubscriptions(session, -1, share === null ? 0 : -1);
-      }
+      takeBack(session, requestedFilter, former);
     }
     finishOne(session, subscribing);
   });
+}
+
+/**
+ * The client is told that it has not got this subscription, or what it had goes on as it was
+ * (`former`). Unavailable says only that nobody knows: the inbox may have it, and would bring it
+ * back with the next connection.
+ */
+function takeBack(session: Session, filter: string, former: SubscriptionOptions | null): void {
+  const subscription = session.subscriptions?.get(filter);
+  if (subscription === undefined || session.phase !== Phase.ACTIVE) return;
+  if (former === null) {
+    unsubscribe(session, subscription, () => {});
+    return;
+  }
+  subscription.replaceOptions(former);
+  session.context.inbox.subscribe(session, { filter, options: former }, NO_LIMIT, () => {});
 }
 
 /** With the last route made comes the SUBACK [MQTT-3.8.4-1] [MQTT-3.8.4-2]. */

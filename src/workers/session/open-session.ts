@@ -23,7 +23,7 @@ import { refuse } from "./refuse-connect.ts";
 import { updateResends } from "./resend.ts";
 import { sendCold } from "./send.ts";
 import type { Session } from "./session.ts";
-import { logConnected, logMissed } from "./session-events.ts";
+import { logConnected } from "./session-events.ts";
 import { PauseReason, Phase } from "./session-state.ts";
 import { SubscriptionMap } from "./subscription-map.ts";
 import { inboxWill } from "./will.ts";
@@ -161,8 +161,7 @@ function handleAttach(
   session.isPersistent = reply.status === AttachStatus.ATTACHED;
   session.incarnation = reply.incarnation;
   if (session.isPersistent) restore(session, reply);
-  if (reply.drops.length > 0) logMissed(session, reply.drops);
-  activate(session, packet, auth, reply.sessionPresent);
+  activate(session, packet, auth, reply);
 }
 
 /** What the stored session remembers [MQTT-3.1.2-5]. */
@@ -186,7 +185,7 @@ function activate(
   session: Session,
   packet: ConnectPacket,
   auth: AuthSuccess,
-  sessionPresent: boolean,
+  { sessionPresent, drops }: AttachReply,
 ): void {
   const { context, tenant } = session;
   sendConnack(session, packet, auth, sessionPresent);
@@ -201,7 +200,8 @@ function activate(
     tenant.counters.connections += 1;
   }
   scheduleNextDeadline(session);
-  logConnected(session, sessionPresent);
+  const missed = drops.reduce((sum, { count }) => sum + count, 0);
+  logConnected(session, sessionPresent, missed);
   if (session.isPersistent) recheckSubscriptions(session);
   session.resume(PauseReason.ANSWER);
 }

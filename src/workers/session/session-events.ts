@@ -4,8 +4,10 @@
  * case, as event or as `cause`. Thread: worker.
  */
 
+import type { Log } from "../../platform/log.ts";
+import type { OwedMissed } from "../../shared/inbox/range/outbox.ts";
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
-import { DropReason, type DropReport } from "../inbox/inbox-api.ts";
+import { DropReason } from "../inbox/inbox-api.ts";
 import type { Session } from "./session.ts";
 import { EndReason } from "./session-state.ts";
 
@@ -19,7 +21,8 @@ const MISSED_CAUSES: Readonly<Record<DropReason, string>> = {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-export function logConnected(session: Session, sessionPresent: boolean): void {
+/** `missed`: messages that the stored session did not get. */
+export function logConnected(session: Session, sessionPresent: boolean, missed: number): void {
   session.context.log.info("client_connected", () => ({
     ...clientOf(session),
     username: session.identity?.username ?? undefined,
@@ -29,14 +32,20 @@ export function logConnected(session: Session, sessionPresent: boolean): void {
     clean_start: session.cleanStart,
     session_present: sessionPresent,
     session_expiry: session.sessionExpirySeconds,
+    ...(missed > 0 ? { missed } : {}),
   }));
 }
 
-/** What a stored session has missed since its last connection, one event per reason. */
-export function logMissed(session: Session, drops: readonly DropReport[]): void {
+/**
+ * What a stored session has missed since this was said last, one event per reason. It is said when
+ * the client comes back or the session is over, by the worker that stores it.
+ */
+export function logMissed(log: Log, { tenantId, clientId, isOver, drops }: OwedMissed): void {
   for (const drop of drops) {
-    session.context.log.warn("inbox_overflowed", {
-      ...clientOf(session),
+    log.warn("inbox_overflowed", {
+      tenant: tenantId,
+      client_id: clientId,
+      session: isOver ? "ended" : "resumed",
       cause: MISSED_CAUSES[drop.reason],
       dropped: drop.count,
       first_position: drop.firstPosition,

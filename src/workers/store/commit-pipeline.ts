@@ -97,9 +97,10 @@ export class CommitPipeline {
     return started.then(({ visible, flush }) => (isVisibleEnough ? visible : flush));
   }
 
-  /** Resolves when no flush is under way any more. */
+  /** Resolves when no flush is under way any more; rejects when one has failed. */
   async flushed(): Promise<void> {
     await Promise.allSettled(this.#flushes);
+    if (this.#failure !== null) throw this.#failure;
   }
 
   /** Within a batch: makes its visibility detectable. */

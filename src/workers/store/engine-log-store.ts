@@ -13,19 +13,34 @@ import { type Entry, entryBytes } from "../../shared/raft/entry.ts";
 import type { KeyValue, KeyValueWriter } from "../../shared/range/key-value.ts";
 import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import type { ServiceId } from "../../shared/range/service-id.ts";
+import { type DamageNotes, MemoryDamageNotes } from "./damage-notes.ts";
 import { visitEntries } from "./entry-reader.ts";
 import { LogShape } from "./log-shape.ts";
 import type { LogStore, OpenedRange, RangeRecord } from "./log-store.ts";
 import { LogSweeper } from "./log-sweeper.ts";
 import { openRanges } from "./open-ranges.ts";
 import { decodeRangeRecord, TOMBSTONE, writeRangeRecord } from "./range-record-codec.ts";
+import { openSealedState, StateDamage, writeSealedState } from "./state-seal.ts";
 import { COMMITS_MAX, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
-import { logKey, PART_BYTES, partKey, recordKey, stateBounds, stateKey } from "./store-schema.ts";
+import {
+  logKey,
+  partKey,
+  recordKey,
+  sealedKeyOf,
+  stateBounds,
+  stateKey,
+  UNSEALED_STATE,
+} from "./store-schema.ts";
 import { WriteBatch } from "./write-batch.ts";
+
+/** Rows of an older format that are brought into today's form in one commit; a megabyte or so. */
+const UPGRADE_ROWS = 2000;
+const UPGRADE_BYTES = 1024 * 1024;
 
 export class EngineLogStore implements LogStore {
   readonly opened: readonly OpenedRange[];
   readonly #engine: StoreEngine;
+  readonly #notes: DamageNotes;
   readonly #shapes: Map<RangeId, LogShape>;
   readonly #damaged: Set<RangeId>;
   readonly #sweeper: LogSweeper;
@@ -37,9 +52,10 @@ export class EngineLogStore implements LogStore {
   #commitsUnderWay = 0;
   #lastCommit: Promise<void> = Promise.resolve();
 
-  constructor(engine: StoreEngine) {
+  constructor(engine: StoreEngine, notes: DamageNotes = new MemoryDamageNotes()) {
     this.#engine = engine;
-    const { ranges, shapes, forgotten } = openRanges(engine);
+    this.#notes = notes;
+    const { ranges, shapes, forgotten } = openRanges(engine, notes);
     this.opened = ranges;
     this.#shapes = new Map(shapes);
     this.#damaged = new Set(ranges.filter(({ damage }) => damage !== null).map(({ id }) => id));
@@ -56,6 +72,7 @@ export class EngineLogStore implements LogStore {
   putRecord(record: RangeRecord): void {
     const { id } = record.descriptor;
     assert(!this.#damaged.has(id), "a damaged range is not written to");
+    assert(this.#engine.damage === null, "nothing is written to a damaged store");
     assert(!this.#sweeper.has(id), "a range id is never used again");
     const shape = this.#shapes.get(id);
     if (shape === undefined) this.#shapes.set(id, LogShape.empty(record.compactedIndex));
@@ -94,9 +111,7 @@ export class EngineLogStore implements LogStore {
     let writer = this.#writers.get(service);
     if (writer === undefined) {
       writer = {
-        put: (key, value) => {
-          this.#gathering.put(StoreTable.STATE, stateKey(service, key), value);
-        },
+        put: (key, value) => this.#putState(stateKey(service, key), value),
         delete: (key) => this.#gathering.delete(StoreTable.STATE, stateKey(service, key)),
       };
       this.#writers.set(service, writer);
@@ -163,7 +178,9 @@ export class EngineLogStore implements LogStore {
   }
 
   get(service: ServiceId, key: Uint8Array): Uint8Array | null {
-    return this.#engine.get(StoreTable.STATE, stateKey(service, key));
+    const fullKey = stateKey(service, key);
+    const stored = this.#engine.get(StoreTable.STATE, fullKey);
+    return stored === null ? null : openState(fullKey, stored);
   }
 
   scan(
@@ -177,10 +194,26 @@ export class EngineLogStore implements LogStore {
     this.#engine.scan(StoreTable.STATE, stateBounds(service, start, end), (key, value) => {
       bytes += value.length;
       if (bytes > limits.maxBytes && found.length > 0) return false;
-      found.push({ key: ownedCopy(key, 1, key.length), value });
+      found.push({ key: ownedCopy(key, 1, key.length), value: openState(key, value) });
       return found.length < limits.maxEntries;
     });
     return found;
+  }
+
+  noteDamage(id: RangeId, { message, key }: StateDamage): void {
+    this.#notes.put(id, { how: message, row: key });
+  }
+
+  async upgrade(): Promise<void> {
+    for (;;) {
+      const rows = unsealedRows(this.#engine);
+      if (rows.length === 0) return;
+      for (const { key, value } of rows) {
+        this.#putState(sealedKeyOf(key), value);
+        this.#gathering.delete(StoreTable.STATE, key);
+      }
+      await this.commit();
+    }
   }
 
   usage(): StoreUsage {
@@ -197,18 +230,26 @@ export class EngineLogStore implements LogStore {
     return shape;
   }
 
+  #putState(key: Uint8Array, value: Uint8Array): void {
+    const batch = this.#gathering;
+    const at = batch.writer.size;
+    writeSealedState(batch.writer, key, value);
+    batch.putWritten(StoreTable.STATE, key, at, batch.writer.size - at);
+  }
+
   #put(id: RangeId, shape: LogShape, entry: Entry): void {
     const batch = this.#gathering;
     const { index } = entry;
     const at = batch.writer.size;
     writeEntryRecord(batch.writer, entry);
     const size = batch.writer.size - at;
-    const firstSize = Math.min(size, PART_BYTES);
+    const { partBytes } = this.#engine;
+    const firstSize = Math.min(size, partBytes);
     batch.putWritten(StoreTable.LOG, logKey(id, index), at, firstSize);
     let part = 0;
-    for (let from = PART_BYTES; from < size; from += PART_BYTES) {
+    for (let from = partBytes; from < size; from += partBytes) {
       part += 1;
-      const partSize = Math.min(PART_BYTES, size - from);
+      const partSize = Math.min(partBytes, size - from);
       batch.putWritten(StoreTable.PARTS, partKey(id, index, part), at + from, partSize);
     }
     shape.add(index, part);
@@ -221,4 +262,22 @@ export class EngineLogStore implements LogStore {
       batch.delete(StoreTable.PARTS, partKey(id, index, part));
     }
   }
+}
+
+function openState(key: Uint8Array, stored: Uint8Array): Uint8Array {
+  const value = openSealedState(key, stored);
+  if (value === null) throw new StateDamage(key);
+  return value;
+}
+
+/** The first ones, as stored. */
+function unsealedRows(engine: StoreEngine): KeyValue[] {
+  const rows: KeyValue[] = [];
+  let bytes = 0;
+  engine.scan(StoreTable.STATE, UNSEALED_STATE, (key, value) => {
+    rows.push({ key, value });
+    bytes += value.length;
+    return rows.length < UPGRADE_ROWS && bytes < UPGRADE_BYTES;
+  });
+  return rows;
 }

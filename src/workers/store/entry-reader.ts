@@ -7,7 +7,7 @@ import { decodeEntryRecord } from "../../shared/raft/disk-codec.ts";
 import type { Entry } from "../../shared/raft/entry.ts";
 import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import { type StoreEngine, StoreTable } from "./store-engine.ts";
-import { indexOfKey, isLogKey, logBounds, logKey, PART_BYTES, partBounds } from "./store-schema.ts";
+import { indexOfKey, isLogKey, logBounds, logKey, partBounds } from "./store-schema.ts";
 
 /** What is wrong with an entry, in words. */
 export type EntryDamage = string;
@@ -53,7 +53,7 @@ function decodeParts(
   index: number,
   firstPart: Uint8Array,
 ): Entry | null {
-  const isWhole = firstPart.length < PART_BYTES;
+  const isWhole = firstPart.length < engine.partBytes;
   const bytes = isWhole ? firstPart : joinParts(engine, id, index, firstPart);
   const entry = decodeEntryRecord(bytes);
   // The index is in the record too: a good record under a wrong key is damage.

@@ -29,6 +29,7 @@ import {
   StoreTable,
   type StoreUsage,
 } from "./store-engine.ts";
+import { PART_BYTES } from "./store-schema.ts";
 import type { WriteBatch } from "./write-batch.ts";
 
 export interface LmdbOptions {
@@ -55,7 +56,7 @@ export type Durability = "fsync" | "os";
  */
 const MAP_BYTES = 64 * 1024 ** 3;
 /** Disks and their controllers retry for up to half a minute before they report an error. */
-const DEFAULT_COMMIT_TIMEOUT_MS = 60_000;
+export const DEFAULT_COMMIT_TIMEOUT_MS = 60_000;
 /** The pool that Node makes by itself has four threads. */
 const DEFAULT_FLUSH_THREADS = 2;
 
@@ -68,6 +69,7 @@ const TABLE_NAMES: Readonly<Record<StoreTable, string>> = {
   [StoreTable.LOG]: "log",
   [StoreTable.PARTS]: "parts",
   [StoreTable.STATE]: "sm",
+  [StoreTable.MARKS]: "marks",
 };
 const TABLES = Object.values(StoreTable);
 
@@ -88,6 +90,8 @@ interface EnvironmentStats {
 type OpenOptions = RootDatabaseOptionsWithPath & { readonly trackMetrics: true };
 
 export class LmdbEngine implements StoreEngine {
+  readonly partBytes = PART_BYTES;
+  readonly damage = null;
   readonly #file: string;
   readonly #root: Root;
   readonly #tables: readonly Table[];
@@ -130,6 +134,20 @@ export class LmdbEngine implements StoreEngine {
       this.#hasFailed = true;
     });
     return done;
+  }
+
+  /**
+   * Makes the batch visible before it returns, and durable by and by: for the start, when nobody
+   * else waits for this thread.
+   */
+  commitNow(batch: WriteBatch): void {
+    this.#root.transactionSync(() => this.#putRows(batch));
+    this.#root.resetReadTxn();
+  }
+
+  /** Resolves when everything that is visible now is flushed; rejects when that has failed. */
+  flushed(): Promise<void> {
+    return this.#pipeline.flushed();
   }
 
   get(table: StoreTable, key: Uint8Array): Uint8Array | null {
@@ -186,7 +204,7 @@ export class LmdbEngine implements StoreEngine {
   async close(): Promise<void> {
     await this.#lastCommit;
     // After a failure one may never end.
-    if (!this.#hasFailed) await this.#pipeline.flushed();
+    if (!this.#hasFailed) await this.#pipeline.flushed().catch(noResult);
     this.#watchdog.stop();
     this.#isClosed = true;
     await this.#root.close();
@@ -206,6 +224,11 @@ export class LmdbEngine implements StoreEngine {
   }
 
   #put(batch: WriteBatch): void {
+    this.#putRows(batch);
+    this.#pipeline.putNumber();
+  }
+
+  #putRows(batch: WriteBatch): void {
     for (let at = 0; at < batch.count; at++) {
       const table = this.#tables[batch.table(at)]!;
       const value = batch.value(at);
@@ -213,7 +236,6 @@ export class LmdbEngine implements StoreEngine {
       if (value === null) void table.remove(batch.key(at));
       else void table.put(batch.key(at), value);
     }
-    this.#pipeline.putNumber();
   }
 }
 

@@ -13,6 +13,7 @@ import type { HardState } from "../../shared/raft/hard-state.ts";
 import type { KeyValue, KeyValueWriter } from "../../shared/range/key-value.ts";
 import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
 import type { ServiceId } from "../../shared/range/service-id.ts";
+import type { StateDamage } from "./state-seal.ts";
 import type { StoreUsage } from "./store-engine.ts";
 
 /** Everything about a range that is neither log nor state; one record, written as a whole. */
@@ -61,6 +62,12 @@ export interface LogStore {
   /** As found by `open`, sorted by id. */
   readonly opened: readonly OpenedRange[];
 
+  /**
+   * Brings what an older version has written into today's form, a slice per commit; at once when
+   * there is nothing of it. Before anything else is gathered, and before state is read.
+   */
+  upgrade(): Promise<void>;
+
   // Gathering: no read sees anything of it before its commit.
 
   /** Replaces the range's record; the first one of a range comes before its first entry. */
@@ -100,7 +107,8 @@ export interface LogStore {
   /** The state is whole again: that after `record.appliedIndex`. */
   endInstall(record: RangeRecord): void;
 
-  // Reading: every durable commit is seen; one under way is seen whole or not at all.
+  // Reading: every durable commit is seen; of one under way the log, the records and the state each
+  // whole or not at all.
 
   /**
    * Entries low..high-1 as far as they are there without a gap and fit into `maxBytes`, at least
@@ -109,7 +117,7 @@ export interface LogStore {
   readEntries(id: RangeId, low: number, high: number, maxBytes: number): readonly Entry[];
   /** The record as it is stored; null when there is none, or it is damaged. */
   readRecord(id: RangeId): RangeRecord | null;
-  /** See KeyValueReader. */
+  /** See KeyValueReader. Both throw StateDamage when a row is not as it was written. */
   get(service: ServiceId, key: Uint8Array): Uint8Array | null;
   scan(
     service: ServiceId,
@@ -117,6 +125,12 @@ export interface LogStore {
     end: Uint8Array | null,
     limits: { readonly maxEntries: number; readonly maxBytes: number },
   ): readonly KeyValue[];
+
+  /**
+   * A row of the range is damaged: at the next start it is set aside, unless the row is whole then.
+   * Durable when it returns.
+   */
+  noteDamage(id: RangeId, damage: StateDamage): void;
 
   /** What it costs so far; a few microseconds. */
   usage(): StoreUsage;

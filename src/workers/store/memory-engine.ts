@@ -8,7 +8,8 @@
  */
 
 import { MemoryTable } from "./memory-table.ts";
-import type { KeyBounds, StoreEngine, StoreTable, StoreUsage } from "./store-engine.ts";
+import { type KeyBounds, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
+import { PART_BYTES } from "./store-schema.ts";
 import type { WriteBatch } from "./write-batch.ts";
 
 /** One durable change. */
@@ -20,7 +21,7 @@ export interface MemoryWrite {
 }
 
 export class MemoryDisk {
-  readonly tables = [new MemoryTable(), new MemoryTable(), new MemoryTable(), new MemoryTable()];
+  readonly tables = Object.values(StoreTable).map(() => new MemoryTable());
 
   apply(writes: readonly MemoryWrite[]): void {
     for (const { table, key, value } of writes) this.tables[table]!.set(key, value);
@@ -31,6 +32,8 @@ export class MemoryDisk {
 export type Flush = (writes: readonly MemoryWrite[]) => Promise<void>;
 
 export class MemoryEngine implements StoreEngine {
+  readonly partBytes = PART_BYTES;
+  readonly damage = null;
   readonly #disk: MemoryDisk;
   readonly #flush: Flush;
   #last: Promise<void> = Promise.resolve();

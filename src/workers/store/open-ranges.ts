@@ -4,8 +4,9 @@
  * make sense of it (raft pitfalls 11, 14).
  *
  * What is checked: the record's checksum; that no entry is missing (as many keys as numbers,
- * counted by the database); every entry not yet applied, whole; terms; that nothing was applied
- * that was not committed, and nothing committed that is not there.
+ * counted by the engine); every entry not yet applied, whole; terms; that nothing was applied
+ * that was not committed, and nothing committed that is not there. State is checked row by row when
+ * it is read; a row that failed then is noted (damage-notes.ts) and looked at here.
  *
  * Why not every entry: applied ones are only read again for a replica that lags, and are checked
  * when they are read. A million of them takes seconds to check, counting them a tenth of one. Their
@@ -15,10 +16,12 @@
 
 import type { Entry } from "../../shared/raft/entry.ts";
 import type { RangeId } from "../../shared/range/range-descriptor.ts";
+import type { DamageNotes } from "./damage-notes.ts";
 import { damageOf, readEntry, visitEntries } from "./entry-reader.ts";
 import { LogShape } from "./log-shape.ts";
 import type { OpenedRange, RangeRecord, TermRun } from "./log-store.ts";
 import { decodeRangeRecord, isTombstone, type StoredRange } from "./range-record-codec.ts";
+import { openSealedState } from "./state-seal.ts";
 import { type StoreEngine, StoreTable } from "./store-engine.ts";
 import {
   boundsFrom,
@@ -43,7 +46,7 @@ export interface OpenedStore {
 /** How a check ends that fails: caught by `checkRange` alone, which makes a report of it. */
 class Damage extends Error {}
 
-export function openRanges(engine: StoreEngine): OpenedStore {
+export function openRanges(engine: StoreEngine, notes: DamageNotes): OpenedStore {
   const ranges: OpenedRange[] = [];
   const shapes = new Map<RangeId, LogShape>();
   const forgotten: RangeId[] = [];
@@ -60,6 +63,11 @@ export function openRanges(engine: StoreEngine): OpenedStore {
       ranges.push(setAside(id, null, "range record: its checksum or its fields are wrong"));
       continue;
     }
+    const noted = engine.damage ?? notedDamage(engine, notes, id);
+    if (noted !== null) {
+      ranges.push(setAside(id, stored.record, noted));
+      continue;
+    }
     const { range, shape } = checkRange(engine, stored);
     ranges.push(range);
     if (shape !== null) shapes.set(id, shape);
@@ -69,7 +77,19 @@ export function openRanges(engine: StoreEngine): OpenedStore {
       ranges.push(setAside(id, null, "range record: missing, but there is a log"));
   }
   ranges.sort((left, right) => left.id - right.id);
-  return { ranges, shapes, forgotten };
+  return { ranges, shapes, forgotten: engine.damage === null ? forgotten : [] };
+}
+
+/** Null: nothing was noted, or the row is whole again, which memory or a cable may have altered. */
+function notedDamage(engine: StoreEngine, notes: DamageNotes, id: RangeId): string | null {
+  if (notes.fault !== null) return notes.fault;
+  const note = notes.get(id);
+  if (note === null) return null;
+  const stored = note.row === null ? null : engine.get(StoreTable.STATE, note.row);
+  if (note.row === null || stored === null) return note.how;
+  if (openSealedState(note.row, stored) === null) return note.how;
+  notes.delete(id);
+  return null;
 }
 
 function setAside(id: RangeId, record: RangeRecord | null, damage: string): OpenedRange {

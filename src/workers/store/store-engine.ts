@@ -1,10 +1,11 @@
 /**
- * What a log store needs of a database: four tables of ordered keys, and atomic, durable, ordered
- * commits over all of them. LMDB is one (lmdb-engine.ts), memory another (memory-engine.ts); what
- * keys and values mean is the business of store-schema.ts and engine-log-store.ts.
+ * What a log store needs of a database: tables of ordered keys, and atomic, durable, ordered
+ * commits over all of them. LMDB is one (lmdb-engine.ts), segments with LMDB behind them another
+ * (segment-engine.ts), memory a third (memory-engine.ts); what keys and values mean is the business
+ * of store-schema.ts and engine-log-store.ts.
  *
- * Reads are synchronous, see every durable commit, and of a commit under way either all or nothing.
- * What they return is owned by the caller. Thread: worker.
+ * Reads are synchronous, see every durable commit, and of a commit under way each table's writes
+ * whole or not at all. What they return is owned by the caller. Thread: worker.
  */
 
 import type { WriteBatch } from "./write-batch.ts";
@@ -15,6 +16,8 @@ export const StoreTable = {
   LOG: 1,
   PARTS: 2,
   STATE: 3,
+  /** An engine's own. */
+  MARKS: 4,
 } as const;
 export type StoreTable = (typeof StoreTable)[keyof typeof StoreTable];
 
@@ -37,6 +40,13 @@ export interface StoreUsage {
 }
 
 export interface StoreEngine {
+  /** An entry with more bytes than this, or as many, is handed over in parts of so many. */
+  readonly partBytes: number;
+  /**
+   * Not null: acknowledged data cannot be read, nobody knows of which ranges, and where. Nothing is
+   * to be written.
+   */
+  readonly damage: string | null;
   /**
    * Makes the batch durable, all of it or nothing. Commits become durable in the order of the
    * calls. Borrows the batch until the promise is settled. Rejects when the commit failed, or when

@@ -4,7 +4,8 @@
  *   records   range u32                          range record, or TOMBSTONE (range-record-codec.ts)
  *   log       range u32 | index u64              entry record (raft/disk-codec.ts), its first part
  *   parts     range u32 | index u64 | part u16   its second part (1), third (2), ...
- *   state     service u8 | key                   the service's own
+ *   state     service u8 + 0x80 | key            the service's own, sealed (state-seal.ts)
+ *             service u8 | key                   the same as format 1 had it, without a checksum
  *
  * State keys carry no range: a split moves boundaries, not bytes.
  *
@@ -60,11 +61,14 @@ export function partKey(id: RangeId, index: number, part: number): Uint8Array {
   return partScratchBytes;
 }
 
+/** Marks the rows that have a checksum. */
+const SEALED = 0x80;
+
 /** Owned. */
 export function stateKey(service: ServiceId, key: Uint8Array): Uint8Array {
   assert(key.length <= STATE_KEY_MAX_BYTES, "a state key has at most 1,900 bytes");
   const prefixed = new Uint8Array(1 + key.length);
-  prefixed[0] = service;
+  prefixed[0] = SEALED | service;
   prefixed.set(key, 1);
   return prefixed;
 }
@@ -74,8 +78,21 @@ export function stateBounds(
   start: Uint8Array,
   end: Uint8Array | null,
 ): KeyBounds {
-  const last = end === null ? new Uint8Array([service + 1]) : stateKey(service, end);
+  const last = end === null ? new Uint8Array([(SEALED | service) + 1]) : stateKey(service, end);
   return { start: stateKey(service, start), end: last };
+}
+
+/** The state rows of format 1, of every service. */
+export const UNSEALED_STATE: KeyBounds = {
+  start: new Uint8Array(1),
+  end: new Uint8Array([SEALED]),
+};
+
+/** The key that a row of format 1 has today; owned. */
+export function sealedKeyOf(unsealed: Uint8Array): Uint8Array {
+  const key = unsealed.slice();
+  key[0]! |= SEALED;
+  return key;
 }
 
 /** Log keys of the entries low..high-1; owned. */

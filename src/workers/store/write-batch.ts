@@ -69,16 +69,43 @@ export class WriteBatch {
 
   /** Borrowed. */
   key(at: number): Uint8Array {
-    const from = this.#fields[at * FIELDS + 1]!;
-    return this.#writer.bytes.subarray(from, from + this.#fields[at * FIELDS + 2]!);
+    const from = this.keyAt(at);
+    return this.#writer.bytes.subarray(from, from + this.keySize(at));
   }
 
   /** Borrowed; null: the key is deleted. */
   value(at: number): Uint8Array | null {
-    const size = this.#fields[at * FIELDS + 4]!;
-    if (size === DELETE) return null;
-    const from = this.#fields[at * FIELDS + 3]!;
-    return this.#writer.bytes.subarray(from, from + size);
+    if (this.isDelete(at)) return null;
+    const from = this.valueAt(at);
+    return this.#writer.bytes.subarray(from, from + this.valueSize(at));
+  }
+
+  isDelete(at: number): boolean {
+    return this.#fields[at * FIELDS + 4] === DELETE;
+  }
+
+  // Where in the memory of all writes one's key and value lie.
+
+  keyAt(at: number): number {
+    return this.#fields[at * FIELDS + 1]!;
+  }
+
+  keySize(at: number): number {
+    return this.#fields[at * FIELDS + 2]!;
+  }
+
+  valueAt(at: number): number {
+    return this.#fields[at * FIELDS + 3]!;
+  }
+
+  /** Not of a delete. */
+  valueSize(at: number): number {
+    return this.#fields[at * FIELDS + 4]!;
+  }
+
+  /** Keys and values of all writes; borrowed. */
+  get memory(): Uint8Array {
+    return this.#writer.bytes.subarray(0, this.#writer.size);
   }
 
   #copy(bytes: Uint8Array): number {

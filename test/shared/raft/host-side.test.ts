@@ -170,6 +170,26 @@ test("quiescence: anything wakes it, and idleness counts anew", () => {
   assert.equal(idle(leader!, 99), null);
 });
 
+test("quiescence: a member's new process says first what it knows to be committed", () => {
+  const group = new TestGroup(confOf([1, 2], { learners: [3] }));
+  group.elect(1);
+  group.propose("x");
+  group.tick(4);
+  const [leader] = quiescenceOf(group);
+  assert.equal(idle(leader!, 99), null);
+  group.get(3).restart();
+  leader!.wake();
+  assert.equal(idle(leader!, 200), null, "no heartbeat has reached it yet");
+  group.tick(4);
+  assert.notEqual(idle(leader!, 200), null);
+});
+
+test("quiescence: a leader sends a round of heartbeats before it may sleep", () => {
+  const group = new TestGroup(THREE);
+  const { core } = group.get(1);
+  assert.throws(() => new Quiescence(core, core.heartbeatTicks), /a round of heartbeats/);
+});
+
 test("quiescence: a dead leader's followers are woken by membership, and elect another [raft pitfall 80]", () => {
   const group = new TestGroup(THREE);
   group.elect(1);

@@ -21,7 +21,8 @@ export class NodeSleep {
   constructor(world: World, core: RaftCore) {
     this.#world = world;
     this.#core = core;
-    this.#quiescence = new Quiescence(core, world.profile.sleepTicks);
+    const { heartbeatTicks, sleepTicks } = world.profile;
+    this.#quiescence = new Quiescence(core, Math.max(sleepTicks, heartbeatTicks + 1));
   }
 
   /** Whether the core is to be told of this tick. */

@@ -56,7 +56,7 @@ function calm(world: RangeWorld): void {
 
 function isCalm(world: RangeWorld): boolean {
   const { nodes, gateway, desk, nemesis } = world;
-  nemesis.carryOn(0);
+  nemesis.merges.carryOn(0);
   if (!nodes.every(({ isUp }) => isUp) || !gateway.isIdle || !desk.isIdle) return false;
   const served = new Set([...gateway.reigns()].map(({ hosted }) => hosted.id));
   return nodes.every((node) => isFollowing(world, node, served));
@@ -69,6 +69,7 @@ function isFollowing(
   served: ReadonlySet<number>,
 ): boolean {
   const ranges = [...node.host!.ranges.values()];
+  if (ranges.length !== served.size) return false;
   return ranges.every(({ id, applied, isBlocked, descriptor }) => {
     const isWhole = !isBlocked && descriptor.mergingInto === NO_RANGE && served.has(id);
     return isWhole && applied >= ledger.lastIndex(id);

@@ -27,4 +27,6 @@ export const RangeEvent = {
   RESTART: 12,
   /** To the world: a function that was to be called later. */
   LATER: 13,
+  /** To a node: a Delivery; whether its snapshot has arrived is not known, so it has not. */
+  REPORT: 14,
 } as const;

@@ -5,12 +5,12 @@
 
 import { bucketOfKey, cutBefore } from "../../../src/shared/inbox/range/inbox-key.ts";
 import { BatchKind } from "../../../src/shared/range/command-batch.ts";
-import { writeAbsorb, writeSeal, writeSplit } from "../../../src/shared/range/range-change.ts";
-import { compareKeys, NO_RANGE } from "../../../src/shared/range/range-descriptor.ts";
+import { writeSeal, writeSplit } from "../../../src/shared/range/range-change.ts";
 import { ServiceId } from "../../../src/shared/range/service-id.ts";
 import type { SimRandom } from "../kernel/sim-random.ts";
 import { cut, TOPOLOGIES } from "../kernel/topology.ts";
 import type { Reign } from "./gateway/gateway.ts";
+import { areNeighbours, MergeDesk } from "./merge-desk.ts";
 import type { RangeFault } from "./range-profile.ts";
 import type { RangeWorld } from "./range-world.ts";
 
@@ -22,12 +22,13 @@ const UNSEAL_SHARE = 0.15;
 export class RangeNemesis {
   readonly #world: RangeWorld;
   readonly #random: SimRandom;
+  readonly merges: MergeDesk;
   splitCount = 0;
-  mergeCount = 0;
 
   constructor(world: RangeWorld, random: SimRandom) {
     this.#world = world;
     this.#random = random;
+    this.merges = new MergeDesk(world, random);
   }
 
   gapUs(): number {
@@ -36,27 +37,8 @@ export class RangeNemesis {
 
   strike(): void {
     const { faults } = this.#world.profile;
-    this.carryOn(UNSEAL_SHARE);
+    this.merges.carryOn(UNSEAL_SHARE);
     if (faults.length > 0) this.#commit(this.#random.pick(faults));
-  }
-
-  /** Goes on with merges that were begun, or gives them up. */
-  carryOn(unsealShare: number): void {
-    const { gateway } = this.#world;
-    const reigns = [...gateway.reigns()];
-    for (const right of reigns) {
-      const { mergingInto, id, boundaryVersion: rightVersion } = right.hosted.descriptor;
-      if (mergingInto === NO_RANGE) continue;
-      const left = reigns.find(({ hosted }) => hosted.id === mergingInto);
-      if (left === undefined || !areNeighbours(left, right) || this.#random.chance(unsealShare)) {
-        gateway.change(right, BatchKind.UNSEAL, () => {});
-        continue;
-      }
-      gateway.change(left, BatchKind.ABSORB, (writer) => {
-        writeAbsorb(writer, { rightId: id, rightVersion });
-      });
-      this.mergeCount += 1;
-    }
   }
 
   #commit(fault: RangeFault): void {
@@ -135,10 +117,4 @@ export class RangeNemesis {
     const { left, right } = this.#random.pick(pairs);
     gateway.change(right, BatchKind.SEAL, (writer) => writeSeal(writer, left.hosted.id));
   }
-}
-
-function areNeighbours(left: Reign, right: Reign): boolean {
-  const { service, end } = left.hosted.descriptor;
-  const { descriptor } = right.hosted;
-  return descriptor.service === service && end !== null && compareKeys(end, descriptor.start) === 0;
 }

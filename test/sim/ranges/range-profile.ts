@@ -39,6 +39,8 @@ export interface RangeProfile {
   /** Time between two collections of a node, at most, and how many of its ranges take part. */
   readonly collectMaxUs: number;
   readonly collectShare: number;
+  /** Applied entries that stay in a log; Infinity: all. */
+  readonly keptEntries: number;
   /** Milliseconds of wall clock per millisecond; how far clocks of nodes differ. */
   readonly clockRate: number;
   readonly skewMaxMs: number;
@@ -83,6 +85,7 @@ export function drawRangeProfile(random: SimRandom, options: RangeProfileOptions
     tickUs: 20 * MILLISECOND,
     collectMaxUs: random.pick([5, 50, 100, 1000]) * MILLISECOND,
     collectShare: random.pick([0.3, 1]),
+    keptEntries: random.pick([0, 3, 30, Number.POSITIVE_INFINITY]),
     clockRate: random.pick([1, 5, 30]),
     skewMaxMs: nodeCount === 1 ? 0 : random.pick([0, 0, 500]),
     batchMax: random.pick([1, 4, 1000]),
@@ -100,7 +103,6 @@ export function drawRangeProfile(random: SimRandom, options: RangeProfileOptions
  * while they do: what hardly ever comes together by chance.
  */
 function cutting(profile: RangeProfile): RangeProfile {
-  const faults = ["crash", "split", "split", "merge", "merge"] as const;
   return {
     ...profile,
     sessionCount: 6,
@@ -109,7 +111,7 @@ function cutting(profile: RangeProfile): RangeProfile {
     payloadMax: 1000,
     burstMax: 3,
     answerShare: 0.3,
-    faults: profile.nodeCount === 1 ? faults : ["crash", "split", "split"],
+    faults: ["crash", "split", "split", "merge", "merge"],
     faultGapMaxUs: 40 * MILLISECOND,
   };
 }
@@ -159,8 +161,8 @@ function drawClients(random: SimRandom) {
 
 function drawFaults(random: SimRandom, nodeCount: number) {
   const isPossible = (fault: RangeFault) => {
-    if (fault === "partition" || fault === "heal" || fault === "transfer") return nodeCount > 1;
-    return fault !== "merge" || nodeCount === 1;
+    const isBetweenNodes = fault === "partition" || fault === "heal" || fault === "transfer";
+    return !isBetweenNodes || nodeCount > 1;
   };
   const list = RANGE_FAULTS.filter((fault) => isPossible(fault) && random.chance(0.6));
   return {

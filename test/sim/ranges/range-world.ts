@@ -58,6 +58,8 @@ export class RangeWorld implements SimWorld {
   #leapMs = 0;
   /** Whether clients act by themselves, and faults go on. */
   isTroubled = true;
+  /** Ranges that came to a node as snapshots. */
+  installCount = 0;
 
   constructor(seed: number, profile: RangeProfile, queue: EventQueue) {
     const { nodeCount, sessionCount } = profile;

@@ -23,6 +23,7 @@ export interface RangeCounts {
   moved: number;
   wills: number;
   processes: number;
+  installs: number;
 }
 
 export interface RangeRun {
@@ -74,10 +75,11 @@ function countsOf(world: RangeWorld): RangeCounts {
     promised: publisher.promisedCount,
     pushes: desk.pushCount,
     splits: nemesis.splitCount,
-    merges: nemesis.mergeCount,
+    merges: nemesis.merges.mergeCount,
     moved: gateway.movedCount,
     wills: desk.wills.publishedCount,
     processes: world.processCount,
+    installs: world.installCount,
   };
 }
 

@@ -8,6 +8,7 @@ import type { StoredRoute } from "../../../src/shared/dist/dist-log-command.ts";
 import { COUNTER_COLUMNS, counterRow } from "../../../src/shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../../../src/shared/metrics/shared-words.ts";
 import type { Message } from "../../../src/shared/mqtt/message.ts";
+import type { PublishOrigin } from "../../../src/shared/mqtt/publish-origin.ts";
 import type { SubscriptionOptions } from "../../../src/shared/mqtt/subscription-options.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
@@ -128,6 +129,7 @@ export function clientOf(incarnation: number): string {
 
 interface SeenInsert {
   readonly payload: string | null;
+  readonly origin: PublishOrigin | null;
   readonly receivers: readonly InboxReceiver[];
   readonly done: ((statuses: Uint8Array) => void) | null;
 }
@@ -141,7 +143,8 @@ class FakeInbox implements InboxClient {
     receivers: readonly InboxReceiver[],
     done: ((statuses: Uint8Array) => void) | null,
   ): void {
-    this.inserts.push({ payload: payloadOf(message), receivers: [...receivers], done });
+    const { origin } = message;
+    this.inserts.push({ payload: payloadOf(message), origin, receivers: [...receivers], done });
   }
 
   insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void {
@@ -152,6 +155,13 @@ class FakeInbox implements InboxClient {
 
   askTaken(_message: Message, shareFilter: string, done: (status: InsertStatus) => void): void {
     this.questions.push({ shareFilter, done });
+  }
+
+  /** Shared filters of noted publishes. */
+  readonly notes: string[] = [];
+
+  noteTaken(_message: Message, shareFilter: string): void {
+    this.notes.push(shareFilter);
   }
 
   /** "client client" of each insert since the last call. */

@@ -7,7 +7,7 @@ import { PendingPublish } from "../../../src/workers/dist/pending-publish.ts";
 import { InsertStatus } from "../../../src/workers/inbox/inbox-api.ts";
 import { RetainStatus } from "../../../src/workers/retain/retain-api.ts";
 
-const { DELIVERED, NO_SUBSCRIBER, QUOTA, FAILED } = PublishOutcome;
+const { DELIVERED, NO_SUBSCRIBER, QUOTA, FAILED, NO_ROOM } = PublishOutcome;
 const { STORED, NO_INBOX } = InsertStatus;
 
 interface Case {
@@ -71,6 +71,18 @@ const CASES: readonly Case[] = [
     outcome: DELIVERED,
   },
   {
+    name: "the disk is full for one inbox, another has it",
+    inserts: [[STORED], [InsertStatus.NO_ROOM]],
+    isTaken: true,
+    outcome: NO_ROOM,
+  },
+  {
+    name: "the disk is full for the retained store",
+    inserts: [[STORED]],
+    retain: RetainStatus.NO_ROOM,
+    outcome: NO_ROOM,
+  },
+  {
     name: "the retained store's worker was lost",
     inserts: [[STORED]],
     retain: RetainStatus.UNAVAILABLE,
@@ -78,7 +90,10 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Runs a case with the answers before or after `seal`; returns what the publisher was told. */
+/**
+ * Runs a case with the answers before `seal`, which returns the outcome then, or after it; returns
+ * what the publisher was told.
+ */
 function outcomeOf(one: Case, isAnsweredFirst: boolean): PublishOutcome[] {
   const told: PublishOutcome[] = [];
   const pending = new PendingPublish((outcome) => told.push(outcome));
@@ -92,29 +107,34 @@ function outcomeOf(one: Case, isAnsweredFirst: boolean): PublishOutcome[] {
   };
   const base = (one.isMatched ?? true) ? DELIVERED : NO_SUBSCRIBER;
   if (isAnsweredFirst) answer();
-  const isOver = pending.seal(base, one.isTaken ?? false);
-  assert.equal(isOver, isAnsweredFirst);
-  assert.deepEqual(told, []);
+  const sealed = pending.seal(base, one.isTaken ?? false);
+  const isOver = isAnsweredFirst || (one.inserts.length === 0 && one.retain === undefined);
+  assert.equal(sealed !== null, isOver);
+  assert.deepEqual(told, [], "nobody is called before the publish is sealed");
   if (!isAnsweredFirst) answer();
-  return told;
+  return sealed === null ? told : [sealed, ...told];
 }
 
 for (const one of CASES) {
   test(`pending publish: ${one.name}`, () => {
     assert.deepEqual(outcomeOf(one, false), [one.outcome]);
   });
+
+  test(`pending publish: ${one.name}, known before everything is sent`, () => {
+    assert.deepEqual(outcomeOf(one, true), [one.outcome]);
+  });
 }
 
 test("pending publish: with nothing to wait for, the caller answers itself", () => {
   const pending = new PendingPublish(() => assert.fail("nobody is to be called"));
-  assert.ok(pending.seal(DELIVERED, true));
+  assert.equal(pending.seal(DELIVERED, true), DELIVERED);
 });
 
 test("pending publish: the last answer decides when, not the first", () => {
   const told: PublishOutcome[] = [];
   const pending = new PendingPublish((outcome) => told.push(outcome));
   const [first, second] = [pending.expectInserted(), pending.expectInserted()];
-  assert.ok(!pending.seal(DELIVERED, false));
+  assert.equal(pending.seal(DELIVERED, false), null);
   second(Uint8Array.of(STORED));
   assert.deepEqual(told, []);
   first(Uint8Array.of(STORED));

@@ -355,3 +355,36 @@ test("publisher: a repeat goes to a member of a group only if no range has store
   const { DELIVERED, FAILED } = PublishOutcome;
   assert.deepEqual([outcomes, inbox.takeInserts()], [[DELIVERED, DELIVERED, FAILED], []]);
 });
+
+test("publisher: what a member without a stored session has got is noted, and no repeat goes to another", () => {
+  const workers = new DistWorkers(1);
+  const { publisher, inbox } = workers.worker(1);
+  const member = workers.subscribe(1, "$share/g/a", { qos: 2 }).receiver;
+  workers.run();
+  const outcomes: PublishOutcome[] = [];
+  const send = (isRepeat: boolean, isForStored: boolean) => {
+    const sent = repeated(isRepeat);
+    sent.origin = { ...sent.origin!, isForStored };
+    publisher.publish(sent, (outcome) => outcomes.push(outcome));
+  };
+  send(false, false);
+  assert.deepEqual([member.takePayloads(), inbox.notes], [["m"], ["$share/g/a"]]);
+  send(true, true);
+  inbox.questions[0]?.done(InsertStatus.STORED);
+  assert.deepEqual(member.takePayloads(), []);
+  send(true, true);
+  inbox.questions[1]?.done(InsertStatus.NO_INBOX);
+  assert.deepEqual(member.takePayloads(), ["m"], "it was lost on its way to a stored session");
+  assert.deepEqual(outcomes, new Array(3).fill(PublishOutcome.DELIVERED));
+});
+
+test("publisher: a message that its member hands on is nobody's repeat", () => {
+  const workers = new DistWorkers(1);
+  addInbox(workers, 1, "stored", "g");
+  workers.run();
+  const route = { tenantId: "t", filter: "a", group: "g", ordered: false };
+  const handed = repeated(true);
+  const { publisher, inbox } = workers.worker(1);
+  publisher.redispatch(handed, route, null);
+  assert.deepEqual([inbox.inserts[0]?.origin, handed.origin === null], [null, false]);
+});

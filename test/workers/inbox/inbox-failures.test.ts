@@ -5,9 +5,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import { NEVER_EXPIRES } from "../../../src/shared/inbox/inbox-types.ts";
 import type { InboxRange } from "../../../src/shared/inbox/range/inbox-range.ts";
 import { Counter } from "../../../src/shared/metrics/counter-table.ts";
 import { RefusalReason } from "../../../src/shared/range/refusal-reason.ts";
+import { PublishOutcome } from "../../../src/workers/dist/dist-api.ts";
 import {
   AttachStatus,
   InboxOp,
@@ -76,24 +78,93 @@ test("inbox service: a dead owner closes its sessions, fails what waits, and com
   assert.equal(next.takePayloads()[0], "kept");
 });
 
-test("inbox service: what is owed and fails is done again", () => {
-  const workers = new InboxWorkers(1);
+/** A session of client "c" whose will is published now, with whatever `outcome` it meets. */
+function leaveWill(workers: InboxWorkers, outcome: PublishOutcome): void {
   const session = new FakeSession("t", "c", 1);
   const will = { message: message({ payload: "will" }), delaySeconds: 0 };
-  workers.attach(1, session, { will });
-  workers.failsToPublish = true;
+  workers.attach(1, session, { will, sessionExpirySeconds: NEVER_EXPIRES });
+  workers.outcome = outcome;
   workers.services(1).inboxClient.detach(session, -1, false, nothing);
   workers.run();
-  assert.equal(workers.published.length, 1);
-  assert.equal(workers.services(1).nextDeadlineMs, 0, "soon");
-  workers.failsToPublish = false;
-  workers.advance(250);
-  assert.equal(workers.published.length, 2);
-  workers.advance(250);
-  assert.equal(workers.published.length, 2);
+  assert.deepEqual(workers.published.map(payloadOf), ["will"]);
+}
+
+test("inbox service: a will that fails is published again, less and less often, for stored sessions alone", () => {
+  const workers = new InboxWorkers(1);
+  leaveWill(workers, PublishOutcome.FAILED);
+  const triesMs: number[] = [];
+  const startMs = workers.nowMs;
+  for (let seen = 0; workers.nowMs < startMs + 40_000; ) {
+    const dueMs = workers.services(1).nextDeadlineMs;
+    assert.ok(dueMs > workers.nowMs);
+    workers.advance(dueMs - workers.nowMs);
+    if (workers.publishedForStored.length > seen) triesMs.push(workers.nowMs - startMs);
+    seen = workers.publishedForStored.length;
+  }
+  assert.deepEqual(triesMs, [250, 750, 1750, 3750, 7750, 15_750, 31_750, 47_750]);
+  workers.outcome = PublishOutcome.DELIVERED;
+  workers.advance(16_000);
+  assert.equal(workers.publishedForStored.length, 9);
+  assert.equal(workers.services(1).nextDeadlineMs, Number.POSITIVE_INFINITY);
+  assert.equal(workers.published.length, 1, "connected sessions had it at once");
   workers.restart(1);
   workers.run();
-  assert.equal(workers.published.length, 2, "nothing is owed any more");
+  assert.equal(workers.published.length, 1, "nothing is owed any more");
+});
+
+test("inbox service: wills that a full disk has no room for wait for space, all of them", () => {
+  const workers = new InboxWorkers(1);
+  const client = workers.ranges.clients[1]!;
+  client.isDiskFull = true;
+  leaveWill(workers, PublishOutcome.NO_ROOM);
+  for (let more = 0; more < 300; more++) {
+    const session = new FakeSession("t", `more-${more}`, 1);
+    const will = { message: message({ payload: `will ${more}` }), delaySeconds: 0 };
+    client.isDiskFull = false;
+    workers.attach(1, session, { will, sessionExpirySeconds: NEVER_EXPIRES });
+    client.isDiskFull = true;
+    workers.services(1).inboxClient.detach(session, -1, false, nothing);
+    workers.run();
+  }
+  assert.equal(workers.published.length, 301);
+  assert.equal(workers.services(1).nextDeadlineMs, Number.POSITIVE_INFINITY);
+  workers.advance(60_000);
+  assert.deepEqual(workers.publishedForStored, [], "it would be refused again");
+  workers.outcome = PublishOutcome.DELIVERED;
+  client.isDiskFull = false;
+  assert.equal(workers.services(1).nextDeadlineMs, 0);
+  workers.advance(1);
+  assert.equal(workers.publishedForStored.length, 256, "so many in one turn");
+  workers.advance(1);
+  assert.equal(new Set(workers.publishedForStored.map(payloadOf)).size, 301);
+  assert.equal(workers.services(1).nextDeadlineMs, Number.POSITIVE_INFINITY);
+});
+
+test("inbox service: a will too large for a log is not published for ever", () => {
+  const workers = new InboxWorkers(1);
+  leaveWill(workers, PublishOutcome.NO_ROOM);
+  workers.advance(60_000);
+  assert.deepEqual(workers.publishedForStored, []);
+  assert.equal(workers.services(1).nextDeadlineMs, Number.POSITIVE_INFINITY);
+});
+
+test("inbox service: a group's message that the disk has no room for waits for space", () => {
+  const workers = new InboxWorkers(1);
+  const client = workers.ranges.clients[1]!;
+  workers.attach(1, new FakeSession("t", "c", 1));
+  const shared = receiver(workers.incarnation("c"), { shareFilter: "$share/g/a" });
+  workers.services(1).inboxClient.insert(message({ payload: "m" }), [shared], null);
+  workers.run();
+  client.isDiskFull = true;
+  workers.outcome = PublishOutcome.NO_ROOM;
+  workers.attach(1, new FakeSession("t", "c", 2), { cleanStart: true, sessionExpirySeconds: 0 });
+  workers.advance(60_000);
+  assert.equal(workers.redispatched.length, 1);
+  client.isDiskFull = false;
+  workers.outcome = PublishOutcome.DELIVERED;
+  workers.advance(1);
+  workers.advance(60_000);
+  assert.equal(workers.redispatched.length, 2, "again when there was room, and then not any more");
 });
 
 test("inbox service: what the log does not take fails, and a detach is proposed until it does", () => {
@@ -137,6 +208,7 @@ test("inbox service: with the disk full nothing is stored, and what frees some g
   workers.insert(1, "c", ["m"]);
   workers.ranges.clients[1]!.isDiskFull = true;
   assert.deepEqual(workers.insert(1, "c", ["n"]), [InsertStatus.NO_ROOM]);
+  assert.equal(workers.counter(1, Counter.DROPPED_DISK_FULL), 1);
   workers.insert(1, "c", ["zero"], 0);
   assert.deepEqual(session.takePayloads(), ["m", "zero"]);
   const client = workers.services(1).inboxClient;

@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { listRanges } from "../../../src/main/ranges/list-ranges.ts";
 import { RefusalReason } from "../../../src/shared/range/refusal-reason.ts";
+import { StateDamage } from "../../../src/workers/store/state-seal.ts";
 import { StoreTable } from "../../../src/workers/store/store-engine.ts";
 import { RangeRig, SERVICE, soon } from "../../helpers/range-rig.ts";
+import type { TraceMachine } from "../../helpers/trace-machine.ts";
 
 /** Flips a bit in each value of a table that `isWanted`. */
 function damage(rig: RangeRig, table: StoreTable, isWanted: (key: Uint8Array) => boolean): number {
@@ -66,6 +68,56 @@ test("ranges: a range with a rotten log entry is set aside and named, the others
       [3, "serving"],
     ],
   );
+});
+
+/** Of the rows of the first half: range 2's. */
+function isStateOfRange2(key: Uint8Array): boolean {
+  return key[0] === (0x80 | SERVICE) && key[1]! < 0x80;
+}
+
+test("ranges: a rotten state row sets its range aside when it is opened, the others serve", async () => {
+  const rig = new RangeRig({ workers: 2, stores: 2 });
+  await rig.serve();
+  rig.propose(1, 10, 1);
+  await rig.settle();
+  rig.nowMs += 10_000;
+  await rig.settle();
+  assert.equal(damage(rig, StoreTable.STATE, isStateOfRange2), 1);
+  rig.boot();
+  await rig.serve();
+  const states = () => listRanges(rig.main.groups).map(({ id, state }) => [id, state]);
+  assert.deepEqual(states(), [
+    [1, "serving"],
+    [2, "damaged"],
+    [3, "serving"],
+    [4, "serving"],
+    [5, "serving"],
+  ]);
+  assert.match(listRanges(rig.main.groups)[1]?.damage ?? "", /state row 820a: its checksum/);
+  // Whole again: it was the reading that was wrong.
+  assert.equal(damage(rig, StoreTable.STATE, isStateOfRange2), 1);
+  rig.boot();
+  await rig.serve();
+  assert.equal(states()[1]?.[1], "serving");
+  assert.deepEqual(rig.lists().get(10), [{ proposer: 1, number: 1 }]);
+});
+
+test("ranges: a row that rots while its range is served ends its thread once, not the next one", async () => {
+  const rig = new RangeRig({ workers: 2, stores: 2 });
+  await rig.serve();
+  rig.propose(1, 10, 1);
+  await rig.settle();
+  rig.nowMs += 10_000;
+  await rig.settle();
+  assert.equal(damage(rig, StoreTable.STATE, isStateOfRange2), 1);
+  const [range] = rig.worker(1).host.ownedBy(SERVICE);
+  assert.throws(() => (range!.machine as TraceMachine).storedKeys(), StateDamage);
+  rig.restartWorker(1);
+  await rig.serve();
+  assert.equal(listRanges(rig.main.groups)[1]?.state, "damaged");
+  rig.propose(2, 200, 2);
+  await rig.settle();
+  assert.equal(rig.acknowledged.at(-1)?.number, 2);
 });
 
 test("ranges: a range without a readable record leaves a hole, and no second bootstrap", async () => {

@@ -199,3 +199,30 @@ test("ranges: a merge that a crash interrupts waits for the right-hand range's l
     assert.deepEqual(numbers, [1, 2, 3], `key ${key}`);
   }
 });
+
+test("ranges: time does not go back for what is merged into a range that was behind", async () => {
+  const rig = new RangeRig({ workers: 1, stores: 1 });
+  await rig.serve();
+  for (const key of [10, 40]) rig.propose(1, key, 1);
+  await rig.settle();
+  const split = rig.main.lifeCycle.split(2, Uint8Array.of(25));
+  await rig.settle();
+  await split;
+  const presentMs = rig.nowMs;
+  rig.nowMs += 60_000;
+  rig.propose(1, 40, 2);
+  await rig.settle();
+  // Somebody has put the clock right.
+  rig.nowMs = presentMs;
+  const merge = rig.main.lifeCycle.merge(2);
+  await rig.settle();
+  await merge;
+  rig.propose(1, 40, 3);
+  await rig.settle();
+  const numbers = rig.lists().get(40) ?? [];
+  assert.deepEqual(
+    numbers.map(({ number }) => number),
+    [1, 2, 3],
+  );
+  assert.deepEqual(rig.fatal, []);
+});

@@ -82,7 +82,8 @@ test("retain service: a full disk refuses what needs more of it, and lets messag
   retain(workers, ["a"]);
   workers.ranges.groups.setDiskFull(true);
   workers.run();
-  assert.deepEqual(retain(workers, ["b"]), [RetainStatus.QUOTA]);
+  assert.deepEqual(retain(workers, ["b"]), [RetainStatus.NO_ROOM]);
+  assert.equal(workers.total(Counter.DROPPED_DISK_FULL), 1);
   assert.deepEqual(retain(workers, ["a"], ""), [RetainStatus.OK]);
   workers.ranges.groups.setDiskFull(false);
   workers.run();

@@ -146,6 +146,34 @@ for (const suppressed of [true, false]) {
   });
 }
 
+test("will: stored sessions that a full disk kept from it get it when there is space, connected ones once", async () => {
+  const world = new SessionWorld({ workers: 2 });
+  const kept = { clientId: "kept", properties: [packets.property.sessionExpiry(3600)] };
+  const away = await world.connect(kept, 2);
+  await away.subscribe("w", 1);
+  await away.lose();
+  const connected = await world.connect({ clientId: "connected" }, 2);
+  await connected.subscribe("w", 1);
+  const client = await world.connect({
+    clientId: "client",
+    properties: [packets.property.sessionExpiry(3600)],
+    will: { topic: "w", payload: "will", qos: 1, retain: true },
+  });
+  world.ranges.groups.setDiskFull(true);
+  await world.settle();
+  await client.lose();
+  await world.settle();
+  assert.deepEqual(await connected.acknowledgeAll(), ["will"]);
+  await world.advance(60_000);
+  world.ranges.groups.setDiskFull(false);
+  await world.settle();
+  await world.advance(1000);
+  assert.deepEqual(await connected.acknowledgeAll(), [], "it has it already");
+  const again = await world.connect({ ...kept, cleanStart: false });
+  assert.deepEqual(await again.acknowledgeAll(), ["will"]);
+  assert.equal(world.count(Counter.RETAINED_MESSAGES), 1);
+});
+
 test("drain: every client is told 0x8B and closed, those still opening without a word", async () => {
   const world = new SessionWorld();
   const clients = [];

@@ -160,6 +160,50 @@ test("PUBLISH QoS 2, MQTT 3.1.1: what cannot be refused is not delivered twice e
   }
 });
 
+test("PUBLISH: with the disk full nothing that has to be stored is acknowledged, and later all of it [MQTT-4.5.0-1]", async () => {
+  const world = new SessionWorld();
+  const stored = await world.connect({ clientId: "stored", properties: KEPT });
+  await stored.subscribe("t/#", 2);
+  await stored.subscribe("$share/g/s", 2);
+  await stored.lose();
+  const cases: readonly packets.PublishFields[] = [1, 2].flatMap((qos) => [
+    { topic: "t/a", qos, packetId: qos },
+    { topic: "s", qos, packetId: qos },
+    { topic: "r", qos, packetId: qos, retain: true, payload: "p" },
+  ]);
+  const three = (index: number) =>
+    world.connect({ level: 4, clientId: `three-${index}`, cleanStart: index % 2 === 0 });
+  world.ranges.groups.setDiskFull(true);
+  await world.settle();
+  for (const [index, fields] of cases.entries()) {
+    const ack = fields.qos === 1 ? "puback" : "pubrec";
+    const five = await world.connect({ clientId: "five" });
+    five.publish(fields);
+    await world.settle();
+    assert.deepEqual(acks(five), [`${ack} ${fields.packetId} 0x97`], `${fields.topic}`);
+    const old = await three(index);
+    old.publish(fields);
+    await world.settle();
+    assert.deepEqual([acks(old), old.isClosed], [[], true], `MQTT 3.1.1 ${fields.topic}`);
+  }
+  assert.equal(world.count(Counter.DROPPED_DISK_FULL), 2 * cases.length);
+  world.ranges.groups.setDiskFull(false);
+  await world.settle();
+  for (const [index, fields] of cases.entries()) {
+    const ack = fields.qos === 1 ? "puback" : "pubrec";
+    const code = fields.topic === "r" ? "0x10" : "0x0";
+    const five = await world.connect({ clientId: "five" });
+    five.publish(fields);
+    const old = await three(index);
+    old.publish({ ...fields, dup: true });
+    await world.settle();
+    assert.deepEqual(acks(five), [`${ack} ${fields.packetId} ${code}`]);
+    assert.deepEqual(acks(old), [`${ack} ${fields.packetId} 0x0`]);
+  }
+  const again = await world.connect({ clientId: "stored", cleanStart: false, properties: KEPT });
+  assert.equal((await again.acknowledgeAll()).length, 8, "four topics, of two publishers each");
+});
+
 test("PUBLISH: exactly Receive Maximum may be in flight, QoS 1 and 2 together [MQTT-3.3.4-7]", async () => {
   const world = new SessionWorld({ workers: 2, settings: { ReceivingMaximum: 4 } });
   const stored = await world.connect({ clientId: "stored", properties: KEPT });

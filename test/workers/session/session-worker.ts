@@ -15,7 +15,7 @@ import { MatchIndex } from "../../../src/workers/dist/match-index.ts";
 import { MemberTable } from "../../../src/workers/dist/member-table.ts";
 import { DistPublisher } from "../../../src/workers/dist/publisher.ts";
 import { RouteTable } from "../../../src/workers/dist/route-table.ts";
-import { type InboxHost, InsertStatus } from "../../../src/workers/inbox/inbox-api.ts";
+import type { InboxHost } from "../../../src/workers/inbox/inbox-api.ts";
 import type { Transport } from "../../../src/workers/mqtt/transport.ts";
 import type { RetainClient, RetainScan } from "../../../src/workers/retain/retain-api.ts";
 import { ConnectQueue } from "../../../src/workers/session/connect-queue.ts";
@@ -93,14 +93,13 @@ export class SessionWorker {
     const nowMs = () => world.nowMs;
     this.dist = new DistClient(this.endpoint, this.index, table, members);
     const host: Omit<InboxHost, "routes"> = {
-      publisher: { publish: (message, done) => publisher.publish(message, done) },
+      publisher: { publish: (...publish) => publisher.publish(...publish) },
       redispatch: (message, shareFilter, done) => {
         const share = splitShareFilter(shareFilter)!;
         const route = { tenantId: message.tenantId, ...share };
-        publisher.redispatch(message, route, (status) => {
-          done(status !== InsertStatus.UNAVAILABLE);
-        });
+        publisher.redispatch(message, route, done);
       },
+      missed: () => {},
       settings: (tenantId) => tenants.settings(tenantId),
       nowMs,
     };

@@ -208,6 +208,7 @@ function configOf(options: WorldOptions, workers: number): BrokerConfig {
     dataDir: "",
     storage: {
       durability: "os",
+      log: "lmdb",
       collectIntervalMs: 100,
       diskReserveBytes: 0,
       split: { keys: 0, bytes: 0, busyPercent: 0 },

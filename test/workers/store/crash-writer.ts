@@ -1,11 +1,13 @@
 /** Writes a crash workload into a store until its process or thread is ended. */
 
+import type { LogKind } from "../../../src/shared/config/config.ts";
 import { openLogStore } from "../../../src/workers/store/open-log-store.ts";
 import { CrashWorkload } from "./crash-workload.ts";
 
 export interface CrashTask {
   readonly folder: string;
   readonly durability: "fsync" | "os";
+  readonly log: LogKind;
   readonly seed: number;
 }
 

@@ -54,7 +54,7 @@ async function dieOften(task: CrashTask, kills: number): Promise<void> {
 }
 
 async function checkAfterwards(task: CrashTask, workload: CrashWorkload, durable: number) {
-  const store = openLogStore({ folder: task.folder });
+  const store = openLogStore({ folder: task.folder, log: task.log });
   const end = commitNumber(store);
   assert.ok(end >= durable, `seed ${task.seed}: commit ${durable} was durable, it ends at ${end}`);
   workload.check(store);
@@ -65,28 +65,38 @@ function firstSeed(): number {
   return Number(process.env["RATATOSK_CRASH_SEED"] ?? Date.now() % 1_000_000);
 }
 
-for (const durability of ["fsync", "os"] as const) {
-  test(`lmdb store, ${durability}: kill -9 at any moment loses nothing that was acknowledged, and nothing is damaged`, async (t) => {
+const VARIANTS = [
+  { log: "lmdb", durability: "fsync" },
+  { log: "lmdb", durability: "os" },
+  { log: "segments", durability: "fsync" },
+  { log: "segments", durability: "os" },
+] as const;
+
+for (const { log, durability } of VARIANTS) {
+  test(`store in ${log}, ${durability}: kill -9 at any moment loses nothing that was acknowledged, and nothing is damaged`, async (t) => {
     const seed = firstSeed();
     const chains = Array.from({ length: CHAINS }, (_, at) => {
-      const task = { folder: scratchFolder(t), durability, seed: seed + at };
+      const task = { folder: scratchFolder(t), durability, log, seed: seed + at };
       return dieOften(task, Math.ceil(KILLS / CHAINS));
     });
     await Promise.all(chains);
   });
 }
 
-test("lmdb store: a thread that dies while it writes leaves a store that the next one can open", async (t) => {
-  const task = { folder: scratchFolder(t), durability: "fsync", seed: firstSeed() } as const;
-  const prng = new Prng(task.seed);
-  const workload = new CrashWorkload(task.seed);
-  for (let death = 0; death < THREAD_DEATHS; death++) {
-    const durable = new Int32Array(new SharedArrayBuffer(4));
-    const worker = new Worker(THREAD, { workerData: { task, durable } });
-    const target = workload.commits + 1 + prng.below(40);
-    while (Atomics.load(durable, 0) < target) await once(worker, "message");
-    // Whatever the pool still does for the thread is done when it says that it has ended.
-    await worker.terminate();
-    await checkAfterwards(task, workload, Atomics.load(durable, 0));
-  }
-});
+for (const log of ["lmdb", "segments"] as const) {
+  test(`store in ${log}: a thread that dies while it writes leaves a store that the next one can open`, async (t) => {
+    const folder = scratchFolder(t);
+    const task = { folder, durability: "fsync", log, seed: firstSeed() } as const;
+    const prng = new Prng(task.seed);
+    const workload = new CrashWorkload(task.seed);
+    for (let death = 0; death < THREAD_DEATHS; death++) {
+      const durable = new Int32Array(new SharedArrayBuffer(4));
+      const worker = new Worker(THREAD, { workerData: { task, durable } });
+      const target = workload.commits + 1 + prng.below(40);
+      while (Atomics.load(durable, 0) < target) await once(worker, "message");
+      // Whatever the pool still does for the thread is done when it says that it has ended.
+      await worker.terminate();
+      await checkAfterwards(task, workload, Atomics.load(durable, 0));
+    }
+  });
+}

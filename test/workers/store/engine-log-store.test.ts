@@ -1,6 +1,7 @@
 import { EngineLogStore } from "../../../src/workers/store/engine-log-store.ts";
 import { LmdbEngine } from "../../../src/workers/store/lmdb-engine.ts";
 import { MemoryDisk, MemoryEngine } from "../../../src/workers/store/memory-engine.ts";
+import { SegmentEngine } from "../../../src/workers/store/segment-engine.ts";
 import { testLogStoreContract } from "./log-store-contract.ts";
 import { scratchFolder } from "./store-fixtures.ts";
 
@@ -9,12 +10,14 @@ testLogStoreContract("memory store", () => {
   return { open: () => new EngineLogStore(new MemoryEngine(disk)) };
 });
 
-testLogStoreContract("lmdb store", (t) => {
-  const folder = scratchFolder(t);
-  return { open: () => new EngineLogStore(new LmdbEngine({ folder })) };
-});
+for (const durability of ["fsync", "os"] as const) {
+  testLogStoreContract(`lmdb store, ${durability}`, (t) => {
+    const folder = scratchFolder(t);
+    return { open: () => new EngineLogStore(new LmdbEngine({ folder, durability })) };
+  });
 
-testLogStoreContract("lmdb store, os", (t) => {
-  const folder = scratchFolder(t);
-  return { open: () => new EngineLogStore(new LmdbEngine({ folder, durability: "os" })) };
-});
+  testLogStoreContract(`segment store, ${durability}`, (t) => {
+    const folder = scratchFolder(t);
+    return { open: () => new EngineLogStore(new SegmentEngine({ folder, durability })) };
+  });
+}

@@ -16,12 +16,13 @@ import {
   InboxSubscribeStatus,
   type InsertLimits,
   InsertStatus,
+  NOTHING_FITS,
   type StoredSubscription,
 } from "../inbox-types.ts";
 import type { Attached, Detaching, LogCommandHandler } from "../log-command.ts";
 import { Delivery, type StoredMessage, storedMessage } from "./delivery.ts";
 import { Changed, type Inbox } from "./inbox.ts";
-import { bucketOfId } from "./inbox-key.ts";
+import { bucketOfId, isNobody } from "./inbox-key.ts";
 import type { Requester } from "./inbox-output.ts";
 import { wake } from "./inbox-parts.ts";
 import { acknowledge, offer, receive } from "./outbound.ts";
@@ -37,13 +38,6 @@ const SHARING_SAVES_BYTES = 512;
 /** Stored with a message beside its content, about. */
 const MESSAGE_FRAME_BYTES = 40;
 
-const NO_LIMITS: InsertLimits = Object.freeze({
-  sessionInboxSize: 0,
-  sessionBytes: 0,
-  tenantBytes: 0,
-  rangeBytes: 0,
-});
-
 export class CommandApplier implements LogCommandHandler {
   readonly #state: RangeState;
   // Of the batch being applied.
@@ -53,7 +47,7 @@ export class CommandApplier implements LogCommandHandler {
   #isAnswered = false;
   // Of the insert being applied.
   #insertRequest = 0;
-  #limits: InsertLimits = NO_LIMITS;
+  #limits: InsertLimits = NOTHING_FITS;
   #inserting: StoredMessage | null = null;
   #statuses = new Uint8Array(64);
   #statusCount = 0;
@@ -142,6 +136,8 @@ export class CommandApplier implements LogCommandHandler {
     const { shareFilter } = receiver;
     if (state.taken.has(shareFilter, bucketOfId(receiver.incarnation))) {
       status = InsertStatus.STORED;
+    } else if (isNobody(receiver.incarnation)) {
+      if (shareFilter !== null) this.#noteGroup(shareFilter, receiver.qos);
     } else if (inbox !== undefined && !inbox.isEnded) {
       const delivery = new Delivery(this.#inserting, receiver);
       status = offer(state, inbox, delivery, this.#limits, this.#nowMs);
@@ -174,6 +170,13 @@ export class CommandApplier implements LogCommandHandler {
 
   outboxDone(record: number): void {
     this.#state.outbox.finish(record);
+  }
+
+  /** For no inbox: asks whether a group is served, or, at QoS 0, says that it is. */
+  #noteGroup(shareFilter: string, qos: number): void {
+    const { taken } = this.#state;
+    if (qos === 0) taken.noteTransient(shareFilter);
+    else taken.ask(shareFilter);
   }
 
   #changeInbound(inbox: Inbox, op: InboxOp, packetId: number): void {

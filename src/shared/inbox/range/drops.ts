@@ -1,6 +1,6 @@
 /**
  * The messages that a session did not get, by reason: counted when they are dropped, told when the
- * client comes back, then forgotten.
+ * client comes back or the session ends, then forgotten.
  */
 
 import type { DropReason, DropReport } from "../inbox-types.ts";

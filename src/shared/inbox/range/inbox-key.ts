@@ -69,6 +69,15 @@ export function bucketOfId(id: number): number {
   return id % BUCKET_COUNT;
 }
 
+/** Of no session: sessions are numbered from 1. What is for it concerns the range of the bucket. */
+export function nobodyIn(bucket: number): number {
+  return makeId(0, bucket);
+}
+
+export function isNobody(id: number): boolean {
+  return id < BUCKET_COUNT;
+}
+
 /** Writes the key by which commands for a bucket find their range; `key` has four bytes. */
 export function putRoutingKey(key: Uint8Array, bucket: number): void {
   putU32(key, 0, prefixOf(bucket));

@@ -28,6 +28,7 @@ import { loadRange } from "./range-loader.ts";
 import { RangeState } from "./range-state.ts";
 import type { Buckets } from "./shared-messages.ts";
 import { resumeTransmit } from "./transmit.ts";
+import { reportUsage, type UsageListener, type UsageSteps } from "./usage-report.ts";
 
 /**
  * Sessions that one call of `pollDue` names: a command for each costs some 10 µs, so the wills of a
@@ -146,6 +147,11 @@ export class InboxRange implements RangeStateMachine {
         break;
       }
     }
+  }
+
+  /** Tells how many bytes it holds, as far as that is news; `isAnew`: all of it. */
+  reportUsage(steps: UsageSteps, isAnew: boolean, listener: UsageListener): void {
+    reportUsage(this.#state, steps, isAnew, listener);
   }
 
   /** Wall clock; Infinity when nothing is due. */

@@ -1,6 +1,7 @@
 /**
  * What an inbox range owes to others and must not forget when the process dies: wills to publish,
- * routes to remove, shared groups' messages for other members. A record stays until a command says
+ * routes to remove, shared groups' messages for other members, word of messages that a session has
+ * missed. A record stays until a command says
  * that it is done; after a restart all that are left are done once more, so each is done at least
  * once.
  *
@@ -8,6 +9,8 @@
  *  record  u8 kind · WILL        message
  *                    ROUTES      text tenant · text client · u64 incarnation · u32 n · n × text filter
  *                    REDISPATCH  u64 incarnation · text share filter · message
+ *                    MISSED      text tenant · text client · u8 (1: the session is over)
+ *                                u8 n · n × drop (part-codec.ts)
  * ```
  *
  * A stored format.
@@ -19,12 +22,15 @@ import type { RecordWriter } from "../../bytes/record-writer.ts";
 import type { Message } from "../../mqtt/message.ts";
 import { readMessage, writeMessage } from "../../mqtt/message-codec.ts";
 import type { KeyValueWriter } from "../../range/key-value.ts";
+import { readDrop, writeDrop } from "../inbox-fields.ts";
+import type { DropReport } from "../inbox-types.ts";
 import { outboxKey } from "./inbox-key.ts";
 import type { Requester } from "./inbox-output.ts";
 
 const WILL = 1;
 const ROUTES = 2;
 const REDISPATCH = 3;
+const MISSED = 4;
 
 /** Publish it. */
 export interface OwedWill {
@@ -49,7 +55,16 @@ export interface OwedRedispatch {
   readonly message: Message;
 }
 
-export type Owed = OwedWill | OwedRoutes | OwedRedispatch;
+/** Tell the operator what a session did not get, as it is resumed or ends. */
+export interface OwedMissed {
+  readonly kind: "missed";
+  readonly tenantId: string;
+  readonly clientId: string;
+  readonly isOver: boolean;
+  readonly drops: readonly DropReport[];
+}
+
+export type Owed = OwedWill | OwedRoutes | OwedRedispatch | OwedMissed;
 
 export interface OutboxRecord {
   readonly id: number;
@@ -131,6 +146,13 @@ export function writeOwed(writer: RecordWriter, owed: Owed): void {
     writer.u64(owed.incarnation);
     writer.u32(owed.filters.length);
     for (const filter of owed.filters) writer.text(filter);
+  } else if (owed.kind === "missed") {
+    writer.u8(MISSED);
+    writer.text(owed.tenantId);
+    writer.text(owed.clientId);
+    writer.u8(owed.isOver ? 1 : 0);
+    writer.u8(owed.drops.length);
+    for (const drop of owed.drops) writeDrop(writer, drop);
   } else {
     writer.u8(REDISPATCH);
     writer.u64(owed.incarnation);
@@ -141,7 +163,7 @@ export function writeOwed(writer: RecordWriter, owed: Owed): void {
 
 export function readOwed(reader: RecordReader): Owed {
   const kind = reader.u8();
-  assert(kind >= WILL && kind <= REDISPATCH, "an outbox record of a known kind");
+  assert(kind >= WILL && kind <= MISSED, "an outbox record of a known kind");
   if (kind === WILL) return { kind: "will", message: readMessage(reader) };
   if (kind === REDISPATCH) {
     const incarnation = reader.u64();
@@ -150,6 +172,12 @@ export function readOwed(reader: RecordReader): Owed {
   }
   const tenantId = reader.text();
   const clientId = reader.text();
+  if (kind === MISSED) {
+    const isOver = reader.u8() === 1;
+    const drops: DropReport[] = [];
+    for (let left = reader.u8(); left > 0; left--) drops.push(readDrop(reader));
+    return { kind: "missed", tenantId, clientId, isOver, drops };
+  }
   const incarnation = reader.u64();
   const filters: string[] = [];
   for (let left = reader.u32(); left > 0; left--) filters.push(reader.text());

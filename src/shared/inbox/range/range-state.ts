@@ -53,6 +53,9 @@ export class RangeState implements QueueStore {
   changedTenants: TenantShare[] = [];
   /** Bytes of all waiting messages and those in flight. */
   heldBytes = 0;
+  // For this life of the process only (usage-report.ts): bytes told last, and whose have changed.
+  toldBytes = 0;
+  readonly notedTenants: TenantShare[] = [];
   /** Sessions that have expired in this life of the process, by tenant. */
   readonly expired = new Map<string, number>();
 
@@ -87,6 +90,7 @@ export class RangeState implements QueueStore {
     tenant.shared.bytes += sign * footprint;
     this.heldBytes += sign * footprint;
     this.gauges.bytes(sign * footprint, sign);
+    this.#noteUsage(tenant);
     this.changeTenant(tenant);
   }
 
@@ -149,6 +153,7 @@ export class RangeState implements QueueStore {
       tenant.inline.bytes += stored.footprint;
       this.heldBytes += stored.footprint;
       this.gauges.bytes(stored.footprint, 1);
+      this.#noteUsage(tenant);
       return;
     }
     inbox.sharedCount += 1;
@@ -170,6 +175,7 @@ export class RangeState implements QueueStore {
       tenant.inline.bytes -= stored.footprint;
       this.heldBytes -= stored.footprint;
       this.gauges.bytes(-stored.footprint, -1);
+      this.#noteUsage(tenant);
       return;
     }
     inbox.sharedCount -= 1;
@@ -201,5 +207,11 @@ export class RangeState implements QueueStore {
   schedule(inbox: Inbox): void {
     const dueMs = Math.min(inbox.willDueMs, inbox.endDueMs, inbox.earliestExpiryMs + SWEEP_MS);
     this.deadlines.schedule(inbox, dueMs);
+  }
+
+  #noteUsage(tenant: TenantShare): void {
+    if (tenant.isNoted) return;
+    tenant.isNoted = true;
+    this.notedTenants.push(tenant);
   }
 }

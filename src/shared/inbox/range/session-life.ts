@@ -193,19 +193,14 @@ function bind(state: RangeState, inbox: Inbox, attaching: Attaching): void {
   if (state.isLive) state.output.onlineChanged(inbox, true);
 }
 
-/** Tells the session what is stored, and what it has missed, which is forgotten then. */
+/** Tells the session what is stored, and what it has missed, which the operator is owed word of. */
 function answer(
   state: RangeState,
   inbox: Inbox,
   attaching: Attaching,
   { sessionPresent, isAfterRestart }: Pick<AttachReply, "sessionPresent" | "isAfterRestart">,
 ): void {
-  const drops: readonly DropReport[] = inbox.hasDrops ? dropsOf(state, inbox).reports : [];
-  if (inbox.hasDrops) {
-    inbox.hasDrops = false;
-    inbox.drops = null;
-    state.change(inbox, Changed.DROPS);
-  }
+  const drops = takeDrops(state, inbox, false);
   if (!attaching.isAnswered) return;
   const subscriptions = [...(inbox.subscriptions?.values() ?? [])];
   state.output.attached(attaching, {
@@ -236,6 +231,25 @@ function unbind(state: RangeState, inbox: Inbox): void {
   if (state.isLive) state.output.onlineChanged(inbox, false);
 }
 
+/**
+ * Forgets what the session has missed, and owes word of it: neither a crash nor a client that does
+ * not wait for its CONNACK takes that away.
+ */
+function takeDrops(state: RangeState, inbox: Inbox, isOver: boolean): readonly DropReport[] {
+  if (!inbox.hasDrops) return [];
+  const drops = dropsOf(state, inbox).reports;
+  inbox.hasDrops = false;
+  inbox.drops = null;
+  state.change(inbox, Changed.DROPS);
+  const { clientId } = inbox;
+  state.owe(
+    inbox,
+    { kind: "missed", tenantId: inbox.tenant.tenantId, clientId, isOver, drops },
+    null,
+  );
+  return drops;
+}
+
 /** The will's own expiry counts from its publication (MQTT5 §3.1.3.2.4). */
 function publishWill(state: RangeState, inbox: Inbox, nowMs: number): void {
   const will = willOf(state, inbox);
@@ -264,11 +278,10 @@ function end(state: RangeState, inbox: Inbox, nowMs: number): void {
   inbox.tenant.inboxes.delete(inbox.clientId);
   state.gauges.sessions(-1);
   removeAll(state, inbox);
-  inbox.hasDrops = false;
-  inbox.drops = null;
+  takeDrops(state, inbox, true);
   inbox.inboundCount = 0;
   inbox.inbound = null;
-  state.change(inbox, Changed.DROPS | Changed.INBOUND);
+  state.change(inbox, Changed.INBOUND);
   for (const delivery of exchangesOf(inbox)) {
     // A QoS 2 exchange that has begun ends here [MQTT-4.8.2-5].
     if (delivery.qos === 1) handOver(state, inbox, delivery);

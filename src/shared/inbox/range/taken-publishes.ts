@@ -6,8 +6,10 @@
  * The identifier that PUBREC is about stands in the publisher's own inbox, in another range, whose
  * log may be ahead or behind after a crash. So the range remembers by itself. What has been
  * answered is forgotten with the publisher's next publish; what earlier attachments left open, when
- * its identifier comes again with something else. Of a shared group it remembers who was served:
- * the repeat may choose another member.
+ * its identifier comes again with something else. Of a shared group it remembers that it was
+ * served: the repeat may choose another member, in another range, so all ranges are asked first.
+ * Whoever is asked and has nothing takes nothing later either: the first attempt may still be on
+ * its way from the earlier connection, and the repeat has gone to somebody else by then.
  *
  * ```
  *  record  u64 boot · u64 epoch · u64 number of the last change · u32 n current · u32 n earlier
@@ -41,7 +43,10 @@ interface Taken {
    * was. A neighbour that it takes over later may never have heard of it.
    */
   readonly scopes: Buckets[];
-  /** Hashes of the shared filters that a member has got it for. */
+  /**
+   * Hashes of the shared filters that a member has got it for; salted, of those that one without a
+   * stored session has got it for, and of those that its repeat has asked for.
+   */
   readonly groups: number[];
 }
 
@@ -116,6 +121,8 @@ export class TakenPublishes {
   // Of the insert being applied:
   #origin: PublishOrigin | null = null;
   #boot = 0;
+  /** It comes from an earlier connection of its publisher than the last one heard of. */
+  #isStraggler = false;
   /** What was known of it before. */
   #known: Taken | null = null;
   /** What will be. */
@@ -137,13 +144,15 @@ export class TakenPublishes {
   begin(origin: PublishOrigin | null, boot: number): void {
     this.#origin = origin;
     this.#boot = boot;
+    this.#isStraggler = false;
     this.#known = null;
     this.#taken = null;
     if (origin === null) return;
     const publisher = this.#publishers.get(origin.publisher);
     if (publisher === undefined) return;
     if (publisher.isAhead(boot, origin.epoch)) {
-      // A straggler of an earlier connection: its repeat may have been faster.
+      // Its repeat may have been faster.
+      this.#isStraggler = true;
       this.#know(publisher.find(origin));
       return;
     }
@@ -161,13 +170,13 @@ export class TakenPublishes {
   }
 
   /**
-   * Has the insert been stored before for a receiver in that bucket? `shareFilter` null: it is not
-   * one of a group.
+   * Is the insert done already for a receiver in that bucket: stored before, or left to its repeat?
+   * `shareFilter` null: it is not one of a group.
    */
   has(shareFilter: string | null, bucket: number): boolean {
     const known = this.#known;
     if (known === null) return false;
-    if (shareFilter !== null) return known.groups.includes(groupOf(shareFilter));
+    if (shareFilter !== null) return this.#hasGroup(known.groups, shareFilter);
     return known.scopes.some(({ first, end }) => bucket >= first && bucket < end);
   }
 
@@ -180,6 +189,32 @@ export class TakenPublishes {
     else this.#taken.groups.push(groupOf(shareFilter));
     // A straggler may add to what is stored already.
     this.#changed.add(origin.publisher);
+  }
+
+  /** The insert only asks, and hears that no member has got it here. None will by a straggler. */
+  ask(shareFilter: string): void {
+    this.#noteGroup(questionOf(shareFilter));
+  }
+
+  /** A member of the group without a stored session has got it, in this life of the process. */
+  noteTransient(shareFilter: string): void {
+    this.#noteGroup(transientOf(shareFilter, this.#boot));
+  }
+
+  #noteGroup(hash: number): void {
+    const origin = this.#origin;
+    if (origin === null) return;
+    if (this.#taken === null) this.#taken = this.#add(origin);
+    const { groups } = this.#taken;
+    if (!groups.includes(hash)) groups.push(hash);
+    this.#changed.add(origin.publisher);
+  }
+
+  #hasGroup(groups: readonly number[], shareFilter: string): boolean {
+    if (this.#isStraggler && groups.includes(questionOf(shareFilter))) return true;
+    if (groups.includes(groupOf(shareFilter))) return true;
+    // Those of an earlier process are gone, and nobody knows what they have seen.
+    return groups.includes(transientOf(shareFilter, this.#boot));
   }
 
   /** A copy: what is noted of this insert does not answer for its next receivers. */
@@ -289,6 +324,14 @@ export class TakenPublishes {
 
 function groupOf(shareFilter: string): number {
   return stableHash("", shareFilter);
+}
+
+function questionOf(shareFilter: string): number {
+  return stableHash("asked", shareFilter);
+}
+
+function transientOf(shareFilter: string, boot: number): number {
+  return stableHash(`transient ${processOf(boot)}`, shareFilter);
 }
 
 function copyOf(publisher: Publisher): Publisher {

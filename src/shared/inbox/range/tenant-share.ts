@@ -24,6 +24,11 @@ export class TenantShare {
   /** Of its record; -1 = none yet. */
   slot = -1;
   isChanged = false;
+  /**
+   * Bytes that other workers were told of last; listed among those to tell of (usage-report.ts).
+   */
+  toldBytes = 0;
+  isNoted = false;
 
   constructor(tenantId: string) {
     this.tenantId = tenantId;

@@ -2,9 +2,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AttachStatus, InsertStatus } from "../../../../src/shared/inbox/inbox-types.ts";
+import {
+  AttachStatus,
+  DropReason,
+  type DropReport,
+  InsertStatus,
+} from "../../../../src/shared/inbox/inbox-types.ts";
 import { workerBoot } from "../../../../src/shared/range/worker-life.ts";
-import { NO_LIMITS } from "../../../helpers/inbox-rig.ts";
+import { type InboxRig, NO_LIMITS } from "../../../helpers/inbox-rig.ts";
 import { message } from "../../../helpers/service-workers.ts";
 import { SessionFixture, will } from "../../../helpers/session-fixture.ts";
 
@@ -84,3 +89,42 @@ test("session: a long queue of one that has ended goes piece by piece, across a 
   rig.save();
   assert.equal(rig.store.size, 1, "its counters");
 });
+
+test("session: word of what it has missed is owed when it is resumed, until it is said", () => {
+  const { rig } = new SessionFixture();
+  const drops = [missOne(rig)];
+  rig.attach("c", 2);
+  const owed = { kind: "missed", tenantId: "t", clientId: "c", isOver: false, drops };
+  for (const crash of [() => {}, () => rig.crash(), () => rig.save(), () => rig.crash()]) {
+    crash();
+    assert.deepEqual(
+      rig.recorder.owed.map((record) => record.owed),
+      [owed],
+    );
+  }
+  rig.settle();
+  rig.crash();
+  rig.attach("c", 3);
+  assert.deepEqual(rig.recorder.owed, [], "said once");
+});
+
+test("session: word of what it has missed is owed when its client never came back", () => {
+  const { rig } = new SessionFixture();
+  const drops = [missOne(rig)];
+  rig.crash();
+  rig.advance(3600 * 1000);
+  const owed = rig.settle().map((record) => record.owed);
+  assert.deepEqual(owed, [{ kind: "missed", tenantId: "t", clientId: "c", isOver: true, drops }]);
+});
+
+/** Session "c" is away, and one message of two did not fit; the report of it. */
+function missOne(rig: InboxRig): DropReport {
+  rig.attach("c", 1);
+  rig.detach("c", 1);
+  const form = { qos: 1, retain: false, subscriptionIdentifiers: [], shareFilter: null };
+  const receiver = { incarnation: rig.incarnation("c"), ...form };
+  const full = { ...NO_LIMITS, sessionInboxSize: 1 };
+  for (const payload of ["0", "1"]) rig.insert(message({ payload }), [receiver], full);
+  const reason = DropReason.QUEUE_FULL;
+  return { reason, count: 1, firstPosition: 1, firstMs: 0, lastPosition: 1, lastMs: 0 };
+}

@@ -8,6 +8,7 @@ import { InsertStatus } from "../../../../src/shared/inbox/inbox-types.ts";
 import { publisherOfTakenKey, takenKeys } from "../../../../src/shared/inbox/range/inbox-key.ts";
 import { TakenPublishes } from "../../../../src/shared/inbox/range/taken-publishes.ts";
 import type { PublishOrigin } from "../../../../src/shared/mqtt/publish-origin.ts";
+import { workerBoot } from "../../../../src/shared/range/worker-life.ts";
 import { InboxRig, NO_LIMITS } from "../../../helpers/inbox-rig.ts";
 import { MapKeyValues } from "../../../helpers/map-key-values.ts";
 import { message, receiver } from "../../../helpers/service-workers.ts";
@@ -72,6 +73,41 @@ test("taken publishes: a group that was not served is served by the repeat", () 
   assert.ok(!take(taken, origin({ sequence: 2, isRepeat: true }), "$share/g/a"));
   assert.ok(take(taken, origin({ sequence: 3, isRepeat: true }), "$share/h/a"));
   assert.ok(!take(taken, origin({ sequence: 4, isRepeat: true }), "$share/h/a"));
+});
+
+test("taken publishes: what its repeat has asked for in vain comes too late from the earlier connection", () => {
+  const left = new TakenPublishes();
+  left.begin(origin({ epoch: 2, isRepeat: true }), BOOT);
+  assert.ok(!left.has("$share/g/a", 0));
+  left.ask("$share/g/a");
+  const right = new TakenPublishes();
+  left.copyTo(right);
+  const joined = new TakenPublishes();
+  joined.absorb(readBack(right));
+  for (const taken of [left, right, readBack(left), joined]) {
+    assert.ok(!take(taken, origin({ sequence: 8 }), "$share/g/a"));
+    assert.ok(
+      take(taken, origin({ sequence: 8 }), "$share/h/a"),
+      "nobody has asked for that group",
+    );
+    assert.ok(take(taken, origin({ sequence: 8 })), "nor for those who subscribe for themselves");
+    assert.ok(take(taken, origin({ sequence: 9, packetId: 6 }), "$share/g/a"), "another one");
+    const repeat = origin({ epoch: 2, sequence: 2, isRepeat: true });
+    assert.ok(take(taken, repeat, "$share/g/a"), "whoever asked finds a member");
+    assert.ok(!take(taken, repeat, "$share/g/a"));
+  }
+});
+
+test("taken publishes: a member without a stored session counts as long as the process lives", () => {
+  const taken = new TakenPublishes();
+  taken.begin(origin(), bootOf(5));
+  taken.noteTransient("$share/g/a");
+  const isTaken = (process: number) => {
+    taken.begin(origin({ epoch: 2, sequence: 2, isRepeat: true }), bootOf(process));
+    return taken.has("$share/g/a", 0);
+  };
+  assert.ok(isTaken(5));
+  assert.ok(!isTaken(6));
 });
 
 test("taken publishes: all receivers of one insert get it", () => {
@@ -188,6 +224,11 @@ test("taken publishes: who was silent longest is the same when they are read bac
   assert.deepEqual(namesOf(right), [9, 7, 8, 6]);
   assert.deepEqual(namesOf(readBack(right)), [9, 7, 8, 6]);
 });
+
+/** The first life of the first worker of a process. */
+function bootOf(process: number): number {
+  return workerBoot(process, 1);
+}
 
 function namesOf(taken: TakenPublishes): number[] {
   return taken.dump().map(([publisher]) => publisher);

@@ -32,7 +32,7 @@ export class RangeLedger {
   latestMs = 0;
   readonly #logs = new Map<RangeId, Entry[]>();
   /** By range that is gone: where that stands in which log. */
-  readonly #absorbed = new Map<RangeId, string>();
+  readonly #absorbed = new Map<RangeId, { readonly left: RangeId; readonly index: number }>();
   readonly #reader = new RecordReader();
   readonly #nodes: () => readonly RangeNode[];
 
@@ -66,11 +66,23 @@ export class RangeLedger {
 
   /** It is on a disk that the left range has taken over the right one. */
   noteAbsorbed(right: RangeId, left: RangeId, index: number): void {
-    this.#absorbed.set(right, `${left}#${index}`);
+    this.#absorbed.set(right, { left, index });
   }
 
   isAbsorbed(right: RangeId, left: RangeId, index: number): boolean {
-    return this.#absorbed.get(right) === `${left}#${index}`;
+    const absorbed = this.#absorbed.get(right);
+    return absorbed?.left === left && absorbed.index === index;
+  }
+
+  /** Is it in the state of the left range after the entry at `index`? */
+  isWithin(right: RangeId, left: RangeId, index: number): boolean {
+    const absorbed = this.#absorbed.get(right);
+    return absorbed?.left === left && absorbed.index <= index;
+  }
+
+  /** Taken over by whomever. */
+  isGone(range: RangeId): boolean {
+    return this.#absorbed.has(range);
   }
 
   noteApplied(range: RangeId, entry: Entry): void {
@@ -96,7 +108,8 @@ export class RangeLedger {
     const logs = nodes.map(({ image }) => image.logs.get(range));
     // Taken over: a commit of its neighbour holds what it was.
     if (logs.every((log) => log === undefined)) return;
-    const count = logs.filter((log) => log?.entry(index)?.term === entry.term).length;
+    const isGone = this.isGone(range);
+    const count = logs.filter((log) => log?.covers(index, entry.term) ?? isGone).length;
     demand(count * 2 > nodes.length, "durable", () => {
       return `range ${range}: entry ${index} is answered, and on ${count} of ${nodes.length} disks`;
     });

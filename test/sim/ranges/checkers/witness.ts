@@ -28,7 +28,7 @@ export function witnessOf(founders: readonly RangeDescriptor[], ledger: RangeLed
     absorbs: (right, left, index) => ledger.isAbsorbed(right, left, index),
     store: (_ranges, _closed, durable) => durable(),
     opened: nothing,
-    closed: nothing,
+    absorbed: nothing,
   });
   for (const descriptor of founders) {
     host.open({ descriptor, applied: FOUNDING_INDEX, appliedMs: 0 });
@@ -59,7 +59,7 @@ export function reopened(image: RangeImage): MachineHost {
     absorbs: () => true,
     store: nothing,
     opened: nothing,
-    closed: nothing,
+    absorbed: nothing,
   });
   for (const record of image.records.values()) {
     const hosted = host.open(record);

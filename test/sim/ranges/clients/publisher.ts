@@ -37,10 +37,19 @@ export interface NumberedMessage {
   readonly message: Message;
   readonly expiresAtMs: number;
   /**
-   * Incarnations that were matched when it came first: who subscribes later is promised nothing.
+   * Incarnations that were matched when it came first, and had room for it: who subscribes later
+   * is promised nothing.
    */
   readonly entitled: Set<number>;
   distributions: number;
+}
+
+/** A session that publishes, on one connection. */
+export interface Sender {
+  /** What the publish is recognised by when it comes again. */
+  readonly origin: PublishOrigin;
+  /** Whoever had taken the publish is no more, and what was waiting to be sent on is not either. */
+  isGone(): boolean;
 }
 
 /** Topics and filters are the same. */
@@ -55,6 +64,8 @@ export class Publisher {
   readonly #random: SimRandom;
   /** By number, of those that may be sent again: for whom they were at first. */
   readonly #entitled = new Map<number, ReadonlySet<number>>();
+  /** By number: got lost on their way into a range, and are sent again. */
+  readonly #straying = new Set<number>();
   #lastNumber = 0;
   promisedCount = 0;
 
@@ -83,9 +94,11 @@ export class Publisher {
 
   /**
    * A repeat may reach who has subscribed since the message came first: such a session gets it out
-   * of order.
+   * of order. And when a range's leader dies, but not the node that the publisher is connected to,
+   * what waits there behind a message that got lost overtakes its repeat.
    */
   isInOrder(number: number, incarnation: number): boolean {
+    if (this.#straying.has(number) && this.#world.nodes.length > 1) return false;
     return this.#entitled.get(number)?.has(incarnation) ?? true;
   }
 
@@ -114,7 +127,7 @@ export class Publisher {
    */
   distribute(
     application: NumberedMessage,
-    origin: PublishOrigin | null,
+    sender: Sender | null,
     settled: (isAnswered: boolean) => void,
   ): boolean {
     const { topic, message: sent } = application;
@@ -128,7 +141,7 @@ export class Publisher {
     }
     application.distributions += 1;
     if (routes.size === 0) settled(true);
-    else this.#insert(application, origin, [...routes.values()], settled);
+    else this.#insert(application, sender, [...routes.values()], settled);
     return true;
   }
 
@@ -169,11 +182,12 @@ export class Publisher {
 
   #insert(
     application: NumberedMessage,
-    origin: PublishOrigin | null,
+    sender: Sender | null,
     records: readonly RouteRecord[],
     settled: (isAnswered: boolean) => void,
   ): void {
     const { message: sent } = application;
+    const { profile } = this.#world;
     const receivers = records.map(({ route, options }) => ({
       incarnation: route.incarnation,
       qos: Math.min(sent.qos, options.qos),
@@ -186,12 +200,14 @@ export class Publisher {
     const settle = (count: number, areAnswered: boolean) => {
       left -= count;
       isAnswered &&= areAnswered;
+      if (!areAnswered) this.#straying.add(application.number);
       if (left === 0) settled(isAnswered);
     };
     const insertion = {
       message: sent,
-      origin,
-      limits: { ...NO_LIMITS, sessionInboxSize: this.#world.profile.sessionInboxSize },
+      origin: sender?.origin ?? null,
+      isOver: () => sender?.isGone() === true,
+      limits: { ...NO_LIMITS, sessionInboxSize: profile.sessionInboxSize },
       ask: (asked: readonly InboxReceiver[]) => {
         return this.#desk.ask((statuses) => {
           asked.forEach(({ incarnation }, at) => {
@@ -204,6 +220,7 @@ export class Publisher {
         for (const { incarnation } of lost) {
           const life = this.#desk.lives.get(incarnation);
           if (life !== undefined) life.perhapsRefused += 1;
+          if (profile.sessionInboxSize < ROOMY) application.entitled.delete(incarnation);
         }
         settle(lost.length, false);
       },
@@ -216,13 +233,13 @@ export class Publisher {
     const life = this.#desk.lives.get(incarnation);
     if (life === undefined) return;
     if (status === InsertStatus.STORED) {
-      const isKnown = promised.distributions > 1 && this.#world.profile.sessionInboxSize < ROOMY;
-      // One that had no room for it at first is told of that, and not of its repeat.
-      if (isKnown || !promised.entitled.has(incarnation)) return;
+      if (!promised.entitled.has(incarnation)) return;
       life.promised.set(promised.number, promised);
       this.promisedCount += 1;
     } else if (status === InsertStatus.QUOTA) {
       life.refused += 1;
+      // Should it come again and find room, it is behind what came meanwhile.
+      promised.entitled.delete(incarnation);
     } else if (status === InsertStatus.NO_INBOX) {
       const mayBeOver =
         this.#desk.endedLives.has(life) ||

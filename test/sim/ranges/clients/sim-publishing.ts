@@ -99,8 +99,11 @@ export class SimPublishing {
       left -= 1;
       if (left === 0 && isCurrent()) publish.isReceived = true;
     };
-    const origin = origins.next(packetId, distributed(application), isDup);
-    const isMatched = this.#desk.publisher.distribute(application, origin, (isAnswered) => {
+    const sender = {
+      origin: origins.next(packetId, distributed(application), isDup),
+      isGone: () => connection?.isBroken === true,
+    };
+    const isMatched = this.#desk.publisher.distribute(application, sender, (isAnswered) => {
       if (isAnswered) settle();
       else if (isCurrent()) this.#refuse(packetId);
     });

@@ -66,6 +66,8 @@ export interface Insertion {
   readonly limits: InsertLimits;
   /** Null: a repeat of it need not be recognised. */
   readonly origin: PublishOrigin | null;
+  /** Whoever was to send it on is no more. */
+  isOver(): boolean;
   /** A request number under which the answer for these receivers comes. */
   ask(receivers: readonly InboxReceiver[]): number;
   lost(receivers: readonly InboxReceiver[]): void;
@@ -94,7 +96,7 @@ export class InsertCommand implements GatewayCommand {
   }
 
   isOver(): boolean {
-    return false;
+    return this.#insertion.isOver();
   }
 
   lost(): void {

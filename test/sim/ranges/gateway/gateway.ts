@@ -125,7 +125,16 @@ export class Gateway {
     this.listener.broken(boot, null);
   }
 
-  /** Taken over by its neighbour: what it has not applied, it never will. */
+  /** Taken over by a neighbour that another node serves. */
+  reignTaken(range: RangeId): void {
+    const node = this.#reigns.get(range);
+    if (node !== undefined) this.reignEnded(range, node);
+  }
+
+  /**
+   * Taken over by its neighbour, which the same node serves: what it has not applied, it never
+   * will.
+   */
   rangeGone(range: RangeId): void {
     this.#reigns.delete(range);
     const open = this.#open.get(range) ?? [];

@@ -24,6 +24,7 @@ import {
 import {
   compareKeys,
   NO_RANGE,
+  type RangeDescriptor,
   type RangeId,
 } from "../../../../src/shared/range/range-descriptor.ts";
 import type { ServiceId } from "../../../../src/shared/range/service-id.ts";
@@ -33,6 +34,8 @@ import { HostedMachine } from "./hosted-machine.ts";
 import { MachineKit, type MachineOutputs } from "./machine-kit.ts";
 import type { StoredRange } from "./range-image.ts";
 import { FOUNDING_INDEX } from "./range-log.ts";
+
+const EMPTY_TABLE: KeyValueReader = { get: () => null, scan: () => [] };
 
 /** What a host needs of its node. */
 export interface HostDuties {
@@ -54,7 +57,8 @@ export interface HostDuties {
   store(ranges: readonly HostedMachine[], closed: RangeId, durable: () => void): void;
   /** Durably there since a cut. */
   opened(range: HostedMachine): void;
-  closed(range: RangeId): void;
+  /** Ahead of the commit that says so. */
+  absorbed(left: HostedMachine, right: HostedMachine): void;
 }
 
 export class MachineHost {
@@ -83,6 +87,13 @@ export class MachineHost {
     const range = new HostedMachine(reader, this.kit.open(descriptor, reader), record);
     this.ranges.set(range.id, range);
     return range;
+  }
+
+  /** Stands for a range of which nothing is here yet. */
+  expect(descriptor: RangeDescriptor): HostedMachine {
+    const reader = new BoundedReader(EMPTY_TABLE, descriptor);
+    const machine = this.kit.open(descriptor, reader);
+    return new HostedMachine(reader, machine, { descriptor, applied: 0, appliedMs: 0 });
   }
 
   /** False: not now; nothing has happened. */
@@ -114,7 +125,7 @@ export class MachineHost {
     } else if (!this.#change(range, entry.index, header.kind)) {
       return false;
     }
-    range.appliedMs = nowMs;
+    range.appliedMs = Math.max(range.appliedMs, nowMs);
     this.#duties.done(range, header);
     return true;
   }
@@ -173,9 +184,11 @@ export class MachineHost {
     const { end } = left.descriptor;
     if (end === null || compareKeys(end, right.descriptor.start) !== 0) return true;
     left.machine.absorb(right.machine);
+    // Time never goes back, not for those who come from the right either.
+    left.appliedMs = Math.max(left.appliedMs, right.appliedMs);
     left.setDescriptor(absorbDescriptor(left.descriptor, right.descriptor));
     this.ranges.delete(right.id);
-    this.#duties.closed(right.id);
+    this.#duties.absorbed(left, right);
     this.#commit(left, index, [], right.id, () => {});
     return true;
   }

@@ -69,13 +69,13 @@ export const OTHER_MUTANTS: readonly RangeMutant[] = [
   ),
   rangeMutant(
     "machines are told that their state is written when it is not",
-    "model:node/range-node",
+    "model:node/store-work",
     "range.isCollecting = true;",
     "range.isCollecting = true;\n        machine.collected();",
   ),
   rangeMutant(
     "the applied index is stored without the state",
-    "model:node/range-node",
+    "model:node/store-work",
     "if (isDirty) {",
     "if (isDirty && range.collected % 2 === 0) {",
   ),

@@ -3,6 +3,7 @@
  * test/sim/mutants, whose form this is.
  */
 
+import { spawnSync } from "node:child_process";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Edit, editText } from "../../mutants/mutant.ts";
@@ -24,7 +25,7 @@ export function rangeMutant(
 }
 
 /** What runs of the simulator need of a build. */
-const PARTS = ["src", "test/sim", "test/helpers", "bench/sim-ranges.js"];
+const PARTS = ["src", "test/sim", "test/helpers", "bench/sim-ranges.js", "bench/command-line.js"];
 
 /** Copies `build` to `target`, which is emptied before, and breaks it there. */
 export function buildRangeMutant(build: string, target: string, mutant: RangeMutant): void {
@@ -41,6 +42,30 @@ export function buildRangeMutant(build: string, target: string, mutant: RangeMut
     if (text === null) throw new Error(`${mutant.name}: not exactly once: ${edit.find}`);
     writeFileSync(path, text);
   }
+}
+
+/** What a campaign of a copy says of itself. */
+export interface MutantCampaign {
+  readonly runCount: number;
+  readonly failures: readonly { readonly text: string }[];
+}
+
+/** Runs the copy in `target` until its first failure; null: it does not come back in time. */
+export function runRangeMutant(
+  target: string,
+  { firstSeed, runs }: { readonly firstSeed: number; readonly runs: number },
+  timeLimitMs: number,
+): MutantCampaign | null {
+  const program = join(target, "bench/sim-ranges.js");
+  const limits = ["--runs", String(runs), "--seed", String(firstSeed), "--failures", "1"];
+  const run = spawnSync(process.execPath, [program, "--json", ...limits], {
+    encoding: "utf8",
+    timeout: timeLimitMs,
+  });
+  if (run.signal !== null) return null;
+  // A copy that cannot even be loaded proves nothing.
+  if (!run.stdout.startsWith("{")) throw new Error(run.stderr);
+  return JSON.parse(run.stdout) as MutantCampaign;
 }
 
 /** The edits that do not fit the build any more. */

@@ -9,21 +9,15 @@
  * from the store, as a machine is never told that it follows again.
  */
 
-import { RecordReader } from "../../../../src/shared/bytes/record-reader.ts";
-import { DistRange } from "../../../../src/shared/dist/dist-range.ts";
 import { InboxRange } from "../../../../src/shared/inbox/range/inbox-range.ts";
+import { EMPTY_CONF } from "../../../../src/shared/raft/conf-state.ts";
 import type { Entry } from "../../../../src/shared/raft/entry.ts";
 import { ProposalStatus } from "../../../../src/shared/raft/leader-proposals.ts";
-import type { RaftMessage } from "../../../../src/shared/raft/message.ts";
+import { MessageType, type RaftMessage } from "../../../../src/shared/raft/message.ts";
 import { RaftCore } from "../../../../src/shared/raft/raft-core.ts";
 import type { StorageAppend } from "../../../../src/shared/raft/ready.ts";
-import {
-  BATCH_HEADER_BYTES,
-  type BatchHeader,
-  BatchKind,
-} from "../../../../src/shared/range/command-batch.ts";
-import { readAbsorb } from "../../../../src/shared/range/range-change.ts";
-import { NO_RANGE, type RangeId } from "../../../../src/shared/range/range-descriptor.ts";
+import type { BatchHeader } from "../../../../src/shared/range/command-batch.ts";
+import type { RangeDescriptor, RangeId } from "../../../../src/shared/range/range-descriptor.ts";
 import { SimDisk } from "../../kernel/sim-disk.ts";
 import type { SimRandom } from "../../kernel/sim-random.ts";
 import type { LedgerEntry } from "../checkers/range-ledger.ts";
@@ -34,24 +28,29 @@ import { RangeEvent } from "../range-event.ts";
 import type { RangeWorld } from "../range-world.ts";
 import type { CrashPlace } from "./crash-places.ts";
 import { OutputTap } from "./output-tap.ts";
+import { type RangeProcess, retireMachine } from "./range-process.ts";
 import { RangeSeat } from "./range-seat.ts";
+import { SnapshotIntake } from "./snapshot-intake.ts";
+import { absorbedBy, compactLog, gatherState } from "./store-work.ts";
 
 /** A process that always has something to do does nothing else any more. */
 const MAX_ROUNDS = 10_000;
 /** All sessions are of one worker. */
 const THREAD = 1;
 
+/** How long a leader waits before it takes a snapshot for lost. */
+const SNAPSHOT_PATIENCE_US = 100_000;
+
 export interface Packet {
-  readonly range: RangeId;
+  /** As the sender has it: who has not got the range yet learns where it lies. */
+  readonly descriptor: RangeDescriptor;
   readonly message: RaftMessage;
 }
 
-/** What dies with the process. */
-interface Process {
-  readonly boot: number;
-  readonly tap: OutputTap;
-  readonly host: MachineHost;
-  readonly seats: Map<RangeId, RangeSeat>;
+/** A snapshot that was sent. */
+interface Delivery {
+  readonly range: RangeId;
+  readonly to: number;
 }
 
 export class RangeNode {
@@ -61,7 +60,8 @@ export class RangeNode {
   readonly #world: RangeWorld;
   readonly #random: SimRandom;
   readonly #skewMs: number;
-  #process: Process | null = null;
+  readonly #intake: SnapshotIntake;
+  #process: RangeProcess | null = null;
   /** Being applied. */
   #applying: LedgerEntry | null = null;
 
@@ -71,6 +71,7 @@ export class RangeNode {
     this.#random = random;
     this.position = position;
     this.#skewMs = random.below(profile.skewMaxMs + 1);
+    this.#intake = new SnapshotIntake(world, this.image);
     this.disk = new SimDisk<StoreCommit>(loop, random, {
       image: this.image,
       node: position,
@@ -136,9 +137,12 @@ export class RangeNode {
         loop.after(profile.tickUs, kind, this.position);
         for (const { core } of process.seats.values()) core.tick(loop.now / 1000);
         break;
-      case RangeEvent.DELIVER: {
-        const { range, message } = subject as Packet;
-        process.seats.get(range)?.core.step(message);
+      case RangeEvent.DELIVER:
+        this.#receive(process, subject as Packet);
+        break;
+      case RangeEvent.REPORT: {
+        const { range, to } = subject as Delivery;
+        process.seats.get(range)?.core.reportSnapshot(to, false);
         break;
       }
       case RangeEvent.FLUSHED:
@@ -180,7 +184,7 @@ export class RangeNode {
   }
 
   #makeHost(tap: OutputTap): MachineHost {
-    const { ledger, gateway, profile } = this.#world;
+    const { ledger, profile } = this.#world;
     return new MachineHost({
       outputs: tap.outputs,
       hotBytes: profile.hotBytes,
@@ -199,11 +203,36 @@ export class RangeNode {
       absorbs: () => true,
       store: (ranges, closed, durable) => this.#store(ranges, closed, durable),
       opened: (range) => this.#openHalf(range),
-      closed: (range) => {
-        this.#process?.seats.delete(range);
-        gateway.rangeGone(range);
-      },
+      absorbed: (left, right) => this.#noteAbsorbed(left, right),
     });
+  }
+
+  /**
+   * Where one worker has served both, it goes on with the sessions of both. Else whoever served
+   * one of them serves it no more: what a session was told came from elsewhere.
+   */
+  #noteAbsorbed(left: HostedMachine, right: HostedMachine): void {
+    const { gateway } = this.#world;
+    const process = this.#process!;
+    if (left.isLive && right.isLive) gateway.rangeGone(right.id);
+    else if (left.isLive || right.isLive) {
+      if (left.isLive) gateway.reignTaken(right.id);
+      else gateway.reignEnded(right.id, this);
+      this.#depose(process.seats.get(left.id)!);
+    }
+    process.seats.delete(right.id);
+  }
+
+  #receive(process: RangeProcess, { descriptor, message }: Packet): void {
+    const { id } = descriptor;
+    let seat = process.seats.get(id);
+    if (seat === undefined && this.#intake.isWelcome(process, descriptor)) {
+      seat = this.#addSeat(process.host.expect(descriptor));
+    }
+    if (seat === undefined) return;
+    const { snapshot } = message;
+    if (snapshot !== null && !this.#intake.mayInstall(process, seat, snapshot)) return;
+    seat.core.step(message);
   }
 
   /** A change of the range may have reached the disk, and the process died before it knew. */
@@ -219,13 +248,17 @@ export class RangeNode {
   }
 
   #addSeat(hosted: HostedMachine): RangeSeat {
-    const log = this.image.logs.get(hosted.id)!;
+    const { id } = hosted;
+    const log = this.image.log(id);
+    const { conf, raftOptions } = this.#world;
+    log.makeSnapshot = () => this.image.snapshotOf(id, conf);
     const core = new RaftCore({
       id: this.position + 1,
-      options: this.#world.raftOptions,
+      options: raftOptions,
       storage: log,
       hardState: log.startState(hosted.applied),
-      conf: this.#world.conf,
+      // Who has nothing yet is told with the rest.
+      conf: hosted.applied > 0 ? conf : EMPTY_CONF,
       applied: hosted.applied,
       random: (bound) => this.#random.below(bound),
     });
@@ -246,7 +279,11 @@ export class RangeNode {
 
   #store(ranges: readonly HostedMachine[], closed: RangeId, durable: () => void): void {
     const commit = new StoreCommit();
-    for (const range of ranges) gather(commit, range);
+    for (const range of ranges) {
+      gatherState(commit, range);
+      // It was heard of before it came about here.
+      if (this.seat(range.id)?.hosted !== range) this.#process?.seats.delete(range.id);
+    }
     if (closed > 0) commit.closed.push(closed);
     // Until then a crash could undo the change, and the log lead to another one.
     const { range, entry } = this.#applying!;
@@ -256,19 +293,20 @@ export class RangeNode {
     this.disk.submit(commit);
   }
 
-  #collect(process: Process, share: number): void {
+  #collect(process: RangeProcess, share: number): void {
     const commit = new StoreCommit();
     for (const { hosted } of process.seats.values()) {
       const { isCollecting, isBlocked, machine } = hosted;
       const isDue = machine.isDirty || hosted.applied > hosted.collected;
       if (isCollecting || isBlocked || !isDue || !this.#random.chance(share)) continue;
-      gather(commit, hosted);
+      gatherState(commit, hosted);
+      compactLog(commit, this.#world, this.image, hosted.id);
     }
     if (commit.records.length === 0 || this.#diesAt("collected, not written")) return;
     this.disk.submit(commit);
   }
 
-  #finishFlush(process: Process): void {
+  #finishFlush(process: RangeProcess): void {
     const commits = this.disk.completeFlush();
     if (this.#diesAt("flushed, not told")) return;
     for (const { done } of commits) {
@@ -289,13 +327,13 @@ export class RangeNode {
     if (this.#process === process) this.#tell(process);
   }
 
-  #turn(process: Process): boolean {
+  #turn(process: RangeProcess): boolean {
     let isBusy = false;
     for (const seat of process.seats.values()) {
       if (this.#process !== process) return false;
       this.#noteRole(process, seat);
       if (seat.core.hasReady) {
-        this.#takeReady(seat);
+        this.#takeReady(process, seat);
         isBusy = true;
       }
       if (!seat.isStale && this.#applyNext(process, seat)) isBusy = true;
@@ -303,56 +341,64 @@ export class RangeNode {
     return isBusy && this.#process === process;
   }
 
-  #noteRole(process: Process, seat: RangeSeat): void {
-    const { gateway } = this.#world;
-    const { hosted } = seat;
-    if (seat.isDeposed) {
-      seat.isStale = true;
-      hosted.isLive = false;
-      gateway.reignEnded(hosted.id, this);
-    }
-    if (seat.isStale && !hosted.isCollecting && !hosted.isBlocked) this.#reopen(process, seat);
+  #noteRole(process: RangeProcess, seat: RangeSeat): void {
+    if (seat.isDeposed) this.#depose(seat);
+    const { isCollecting, isBlocked } = seat.hosted;
+    if (seat.isStale && !isCollecting && !isBlocked) this.#reopen(process, seat);
     if (!seat.mayServe) return;
+    const { hosted } = seat;
     hosted.isLive = true;
     this.#noteOrigin(process, hosted);
-    gateway.reignBegan(hosted.id, this);
+    this.#world.gateway.reignBegan(hosted.id, this);
     hosted.machine.goLive();
   }
 
-  #takeReady(seat: RangeSeat): void {
-    const { id } = seat.hosted;
+  /** It serves no more. */
+  #depose(seat: RangeSeat): void {
+    seat.isStale = true;
+    seat.isHeir = false;
+    seat.hosted.isLive = false;
+    this.#world.gateway.reignEnded(seat.hosted.id, this);
+  }
+
+  #takeReady(process: RangeProcess, seat: RangeSeat): void {
     const { messages, append, apply } = seat.core.ready();
-    for (const message of messages) this.#send(id, message);
-    if (append !== null) this.#append(seat, append);
+    for (const message of messages) this.#send(seat, message);
+    if (append !== null) this.#append(process, seat, append);
     if (apply !== null) seat.commit(apply);
   }
 
-  #append(seat: RangeSeat, append: StorageAppend): void {
+  #append(process: RangeProcess, seat: RangeSeat, append: StorageAppend): void {
     const commit = new StoreCommit();
-    const { id } = seat.hosted;
-    commit.appends.push({ range: id, append });
+    commit.appends.push({ range: seat.hosted.id, append });
+    const { snapshot } = append;
+    if (snapshot !== null) this.#intake.install(commit, process, seat, snapshot, this);
     commit.done.push(() => {
       for (const message of append.messagesAfterPersist) {
         if (message.to === this.position + 1) seat.core.step(message);
-        else this.#send(id, message);
+        else this.#send(seat, message);
       }
       seat.core.appendDone(append);
     });
     this.disk.submit(commit);
   }
 
-  #send(range: RangeId, message: RaftMessage): void {
-    this.#world.network.send(this.position, message.to - 1, { range, message });
+  #send({ hosted: { descriptor } }: RangeSeat, message: RaftMessage): void {
+    const { network, loop } = this.#world;
+    network.send(this.position, message.to - 1, { descriptor, message });
+    if (message.type !== MessageType.SNAPSHOT) return;
+    const delivery: Delivery = { range: descriptor.id, to: message.to };
+    loop.after(SNAPSHOT_PATIENCE_US, RangeEvent.REPORT, this.position, delivery);
   }
 
-  #applyNext(process: Process, seat: RangeSeat): boolean {
+  #applyNext(process: RangeProcess, seat: RangeSeat): boolean {
     const entry = seat.nextEntry();
     if (entry === null || !this.#apply(process, seat.hosted, entry)) return false;
     seat.shift();
     return true;
   }
 
-  #apply(process: Process, hosted: HostedMachine, entry: Entry): boolean {
+  #apply(process: RangeProcess, hosted: HostedMachine, entry: Entry): boolean {
     this.#noteOrigin(process, hosted);
     this.#applying = { range: hosted.id, entry };
     if (!process.host.apply(hosted, entry)) return false;
@@ -361,13 +407,9 @@ export class RangeNode {
   }
 
   /** Nobody is served by the machine any more: another is made from store and log. */
-  #reopen(process: Process, seat: RangeSeat): void {
-    const { id, applied, machine } = seat.hosted;
-    const index = process.tap.index;
-    if (machine instanceof DistRange) {
-      for (const [name, { route }] of index) if (machine.holds(route)) index.delete(name);
-    }
-    machine.close();
+  #reopen(process: RangeProcess, seat: RangeSeat): void {
+    const { id, applied } = seat.hosted;
+    retireMachine(process, seat.hosted);
     seat.hosted = process.host.open(this.image.records.get(id)!);
     seat.isStale = false;
     const log = this.image.logs.get(id)!;
@@ -376,7 +418,7 @@ export class RangeNode {
     }
   }
 
-  #tell(process: Process): void {
+  #tell(process: RangeProcess): void {
     const held = process.tap.take();
     if (held.length === 0 || this.#diesAt("applied, not answered")) return;
     const { ledger, gateway } = this.#world;
@@ -386,7 +428,7 @@ export class RangeNode {
     }
   }
 
-  #noteOrigin({ tap, boot }: Process, { id, applied, appliedMs }: HostedMachine): void {
+  #noteOrigin({ tap, boot }: RangeProcess, { id, applied, appliedMs }: HostedMachine): void {
     tap.origin = { range: id, boot, index: applied, nowMs: appliedMs };
   }
 
@@ -395,30 +437,4 @@ export class RangeNode {
     this.#world.crash(this);
     return true;
   }
-}
-
-/** The range that an entry says is taken over; 0: it says something else. */
-function absorbedBy({ data }: Entry): RangeId {
-  // Behind the version.
-  if (data[1] !== BatchKind.ABSORB) return NO_RANGE;
-  const reader = new RecordReader();
-  reader.reset(data, BATCH_HEADER_BYTES, data.length - BATCH_HEADER_BYTES);
-  return readAbsorb(reader).rightId;
-}
-
-/** Writes the range's state as it is now into a commit. */
-function gather(commit: StoreCommit, range: HostedMachine): void {
-  const { machine, descriptor } = range;
-  const isDirty = machine.isDirty;
-  if (isDirty) {
-    machine.collect(commit.writer(descriptor.service));
-    range.isCollecting = true;
-  }
-  commit.records.push(range.record);
-  range.collected = range.applied;
-  commit.done.push(() => {
-    if (!isDirty) return;
-    range.isCollecting = false;
-    machine.collected();
-  });
 }

@@ -54,7 +54,12 @@ export class RangeSeat {
 
   /** The entry to apply next; null: none. */
   nextEntry(): Entry | null {
-    return this.#committed[0]?.entries[this.#position] ?? null;
+    for (;;) {
+      const entry = this.#committed[0]?.entries[this.#position] ?? null;
+      // A snapshot may have overtaken it.
+      if (entry === null || entry.index > this.hosted.applied) return entry;
+      this.shift();
+    }
   }
 
   /** It is applied. */

@@ -1,0 +1,112 @@
+/**
+ * Which ranges of a store are to be set aside at the next start, beside those that fail a check
+ * there: a row that turned out damaged while its range was served, or a range that is being made
+ * anew. Kept in a file of its own, because the note must be durable before the thread that found
+ * the damage ends, and a database that holds damaged rows is no place for it.
+ *
+ *   STORE/damaged.json   { "RANGE": { "how": TEXT, "row": HEX or null }, ... }
+ *
+ * Thread: worker. Scope: one per store.
+ */
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { replaceFile } from "../../platform/durable-file.ts";
+import type { RangeId } from "../../shared/range/range-descriptor.ts";
+
+export interface DamageNote {
+  /** What an operator reads. */
+  readonly how: string;
+  /** Key of the damaged row as stored; null: the range is set aside whatever its rows say. */
+  readonly row: Uint8Array | null;
+}
+
+export interface DamageNotes {
+  /**
+   * Not null: nobody can tell which ranges were noted, and why. All ranges of the store are to be
+   * set aside.
+   */
+  readonly fault: string | null;
+  get(range: RangeId): DamageNote | null;
+  /** Durable when it returns. */
+  put(range: RangeId, note: DamageNote): void;
+  delete(range: RangeId): void;
+}
+
+/** Of stores that end with the process, and for tests that have their disk in memory. */
+export class MemoryDamageNotes implements DamageNotes {
+  readonly fault: string | null = null;
+  protected readonly notes = new Map<RangeId, DamageNote>();
+
+  get(range: RangeId): DamageNote | null {
+    return this.notes.get(range) ?? null;
+  }
+
+  put(range: RangeId, note: DamageNote): void {
+    this.notes.set(range, note);
+  }
+
+  delete(range: RangeId): void {
+    this.notes.delete(range);
+  }
+}
+
+export class FileDamageNotes extends MemoryDamageNotes {
+  override readonly fault: string | null;
+  readonly #path: string;
+
+  constructor(folder: string) {
+    super();
+    this.#path = join(folder, "damaged.json");
+    this.fault = this.#read() ? null : `${this.#path} is no list of damaged ranges`;
+  }
+
+  override put(range: RangeId, note: DamageNote): void {
+    super.put(range, note);
+    this.#write();
+  }
+
+  override delete(range: RangeId): void {
+    if (this.get(range) === null) return;
+    super.delete(range);
+    this.#write();
+  }
+
+  /** False when the file is not what it should be. */
+  #read(): boolean {
+    if (!existsSync(this.#path)) return true;
+    const found = parse(readFileSync(this.#path, "utf8"));
+    if (found === null) return false;
+    for (const [id, note] of found) this.notes.set(id, note);
+    return true;
+  }
+
+  #write(): void {
+    const notes = [...this.notes].map(([id, { how, row }]) => {
+      return [id, { how, row: row === null ? null : Buffer.from(row).toString("hex") }];
+    });
+    replaceFile(this.#path, Buffer.from(`${JSON.stringify(Object.fromEntries(notes), null, 2)}\n`));
+  }
+}
+
+function parse(text: string): [RangeId, DamageNote][] | null {
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return null;
+  }
+  if (typeof found !== "object" || found === null) return null;
+  const notes: [RangeId, DamageNote][] = [];
+  for (const [name, note] of Object.entries(found)) {
+    const id = Number(name);
+    const isNote = typeof note === "object" && note !== null;
+    const { how, row }: Record<string, unknown> = isNote ? { how: null, row: 0, ...note } : {};
+    const isRow = row === null || typeof row === "string";
+    if (!Number.isSafeInteger(id) || typeof how !== "string" || !isRow) return null;
+    const key = row === null ? null : new Uint8Array(Buffer.from(row, "hex"));
+    notes.push([id, { how, row: key }]);
+  }
+  return notes;
+}

@@ -1,0 +1,136 @@
+/**
+ * What a broker does with stored data that is not as it was written: it starts, says what is
+ * damaged, serves the rest, and acknowledges nothing that it cannot keep.
+ */
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { type TestContext } from "node:test";
+import { type BrokerProcess, startBroker } from "../helpers/broker-process.ts";
+import * as packets from "../helpers/packets.ts";
+import { RawClient } from "../helpers/raw-client.ts";
+import { flipRows } from "../helpers/stored-rows.ts";
+
+const { property } = packets;
+const KEPT = [property.sessionExpiry(3600)];
+const DAMAGED = { timeout: 60_000 };
+/** Class of a session's head in a key of the inbox service (inbox-key.ts). */
+const HEAD = 2;
+/** Class of its subscriptions. */
+const SESSION = 5;
+const INBOX_ROW = 0x82;
+
+function dataFolder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), "ratatosk-damaged-"));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+async function start(t: TestContext, folder: string, workers = 2): Promise<BrokerProcess> {
+  const broker = await startBroker({ workers, config: { data_dir: folder } });
+  t.after(() => broker.kill());
+  return broker;
+}
+
+async function restart(
+  t: TestContext,
+  broker: BrokerProcess,
+  folder: string,
+): Promise<BrokerProcess> {
+  await broker.kill();
+  return start(t, folder, 1);
+}
+
+function connect(
+  { port }: BrokerProcess,
+  clientId: string,
+  fields: packets.ConnectFields = {},
+): Promise<RawClient> {
+  return RawClient.connect({ port }, { clientId, cleanStart: false, properties: KEPT, ...fields });
+}
+
+async function readiness(broker: BrokerProcess): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(`http://127.0.0.1:${broker.adminPort}/readyz`);
+  return { status: response.status, body: await response.json() };
+}
+
+/** Twelve sessions `s0`.. that want t/#, so that each of the two inbox ranges has some. */
+const SESSIONS = Array.from({ length: 12 }, (_, at) => `s${at}`);
+
+async function storeSessions(broker: BrokerProcess): Promise<void> {
+  for (const clientId of SESSIONS) {
+    const client = await connect(broker, clientId);
+    await client.subscribe("t/#", 1);
+    client.destroy();
+  }
+}
+
+test(
+  "damaged state: a flipped bit of a session's head sets its range aside, the rest is served",
+  DAMAGED,
+  async (t) => {
+    const folder = dataFolder(t);
+    let broker = await start(t, folder);
+    await storeSessions(broker);
+    await broker.stop();
+    let isFirst = true;
+    const flipped = await flipRows(folder, "sm", (key) => {
+      const isHead = isFirst && key[0] === INBOX_ROW && key[5] === HEAD && key.length === 12;
+      if (isHead) isFirst = false;
+      return isHead;
+    });
+    assert.equal(flipped, 1);
+    broker = await start(t, folder);
+    const event = await broker.waitForLog("range_damaged");
+    assert.match(String(event["damage"]), /state row [0-9a-f]+: its checksum is wrong/);
+    const { status, body } = await readiness(broker);
+    assert.equal(status, 200);
+    assert.deepEqual(body, {
+      status: "degraded",
+      workers: { ready: 2, total: 2 },
+      damaged_ranges: [2],
+    });
+    const outcomes: (boolean | null)[] = [];
+    for (const clientId of SESSIONS) {
+      const client = await RawClient.open({ port: broker.port });
+      client.send(packets.connect({ clientId, cleanStart: false, properties: KEPT }));
+      const connack = await client.expect("connack");
+      outcomes.push(connack.reasonCode === 0 ? connack.sessionPresent : null);
+      client.destroy();
+    }
+    assert.ok(outcomes.includes(true) && outcomes.includes(null), String(outcomes));
+    assert.ok(!outcomes.includes(false), "a session in a damaged range is not made anew");
+  },
+);
+
+test(
+  "damaged state: a row that is met while its range is served ends one thread once, not the process",
+  DAMAGED,
+  async (t) => {
+    const folder = dataFolder(t);
+    let broker = await start(t, folder, 1);
+    await storeSessions(broker);
+    const retaining = await connect(broker, "retaining", { properties: [] });
+    await retaining.publish({ topic: "r/1", payload: "kept", qos: 1, retain: true });
+    retaining.destroy();
+    await broker.stop();
+    // Subscriptions are read when their session attaches.
+    const isPart = (key: Buffer) => key[0] === INBOX_ROW && key[5] === SESSION;
+    assert.equal(await flipRows(folder, "sm", isPart), SESSIONS.length);
+    broker = await start(t, folder, 1);
+    assert.equal(broker.countOf("range_damaged"), 0, "nothing of it was read yet");
+    const client = await RawClient.open({ port: broker.port });
+    client.send(packets.connect({ clientId: "s0", cleanStart: false, properties: KEPT }));
+    await client.expectClose();
+    await broker.waitForLog("range_damaged");
+    await broker.ready();
+    const { body } = await readiness(broker);
+    assert.deepEqual((body as { damaged_ranges: number[] }).damaged_ranges, [2]);
+    assert.equal(broker.countOf("worker_died"), 1);
+    broker = await restart(t, broker, folder);
+    assert.equal(broker.countOf("worker_died"), 0, "the next start knows");
+    assert.equal(broker.countOf("range_damaged"), 1);
+  },
+);

@@ -1,0 +1,69 @@
+/**
+ * Quotas of stored sessions with real workers.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startBroker } from "../helpers/broker-process.ts";
+import { until } from "../helpers/deadline.ts";
+import * as packets from "../helpers/packets.ts";
+import { RawClient } from "../helpers/raw-client.ts";
+
+const QUOTA_EXCEEDED = 0x97;
+const KEPT = { cleanStart: false, properties: [packets.property.sessionExpiry(3600)] };
+
+test("stored quotas: one session may fill its tenant's quota, whatever the number of workers", async (t) => {
+  const bytes = 1024 * 1024;
+  const limits = { session_queue_bytes: bytes, tenant_queue_bytes: bytes };
+  const tenants = { defaults: { SessionInboxSize: 10_000 } };
+  const broker = await startBroker({ workers: 4, config: { limits, tenants } });
+  t.after(() => broker.stop());
+  const { port } = broker;
+  await leaveSubscribed(port, "away");
+  const publisher = await RawClient.connect({ port }, { clientId: "publisher" });
+  const payload = "x".repeat(10_000);
+  let taken = 0;
+  for (; taken < 200; taken++) {
+    const packetId = publisher.packetId();
+    publisher.send(packets.publish({ topic: "a", payload, qos: 1, packetId }));
+    const { reasonCode } = await publisher.expect("puback");
+    if (reasonCode === QUOTA_EXCEEDED) break;
+    assert.equal(reasonCode, 0);
+  }
+  assert.ok(taken >= 95 && taken <= 105, `${taken} messages of 10,000 bytes in 1 MiB`);
+});
+
+test("stored quotas: each session that missed messages is named once, however many come back at once", async (t) => {
+  const tenants = { defaults: { SessionInboxSize: 1 } };
+  const broker = await startBroker({ workers: 2, config: { tenants } });
+  t.after(() => broker.stop());
+  const { port } = broker;
+  // More than a burst of any other event.
+  const clientIds = Array.from({ length: 60 }, (_, at) => `away-${at}`);
+  await Promise.all(clientIds.map((clientId) => leaveSubscribed(port, clientId)));
+  const ending = { clientId: "ending", properties: [packets.property.sessionExpiry(1)] };
+  await leaveSubscribed(port, "ending", ending);
+  const publisher = await RawClient.connect({ port }, { clientId: "publisher" });
+  for (let left = 3; left > 0; left--) {
+    publisher.send(packets.publish({ topic: "a", payload: "m", qos: 1, packetId: left }));
+    await publisher.expect("puback");
+  }
+  const back = clientIds.map((clientId) => RawClient.connect({ port }, { clientId, ...KEPT }));
+  for (const client of await Promise.all(back)) client.destroy();
+  const events = () => broker.logs.filter(({ msg }) => msg === "inbox_overflowed");
+  await until(() => events().length >= 61, "an event of each session");
+  const told = events().map((event) => [event["client_id"], event["session"], event["dropped"]]);
+  const resumed = clientIds.map((clientId) => [clientId, "resumed", 2]);
+  assert.deepEqual(told.sort(), [...resumed, ["ending", "ended", 2]].sort());
+});
+
+/** A stored session with a subscription and without a connection. */
+async function leaveSubscribed(
+  port: number,
+  clientId: string,
+  fields: packets.ConnectFields = {},
+): Promise<void> {
+  const session = await RawClient.connect({ port }, { clientId, ...KEPT, ...fields });
+  await session.subscribe("a", 1);
+  await session.disconnect();
+}

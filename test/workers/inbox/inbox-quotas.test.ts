@@ -1,0 +1,75 @@
+/**
+ * The quotas of waiting messages are for the whole node, however many ranges its sessions are
+ * spread over.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { InsertStatus } from "../../../src/workers/inbox/inbox-api.ts";
+import { FakeSession, InboxWorkers } from "../../helpers/service-workers.ts";
+import { nothing, ownedBy } from "./owned-by.ts";
+
+const KIB = 1024;
+const QUOTA = 1024 * KIB;
+const PAYLOAD = "x".repeat(10 * KIB);
+
+/** A session without a connection on each worker. */
+function awaySessions(workers: InboxWorkers, workerCount: number): string[] {
+  return Array.from({ length: workerCount }, (_, at) => {
+    const session = new FakeSession("t", ownedBy(workers, at + 1), 1);
+    workers.attach(1, session);
+    workers.services(1).inboxClient.detach(session, -1, false, nothing);
+    workers.run();
+    return session.clientId;
+  });
+}
+
+/** Messages of 10 KiB that are stored before one is refused. */
+function fill(workers: InboxWorkers, clientIds: readonly string[], thread = 1): number {
+  for (let count = 0; count < 1000; count++) {
+    const clientId = clientIds[count % clientIds.length]!;
+    const [status] = workers.insert(thread, clientId, [PAYLOAD]);
+    if (status === InsertStatus.QUOTA) return count;
+    assert.equal(status, InsertStatus.STORED);
+  }
+  throw new Error("nothing was refused");
+}
+
+for (const quota of ["tenantQueueBytes", "processQueueBytes"] as const) {
+  test(`inbox quotas: ${quota} is no smaller for one session with more workers`, () => {
+    const counts = [1, 4].map((workerCount) => {
+      const workers = new InboxWorkers(workerCount, { [quota]: QUOTA });
+      return fill(workers, [awaySessions(workers, workerCount)[0]!], workerCount);
+    });
+    assert.equal(counts[0], counts[1]);
+    assert.ok(counts[0]! > 95 && counts[0]! <= 102, `${counts[0]} of 102`);
+  });
+
+  test(`inbox quotas: ${quota} is one for the sessions of all workers`, () => {
+    const workers = new InboxWorkers(4, { [quota]: QUOTA });
+    const count = fill(workers, awaySessions(workers, 4));
+    assert.ok(count > 95 && count <= 104, `${count} of 102`);
+  });
+}
+
+test("inbox quotas: what one range lets go of another one may take", () => {
+  const workers = new InboxWorkers(2, { tenantQueueBytes: QUOTA });
+  const [full, empty] = awaySessions(workers, 2) as [string, string];
+  fill(workers, [full]);
+  assert.deepEqual(workers.insert(2, empty, [PAYLOAD]), [InsertStatus.QUOTA]);
+  workers.attach(2, new FakeSession("t", full, 2), { cleanStart: true });
+  assert.deepEqual(workers.insert(2, empty, [PAYLOAD]), [InsertStatus.STORED]);
+});
+
+test("inbox quotas: a worker that comes back tells what it holds, and hears of the others", () => {
+  const workers = new InboxWorkers(2, { tenantQueueBytes: QUOTA });
+  const [full, empty] = awaySessions(workers, 2) as [string, string];
+  fill(workers, [full]);
+  for (const thread of [1, 2]) {
+    workers.restart(thread);
+    workers.run();
+    for (const from of [1, 2]) {
+      assert.deepEqual(workers.insert(from, empty, [PAYLOAD]), [InsertStatus.QUOTA]);
+    }
+  }
+});
