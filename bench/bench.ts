@@ -5,6 +5,7 @@ import { describeEnvironment } from "./environment.ts";
 import { cellsOf, type SuiteCell } from "./suite/cell.ts";
 import { chooseContenders } from "./suite/choose-contenders.ts";
 import { helpText } from "./suite/help.ts";
+import { tellWhenInterrupted } from "./suite/interruption.ts";
 import { isMicro, mainOfMicro } from "./suite/micro.ts";
 import { fittingOptions, refusedByAll } from "./suite/option-meaning.ts";
 import { parseOptions, type SuiteOptions, UsageError } from "./suite/options.ts";
@@ -51,6 +52,12 @@ async function runScenarios(args: readonly string[], options: SuiteOptions): Pro
   if (options.broker !== null) await assertReachable(options.broker.host, options.broker.port);
   printEnvironment();
   printExpectation(cells);
+  let finishedCases = 0;
+  tellWhenInterrupted(() =>
+    finishedCases === 0
+      ? "interrupted before the first case was over: nothing is kept"
+      : `interrupted: ${finishedCases} of ${cells.length} cases are over and kept in ${file}`,
+  );
   const results = await runSuite({
     command: `npm run bench -- ${args.join(" ")}`,
     cells,
@@ -59,6 +66,7 @@ async function runScenarios(args: readonly string[], options: SuiteOptions): Pro
       const finished = soFar.cases.find(({ name }) => name === one.name);
       if (finished !== undefined) console.log(summarize(soFar, finished));
       writeResults(file, soFar);
+      finishedCases += 1;
     },
   });
   if (options.profile) console.log(describeProfiles(profileDirectory));

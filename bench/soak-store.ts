@@ -7,10 +7,9 @@
  * the share beside what a bare write and flush take there.
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { TemporaryFolder } from "../test/helpers/temporary-folder.ts";
 import {
   commandLine,
   DURABILITIES,
@@ -35,14 +34,15 @@ const USAGE = `npm run soak:store -- [options]   the gate that LMDB must pass to
   npm run soak:store -- --chart FILE.svg --json`;
 
 const { values, seconds, secondsPerLife, ...plan } = commandLine(USAGE, readOptions);
-const folder = values.folder ?? mkdtempSync(join(tmpdir(), "ratatosk-soak-"));
+const temporary = values.folder === undefined ? new TemporaryFolder("ratatosk-soak-") : null;
+const folder = values.folder ?? temporary!.path;
 const task = { folder, ...plan };
 const report = await runSoak(task, {
   seconds,
   secondsPerLife,
   progress: showProgress,
 });
-if (values.folder === undefined) rmSync(folder, { recursive: true, force: true });
+temporary?.remove();
 if (values.chart !== undefined) writeFileSync(values.chart, drawSoak(report.points));
 
 const faults = judgeSoak(report);

@@ -6,10 +6,9 @@
  * in the kernel's cache, as after a boot. The folder is filled through the broker, by clients.
  */
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { TemporaryFolder } from "../test/helpers/temporary-folder.ts";
 import {
   commandLine,
   DURABILITIES,
@@ -54,7 +53,8 @@ const {
   durability,
   limit,
 } = commandLine(USAGE, readOptions);
-const folder = values.folder ?? mkdtempSync(join(tmpdir(), "ratatosk-start-"));
+const temporary = values.folder === undefined ? new TemporaryFolder("ratatosk-start-") : null;
+const folder = values.folder ?? temporary!.path;
 mkdirSync(folder, { recursive: true });
 try {
   if (readdirSync(folder).length === 0) await fill();
@@ -62,7 +62,7 @@ try {
   if (values.json !== undefined) writeJson(values.json, rounds);
   show(rounds);
 } finally {
-  if (values.folder === undefined) rmSync(folder, { recursive: true, force: true });
+  temporary?.remove();
 }
 
 /** Filling asks for no flush per commit: what counts is what is there in the end. */

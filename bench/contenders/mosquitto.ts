@@ -1,13 +1,13 @@
 /** mosquitto as the peer: Debian's package, configured by mosquitto.conf beside this file. */
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SpawnedProcess } from "../../test/helpers/child-process.ts";
 import { until, withDeadline } from "../../test/helpers/deadline.ts";
 import { freePort } from "../../test/helpers/ports.ts";
+import { TemporaryFolder } from "../../test/helpers/temporary-folder.ts";
 import type { TransportName } from "../load/load-shape.ts";
 import {
   benchCertificates,
@@ -64,7 +64,8 @@ async function start(
   persistence: readonly string[],
 ): Promise<RunningServer> {
   const port = await freePort();
-  const directory = mkdtempSync(join(tmpdir(), "mosquitto-bench-"));
+  const folder = new TemporaryFolder("mosquitto-bench-");
+  const { path: directory } = folder;
   // Started by root it gives up its rights, and must still read its certificates.
   // It writes as a user of its own, too.
   chmodSync(directory, 0o777);
@@ -77,7 +78,7 @@ async function start(
   writeFileSync(file, `${configuration(persistence, directory)}\n${lines.join("\n")}`);
   const child = new SpawnedProcess("mosquitto", ["-c", file]);
   const ended = child.exited.then((exit) => {
-    rmSync(directory, { recursive: true, force: true });
+    folder.remove();
     return exit;
   });
   const failed = ended.then((exit) => {

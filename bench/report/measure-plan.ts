@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { describeEnvironment } from "../environment.ts";
 import { cellsOf, type Entrant, type SuiteCell } from "../suite/cell.ts";
 import { chooseContenders, entrantsOf } from "../suite/choose-contenders.ts";
+import { tellWhenInterrupted } from "../suite/interruption.ts";
 import { fittingOptions } from "../suite/option-meaning.ts";
 import { parseOptions, type SuiteOptions, UsageError } from "../suite/options.ts";
 import { assertWritable } from "../suite/preflight.ts";
@@ -76,6 +77,7 @@ export async function measurePlan(
   console.log(`${plan.name}: ${remaining.length} of ${cells.length} cases to measure,`);
   console.log(`${runs} runs, about ${showTime(seconds)}; kept in ${file} case by case,`);
   console.log("so that --resume goes on after an interruption\n");
+  tellWhenInterrupted(() => `interrupted: finished cases are kept in ${file}; --resume goes on`);
   return await runSuite({
     command,
     cells,

@@ -6,13 +6,13 @@
  * Ports are 0 in the configuration; the broker reports what it got in its `listening` log events.
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ChildExit, SpawnedProcess } from "./child-process.ts";
 import { until, withDeadline } from "./deadline.ts";
 import { type MetricSample, parseMetrics } from "./prometheus-text.ts";
+import { TemporaryFolder } from "./temporary-folder.ts";
 
 /** One JSON log line; `msg` is the event name. */
 export interface LogEvent {
@@ -59,7 +59,8 @@ export class BrokerProcess {
   readonly #child: SpawnedProcess;
 
   constructor(options: BrokerOptions) {
-    this.directory = mkdtempSync(join(tmpdir(), "ratatosk-test-"));
+    const folder = new TemporaryFolder("ratatosk-test-");
+    this.directory = folder.path;
     const config = {
       ...DEFAULT_TEST_CONFIG,
       data_dir: join(this.directory, "data"),
@@ -85,7 +86,7 @@ export class BrokerProcess {
     );
     this.#child.onLine = (line) => this.#takeLine(line);
     this.exited = this.#child.exited.finally(() => {
-      rmSync(this.directory, { recursive: true, force: true });
+      folder.remove();
     });
   }
 

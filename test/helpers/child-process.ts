@@ -16,15 +16,35 @@ export interface ChildExit {
 const OUTPUT_KEPT = 64 * 1024;
 
 const living = new Set<ChildProcess>();
+const cleanUps = new Set<() => void>();
 
-function killAll(): void {
-  for (const child of living) child.kill("SIGKILL");
+/**
+ * Calls `cleanUp` when this process ends or is interrupted, after its children were killed. Returns
+ * what takes that back.
+ */
+export function atEnd(cleanUp: () => void): () => void {
+  cleanUps.add(cleanUp);
+  return () => {
+    cleanUps.delete(cleanUp);
+  };
 }
 
-process.on("exit", killAll);
+function endAll(): void {
+  for (const child of living) child.kill("SIGKILL");
+  for (const cleanUp of cleanUps) {
+    try {
+      cleanUp();
+    } catch (error) {
+      process.stderr.write(`cleaning up: ${String(error)}\n`);
+    }
+  }
+  cleanUps.clear();
+}
+
+process.on("exit", endAll);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => {
-    killAll();
+    endAll();
     process.kill(process.pid, signal);
   });
 }
