@@ -4,9 +4,10 @@ import { newProfileDirectory } from "./contenders/ratatosk.ts";
 import { describeEnvironment } from "./environment.ts";
 import { cellsOf, type SuiteCell } from "./suite/cell.ts";
 import { chooseContenders } from "./suite/choose-contenders.ts";
-import { fittingOptions } from "./suite/expand-cases.ts";
 import { helpText } from "./suite/help.ts";
-import { runMicro } from "./suite/micro.ts";
+import { tellWhenInterrupted } from "./suite/interruption.ts";
+import { isMicro, mainOfMicro } from "./suite/micro.ts";
+import { fittingOptions, refusedByAll } from "./suite/option-meaning.ts";
 import { parseOptions, type SuiteOptions, UsageError } from "./suite/options.ts";
 import { assertReachable, assertWritable } from "./suite/preflight.ts";
 import { describeProfiles } from "./suite/profile.ts";
@@ -33,15 +34,12 @@ try {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  if (isMicro(args[0])) return mainOfMicro(args);
   const isAll = args[0] === "all";
   const options = parseOptions(isAll ? ["all", ...ALL_DEFAULTS, ...args.slice(1)] : args);
   if (options.help || options.scenario === "") {
     console.log(helpText());
     return options.help ? 0 : USAGE_EXIT_CODE;
-  }
-  if (options.scenario === "micro") {
-    const words = args.slice(1).filter((word) => !word.startsWith("--") && word !== options.json);
-    return (await runMicro(words, options.json)) ? 0 : 1;
   }
   return runScenarios(args, options);
 }
@@ -54,6 +52,12 @@ async function runScenarios(args: readonly string[], options: SuiteOptions): Pro
   if (options.broker !== null) await assertReachable(options.broker.host, options.broker.port);
   printEnvironment();
   printExpectation(cells);
+  let finishedCases = 0;
+  tellWhenInterrupted(() =>
+    finishedCases === 0
+      ? "interrupted before the first case was over: nothing is kept"
+      : `interrupted: ${finishedCases} of ${cells.length} cases are over and kept in ${file}`,
+  );
   const results = await runSuite({
     command: `npm run bench -- ${args.join(" ")}`,
     cells,
@@ -62,6 +66,7 @@ async function runScenarios(args: readonly string[], options: SuiteOptions): Pro
       const finished = soFar.cases.find(({ name }) => name === one.name);
       if (finished !== undefined) console.log(summarize(soFar, finished));
       writeResults(file, soFar);
+      finishedCases += 1;
     },
   });
   if (options.profile) console.log(describeProfiles(profileDirectory));
@@ -73,11 +78,13 @@ function chooseCells(options: SuiteOptions, profileDirectory: string): SuiteCell
   const isAll = options.scenario === "all";
   const scenarios = isAll ? OWN_SCENARIOS : scenariosNamed(options.scenario);
   if (scenarios.length === 0) throw new UsageError(`no scenario "${options.scenario}"`);
+  const refusal = refusedByAll(scenarios, options);
+  if (scenarios.length > 1 && refusal !== "") throw new UsageError(refusal);
   const warn = (text: string) => console.log(`${text}\n`);
   const entrants = chooseContenders(options, profileDirectory, warn);
   const cells = scenarios.flatMap((one) =>
-    isAll
-      ? cellsOf(one, fittingOptions(one, options), entrants, ALL_TIME_SHARE)
+    scenarios.length > 1
+      ? cellsOf(one, fittingOptions(one, options), entrants, isAll ? ALL_TIME_SHARE : 1)
       : cellsOf(one, options, entrants, 1),
   );
   const possible = cells.filter((cell) => cell.entrants.length > 0);

@@ -4,6 +4,8 @@ import { existsSync } from "node:fs";
 import { describeEnvironment } from "../environment.ts";
 import { cellsOf, type Entrant, type SuiteCell } from "../suite/cell.ts";
 import { chooseContenders, entrantsOf } from "../suite/choose-contenders.ts";
+import { tellWhenInterrupted } from "../suite/interruption.ts";
+import { fittingOptions } from "../suite/option-meaning.ts";
 import { parseOptions, type SuiteOptions, UsageError } from "../suite/options.ts";
 import { assertWritable } from "../suite/preflight.ts";
 import { showTime } from "../suite/progress.ts";
@@ -44,7 +46,8 @@ export function planCells(
   for (const load of plan.groups.flatMap(({ loads }) => loads)) {
     const options = parseOptions(loadWords(plan, load, extra));
     for (const scenario of scenariosNamed(options.scenario)) {
-      for (const cell of cellsOf(scenario, options, entrants(options), 1)) {
+      const fitting = fittingOptions(scenario, options);
+      for (const cell of cellsOf(scenario, fitting, entrants(options), 1)) {
         if (!cells.has(cell.one.name)) cells.set(cell.one.name, cell);
       }
     }
@@ -74,6 +77,7 @@ export async function measurePlan(
   console.log(`${plan.name}: ${remaining.length} of ${cells.length} cases to measure,`);
   console.log(`${runs} runs, about ${showTime(seconds)}; kept in ${file} case by case,`);
   console.log("so that --resume goes on after an interruption\n");
+  tellWhenInterrupted(() => `interrupted: finished cases are kept in ${file}; --resume goes on`);
   return await runSuite({
     command,
     cells,

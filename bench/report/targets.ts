@@ -7,6 +7,7 @@ import type { LoadResult } from "../load/load-shape.ts";
 import { gapOf } from "../load/validity.ts";
 import { type Spread, shortNumber, spreadOf } from "../statistics.ts";
 import { expandCases } from "../suite/expand-cases.ts";
+import { fittingOptions } from "../suite/option-meaning.ts";
 import { parseOptions } from "../suite/options.ts";
 import { findScenario } from "../suite/registry.ts";
 import {
@@ -234,7 +235,8 @@ function judge(
 export function caseNameOf(load: string, extra: readonly string[]): string {
   const options = parseOptions([...load.split(" "), ...extra]);
   const scenario = findScenario(options.scenario);
-  const [first] = scenario === null ? [] : expandCases(scenario, options);
+  const fitting = scenario === null ? options : fittingOptions(scenario, options);
+  const [first] = scenario === null ? [] : expandCases(scenario, fitting);
   if (first === undefined) throw new Error(`no such load: ${load}`);
   return first.name;
 }

@@ -7,6 +7,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expandCases } from "../suite/expand-cases.ts";
+import { fittingOptions } from "../suite/option-meaning.ts";
 import { parseOptions } from "../suite/options.ts";
 import { scenariosNamed } from "../suite/registry.ts";
 import { type BenchResults, type ResultCase, writeResults } from "../suite/results.ts";
@@ -88,7 +89,7 @@ function casesOf({ plan, group, extra }: PlannedGroup, results: BenchResults): R
   const names = group.loads.flatMap((load) => {
     const options = parseOptions(loadWords(plan, load, extra));
     return scenariosNamed(options.scenario).flatMap((scenario) =>
-      expandCases(scenario, options).map(({ name }) => name),
+      expandCases(scenario, fittingOptions(scenario, options)).map(({ name }) => name),
     );
   });
   return [...new Set(names)].flatMap(

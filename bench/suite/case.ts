@@ -5,6 +5,7 @@
 import type { RunningServer } from "../contenders/contender.ts";
 import type { LoadResult, Pace, TransportName } from "../load/load-shape.ts";
 import type { WindowWatch } from "../load/run-generators.ts";
+import type { OptionName } from "./options.ts";
 
 /**
  * "share" of its own maximum: a closed loop first finds what each broker can do, then an open loop
@@ -113,6 +114,12 @@ export interface Scenario {
   readonly hasControl?: boolean;
   /** Its deliveries have their times whatever the pace, which is that of something else. */
   readonly isOpenLoop?: boolean;
+  /**
+   * Options that mean nothing to it, and why; those that its defaults rule out go without saying.
+   */
+  readonly ignores?: Readonly<Partial<Record<OptionName, string>>>;
+  /** 1 unless told. */
+  readonly fewestSubscribers?: number;
   /** How it can be paced; where others would mean nothing they are refused. */
   readonly paces: readonly PaceKind[];
   /** `--client mqtt` has nothing to check elsewhere. */

@@ -1,13 +1,22 @@
 /**
  * Two results files side by side: every case and broker that both have, with a verdict that
- * respects the spread.
+ * respects the spread. Where nothing is usable any more because runs fail, that is the verdict:
+ * rows that vanish would read as "nothing is worse".
  */
 
 import { cpuMicrosPerOperation } from "../load/load-shape.ts";
 import { formatTable, shortNumber, showMicros, showSpread, spreadOf } from "../statistics.ts";
-import { type BenchResults, type Figure, pairwiseRatios, usableSamples } from "./results.ts";
-import { peerOf, rateLabel } from "./summary.ts";
+import {
+  type BenchResults,
+  type Figure,
+  pairwiseRatios,
+  type Sample,
+  usableSamples,
+} from "./results.ts";
+import { peerOf, rateLabel, showFigureValue } from "./summary.ts";
 import { type Comparison, compareRuns, type Verdict } from "./verdict.ts";
+
+const MAX_FAULT_TEXT = 100;
 
 interface Metric {
   readonly name: string;
@@ -19,6 +28,7 @@ interface Metric {
 const LATENCIES: readonly Metric[] = [
   { name: "p50", isLessBetter: true, figure: (result) => result.latency.p50, show: showMicros },
   { name: "p99", isLessBetter: true, figure: (result) => result.latency.p99, show: showMicros },
+  { name: "p99.9", isLessBetter: true, figure: (result) => result.latency.p999, show: showMicros },
 ];
 
 const COST: Metric = {
@@ -27,6 +37,17 @@ const COST: Metric = {
   figure: cpuMicrosPerOperation,
   show: shortNumber,
 };
+
+const MEMORY: Metric = {
+  name: "peak MiB",
+  isLessBetter: true,
+  figure: (result) => result.broker?.peakMiB ?? 0,
+  show: shortNumber,
+};
+
+/** Figures of one kind of run, by their names; of others nobody can say which way is better. */
+const LESS_IS_BETTER = /, us$|bytes|MiB|KiB|^dropped|not connected|missed|garbage/i;
+const MORE_IS_BETTER = /per second$/;
 
 export interface ComparisonRow {
   readonly caseName: string;
@@ -48,12 +69,106 @@ export function compareResults(before: BenchResults, after: BenchResults): Compa
         figure: (result) => result.perSecond,
         show: shortNumber,
       };
-      const metrics = [rate, ...LATENCIES, COST];
+      const metrics = [rate, ...LATENCIES, COST, MEMORY];
       return before.contenders.flatMap(({ name: contender }) => [
         ...metrics.flatMap((metric) => compareMetric(before, after, { one, contender, metric })),
         ...compareRatios(before, after, one.name, contender),
+        ...compareFigures(before, after, one.name, contender),
+        ...failedRow(before, after, one.name, contender),
       ]);
     });
+}
+
+/** What only this kind of run, or this broker, tells. */
+function compareFigures(
+  before: BenchResults,
+  after: BenchResults,
+  caseName: string,
+  contender: string,
+): ComparisonRow[] {
+  const valuesOf = (results: BenchResults, name: string) =>
+    usableSamples(results, caseName, contender)
+      .map(({ result, ownFigures }) => ({ ...result.figures, ...ownFigures })[name] ?? 0)
+      .filter((value) => value > 0);
+  const samples = usableSamples(before, caseName, contender);
+  const names = samples.flatMap(({ result, ownFigures }) => {
+    return Object.keys({ ...result.figures, ...ownFigures });
+  });
+  return [...new Set(names)].flatMap((name) => {
+    const isLessBetter = LESS_IS_BETTER.test(name);
+    if (!isLessBetter && !MORE_IS_BETTER.test(name)) return [];
+    return rowOf(valuesOf(before, name), valuesOf(after, name), {
+      caseName,
+      contender,
+      metric: name.replace(/, us$/, ""),
+      show: (value) => showFigureValue(name, value),
+      isLessBetter,
+    });
+  });
+}
+
+/** Usable before, and now nothing but runs of which at least one has failed. */
+function failedRow(
+  before: BenchResults,
+  after: BenchResults,
+  caseName: string,
+  contender: string,
+): ComparisonRow[] {
+  const usable = (results: BenchResults) => usableSamples(results, caseName, contender).length;
+  const samples = samplesOf(after, caseName, contender);
+  const failure = samples.find(({ validity }) => validity === "failed");
+  if (usable(before) === 0 || usable(after) > 0 || failure === undefined) return [];
+  return [
+    {
+      caseName,
+      contender,
+      metric: "usable runs",
+      before: `${usable(before)} of ${samplesOf(before, caseName, contender).length}`,
+      after: `0 of ${samples.length}: ${failure.faults.slice(0, MAX_FAULT_TEXT)}`,
+      comparison: { change: Number.NaN, p: Number.NaN, verdict: "failed" },
+    },
+  ];
+}
+
+function samplesOf({ samples }: BenchResults, caseName: string, contender: string): Sample[] {
+  return samples.filter((one) => one.caseName === caseName && one.contender === contender);
+}
+
+/**
+ * What must be known to read the rows: machines that differ, cases that only one side has, runs
+ * that were left out.
+ */
+export function comparisonNotes(before: BenchResults, after: BenchResults): string[] {
+  const facts = ["processor", "cores", "memoryGib", "system", "node", "mosquitto"] as const;
+  const differing = facts.flatMap((fact) => {
+    const [was, is] = [before.environment[fact], after.environment[fact]];
+    return was === is ? [] : [`different ${fact}: ${was} before, ${is} after`];
+  });
+  const only = (one: BenchResults, other: BenchResults, where: string) =>
+    one.cases
+      .filter(({ name }) => !other.cases.some((known) => known.name === name))
+      .map(({ name }) => `only ${where}: ${name}`);
+  const missing = [...only(before, after, "before"), ...only(after, before, "after")];
+  return [
+    ...differing,
+    ...missing,
+    ...leftOutNotes(before, "before"),
+    ...leftOutNotes(after, "after"),
+  ];
+}
+
+function leftOutNotes(results: BenchResults, where: string): string[] {
+  return results.cases.flatMap(({ name: caseName }) =>
+    results.contenders.flatMap(({ name: contender }) => {
+      const samples = samplesOf(results, caseName, contender);
+      const count = (validity: Sample["validity"]) =>
+        samples.filter((one) => one.validity === validity).length;
+      const [voids, failed] = [count("void"), count("failed")];
+      if (voids + failed === 0) return [];
+      const told = `${voids} void and ${failed} failed of ${samples.length} runs left out`;
+      return [`${where}: ${caseName}, ${contender}: ${told}`];
+    }),
+  );
 }
 
 function compareMetric(
@@ -137,13 +252,22 @@ export function formatComparison(rows: readonly ComparisonRow[]): string {
 
 function cellsOf(row: ComparisonRow): string[] {
   const { change, p, verdict } = row.comparison;
+  if (verdict === "failed") {
+    return [row.contender, row.metric, row.before, row.after, "-", "-", verdict];
+  }
   const percent = `${change >= 0 ? "+" : ""}${(change * 100).toFixed(1)} %`;
   return [row.contender, row.metric, row.before, row.after, percent, p.toFixed(3), verdict];
 }
 
 /** How often each verdict was reached. */
 export function countVerdicts(rows: readonly ComparisonRow[]): string {
-  const order: readonly Verdict[] = ["better", "worse", "no difference shown", "too few runs"];
+  const order: readonly Verdict[] = [
+    "better",
+    "worse",
+    "failed",
+    "no difference shown",
+    "too few runs",
+  ];
   return order
     .map((verdict) => {
       const count = rows.filter((row) => row.comparison.verdict === verdict).length;

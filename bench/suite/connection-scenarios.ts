@@ -57,6 +57,8 @@ function measureRetained(run: CaseRun): Promise<LoadResult> {
   return runGenerators(tasks, target, { warmUpMs: run.warmUpMs, measureMs: run.durationMs });
 }
 
+const ONE_PROCESS = { processes: "one process makes this load" } as const;
+
 export const CONNECTION_SCENARIOS: readonly Scenario[] = [
   {
     name: "connect",
@@ -70,8 +72,8 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
       processes: 2,
     },
     paces: ["open", "closed"],
+    ignores: { duration: "it ends when all are connected" },
     takesMqttClient: false,
-    // It ends when all are connected, whatever the duration.
     extraSeconds: (parameters, duration) => connectSeconds(parameters) - duration,
     measure: measureConnects,
   },
@@ -84,6 +86,7 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
     paces: ["open", "closed"],
     takesMqttClient: false,
     needsFreshServer: true,
+    ignores: ONE_PROCESS,
     extraSeconds: (parameters) => connectSeconds(parameters) + SETTLE_SECONDS,
     measure: measureIdle,
   },
@@ -94,6 +97,7 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
     defaults: { publishers: 0, subscribers: 500, pace: { kind: "closed", window: 16 } },
     paces: ["closed"],
     takesMqttClient: false,
+    ignores: ONE_PROCESS,
     measure: measureTakeovers,
   },
   {
@@ -108,6 +112,7 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
     },
     paces: ["closed"],
     takesMqttClient: false,
+    ignores: ONE_PROCESS,
     // Stored before, removed after.
     extraSeconds: ({ items }) => (2 * items) / STORE_RATE,
     measure: measureRetained,

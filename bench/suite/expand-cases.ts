@@ -1,21 +1,21 @@
 /** One scenario and the options given make the list of cases: every combination of the values. */
 
 import { availableParallelism } from "node:os";
-import type { BenchCase, CasePace, CaseParameters, PaceKind, Scenario } from "./case.ts";
+import type { BenchCase, CasePace, CaseParameters, Scenario } from "./case.ts";
+import { hasMessages, refusalOf } from "./option-meaning.ts";
 import { type SuiteOptions, UsageError } from "./options.ts";
 
 const DEFAULT_PAYLOAD_BYTES = 64;
-/** Units whose cases have a QoS and a payload. */
-const MESSAGE_UNITS: readonly string[] = ["deliveries", "enqueues"];
 
 /** Throws a UsageError when the scenario cannot run as asked. */
 export function expandCases(scenario: Scenario, options: SuiteOptions): BenchCase[] {
   const { defaults } = scenario;
-  assertPossible(scenario, options);
+  const refusal = refusalOf(scenario, options);
+  if (refusal !== "") throw new UsageError(refusal);
   const scale = scaleOf(scenario, options);
   const scaled = (count: number) => (count === 0 ? 0 : Math.max(1, Math.round(count * scale)));
   const choices = {
-    publishers: publishersOf(scenario, options) ?? [scaled(defaults.publishers)],
+    publishers: options.publishers ?? [scaled(defaults.publishers)],
     subscribers: options.subscribers ?? [scaled(defaults.subscribers)],
     items: options.items ?? [defaults.items ?? 0],
     qos: options.qos ?? [defaults.qos ?? 0],
@@ -27,49 +27,10 @@ export function expandCases(scenario: Scenario, options: SuiteOptions): BenchCas
   };
   return combinations(choices).map((parameters) => ({
     scenario: scenario.name,
-    name: `${scenario.name}: ${describeParameters(parameters, MESSAGE_UNITS.includes(scenario.unit))}`,
+    name: `${scenario.name}: ${describeParameters(parameters, hasMessages(scenario))}`,
     unit: scenario.unit,
     parameters,
   }));
-}
-
-/** Undefined: as the scenario has it. Those without publishers have none whatever is asked. */
-function publishersOf({ defaults }: Scenario, options: SuiteOptions) {
-  return defaults.publishers === 0 ? undefined : options.publishers;
-}
-
-/** Options that would silently mean nothing are refused. */
-function assertPossible(scenario: Scenario, options: SuiteOptions): void {
-  const { name, paces, takesMqttClient } = scenario;
-  if (scenario.isStored === true && options.qos?.includes(0) === true) {
-    throw new UsageError(`${name} takes --qos 1 or 2: nobody stores QoS 0`);
-  }
-  const wrong = options.paces?.find(({ kind }) => !paces.includes(kind));
-  if (wrong !== undefined) {
-    const possible = paces.map((kind) => PACE_OPTIONS[kind]).join(" or ");
-    throw new UsageError(`${name} takes ${possible}, not ${PACE_OPTIONS[wrong.kind]}`);
-  }
-  if (options.client !== "mqtt") return;
-  if (!takesMqttClient) throw new UsageError(`${name} has no --client mqtt`);
-  if (options.paces?.some(({ kind }) => kind === "share") === true) {
-    throw new UsageError("--client mqtt is too slow to look for a maximum: --rate takes a number");
-  }
-}
-
-const PACE_OPTIONS: Readonly<Record<PaceKind, string>> = {
-  open: "--rate N",
-  closed: "--window N",
-  share: "--rate N%",
-};
-
-/** `bench:all` has scenarios of every kind: each takes of the paces what it can. */
-export function fittingOptions(scenario: Scenario, options: SuiteOptions): SuiteOptions {
-  const paces = options.paces?.filter(({ kind }) => scenario.paces.includes(kind));
-  return {
-    ...options,
-    paces: paces === undefined || paces.length === 0 ? undefined : paces,
-    client: scenario.takesMqttClient ? options.client : "raw",
-  };
 }
 
 /** Scenarios that others published are made as large as this machine is beside theirs. */

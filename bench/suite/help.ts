@@ -3,7 +3,7 @@
 import { SCENARIOS } from "./registry.ts";
 
 const OPTIONS = `
-Options; values separated by commas make one case for each combination:
+Options; values separated by commas make one case for each combination, what means nothing to a scenario is refused:
   --workers N            worker threads of our broker (1)
   --durability fsync|os  of our broker: acknowledged when flushed (fsync), or when the kernel has it
   --qos 0|1|2            of publishes and subscriptions
@@ -48,7 +48,7 @@ export function helpText(): string {
 
 Scenarios:
 ${list.join("\n")}
-  ${"micro".padEnd(width)}  codec, trie, match index, ring, output buffer, inbox in one process
+  ${"micro".padEnd(width)}  codec, trie, match-index, ring, output-buffer, inbox: parts in one process; also by name
   ${"persistent".padEnd(width)}  all of those with stored sessions
   ${"all".padEnd(width)}  the scenarios before those with stored sessions, one case each
 ${OPTIONS}`;

@@ -158,6 +158,8 @@ export const LOAD_SCENARIOS: readonly Scenario[] = [
     paces: ANY_PACE,
     takesMqttClient: false,
     needsFreshServer: true,
+    // One that does not read, and somebody to notice.
+    fewestSubscribers: 2,
     // Connecting twice, warming up twice.
     extraSeconds: ({ subscribers }) => 1 + (2 * subscribers) / 3_000,
     measure: measureSlowConsumer,

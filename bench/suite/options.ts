@@ -22,6 +22,8 @@ export interface PeerChoice {
 /** Undefined: as the scenario has it. */
 export interface SuiteOptions {
   readonly scenario: string;
+  /** What was typed; all else is as it usually is. */
+  readonly given: ReadonlySet<OptionName>;
   readonly workers: readonly number[];
   readonly durability: readonly ("fsync" | "os")[];
   readonly qos: readonly (0 | 1 | 2)[] | undefined;
@@ -56,6 +58,7 @@ const DEFAULT_PROBE_WINDOW = 64;
 /** MQTT has so many packet identifiers per connection. */
 const LARGEST_WINDOW = 65_535;
 const LARGEST_PORT = 65_535;
+const PUBLISHED_KINDS: readonly string[] = ["share", "persistent"];
 /** The smallest payload holds what a delivery is checked by; the largest is what MQTT can carry. */
 const PAYLOAD_LIMITS = [PAYLOAD_HEADER_BYTES, 268_000_000] as const;
 const PEERS: readonly PeerName[] = ["mosquitto", "aedes", "write-loop", "mosquitto-autosave"];
@@ -87,11 +90,15 @@ const ARGUMENTS = {
   help: { type: "boolean", default: false },
 } as const;
 
+export type OptionName = keyof typeof ARGUMENTS;
+
 /** Throws a UsageError that names the option and what it takes. */
 export function parseOptions(args: readonly string[]): SuiteOptions {
-  const { values, positionals } = parseStrictly(args);
-  const [scenario = "", surplus] = positionals;
-  if (surplus !== undefined) throw new UsageError(`"${surplus}": one scenario at a time`);
+  const { values, positionals, tokens } = parseStrictly(args);
+  const names = tokens.flatMap((token) => (token.kind === "option" ? [token.name] : []));
+  const given = new Set(names as OptionName[]);
+  const scenario = scenarioName(positionals);
+  assertOurs(values.broker, given);
   const rates = values.rate?.split(",").map(parseRate) ?? [];
   const windows = within("window", optionalCounts("window", values.window) ?? [], [
     1,
@@ -101,6 +108,7 @@ export function parseOptions(args: readonly string[]): SuiteOptions {
   const paces = [...rates, ...closed];
   return {
     scenario,
+    given,
     workers: counts("workers", values.workers),
     durability: list(values.durability, "durability", { fsync: "fsync", os: "os" } as const),
     qos: optional(values.qos, (text) => list(text, "qos", { "0": 0, "1": 1, "2": 2 } as const)),
@@ -132,10 +140,33 @@ export function parseOptions(args: readonly string[]): SuiteOptions {
 
 function parseStrictly(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options: ARGUMENTS, allowPositionals: true });
+    return parseArgs({
+      args: [...args],
+      options: ARGUMENTS,
+      allowPositionals: true,
+      tokens: true,
+    });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Published names may be written as they were published: "share 100k_1000". */
+function scenarioName([first = "", second, ...others]: readonly string[]): string {
+  if (second === undefined) return first;
+  const [surplus] = PUBLISHED_KINDS.includes(first) && /^\d/.test(second) ? others : [second];
+  if (surplus !== undefined) throw new UsageError(`"${surplus}": one scenario at a time`);
+  return `${first}_${second}`;
+}
+
+/** Settings of our broker mean nothing to one that runs already. */
+function assertOurs(broker: string | undefined, given: ReadonlySet<OptionName>): void {
+  if (broker === undefined && given.has("broker-pid")) {
+    throw new UsageError("--broker-pid is that of a --broker HOST:PORT");
+  }
+  const settings = (["workers", "durability", "profile"] as const).find((name) => given.has(name));
+  if (broker === undefined || settings === undefined) return;
+  throw new UsageError(`--${settings} is a setting of our broker, not of the one at ${broker}`);
 }
 
 function optional<T>(text: string | undefined, parse: (text: string) => T): T | undefined {

@@ -119,6 +119,7 @@ function stored(
   };
 }
 
+const ONE_PROCESS = { processes: "one process makes this load" } as const;
 const CLOSED = { kind: "closed", window: 16 } as const;
 
 export const PERSISTENT_SCENARIOS: readonly Scenario[] = [
@@ -149,6 +150,7 @@ export const PERSISTENT_SCENARIOS: readonly Scenario[] = [
     { publishers: 1, subscribers: 1000, pace: { kind: "closed", window: 64 }, duration: 2 },
     {
       paces: ["closed"],
+      ignores: ONE_PROCESS,
       extraSeconds: ({ subscribers }, seconds) => {
         const enqueues = Math.min(ENQUEUES_PER_SECOND, subscribers * STORES_PER_SECOND);
         return 1 + (seconds * enqueues) / TAKES_PER_SECOND;
@@ -163,6 +165,7 @@ export const PERSISTENT_SCENARIOS: readonly Scenario[] = [
     { publishers: 1000, subscribers: 1000, pace: CLOSED, duration: 2 },
     {
       paces: ["closed"],
+      ignores: ONE_PROCESS,
       extraSeconds: (_parameters, seconds) => 1 + (seconds * STORES_PER_SECOND) / TAKES_PER_SECOND,
       measure: (run) => measureOffline(run, "pairs"),
     },
@@ -179,7 +182,7 @@ export const PERSISTENT_SCENARIOS: readonly Scenario[] = [
     },
     {
       paces: ["closed"],
-      // It ends when all is taken, whatever the duration.
+      ignores: { ...ONE_PROCESS, duration: "it ends when all is taken" },
       extraSeconds: ({ items, subscribers }, seconds) => {
         return items / STORES_PER_SECOND + (items * subscribers) / TAKES_PER_SECOND - seconds;
       },

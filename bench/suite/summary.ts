@@ -171,10 +171,13 @@ function figureTexts(
     .join("; ");
 }
 
-/** A name that ends in ", us" is a time. */
 function showFigure(key: string, value: number): string {
-  const name = key.replace(/, us$/, "");
-  return `${name} ${name === key ? shortNumber(value) : showMicros(value)}`;
+  return `${key.replace(/, us$/, "")} ${showFigureValue(key, value)}`;
+}
+
+/** A name that ends in ", us" is a time. */
+export function showFigureValue(key: string, value: number): string {
+  return key.endsWith(", us") ? showMicros(value) : shortNumber(value);
 }
 
 /** Their figure per core beside ours: machines differ, cores are comparable. */

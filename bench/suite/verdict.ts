@@ -6,7 +6,8 @@
 
 import { spreadOf } from "../statistics.ts";
 
-export type Verdict = "better" | "worse" | "no difference shown" | "too few runs";
+/** "failed": there are no runs to compare any more, because they fail. */
+export type Verdict = "better" | "worse" | "failed" | "no difference shown" | "too few runs";
 
 /** Runs on each side, below which no outcome is significant. */
 const FEWEST_RUNS = 4;

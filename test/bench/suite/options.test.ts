@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { expandCases, fittingOptions } from "../../../bench/suite/expand-cases.ts";
+import { expandCases } from "../../../bench/suite/expand-cases.ts";
 import { helpText } from "../../../bench/suite/help.ts";
+import { isMicro, mainOfMicro } from "../../../bench/suite/micro.ts";
+import { fittingOptions, refusedByAll } from "../../../bench/suite/option-meaning.ts";
 import { parseOptions, UsageError } from "../../../bench/suite/options.ts";
 import {
   findScenario,
@@ -52,6 +54,10 @@ test("suite options: mistakes are named with what is possible", () => {
     ["fanout --fresh never", /one of run, case/],
     ["fanout --peer aedes:0", /--peer 0: a whole number/],
     ["fanout p2p", /"p2p": one scenario/],
+    ["share 100k_1000 p2p", /"p2p": one scenario/],
+    ["fanout --broker 127.0.0.1:1883 --workers 2", /--workers is a setting of our broker/],
+    ["fanout --broker 127.0.0.1:1883 --profile", /--profile is a setting of our broker/],
+    ["fanout --broker-pid 5", /--broker-pid is that of a --broker/],
     ["fanout --transport carrier-pigeon", /one of tcp, tls, ws/],
     ["fanout --peer hivemq", /some of mosquitto, aedes/],
     ["fanout --broker here", /host:port/],
@@ -68,6 +74,53 @@ test("suite options: mistakes are named with what is possible", () => {
       line,
     );
   }
+});
+
+test("suite options: what would silently mean nothing to a scenario is refused, and why", () => {
+  const mistakes: readonly (readonly [string, RegExp])[] = [
+    ["fanout --items 5", /^fanout takes no --items: only wildcard/],
+    ["connect --qos 1", /^connect takes no --qos: it sends no messages/],
+    ["takeover --payload 100", /^takeover takes no --payload/],
+    ["idle --publishers 3", /^idle takes no --publishers/],
+    ["retained --subscribers 5", /^retained takes no --subscribers/],
+    ["http --transport tls", /^http takes no --transport: .* plain HTTP/],
+    ["http --protocol 5", /^http takes no --protocol/],
+    ["fanout --durability os", /^fanout takes no --durability: only stored sessions/],
+    ["p2p --scale 0.5", /^p2p takes no --scale/],
+    ["connect --duration 3", /^connect takes no --duration: it ends when/],
+    ["takeover --processes 2", /^takeover takes no --processes/],
+    ["slow-consumer --subscribers 1", /^slow-consumer takes --subscribers 2 or more/],
+    ["persistent-pairs --qos 0", /^persistent-pairs takes --qos 1 or 2/],
+  ];
+  for (const [line, expected] of mistakes) {
+    assert.throws(
+      () => casesOf(line),
+      (error: unknown) => error instanceof UsageError && expected.test(error.message),
+      line,
+    );
+  }
+  const fitting = "wildcard --items 5 --qos 1 --payload 20 --protocol 5 --transport ws";
+  assert.equal(casesOf(fitting).length, 1);
+  assert.equal(casesOf("persistent-pairs --durability os").length, 1);
+});
+
+test("suite options: of several scenarios each takes what it can, and what none takes is refused", () => {
+  const persistent = scenariosNamed("persistent");
+  const options = parseOptions(["persistent", "--items", "7", "--scale", "2"]);
+  const [pairs] = persistent;
+  const drain = findScenario("persistent-drain");
+  assert.ok(pairs !== undefined && drain !== null);
+  assert.equal(fittingOptions(pairs, options).items, undefined);
+  assert.deepEqual(fittingOptions(drain, options).items, [7]);
+  assert.equal(refusedByAll(persistent, options), "--scale: only published scenarios are scaled");
+  assert.equal(refusedByAll(persistent, parseOptions(["persistent", "--items", "7"])), "");
+});
+
+test("suite options: micro benchmarks go by their names too, and take a file only", async () => {
+  assert.ok(isMicro("codec") && isMicro("micro") && !isMicro("fanout") && !isMicro(undefined));
+  const refused = /micro takes --json FILE and nothing else/;
+  await assert.rejects(mainOfMicro(["micro", "--qos", "1"]), refused);
+  await assert.rejects(mainOfMicro(["codec", "fanout"]), /"fanout": one of codec, trie/);
 });
 
 test("suite options: a pace or client that would silently mean nothing is refused", () => {
@@ -123,6 +176,11 @@ test("published scenarios: a fan-out keeps its single publisher, a share its mem
   );
   const [share] = casesOf("share_100k_1000_qos1_p256_1mps --scale 0.01");
   assert.deepEqual([share?.parameters.publishers, share?.parameters.subscribers], [1000, 10]);
+});
+
+test("published scenarios: the kind may stand apart, as they were published", () => {
+  assert.equal(parseOptions(["share", "100k_1000"]).scenario, "share_100k_1000");
+  assert.equal(casesOf("share_100k_1000 --scale 0.01").length, 2);
 });
 
 test("registry: names are unique, and the beginning of a published name finds its kinds", () => {

@@ -12,7 +12,7 @@ import { faultsOf } from "../../../bench/load/validity.ts";
 import type { CasePace, CaseParameters, Scenario } from "../../../bench/suite/case.ts";
 import { expandCases } from "../../../bench/suite/expand-cases.ts";
 import { parseOptions } from "../../../bench/suite/options.ts";
-import { OWN_SCENARIOS, scenariosNamed } from "../../../bench/suite/registry.ts";
+import { findScenario, OWN_SCENARIOS, scenariosNamed } from "../../../bench/suite/registry.ts";
 
 const OURS = ratatosk({ workers: 2, profileDirectory: "" });
 const FEW = 12;
@@ -89,6 +89,17 @@ for (const scenario of PUBLISHED.flatMap(scenariosNamed)) {
     await runSmall(scenario);
   });
 }
+
+test("scenario http: latencies are in microseconds, and the generator's own CPU time is told", async () => {
+  const http = findScenario("http");
+  assert.ok(http);
+  const [one] = expandCases(http, parseOptions(["http"]));
+  assert.ok(one);
+  const { latency, generatorShare, operations } = await measureSmall(http, one.parameters, 150);
+  assert.equal(latency.count, operations);
+  assert.ok(latency.p50 > 0 && latency.mean % 1000 !== 0, `mean ${latency.mean}`);
+  assert.ok(generatorShare > 0);
+});
 
 test("scenario fanout: at a share of the maximum that was found before", async () => {
   const [fanOut] = scenariosNamed("fanout");

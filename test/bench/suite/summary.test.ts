@@ -7,6 +7,7 @@ import type { LoadResult } from "../../../bench/load/load-shape.ts";
 import { validityOf, voidReasonOf } from "../../../bench/load/validity.ts";
 import {
   compareResults,
+  comparisonNotes,
   countVerdicts,
   formatComparison,
 } from "../../../bench/suite/compare-results.ts";
@@ -161,8 +162,56 @@ test("compare: faster and slower are told apart, also beside the peer", () => {
   assert.equal(verdictOf(PEER, "deliveries/s"), "no difference shown");
   assert.equal(verdictOf(OURS, "p99"), "no difference shown");
   assert.match(formatComparison(rows), /\+19\.6 %/);
-  assert.match(countVerdicts(rows), /^2 better, 0 worse/);
+  assert.match(countVerdicts(rows), /^2 better, 0 worse, 0 failed/);
   assert.match(formatComparison([]), /nothing|no case/);
+});
+
+test("compare: where runs only fail now, that is the verdict; voids are told, and bound nothing", () => {
+  const before = madeResults(["fanout"], runs(OURS, [1000, 1010, 1020, 1030]));
+  const failing = [1, 2].map(() => ({
+    contender: OURS,
+    perSecond: 1,
+    validity: "failed" as const,
+  }));
+  const after = madeResults(["fanout"], failing);
+  const [row, ...others] = compareResults(before, after);
+  assert.deepEqual(others, []);
+  assert.deepEqual([row?.comparison.verdict, row?.after], ["failed", "0 of 2: 3 lost"]);
+  assert.match(formatComparison([row!]), /usable runs +4 of 4 +0 of 2: 3 lost +- +- +failed/);
+  assert.match(countVerdicts([row!]), /^0 better, 0 worse, 1 failed/);
+  const voids = madeResults(["fanout"], [{ contender: OURS, perSecond: 9, validity: "void" }]);
+  assert.deepEqual(compareResults(before, voids), []);
+  const [note] = comparisonNotes(before, voids);
+  assert.match(note ?? "", /^after: fanout.*: 1 void and 0 failed of 1 runs left out$/);
+});
+
+test("compare: memory, rare latencies and a scenario's own figures; other machines are named", () => {
+  const figures = { "bytes per connection": 7000, "messages per commit": 3 };
+  const made = (perConnection: number, peakMiB: number) => {
+    const changes = {
+      broker: { ...loadResult(1).broker!, peakMiB },
+      figures: { ...figures, "bytes per connection": perConnection },
+    };
+    return madeResults(
+      ["idle"],
+      [1, 2, 3, 4].map((perSecond) => ({ contender: OURS, perSecond, changes })),
+    );
+  };
+  const [before, after] = [made(7000, 64), made(9000, 50)];
+  const rows = compareResults(before, after);
+  const verdictOf = (metric: string) =>
+    rows.find((row) => row.metric === metric)?.comparison.verdict;
+  assert.equal(verdictOf("bytes per connection"), "worse");
+  assert.equal(verdictOf("peak MiB"), "better");
+  assert.equal(verdictOf("p99.9"), "no difference shown");
+  assert.equal(verdictOf("messages per commit"), undefined, "neither way is better");
+  const elsewhere = { ...after, environment: { ...after.environment, node: "v99", cores: 64 } };
+  const cores = before.environment.cores;
+  const node = before.environment.node;
+  assert.deepEqual(comparisonNotes(before, elsewhere), [
+    `different cores: ${cores} before, 64 after`,
+    `different node: ${node} before, v99 after`,
+  ]);
 });
 
 test("profile: self times by function, idle included", () => {
