@@ -96,6 +96,12 @@ class Publisher {
     return taken === undefined ? this.findEarlier(publish) : null;
   }
 
+  /** The very publish, not a repeat of it. */
+  findCurrent({ packetId, sequence, fingerprint }: PublishOrigin): Taken | null {
+    const taken = this.current.get(packetId);
+    return taken?.sequence === sequence && taken.fingerprint === fingerprint ? taken : null;
+  }
+
   findEarlier({ packetId, fingerprint }: Pick<PublishOrigin, "packetId" | "fingerprint">) {
     const found = this.earlier.get(packetId)?.find((taken) => taken.fingerprint === fingerprint);
     return found ?? null;
@@ -190,7 +196,9 @@ export class TakenPublishes {
     if (isChanged) publisher.attach(boot, origin.epoch);
     if (publisher.forgetSettled(origin.settled)) isChanged = true;
     const known = origin.isRepeat ? publisher.find(origin) : null;
-    if (known !== null) {
+    // A member of a group was gone, and another one gets it: one publish all the same.
+    if (known === null) this.#taken = publisher.findCurrent(origin);
+    else {
       known.sequence = origin.sequence;
       publisher.put(known);
       isChanged = true;

@@ -295,3 +295,11 @@ test("taken publishes: of one attachment the later publish under an identifier i
   left.absorb(right);
   assert.deepEqual(left.dump(), [[7, ["6 3", "5 4"]]]);
 });
+
+test("taken publishes: a publish that comes in two inserts is one, whoever each of them is for", () => {
+  const taken = new TakenPublishes();
+  assert.ok(take(taken, origin()));
+  assert.ok(take(taken, origin(), "$share/g/a"), "its first member was gone");
+  assert.ok(!take(taken, origin({ epoch: 2, isRepeat: true })));
+  assert.ok(!take(taken, origin({ epoch: 3, isRepeat: true }), "$share/g/a"));
+});
