@@ -44,6 +44,8 @@ const PAGE = { entries: 4096, bytes: 1024 * 1024 };
 export interface RetainOutput {
   /** A store that somebody of this life of the process waits for. */
   stored(thread: number, request: number, status: RetainStatus): void;
+  /** A message of this life of the process is not retained: a cap of its tenant refuses it. */
+  retainRefused(): void;
 }
 
 export interface RetainRangeOptions {
@@ -140,6 +142,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
       status = this.#store(record, allowance, context.nowMs);
       if (status === RetainStatus.OK) this.#taken.noteTopic();
     }
+    if (status === RetainStatus.QUOTA && context.isOwnBoot) this.#options.output.retainRefused();
     if (request !== 0 && context.isOwnBoot) {
       this.#options.output.stored(context.thread, request, status);
     }

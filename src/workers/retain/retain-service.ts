@@ -7,6 +7,7 @@
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
+import { Counter } from "../../shared/metrics/counter-table.ts";
 import { messageContentBytes, messageInRecord } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { KeyValueReader } from "../../shared/range/key-value.ts";
@@ -201,6 +202,10 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   stored(thread: number, request: number, status: RetainStatus): void {
     writeStored(this.#replies.writer(thread), request, status);
     if (this.#replies.isFull(thread)) this.#replies.flushTarget(thread);
+  }
+
+  retainRefused(): void {
+    this.#options.counters[Counter.DROPPED_RETAIN_QUOTA]! += 1;
   }
 
   /**

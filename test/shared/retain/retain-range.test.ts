@@ -37,6 +37,7 @@ class Worker {
   readonly counters = new Float64Array(COUNTER_COLUMNS);
   readonly topics: RetainedTopics;
   readonly ranges: RetainRange[] = [];
+  refusals = 0;
 
   constructor(store: MapKeyValues, hotBytes = 0) {
     this.store = store;
@@ -49,7 +50,12 @@ class Worker {
     const range = new RetainRange(WHOLE, {
       topics: this.topics,
       reader: store,
-      output: { stored: (_thread, _request, status) => this.answers.push(status) },
+      output: {
+        stored: (_thread, _request, status) => this.answers.push(status),
+        retainRefused: () => {
+          this.refusals += 1;
+        },
+      },
     });
     this.ranges.push(range);
     range.load();
@@ -120,6 +126,8 @@ test("retain range: caps are those of the command; replacing by less is always a
   worker.apply(put({ topic: "a", payload: "12" }, small));
   const { OK, QUOTA } = RetainStatus;
   assert.deepEqual(worker.answers, [OK, QUOTA, QUOTA, OK]);
+  worker.apply(put({ topic: "b", payload: "1" }, small), NOW, false);
+  assert.equal(worker.refusals, 2, "an earlier life has counted its own");
   assert.equal(worker.payload("a"), "12");
 });
 

@@ -123,6 +123,8 @@ export class OutputTap implements InboxOutput, RetainOutput, DistOutput {
     this.#hold((listener, origin) => listener.addRoute(order, origin));
   }
 
+  retainRefused(): void {}
+
   onlineChanged(): void {}
 
   loadChanged(): void {}
