@@ -3,8 +3,9 @@
  * other. A stored format: what is in a log is applied again at start.
  *
  * ```
- *  ATTACH       u8 1 · u32 token · u64 epoch · u8 flags (bit 0 clean start, bit 1 has will)
- *               u32 session expiry · u16 receive maximum · u32 window bytes
+ *  ATTACH       u8 1 · u32 token · u64 epoch
+ *               u8 flags (bit 0 clean start, bit 1 has will, bit 2 has most sessions)
+ *               u32 session expiry · u16 receive maximum · u32 window bytes · [u32 most sessions]
  *               text tenant · text client · text user · [u32 will delay · message]
  *  DETACH       u8 2 · u16 bucket · u32 token · u32 request (0 = no reply)
  *               u8 flags (bit 0 discard will, bit 1 has expiry) · [u32 session expiry]
@@ -52,8 +53,12 @@ const OUTBOX_DONE = 9;
 
 const ATTACH_CLEAN_START = 1;
 const ATTACH_HAS_WILL = 2;
+const ATTACH_HAS_MOST = 4;
 const DETACH_DISCARD_WILL = 1;
 const DETACH_HAS_EXPIRY = 2;
+
+/** A tenant without a limit. */
+export const NO_MOST_SESSIONS = Number.POSITIVE_INFINITY;
 
 /** Which attachment a command is about, and where it lives. */
 export interface Attached {
@@ -68,20 +73,27 @@ export interface Detaching {
   readonly discardWill: boolean;
 }
 
+/** `mostSessions`: of its tenant in this range, if the command is to create one. */
 export function writeAttach(
   writer: RecordWriter,
   token: number,
   request: AttachRequest,
   windowBytes: number,
+  mostSessions: number = NO_MOST_SESSIONS,
 ): void {
   const will = request.will;
+  const hasMost = mostSessions !== NO_MOST_SESSIONS;
+  let flags = request.cleanStart ? ATTACH_CLEAN_START : 0;
+  if (will !== null) flags |= ATTACH_HAS_WILL;
+  if (hasMost) flags |= ATTACH_HAS_MOST;
   writer.u8(ATTACH);
   writer.u32(token);
   writer.u64(request.epoch);
-  writer.u8((request.cleanStart ? ATTACH_CLEAN_START : 0) | (will === null ? 0 : ATTACH_HAS_WILL));
+  writer.u8(flags);
   writer.u32(request.sessionExpirySeconds);
   writer.u16(request.receiveMaximum);
   writer.u32(windowBytes);
+  if (hasMost) writer.u32(mostSessions);
   writer.text(request.tenantId);
   writer.text(request.clientId);
   writer.text(request.userId);
@@ -192,7 +204,7 @@ export function writeOutboxDone(writer: RecordWriter, record: number): void {
 
 /** One call per command, in the order of the batch. Objects are borrowed until the call returns. */
 export interface LogCommandHandler extends InsertHandler {
-  attach(token: number, request: AttachRequest, windowBytes: number): void;
+  attach(token: number, request: AttachRequest, windowBytes: number, mostSessions: number): void;
   detach(attached: Attached, request: number, detaching: Detaching): void;
   subscribe(
     attached: Attached,
@@ -273,6 +285,8 @@ function readAttach(reader: RecordReader, handler: LogCommandHandler): void {
   const sessionExpirySeconds = reader.u32();
   const receiveMaximum = reader.u16();
   const windowBytes = reader.u32();
+  const hasMost = (flags & ATTACH_HAS_MOST) !== 0;
+  const mostSessions = hasMost ? reader.u32() : NO_MOST_SESSIONS;
   const tenantId = reader.text();
   const clientId = reader.text();
   const userId = reader.text();
@@ -284,5 +298,5 @@ function readAttach(reader: RecordReader, handler: LogCommandHandler): void {
   const cleanStart = (flags & ATTACH_CLEAN_START) !== 0;
   const who = { tenantId, clientId, userId, epoch };
   const how = { cleanStart, sessionExpirySeconds, receiveMaximum, will };
-  handler.attach(token, { ...who, ...how }, windowBytes);
+  handler.attach(token, { ...who, ...how }, windowBytes, mostSessions);
 }

@@ -17,6 +17,7 @@ import {
 import { type InsertLimits, refusedAttach } from "../../shared/inbox/inbox-types.ts";
 import type { InboxUsage } from "../../shared/inbox/inbox-usage.ts";
 import {
+  NO_MOST_SESSIONS,
   writeAttach,
   writeCommit,
   writeDetach,
@@ -388,7 +389,16 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
   #proposeAttach(attachment: Attachment, request: AttachRequest): void {
     attachment.isProposed = true;
     const writer = this.#ranges.writer(attachment.bucket);
-    writeAttach(writer, attachment.token, request, this.#options.windowBytes);
+    const most = this.#mostSessions(request.tenantId, attachment.bucket);
+    writeAttach(writer, attachment.token, request, this.#options.windowBytes, most);
+  }
+
+  /** Of a tenant in the range of a bucket. */
+  #mostSessions(tenantId: string, bucket: number): number {
+    const { settings, usage } = this.#options;
+    const most = settings(tenantId).TotalPersistentSessions;
+    if (most === 0) return NO_MOST_SESSIONS;
+    return Math.max(0, most - usage.sessionsElsewhere(tenantId, this.#ranges.idOf(bucket)));
   }
 
   /**

@@ -202,6 +202,11 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
     }
   }
 
+  /** Settings were reloaded: a tenant may have got a limit that others must know its usage for. */
+  settingsChanged(): void {
+    this.#usage.mustTellAll();
+  }
+
   /** End of a duty cycle. */
   flush(): void {
     for (const thread of this.#stopped) {
@@ -251,8 +256,8 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
     this.#usage.held(range, bytes, isAnew);
   }
 
-  heldOf(range: RangeId, tenantId: string, bytes: number): void {
-    this.#usage.heldOf(range, tenantId, bytes);
+  heldOf(range: RangeId, tenantId: string, bytes: number, sessions: number): void {
+    this.#usage.heldOf(range, tenantId, bytes, sessions);
   }
 
   probe(token: number, { bucket, tenantId, clientId }: Probe): void {

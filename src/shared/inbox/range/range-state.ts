@@ -84,6 +84,17 @@ export class RangeState implements QueueStore {
     this.shared.buckets = buckets;
   }
 
+  /** Sessions of a tenant, attached or not. */
+  sessionCount(tenantId: string): number {
+    return this.tenants.get(tenantId)?.inboxes.size ?? 0;
+  }
+
+  /** A session has come or, with -1, gone. */
+  countSession(tenant: TenantShare, sign: 1 | -1): void {
+    this.gauges.sessions(sign);
+    this.#noteUsage(tenant);
+  }
+
   /** A shared message has come or, with -1, gone. */
   countShared(tenant: TenantShare, footprint: number, sign: 1 | -1): void {
     tenant.shared.count += sign;

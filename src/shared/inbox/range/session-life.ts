@@ -42,6 +42,8 @@ const PURGE_MAX = 4096;
 export interface Attaching {
   readonly request: AttachRequest;
   readonly windowBytes: number;
+  /** Of its tenant in this range, if one is to be created. */
+  readonly mostSessions: number;
   readonly boot: number;
   readonly thread: number;
   readonly token: number;
@@ -66,6 +68,8 @@ export function attach(state: RangeState, attaching: Attaching, nowMs: number): 
   // Asked again: detaching may have ended the session. A clean start does [MQTT-3.1.2-4], and
   // publishes its waiting will.
   let existing = state.find(tenantId, clientId);
+  // One that takes another's place adds none.
+  const hasRoom = existing !== null || state.sessionCount(tenantId) < attaching.mostSessions;
   // [MQTT-3.1.4-4]
   if (existing !== null && request.cleanStart) {
     end(state, existing, nowMs);
@@ -74,6 +78,10 @@ export function attach(state: RangeState, attaching: Attaching, nowMs: number): 
   if (existing === null && request.sessionExpirySeconds === 0) {
     const isDiscarded = stored !== null && request.cleanStart;
     refuse(state, attaching, isDiscarded ? AttachStatus.DISCARDED : AttachStatus.ABSENT);
+    return;
+  }
+  if (!hasRoom) {
+    refuse(state, attaching, AttachStatus.QUOTA);
     return;
   }
   // Resumed, or a new session [MQTT-3.1.2-5] [MQTT-3.1.2-6].
@@ -164,7 +172,7 @@ function create(state: RangeState, request: AttachRequest): Inbox {
   inbox.isAwake = true;
   tenant.inboxes.set(clientId, inbox);
   state.inboxes.set(id, inbox);
-  state.gauges.sessions(1);
+  state.countSession(tenant, 1);
   return inbox;
 }
 
@@ -278,7 +286,7 @@ function end(state: RangeState, inbox: Inbox, nowMs: number): void {
   unbind(state, inbox);
   inbox.isEnded = true;
   inbox.tenant.inboxes.delete(inbox.clientId);
-  state.gauges.sessions(-1);
+  state.countSession(inbox.tenant, -1);
   removeAll(state, inbox);
   takeDrops(state, inbox, true);
   inbox.inboundCount = 0;
