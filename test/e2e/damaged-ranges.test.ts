@@ -8,10 +8,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
-import { type BrokerProcess, startBroker } from "../helpers/broker-process.ts";
+import { BrokerProcess, startBroker } from "../helpers/broker-process.ts";
 import * as packets from "../helpers/packets.ts";
-import { RawClient } from "../helpers/raw-client.ts";
-import { flipRows } from "../helpers/stored-rows.ts";
+import { RawClient, textOf } from "../helpers/raw-client.ts";
+import { damageRecord, flipRows } from "../helpers/stored-rows.ts";
 
 const { property } = packets;
 const KEPT = [property.sessionExpiry(3600)];
@@ -20,6 +20,9 @@ const DAMAGED = { timeout: 60_000 };
 const HEAD = 2;
 /** Class of its subscriptions. */
 const SESSION = 5;
+const ROUTES = 1;
+const FIRST_INBOX = 2;
+const IMPLEMENTATION_SPECIFIC_ERROR = 0x83;
 const INBOX_ROW = 0x82;
 
 function dataFolder(t: TestContext): string {
@@ -31,6 +34,14 @@ function dataFolder(t: TestContext): string {
 async function start(t: TestContext, folder: string, workers = 2): Promise<BrokerProcess> {
   const broker = await startBroker({ workers, config: { data_dir: folder } });
   t.after(() => broker.kill());
+  return broker;
+}
+
+/** It does not get ready. */
+async function startDamaged(t: TestContext, folder: string): Promise<BrokerProcess> {
+  const broker = new BrokerProcess({ workers: 2, config: { data_dir: folder } });
+  t.after(() => broker.kill());
+  await broker.waitForLog("listening");
   return broker;
 }
 
@@ -132,5 +143,36 @@ test(
     broker = await restart(t, broker, folder);
     assert.equal(broker.countOf("worker_died"), 0, "the next start knows");
     assert.equal(broker.countOf("range_damaged"), 1);
+  },
+);
+
+test(
+  "damaged routes: what stored sessions may want is acknowledged to nobody",
+  DAMAGED,
+  async (t) => {
+    const folder = dataFolder(t);
+    let broker = await start(t, folder);
+    await storeSessions(broker);
+    await broker.stop();
+    await damageRecord(folder, ROUTES);
+    await damageRecord(folder, FIRST_INBOX);
+    broker = await startDamaged(t, folder);
+    const connected = await RawClient.connect({ port: broker.port }, { clientId: "connected" });
+    await connected.subscribe("t/#", 1);
+    const publisher = await RawClient.connect({ port: broker.port }, { clientId: "publisher" });
+    for (const qos of [1, 2] as const) {
+      for (const retain of [false, true]) {
+        const code = await publisher.publish({ topic: "t/1", payload: "x", qos, retain });
+        assert.equal(code, IMPLEMENTATION_SPECIFIC_ERROR);
+      }
+      const old = await RawClient.connect({ port: broker.port }, { clientId: "old", level: 4 });
+      old.send(packets.publish({ level: 4, topic: "t/1", payload: "y", qos, packetId: 1 }));
+      assert.equal(await old.next(), null, "closed without an acknowledgement");
+    }
+    const { status, body } = await readiness(broker);
+    assert.equal(status, 503);
+    assert.deepEqual((body as { damaged_ranges: number[] }).damaged_ranges, [1, 2]);
+    publisher.send(packets.publish({ topic: "t/1", payload: "zero", qos: 0 }));
+    assert.equal(textOf((await connected.expect("publish")).payload), "zero");
   },
 );

@@ -134,6 +134,19 @@ test("ranges: a range without a readable record leaves a hole, and no second boo
   );
 });
 
+test("ranges: every worker hears that routes are missing when a range of theirs is set aside", async () => {
+  for (const table of [StoreTable.RECORDS, StoreTable.LOG]) {
+    const rig = new RangeRig({ workers: 2, stores: 1 });
+    await rig.serve();
+    const seen = () => rig.workers.map(({ client }) => client.areRoutesWhole);
+    assert.deepEqual(seen(), [true, true]);
+    assert.ok(damage(rig, table, isOfRange(1)) > 0);
+    rig.boot();
+    await rig.serve();
+    assert.deepEqual(seen(), [false, false]);
+  }
+});
+
 test("ranges: after a failed commit nothing is acknowledged and the process is told to end", async () => {
   const rig = new RangeRig({ workers: 1, stores: 1, holdsCommits: true });
   await rig.serve();
