@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
@@ -12,6 +12,7 @@ import { BrokerProcess, startBroker } from "../helpers/broker-process.ts";
 import * as packets from "../helpers/packets.ts";
 import { RawClient, textOf } from "../helpers/raw-client.ts";
 import { damageRecord, flipRows } from "../helpers/stored-rows.ts";
+import { runCli } from "../main/cli/run-cli.ts";
 
 const { property } = packets;
 const KEPT = [property.sessionExpiry(3600)];
@@ -174,5 +175,71 @@ test(
     assert.deepEqual((body as { damaged_ranges: number[] }).damaged_ranges, [1, 2]);
     publisher.send(packets.publish({ topic: "t/1", payload: "zero", qos: 0 }));
     assert.equal(textOf((await connected.expect("publish")).payload), "zero");
+
+    const url = `http://127.0.0.1:${broker.adminPort}`;
+    for (const [words, expected] of [
+      [["reset", "1", "--yes"], /reset 2 first/],
+      [["reset", "3", "--yes"], /range 3 is not damaged/],
+      [["reset", "2"], /say --yes/],
+    ] as const) {
+      const { code, stderr } = await runCli(["ranges", ...words, "--url", url]);
+      assert.notEqual(code, 0);
+      assert.match(stderr, expected);
+    }
+    const reset = await runCli(["ranges", "reset", "2", "--yes", "--url", url]);
+    assert.equal(reset.code, 0, reset.stderr);
+    const event = await broker.waitForLog("range_reset");
+    assert.ok(statSync(String(event["file"])).size > 0, "what was in it is not lost");
+    await broker.waitForLog("routes_rebuilt");
+    await broker.ready();
+    assert.equal(await publisher.publish({ topic: "t/2", payload: "again", qos: 1 }), 0);
+    const kept: string[] = [];
+    for (const clientId of SESSIONS) {
+      const client = await connect(broker, clientId);
+      if (client.connack?.sessionPresent === true) {
+        kept.push(clientId);
+        assert.equal(textOf((await client.expect("publish")).payload), "again");
+      }
+      client.destroy();
+    }
+    assert.ok(kept.length > 0 && kept.length < SESSIONS.length, "those of the other range");
+    await broker.stop();
+    broker = await start(t, folder);
+    assert.equal(broker.countOf("range_damaged"), 0);
+  },
+);
+
+test(
+  "damaged routes: they are asked for again of the ranges that hold the sessions",
+  DAMAGED,
+  async (t) => {
+    const folder = dataFolder(t);
+    let broker = await start(t, folder);
+    await storeSessions(broker);
+    const left = await connect(broker, "left");
+    await left.subscribe("t/#", 1);
+    await left.unsubscribe("t/#");
+    left.destroy();
+    await broker.stop();
+    await damageRecord(folder, ROUTES);
+    broker = await start(t, folder);
+    assert.equal(broker.countOf("routes_rebuilt"), 1);
+    const publisher = await RawClient.connect({ port: broker.port }, { clientId: "publisher" });
+    assert.equal(await publisher.publish({ topic: "t/1", payload: "all", qos: 1 }), 0);
+    await broker.kill();
+    broker = await start(t, folder);
+    assert.deepEqual(
+      [broker.countOf("range_damaged"), broker.countOf("routes_rebuilt")],
+      [0, 0],
+      "it is made anew once",
+    );
+    for (const clientId of SESSIONS) {
+      const client = await connect(broker, clientId);
+      assert.equal(textOf((await client.expect("publish")).payload), "all", clientId);
+      client.destroy();
+    }
+    const again = await connect(broker, "left");
+    assert.equal(again.connack?.sessionPresent, true);
+    await again.expectQuiet();
   },
 );

@@ -40,6 +40,8 @@ export interface RigOptions {
   readonly holdsCommits?: boolean;
   readonly splitLimits?: SplitLimits;
   readonly unsettledBytes?: number;
+  /** Where the rows of ranges go that are made anew. */
+  readonly folder?: string;
 }
 
 /** Small, so that short runs collect, compact and trim. */
@@ -278,7 +280,7 @@ export class RangeRig {
       });
     };
     const engine = new MemoryEngine(this.disks[storeId - 1]!, flush);
-    return new EngineLogStore(engine, this.notes[storeId - 1]!);
+    return new EngineLogStore(engine, this.notes[storeId - 1]!, this.#options.folder);
   }
 }
 

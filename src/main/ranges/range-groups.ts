@@ -98,6 +98,7 @@ export class RangeGroups {
   #isDirectoryStale = true;
   #isComplete = false;
   #isDiskFull = false;
+  #areRoutesBeingTold = false;
   /** Workers that have reported, and have no directory of this life. */
   readonly #uninformed = new Set<number>();
 
@@ -166,6 +167,14 @@ export class RangeGroups {
   setDiskFull(isDiskFull: boolean): void {
     if (this.#isDiskFull === isDiskFull) return;
     this.#isDiskFull = isDiskFull;
+    this.#isDirectoryStale = true;
+    this.#options.schedule();
+  }
+
+  /** A range of routes was made anew, and does not have all of them yet; or does now. */
+  setRoutesBeingTold(areBeingTold: boolean): void {
+    if (this.#areRoutesBeingTold === areBeingTold) return;
+    this.#areRoutesBeingTold = areBeingTold;
     this.#isDirectoryStale = true;
     this.#options.schedule();
   }
@@ -309,6 +318,8 @@ export class RangeGroups {
     switch (report.kind) {
       case ReportKind.OPENED: {
         const { id } = report.descriptor;
+        // Made anew.
+        this.damaged.delete(id);
         this.groups.set(id, new RangeGroup(report, source, this.#link, this.#options.random));
         break;
       }
@@ -392,6 +403,7 @@ export class RangeGroups {
 
   /** A route may lie anywhere, so every key of the service must be in a range that is served. */
   #haveAllRoutes(): boolean {
+    if (this.#areRoutesBeingTold) return false;
     const served = [...this.groups.values()].map(({ descriptor }) => descriptor);
     return gapsBetween(ServiceId.DIST, served).length === 0;
   }

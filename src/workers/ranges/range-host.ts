@@ -117,6 +117,8 @@ export class RingRangeHost implements RangeHost {
       open: (turn, found) => this.#open(turn, found),
       report: (reports) => this.#report(reports),
       nowMs: options.nowMs,
+      wake: options.wake,
+      service: (service) => this.#services[service] ?? null,
     });
     this.#loads = new LoadReporter(endpoint, this.#ranges);
     this.#listen();
