@@ -53,6 +53,8 @@ export class RangeRig {
   readonly acknowledged: TraceCommand[] = [];
   readonly refused: { command: TraceCommand; reason: number }[] = [];
   readonly fatal: unknown[] = [];
+  /** Warnings that a range's time is ahead of the clock. */
+  readonly ahead: { readonly range: number; readonly aheadMs: number }[] = [];
   mesh: FakeMesh;
   main!: NodeRanges;
   workers: RigWorker[] = [];
@@ -238,6 +240,7 @@ export class RangeRig {
       clockMs: () => this.nowMs,
       wake: () => {},
       onCommit: () => {},
+      onTimeAhead: (range, aheadMs) => this.ahead.push({ range, aheadMs }),
       onStoreFailure: (storeId, error) => this.fatal.push({ storeId, error }),
     });
     const client = new RingRangeClient({
