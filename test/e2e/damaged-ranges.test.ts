@@ -23,6 +23,7 @@ const HEAD = 2;
 const SESSION = 5;
 const ROUTES = 1;
 const FIRST_INBOX = 2;
+const FIRST_RETAINED = 4;
 const IMPLEMENTATION_SPECIFIC_ERROR = 0x83;
 const INBOX_ROW = 0x82;
 
@@ -241,5 +242,32 @@ test(
     const again = await connect(broker, "left");
     assert.equal(again.connack?.sessionPresent, true);
     await again.expectQuiet();
+  },
+);
+
+test(
+  "damaged retained messages: what is acknowledged is there, the rest is refused",
+  DAMAGED,
+  async (t) => {
+    const folder = dataFolder(t);
+    let broker = await start(t, folder);
+    await broker.stop();
+    await damageRecord(folder, FIRST_RETAINED);
+    broker = await start(t, folder);
+    const client = await RawClient.connect({ port: broker.port }, { clientId: "client" });
+    const taken: string[] = [];
+    for (let number = 0; number < 12; number++) {
+      const topic = `r/${number}`;
+      const code = await client.publish({ topic, payload: topic, qos: 1, retain: true });
+      if (code < 0x80) taken.push(topic);
+      else assert.equal(code, IMPLEMENTATION_SPECIFIC_ERROR);
+    }
+    assert.ok(taken.length > 0 && taken.length < 12, "one of two ranges is set aside");
+    await client.subscribe("r/#", 0);
+    const found: string[] = [];
+    while (found.length < taken.length)
+      found.push(textOf((await client.expect("publish")).payload));
+    await client.expectQuiet();
+    assert.deepEqual(found.sort(), taken.sort());
   },
 );
