@@ -12,6 +12,7 @@
 import { storeFolder } from "../platform/data-folder.ts";
 import type { Log } from "../platform/log.ts";
 import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
+import type { RangeId } from "../shared/range/range-descriptor.ts";
 import { storesOfThread } from "../shared/range/store-placement.ts";
 import { workerBoot } from "../shared/range/worker-life.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
@@ -20,6 +21,7 @@ import { RingRangeClient } from "./ranges/range-client.ts";
 import { RingRangeHost } from "./ranges/range-host.ts";
 import type { LogStore } from "./store/log-store.ts";
 import { openLogStore } from "./store/open-log-store.ts";
+import type { OldReader } from "./store/reader-watch.ts";
 import { StoreMeter } from "./store-meter.ts";
 
 /** How often `settle` looks: a few times per commit. */
@@ -69,6 +71,7 @@ export class WorkerRanges {
       wake,
       onCommit: (report) => meter.take(report),
       onStoreFailure: (storeId, error) => this.#storeFailed(storeId, error),
+      onTimeAhead: (range, aheadMs) => this.#timeIsAhead(range, aheadMs),
     });
     this.client = new RingRangeClient({
       endpoint,
@@ -157,14 +160,34 @@ export class WorkerRanges {
           this.#options.log.warn("store_ballast_failed", { store: storeId, error });
         },
       };
-      stores.set(storeId, openLogStore({ folder, durability, log: storage.log, space }));
+      const onOldReader = (reader: OldReader) => this.#readerIsOld(storeId, reader);
+      const options = { folder, durability, log: storage.log, space, onOldReader };
+      stores.set(storeId, openLogStore(options));
     }
     return stores;
+  }
+
+  #readerIsOld(storeId: number, { pid, ageMs, commitsBehind }: OldReader): void {
+    this.#options.log.warn("store_reader_old", {
+      store: storeId,
+      pid,
+      age_ms: Math.round(ageMs),
+      commits_behind: commitsBehind,
+      hint: "while it reads, the store's file can only grow",
+    });
   }
 
   #spaceChanged(storeId: number, isShort: boolean): void {
     if (isShort) this.#options.log.error("store_without_space", { store: storeId });
     this.#options.onStoreSpace(storeId, isShort);
+  }
+
+  #timeIsAhead(range: RangeId, aheadMs: number): void {
+    this.#options.log.warn("range_time_ahead", {
+      range,
+      ahead_ms: aheadMs,
+      hint: "the clock was ahead once; until it gets there again, what expires does so at once or late",
+    });
   }
 
   #storeFailed(storeId: number, error: unknown): void {

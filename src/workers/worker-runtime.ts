@@ -316,6 +316,7 @@ export class WorkerRuntime {
       random: Math.random,
       settings: (tenantId) => this.#tenants.settings(tenantId),
       shareStrategy: () => this.#context.config.sharedSubscriptionStrategy,
+      areRoutesWhole: () => this.#ranges.client.areRoutesWhole,
     });
   }
 

@@ -2,8 +2,9 @@
  * The admin server: plain HTTP, on loopback unless configured otherwise.
  *
  *   /livez      200 while this thread's event loop turns
- *   /readyz     200 when workers serve, 503 while starting or draining; the JSON body says what is
- *               missing, also when some stored data is damaged and the rest is served
+ *   /readyz     200 when workers serve, 503 while starting, draining, or routes of stored sessions
+ *               are missing; the JSON body says what is missing, also when some stored data is
+ *               damaged and the rest is served
  *   /metrics    Prometheus text
  *   /v1/ranges    range-routes.ts
  *   /v1/sessions  session-routes.ts
@@ -137,13 +138,17 @@ export class AdminServer {
   /**
    * Ready as long as one worker serves: taking a node out because of one crashed thread would
    * double the damage. So would it for damaged data: the body says "degraded", and what else the
-   * node has is served.
+   * node has is served. Without all routes nothing of QoS 1 and 2 is taken, which is not to serve.
    */
   #readiness(): Answer {
     const phase = this.#sources.phase();
     const workers = this.#sources.workers();
-    const damaged = [...(this.#sources.ranges()?.groups.damaged.keys() ?? [])];
+    const groups = this.#sources.ranges()?.groups ?? null;
+    const damaged = [...(groups?.damaged.keys() ?? [])];
     const isReady = phase === "serving" && workers.ready > 0;
+    if (isReady && groups?.areRoutesWhole === false) {
+      return jsonAnswer(503, { status: "routes_missing", workers, damaged_ranges: damaged });
+    }
     if (isReady && damaged.length > 0) {
       return jsonAnswer(200, { status: "degraded", workers, damaged_ranges: damaged });
     }

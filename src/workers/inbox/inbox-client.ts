@@ -172,6 +172,12 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     const owner = this.#ranges.threadOf(bucket);
     const attachment = this.#attachments.add(session, bucket, owner);
     this.#attaching.set(attachment.token, { attachment, request, done });
+    if (owner === 0 && request.cleanStart && request.sessionExpirySeconds === 0) {
+      // What may be stored under this name lies in a range that is set aside. This client neither
+      // wants it nor leaves anything behind, so its connection does without the store.
+      this.handleAttached(attachment.token, refusedAttach(AttachStatus.ABSENT));
+      return;
+    }
     const mayCreate = request.sessionExpirySeconds > 0 && !this.#options.ranges.isDiskFull;
     if (mayCreate || owner === 0) {
       this.#proposeAttach(attachment, request);
@@ -257,6 +263,11 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     if (this.#options.ranges.isDiskFull) {
       this.#options.counters[Counter.DROPPED_DISK_FULL]! += 1;
       done(InsertStatus.NO_ROOM);
+      return;
+    }
+    if (!this.#ranges.isWhole) {
+      // A range that is set aside may have stored it.
+      done(InsertStatus.UNAVAILABLE);
       return;
     }
     const buckets = this.#ranges.firstBuckets();

@@ -45,6 +45,7 @@ import type {
   SubscribeAnswer,
 } from "../../shared/inbox/range/inbox-output.ts";
 import { InboxRange } from "../../shared/inbox/range/inbox-range.ts";
+import { InboxRenewal } from "../../shared/inbox/range/inbox-renewal.ts";
 import type { OutboxRecord } from "../../shared/inbox/range/outbox.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
@@ -59,6 +60,7 @@ import type { InboxHost } from "./inbox-api.ts";
 import { InboxRanges } from "./inbox-ranges.ts";
 import { OutboxRunner } from "./outbox-runner.ts";
 import type { QueueBudget } from "./queue-budget.ts";
+import { RouteTelling } from "./route-telling.ts";
 import { storedRouteOf } from "./stored-route.ts";
 import { UsageTeller } from "./usage-teller.ts";
 
@@ -146,6 +148,14 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
       throw error;
     }
     return machine;
+  }
+
+  renew(range: RangeDescriptor): InboxRenewal {
+    return new InboxRenewal(range);
+  }
+
+  tellRoutes(done: (isWhole: boolean) => void): void {
+    new RouteTelling(this.#owned, this.#host.routes, done).run();
   }
 
   rangesChanged(): void {

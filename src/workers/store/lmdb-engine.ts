@@ -25,6 +25,7 @@ import { isNoSpace } from "../../platform/no-space.ts";
 import { assert } from "../../shared/base/assert.ts";
 import { CommitPipeline } from "./commit-pipeline.ts";
 import { CommitWatchdog } from "./commit-watchdog.ts";
+import { type OldReader, ReaderWatch } from "./reader-watch.ts";
 import type { SpaceGuard } from "./space-guard.ts";
 import {
   COMMITS_MAX,
@@ -51,6 +52,8 @@ export interface LmdbOptions {
   readonly commitTimeoutMs?: number;
   /** Absent: a commit that finds the disk full has failed, instead of waiting for space. */
   readonly space?: SpaceGuard | null;
+  /** A read transaction stays open, so the file grows. */
+  readonly onOldReader?: (reader: OldReader) => void;
 }
 
 /** A commit is done when it is on the disk, or when it survives the process. */
@@ -93,6 +96,8 @@ interface TreeStats {
 interface EnvironmentStats {
   /** Seconds. */
   readonly timeSync: number;
+  /** Number of the last committed transaction. */
+  readonly lastTxnId: number;
 }
 
 /** `trackMetrics` reads the clock a few times per transaction; lmdb's types do not know it. */
@@ -107,6 +112,7 @@ export class LmdbEngine implements StoreEngine {
   readonly #watchdog: CommitWatchdog;
   readonly #pipeline: CommitPipeline;
   readonly #space: SpaceGuard | null;
+  readonly #readers: ReaderWatch;
   /** Resolves when the last commit has ended, well or not. */
   #lastCommit: Promise<void> = Promise.resolve();
   #hasFailed = false;
@@ -130,6 +136,13 @@ export class LmdbEngine implements StoreEngine {
     this.#watchdog = new CommitWatchdog(options.commitTimeoutMs ?? DEFAULT_COMMIT_TIMEOUT_MS);
     this.#space = options.space ?? null;
     this.#space?.onWait(() => this.#watchdog.postpone());
+    this.#readers = new ReaderWatch({
+      list: () => String(this.#root.readerList()),
+      lastCommit: () => (this.#root.getStats() as EnvironmentStats).lastTxnId,
+      clockMs: () => performance.now(),
+      onOld: (reader) => options.onOldReader?.(reader),
+    });
+    if (options.onOldReader !== undefined) this.#readers.start();
     const isFlushed = options.durability !== "os";
     this.#pipeline = new CommitPipeline({
       root: this.#root,
@@ -230,6 +243,7 @@ export class LmdbEngine implements StoreEngine {
     // After a failure one may never end.
     if (!isStuck && !this.#hasFailed) await this.#pipeline.flushed().catch(noResult);
     this.#watchdog.stop();
+    this.#readers.stop();
     this.#isClosed = true;
     if (!isStuck) await this.#root.close();
   }

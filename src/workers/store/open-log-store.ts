@@ -30,7 +30,7 @@ export function openLogStore(options: LogStoreOptions): LogStore {
   const space = events === undefined ? null : new SpaceGuard({ folder, ...events });
   const engineOptions = { ...options, space };
   const engine = isInSegments ? new SegmentEngine(engineOptions) : new LmdbEngine(engineOptions);
-  return new EngineLogStore(engine, new FileDamageNotes(folder));
+  return new EngineLogStore(engine, new FileDamageNotes(folder), folder);
 }
 
 /** A store that ends with the process. */

@@ -17,6 +17,7 @@ async function startAdmin(t: TestContext) {
     /** Sessions that were to be ended, and what comes of it. */
     ended: [] as string[],
     ending: null as SessionEnding | null,
+    areRoutesWhole: true,
   };
   const counts = () => ({ ready: state.ready, total: 2 });
   const workers = {
@@ -31,10 +32,10 @@ async function startAdmin(t: TestContext) {
     phase: () => state.phase,
     workers: counts,
     metrics,
-    // Of all that ranges are, /readyz looks at the damaged ones only.
+    // Of all that ranges are, /readyz looks at this only.
     ranges: () => {
       const damaged = new Map(state.damaged.map((id) => [id, {}]));
-      return { groups: { damaged } } as unknown as NodeRanges;
+      return { groups: { damaged, areRoutesWhole: state.areRoutesWhole } } as unknown as NodeRanges;
     },
     endSession: async (tenantId, clientId) => {
       state.ended.push(`${tenantId} ${clientId}`);
@@ -98,6 +99,10 @@ test("admin: /readyz names damaged ranges, and is ready with the rest", async (t
     workers: { ready: 2, total: 2 },
     damaged_ranges: [3, 7],
   });
+  state.areRoutesWhole = false;
+  const useless = await get("/readyz");
+  assert.equal(useless.status, 503);
+  assert.equal(((await useless.json()) as { status: string }).status, "routes_missing");
   state.phase = "draining";
   assert.equal((await get("/readyz")).status, 503);
 });
