@@ -242,9 +242,9 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     );
   }
 
-  /** The record of a topic that is cold. */
-  readCold(tenantId: string, topic: Uint8Array): Uint8Array | null {
-    return this.#options.reader.get(retainKey(tenantId, topic, 0));
+  /** The record of a topic that is cold, under the number that it was put with. */
+  readCold(tenantId: string, topic: Uint8Array, keyNumber: number): Uint8Array | null {
+    return this.#options.reader.get(retainKey(tenantId, topic, keyNumber));
   }
 
   #store(record: Uint8Array, allowance: RetainAllowance, nowMs: number): RetainStatus {
@@ -300,12 +300,9 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     const message = messageInRecord(value);
     const bytes = messageContentBytes(message);
     this.#add(tenantId, 1, bytes);
-    if (topic !== null) {
-      this.#topics.putCold(tenantId, topic, bytes, expiresAtMs(message));
-      return;
-    }
     this.#lastNumber = Math.max(this.#lastNumber, number);
-    this.#topics.noteStored(this.#topics.put(value, number, 0));
+    const cold = { contentBytes: bytes, expiresAt: expiresAtMs(message), keyNumber: number };
+    this.#topics.putCold(tenantId, topic ?? message.topic, cold);
   }
 
   /** Moves the totals of what lies at or above `at` to `right`. */

@@ -95,8 +95,12 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   constructor(options: RetainServiceOptions) {
     this.#options = options;
     const { endpoint, counters, trie } = options;
-    const readCold = (tenantId: string, topic: Uint8Array) => this.#readCold(tenantId, topic);
-    this.#topics = new RetainedTopics({ trie, counters, hotBytes: HOT_BYTES, readCold });
+    this.#topics = new RetainedTopics({
+      trie,
+      counters,
+      hotBytes: HOT_BYTES,
+      readCold: (...topic) => this.#readCold(...topic),
+    });
     this.#cursors = new RetainCursors(this.#topics);
     this.#replies = new RecordBatches(endpoint, RecordType.RETAIN_REPLY);
     this.#waiting = new WaitingScans(options.ranges);
@@ -292,9 +296,9 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     }
   }
 
-  #readCold(tenantId: string, topic: Uint8Array): Uint8Array | null {
+  #readCold(tenantId: string, topic: Uint8Array, keyNumber: number): Uint8Array | null {
     for (const machine of this.#machines) {
-      if (machine.holds(tenantId, topic)) return machine.readCold(tenantId, topic);
+      if (machine.holds(tenantId, topic)) return machine.readCold(tenantId, topic, keyNumber);
     }
     return null;
   }

@@ -45,7 +45,7 @@ class Worker {
       trie: new RetainedTrie<RetainedEntry>(),
       counters: this.counters,
       hotBytes,
-      readCold: (tenantId, topic) => this.ranges[0]!.readCold(tenantId, topic),
+      readCold: (...topic) => this.ranges[0]!.readCold(...topic),
     });
     const range = new RetainRange(WHOLE, {
       topics: this.topics,
@@ -151,6 +151,29 @@ test("retain range: answers go to this life of the process only", () => {
   worker.apply(put({ topic: "a" }), NOW, false);
   assert.deepEqual(worker.answers, []);
   assert.equal(worker.payload("a"), "payload");
+});
+
+test("retain range: messages of topics that are too long for a key go cold too, and stay so at start", () => {
+  const worker = new Worker(new MapKeyValues());
+  const topics = ["", "y", "z"].map((end) => "x".repeat(3000) + end);
+  const apply = (to: Worker, fields: object) => {
+    for (const topic of topics) to.apply(put({ topic, payload: "p".repeat(5000), ...fields }));
+    to.collect();
+  };
+  apply(worker, {});
+  const trieBytes = worker.topics.memoryBytes;
+  const next = new Worker(worker.store);
+  apply(worker, { expirySeconds: 60 });
+  assert.equal(worker.topics.memoryBytes, trieBytes, "nothing but topics");
+  assert.equal(next.topics.memoryBytes, trieBytes);
+  const last = new Worker(worker.store);
+  for (const [at, topic] of topics.entries()) {
+    assert.equal(last.payload(topic)?.length, 5000);
+    assert.equal(last.payload(topic, NOW + 60_000), null);
+    if (at > 0) last.apply(put({ topic, payload: "" }));
+  }
+  last.collect();
+  assert.equal(last.store.size, 1);
 });
 
 test("retain range: topics that are too long for a key survive a restart and can be replaced", () => {
