@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { LOG_KINDS } from "../../bench/command-line.ts";
+import { removeFolder } from "../helpers/temporary-folder.ts";
 import { type CrashOptions, type CrashReport, runCrash } from "./crash-run.ts";
 
 /** Much more of it by `npm run test:crash`. */
@@ -60,6 +61,7 @@ for (const log of LOG_KINDS) {
 }
 
 test("crash: what a disk loses that says it has written is found out", TIMEOUT, async () => {
-  const { findings } = await runCrash({ ...BASE, trouble: "lies", kills: 3 });
+  const { findings, folder } = await runCrash({ ...BASE, trouble: "lies", kills: 3 });
+  if (folder !== null) removeFolder(folder);
   assert.ok(findings.length > 0, `seed ${BASE.seed}: the checkers overlook lost messages`);
 });
