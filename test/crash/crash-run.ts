@@ -86,7 +86,7 @@ const QUIET_ROUND_MS = 2_000;
 const REST_MS = 240_000;
 const WILLS_MS = 30_000;
 /** What a lying disk has lost never comes: nobody need wait long for it. */
-const LIES_STANDSTILL_MS = 10_000;
+const LIES_STANDSTILL_MS = 5_000;
 const MISSING_TOLD = 5;
 
 export async function runCrash(options: CrashOptions): Promise<CrashReport> {
