@@ -14,7 +14,7 @@ import { Prng } from "../../src/shared/base/prng.ts";
 import type { LogKind } from "../../src/shared/config/config.ts";
 import { keepFolder, removeFolder, temporaryFolder } from "../helpers/temporary-folder.ts";
 import { BrokerLives } from "./broker-lives.ts";
-import { CrashWorld } from "./crash-world.ts";
+import { CrashWorld, STANDSTILL_MS } from "./crash-world.ts";
 import type { Finding } from "./findings.ts";
 import { type DiskState, KillDriver } from "./kill-driver.ts";
 import { Population } from "./population.ts";
@@ -85,6 +85,8 @@ const KILLS_PER_ROUND = 10;
 const QUIET_ROUND_MS = 2_000;
 const REST_MS = 240_000;
 const WILLS_MS = 30_000;
+/** What a lying disk has lost never comes: nobody need wait long for it. */
+const LIES_STANDSTILL_MS = 5_000;
 const MISSING_TOLD = 5;
 
 export async function runCrash(options: CrashOptions): Promise<CrashReport> {
@@ -164,7 +166,8 @@ class CrashRun {
     const population = this.#population;
     const isAtRest = () => population.restless.length === 0 && population.isComplete;
     const progress = () => population.finishedCount;
-    if (!(await this.world.waitFor(isAtRest, REST_MS, progress))) {
+    const standstillMs = this.#options.trouble === "lies" ? LIES_STANDSTILL_MS : STANDSTILL_MS;
+    if (!(await this.world.waitFor(isAtRest, REST_MS, progress, standstillMs))) {
       for (const text of population.restless) findings.add("progress", `does not finish: ${text}`);
       for (const ledger of population.ledgers) ledger.closeMissing(MISSING_TOLD);
       if (!this.#options.keepsGoing) return;
