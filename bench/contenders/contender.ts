@@ -7,11 +7,19 @@ export interface RunningServer {
   readonly target: LoadTarget;
   /** What its stores have done since it started; null: it does not tell. */
   readonly storeTotals: (() => Promise<StoreTotals>) | null;
+  /** Delays of its event loops; null: it does not tell. */
+  readonly loopDelay: LoopDelay | null;
   /** Figures that only this server can tell of itself, taken while it runs. */
   readonly ownFigures: () => Promise<Record<string, number>>;
   /** Port of its HTTP server; 0 = it has none. */
   readonly adminPort: number;
   stop(): Promise<void>;
+}
+
+/** Of the interval between the two. */
+export interface LoopDelay {
+  reset(): void;
+  read(): Promise<Record<string, number>>;
 }
 
 /** Sums over all stores; times in seconds. */

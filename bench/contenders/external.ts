@@ -19,6 +19,7 @@ export function externalBroker(host: string, port: number, pid: number): Contend
         target: { host: host === "localhost" ? "127.0.0.1" : host, port, pid, transport, ca: "" },
         adminPort: 0,
         storeTotals: null,
+        loopDelay: null,
         ownFigures: NO_FIGURES,
         stop: () => Promise.resolve(),
       }),

@@ -89,6 +89,7 @@ async function start(
     target: loopbackTarget(port, child.pid, transport),
     adminPort: 0,
     storeTotals: null,
+    loopDelay: null,
     ownFigures: NO_FIGURES,
     stop: async () => {
       child.signal("SIGTERM");

@@ -60,6 +60,7 @@ async function startServer(file: string, transport: TransportName): Promise<Runn
     target: loopbackTarget(port, child.pid, transport),
     adminPort: 0,
     storeTotals: null,
+    loopDelay: null,
     ownFigures: NO_FIGURES,
     stop,
   };

@@ -4,7 +4,7 @@
 
 import type { RunningServer } from "../contenders/contender.ts";
 import type { LoadResult, Pace, TransportName } from "../load/load-shape.ts";
-import type { WindowWatch } from "../load/run-generators.ts";
+import type { RunTiming, WindowWatch } from "../load/run-generators.ts";
 import type { OptionName } from "./options.ts";
 
 /**
@@ -65,6 +65,16 @@ export interface CaseRun {
   readonly client: "raw" | "mqtt";
   /** Told of the measured interval. */
   readonly watch?: WindowWatch;
+}
+
+/** The measured interval of a run that goes on until it is told to stop. */
+export function timedRun({ warmUpMs, durationMs, watch }: CaseRun): RunTiming {
+  return { warmUpMs, measureMs: durationMs, ...(watch ? { watch } : {}) };
+}
+
+/** That of a run with an end of its own. */
+export function wholeRun({ watch }: CaseRun): RunTiming {
+  return { warmUpMs: 0, measureMs: null, ...(watch ? { watch } : {}) };
 }
 
 /** Values of every parameter that a scenario runs with unless told otherwise. */

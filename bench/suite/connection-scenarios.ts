@@ -5,18 +5,16 @@
 
 import type { LoadResult } from "../load/load-shape.ts";
 import { runGenerators } from "../load/run-generators.ts";
-import { type CaseRun, type Scenario, SETTLE_SECONDS } from "./case.ts";
+import { type CaseRun, type Scenario, SETTLE_SECONDS, timedRun, wholeRun } from "./case.ts";
 import { connectSeconds, connectTasks } from "./connect-tasks.ts";
 import { STORM_SCENARIO } from "./storm-scenario.ts";
 
 /** Retained messages that any broker here stores per second: for estimates of time only. */
 const STORE_RATE = 20_000;
 
-const UNTIL_DONE = { warmUpMs: 0, measureMs: null };
-
 function measureConnects(run: CaseRun): Promise<LoadResult> {
   const { target } = run.server;
-  return runGenerators(connectTasks(run, run.parameters.subscribers, {}), target, UNTIL_DONE);
+  return runGenerators(connectTasks(run, run.parameters.subscribers, {}), target, wholeRun(run));
 }
 
 function measureIdle(run: CaseRun): Promise<LoadResult> {
@@ -25,7 +23,7 @@ function measureIdle(run: CaseRun): Promise<LoadResult> {
     subscribes: true,
     connectIn: "prepare",
   });
-  return runGenerators(tasks, target, { warmUpMs: 0, measureMs: run.durationMs });
+  return runGenerators(tasks, target, timedRun({ ...run, warmUpMs: 0 }));
 }
 
 function measureTakeovers(run: CaseRun): Promise<LoadResult> {
@@ -35,7 +33,7 @@ function measureTakeovers(run: CaseRun): Promise<LoadResult> {
   const tasks = [
     { kind: "takeover", target, prefix: "bench", clients: subscribers, window, protocolVersion },
   ] as const;
-  return runGenerators(tasks, target, { warmUpMs: run.warmUpMs, measureMs: run.durationMs });
+  return runGenerators(tasks, target, timedRun(run));
 }
 
 function measureRetained(run: CaseRun): Promise<LoadResult> {
@@ -54,7 +52,7 @@ function measureRetained(run: CaseRun): Promise<LoadResult> {
       protocolVersion,
     },
   ] as const;
-  return runGenerators(tasks, target, { warmUpMs: run.warmUpMs, measureMs: run.durationMs });
+  return runGenerators(tasks, target, timedRun(run));
 }
 
 const ONE_PROCESS = { processes: "one process makes this load" } as const;

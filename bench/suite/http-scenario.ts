@@ -21,6 +21,7 @@ interface Usage {
 
 async function measure(run: CaseRun): Promise<LoadResult> {
   const { target, adminPort } = run.server;
+  await run.watch?.opens();
   const before = usageOf(target.pid);
   const child = new SpawnedProcess(process.execPath, [GENERATOR_FILE, JSON.stringify(taskOf(run))]);
   let text = "";
@@ -29,6 +30,7 @@ async function measure(run: CaseRun): Promise<LoadResult> {
   };
   const { code } = await child.exited;
   const after = usageOf(target.pid);
+  await run.watch?.closed();
   if (text === "") {
     throw new Error(`autocannon on port ${adminPort} ended with code ${code}: ${child.output}`);
   }

@@ -7,7 +7,13 @@ import type { GeneratorTask } from "../load/generator-task.ts";
 import type { LoadResult, LoadShape, Pace, PatternName } from "../load/load-shape.ts";
 import { processPeakBytes } from "../load/process-cpu.ts";
 import { runGenerators, splitLoad } from "../load/run-generators.ts";
-import type { CaseRun, PaceKind, Scenario, ScenarioDefaults } from "./case.ts";
+import {
+  type CaseRun,
+  type PaceKind,
+  type Scenario,
+  type ScenarioDefaults,
+  timedRun,
+} from "./case.ts";
 
 const MIB = 1024 * 1024;
 /**
@@ -79,8 +85,7 @@ function measureAt(
     run.client === "raw"
       ? loads
       : loads.map(({ shape: own, prefix }) => ({ kind: "sanity", shape: own, prefix, target }));
-  const { warmUpMs, watch } = run;
-  return runGenerators(tasks, target, { warmUpMs, measureMs, ...(watch ? { watch } : {}) });
+  return runGenerators(tasks, target, timedRun({ ...run, durationMs: measureMs }));
 }
 
 /** "share" becomes an open loop at that share of what a closed loop reaches on this broker. */

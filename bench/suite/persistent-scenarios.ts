@@ -12,7 +12,7 @@ import { LatencyHistogram } from "../load/latency.ts";
 import type { LoadResult, Pace, PatternName } from "../load/load-shape.ts";
 import { runGenerators, type WindowWatch } from "../load/run-generators.ts";
 import type { StoredTask } from "../load/stored-run.ts";
-import type { CaseRun, Scenario, ScenarioDefaults } from "./case.ts";
+import { type CaseRun, type Scenario, type ScenarioDefaults, timedRun, wholeRun } from "./case.ts";
 import { measureLoad, shapeOf } from "./load-scenarios.ts";
 
 const KIB = 1024;
@@ -33,10 +33,9 @@ async function measureOnline(run: CaseRun, pattern: PatternName): Promise<LoadRe
 }
 
 function measureOffline(run: CaseRun, pattern: PatternName): Promise<LoadResult> {
-  const timing = { warmUpMs: run.warmUpMs, measureMs: run.durationMs };
   const { target } = run.server;
   return withStoreFigures(run, (watch) => {
-    return runGenerators([storedTask(run, pattern, null)], target, { ...timing, watch });
+    return runGenerators([storedTask(run, pattern, null)], target, timedRun({ ...run, watch }));
   });
 }
 
@@ -45,7 +44,7 @@ function measureDrain(run: CaseRun): Promise<LoadResult> {
   const task = storedTask(run, "fan-out", Math.ceil(items / publishers));
   const { target } = run.server;
   return withStoreFigures(run, (watch) => {
-    return runGenerators([task], target, { warmUpMs: 0, measureMs: null, watch });
+    return runGenerators([task], target, wholeRun({ ...run, watch }));
   });
 }
 
@@ -60,18 +59,20 @@ function storedTask(run: CaseRun, pattern: PatternName, drained: number | null):
 
 /** `measure` with what the broker's stores did in its measured interval. */
 async function withStoreFigures(
-  { server }: CaseRun,
+  { server, watch }: CaseRun,
   measure: (watch: WindowWatch) => Promise<LoadResult>,
 ): Promise<LoadResult> {
   const { storeTotals } = server;
-  if (storeTotals === null) return measure({ opens: nothing, closed: nothing });
+  if (storeTotals === null) return measure(watch ?? { opens: nothing, closed: nothing });
   const totals: StoreTotals[] = [];
   const result = await measure({
     opens: async () => {
       // A second opening is that of the run behind a search for the maximum.
       totals[0] = await storeTotals();
+      await watch?.opens();
     },
     closed: async () => {
+      await watch?.closed();
       totals[1] = await storeTotals();
     },
   });

@@ -3,7 +3,9 @@
  * machine hits all of them and ratios are taken within a round.
  */
 
+import type { RunningServer } from "../contenders/contender.ts";
 import { describeEnvironment } from "../environment.ts";
+import type { WindowWatch } from "../load/run-generators.ts";
 import { faultsOf, validityOf, voidReasonOf } from "../load/validity.ts";
 import { type Scenario, SETTLE_SECONDS } from "./case.ts";
 import { CaseServers } from "./case-servers.ts";
@@ -97,8 +99,9 @@ async function measureTurn(
   const { transport } = one.parameters;
   const startAnother = () => contender.start(transport, scenario.isStored === true);
   try {
-    const { result, ownFigures } = await servers.measureOn(contender, async (server, found) => ({
-      result: await scenario.measure({
+    const { result, ownFigures } = await servers.measureOn(contender, async (server, found) => {
+      const delay = watchLoopDelay(server);
+      const result = await scenario.measure({
         parameters: one.parameters,
         server,
         startAnother: contender.isExternal === true ? null : startAnother,
@@ -108,9 +111,10 @@ async function measureTurn(
         settleMs: SETTLE_SECONDS * 1000,
         processes: measuring.processes,
         client: measuring.client,
-      }),
-      ownFigures: await server.ownFigures(),
-    }));
+        watch: delay.watch,
+      });
+      return { result, ownFigures: { ...delay.figures(), ...(await server.ownFigures()) } };
+    });
     const { qos } = one.parameters;
     const validity = validityOf(result, checkedQos(scenario, qos), contender.threads);
     const faults = faultsOf(result.check, 1);
@@ -119,6 +123,21 @@ async function measureTurn(
   } catch (error) {
     return { ...at, result: null, validity: "failed", faults: shortText(error), ownFigures: {} };
   }
+}
+
+/** Delays of the measured interval, the last one where a scenario has several. */
+function watchLoopDelay({ loopDelay }: RunningServer): {
+  readonly watch: WindowWatch;
+  readonly figures: () => Record<string, number>;
+} {
+  let figures: Record<string, number> = {};
+  const watch = {
+    opens: async () => loopDelay?.reset(),
+    closed: async () => {
+      if (loopDelay !== null) figures = await loopDelay.read();
+    },
+  };
+  return { watch, figures: () => figures };
 }
 
 /** Errors of generator processes carry their stack, which says nothing of the broker. */

@@ -12,7 +12,7 @@
 
 import type { LoadResult, LoadTarget } from "../load/load-shape.ts";
 import { runGenerators, runGroups, splitLoad } from "../load/run-generators.ts";
-import type { CaseRun, Scenario } from "./case.ts";
+import { type CaseRun, type Scenario, timedRun } from "./case.ts";
 import { connectSeconds, connectTasks } from "./connect-tasks.ts";
 import { shapeOf } from "./load-scenarios.ts";
 
@@ -26,7 +26,7 @@ const OTHER_BROKER_SECONDS = 1;
 /** The result is that of the storm here; what came before is in its figures. */
 async function measureStorm(run: CaseRun): Promise<LoadResult> {
   const { target } = run.server;
-  const calm = await runGenerators(publishing(run, "bench-calm"), target, timingOf(run));
+  const calm = await runGenerators(publishing(run, "bench-calm"), target, timedRun(run));
   const elsewhere = await stormElsewhere(run);
   const { during, connects } = await stormOn(run, target, "bench-here");
   return {
@@ -66,7 +66,7 @@ async function stormOn(
     delayMs: run.warmUpMs,
   });
   const groups = [publishing(run, name), connects];
-  const [during, connected] = await runGroups(groups, target, timingOf(run));
+  const [during, connected] = await runGroups(groups, target, timedRun(run));
   return { during: during!, connects: connected! };
 }
 
@@ -76,10 +76,6 @@ function publishing(run: CaseRun, name: string) {
   const subscribers = Math.min(MOST_SUBSCRIBERS, publishers);
   const shape = { ...shapeOf(run, "pairs", pace), subscribers };
   return splitLoad(shape, run.server.target, { processes: 1, frozen: null, name });
-}
-
-function timingOf(run: CaseRun) {
-  return { warmUpMs: run.warmUpMs, measureMs: run.durationMs };
 }
 
 export const STORM_SCENARIO: Scenario = {

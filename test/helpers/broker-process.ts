@@ -120,6 +120,11 @@ export class BrokerProcess {
     writeFileSync(join(this.directory, name), content, { mode: 0o600 });
   }
 
+  /** Writes to the process' stdin, which the broker itself does not read. */
+  writeInput(text: string): void {
+    this.#child.writeInput(text);
+  }
+
   countOf(event: string): number {
     return this.logs.filter((entry) => entry.msg === event).length;
   }

@@ -66,6 +66,11 @@ export class SpawnedProcess {
     this.#child.kill(name);
   }
 
+  /** Writes to the child's stdin, which stays open. */
+  writeInput(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
   /** Writes to the child's stdin and closes it. */
   finishInput(text: string): void {
     this.#child.stdin?.end(text);

@@ -205,6 +205,20 @@ test("take-over, retained: a broker that dies ends the run with one line that sa
   }
 });
 
+test("contenders: ours tells how late its workers' event loops were since it was asked", async () => {
+  const { loopDelay } = broker;
+  assert.ok(loopDelay);
+  loopDelay.reset();
+  const first = await loopDelay.read();
+  assert.deepEqual(Object.keys(first), ["event loop delay p99, us", "event loop delay max, us"]);
+  for (const micros of Object.values(first)) assert.ok(micros >= 0 && Number.isFinite(micros));
+  const { target } = broker;
+  const during = await runGenerators([load(target)], target, TIMED);
+  assertComplete(during);
+  const { "event loop delay max, us": later = -1 } = await loopDelay.read();
+  assert.ok(later >= (first["event loop delay max, us"] ?? 0), "not reset, so it cannot shrink");
+});
+
 test("contenders: aedes is served over all transports", async () => {
   for (const transport of ["tcp", "tls", "ws"] as const) {
     await withServer(aedes, transport, async (target) => {

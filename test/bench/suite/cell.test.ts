@@ -22,6 +22,7 @@ function fakeContender(name: string, refusal = ""): Contender & { starts: number
       return Promise.resolve({
         target: { host: "", port: 0, transport: "tcp", ca: "", pid: 0 },
         storeTotals: null,
+        loopDelay: null,
         adminPort: 0,
         ownFigures: () => Promise.resolve({}),
         stop: () => {
