@@ -43,7 +43,8 @@ export class OutboxDesk {
       this.#giveAway(record, owed, boot);
       return;
     }
-    this.#desk.wills.owed(payloadOf(owed.message) ?? "", nowMs);
+    // What a session has missed is told to the log of events, which is not simulated.
+    if (owed.kind === "will") this.#desk.wills.owed(payloadOf(owed.message) ?? "", nowMs);
     this.#settle(record, boot);
   }
 
