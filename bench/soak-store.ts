@@ -1,10 +1,10 @@
 /**
- * `npm run soak:store`: the gate that LMDB must pass to stay the log's store.
+ * `npm run soak:store`: the gate that a log store must pass.
  *
  * Ends with 1 if anything that was durable is missing or damaged, if the process ends by itself, if
- * the files grow beyond four times their live bytes, or if the disk's flushing takes more than half
- * of the time of commits. The last is a question about the disk as much as about the store: read
- * the share beside what a bare write and flush take there.
+ * the files grow beyond four times their live bytes, or if, with logs in LMDB, the disk's flushing
+ * takes more than half of the time of commits. The last is a question about the disk as much as
+ * about the store: read the share beside what a bare write and flush take there.
  */
 
 import { writeFileSync } from "node:fs";
@@ -23,7 +23,7 @@ import { runSoak } from "./soak/soak-run.ts";
 import { judgeSoak, type SoakReport } from "./soak/soak-totals.ts";
 import { formatTable, shortNumber, showMicros } from "./statistics.ts";
 
-const USAGE = `npm run soak:store -- [options]   the gate that LMDB must pass to stay the log's store
+const USAGE = `npm run soak:store -- [options]   the gate that a log store must pass
 
   npm run soak:store                              30 minutes, 4 workers, 20,000 appends/s
   npm run soak:store -- --minutes 2
@@ -44,7 +44,7 @@ const report = await runSoak(task, {
 if (values.folder === undefined) removeFolder(folder);
 if (values.chart !== undefined) writeFileSync(values.chart, drawSoak(report.points));
 
-const faults = judgeSoak(report);
+const faults = judgeSoak(report, task.log);
 if (values.json) console.log(JSON.stringify({ task, faults, ...report }));
 else show(report);
 if (faults.length > 0) process.exitCode = 1;

@@ -1,7 +1,7 @@
 /**
  * The size of libuv's thread pool, which all threads of the process share. Each store's commits
- * occupy one of its threads while the disk works, two with durability "os"; with too few, stores
- * wait for each other, and so do file reads and password hashes.
+ * occupy one of its threads while the disk works, two where LMDB flushes behind them; with too few,
+ * stores wait for each other, and so do file reads and password hashes.
  *
  * Node 22 and later make the pool when it is first used, so the process can still set its size;
  * Node 20 has made it before any code of ours runs, and reads the size from the environment alone.

@@ -53,13 +53,14 @@ test("soak: the gate judges errors, growth and flushing", () => {
     status({ committingMs: 100, flushMs: 50, fileBytes: 40 * MIB, liveBytes: 10 * MIB }),
   );
   totals.addStatus(status({ fileBytes: 40 * MIB, liveBytes: MIB }));
-  assert.deepEqual(judgeSoak(totals.report(1)), []);
+  assert.deepEqual(judgeSoak(totals.report(1), "lmdb"), []);
   totals.addStatus(
     status({ committingMs: 1, flushMs: 2, fileBytes: 41 * MIB, liveBytes: 10 * MIB }),
   );
   totals.addError("something");
-  const faults = judgeSoak(totals.report(1)).join("; ");
+  const faults = judgeSoak(totals.report(1), "lmdb").join("; ");
   assert.match(faults, /1 errors; the file grew to 4.1 times .*; flushing took 51 %/);
+  assert.equal(judgeSoak(totals.report(1), "segments").length, 2);
 });
 
 for (const log of LOG_KINDS) {

@@ -17,6 +17,7 @@
  */
 
 import { join } from "node:path";
+import { assert } from "../../shared/base/assert.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { writeDirectory, writeEntryLine } from "./batch-directory-codec.ts";
 import { CommitWatchdog } from "./commit-watchdog.ts";
@@ -94,6 +95,7 @@ export class SegmentEngine implements StoreEngine {
   }
 
   commit(batch: WriteBatch): Promise<void> {
+    assert(this.damage === null, "nothing is written to a damaged log");
     const logged = this.#turn.then(() => this.#write(batch));
     this.#turn = logged;
     const before = this.#lastReport;
