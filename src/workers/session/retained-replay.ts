@@ -9,7 +9,7 @@ import { RingQueue } from "../../shared/collections/ring-queue.ts";
 import type { MessageRecord } from "../../shared/mqtt/message-codec.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
-import { InsertStatus } from "../inbox/inbox-api.ts";
+import { InboxOp, InsertStatus } from "../inbox/inbox-api.ts";
 import { RetainForm, type RetainScan } from "../retain/retain-api.ts";
 import { deliver, deliverPackets, hasRoom, pumpQueue } from "./deliver.ts";
 import type { Session } from "./session.ts";
@@ -35,6 +35,9 @@ const STORED_BATCH = 64;
 /** A stored session takes the next batch while at most this many are not acknowledged. */
 const STORED_AHEAD = STORED_BATCH * 2;
 
+/** No exchange has it. */
+const NO_PACKET_ID = 0;
+
 export function replayRetained(session: Session, requests: readonly RetainedRequest[]): void {
   const waiting = session.retainedRequests;
   const queue = waiting ?? new RingQueue<RetainedRequest>();
@@ -54,6 +57,8 @@ class RetainedReplay {
    */
   #stored = 0;
   readonly #acknowledgedAtStart: number;
+  /** The inbox is being asked whether anything of it still waits. */
+  #isAsking = false;
 
   constructor(session: Session, requests: RingQueue<RetainedRequest>) {
     this.#session = session;
@@ -109,6 +114,36 @@ class RetainedReplay {
       if (session.phase === Phase.ACTIVE) this.#whenRoom(go);
       else this.#scan?.cancel();
     };
+    if (ahead > mostAhead) this.#askWhatWaits();
+  }
+
+  /**
+   * What has expired in the inbox is never acknowledged. With nothing in flight to the client it is
+   * asked, by two commands that do nothing: what it pushes because of everything before the first
+   * one is here before it answers the second.
+   */
+  #askWhatWaits(): void {
+    const session = this.#session;
+    if (this.#isAsking || this.#isAnythingInFlight) return;
+    this.#isAsking = true;
+    const { acknowledgedCount } = session;
+    const ask = (done: () => void) => {
+      session.context.inbox.commit(session, InboxOp.ACKNOWLEDGED, NO_PACKET_ID, done);
+    };
+    ask(() =>
+      ask(() => {
+        this.#isAsking = false;
+        const isSame = session.acknowledgedCount === acknowledgedCount;
+        if (isSame && !this.#isAnythingInFlight) {
+          this.#stored = acknowledgedCount - this.#acknowledgedAtStart;
+        }
+        if (session.phase === Phase.ACTIVE) pumpQueue(session);
+      }),
+    );
+  }
+
+  get #isAnythingInFlight(): boolean {
+    return (this.#session.window?.count ?? 0) > 0;
   }
 
   /** RETAIN is 1: the message is sent because of the subscription, not because it was published. */

@@ -27,7 +27,14 @@ import type { LocalReceiver, Subscription } from "../dist/subscription.ts";
 import { InboxOp, type InboxPush, type InboxSession } from "../inbox/inbox-api.ts";
 import type { Transport, TransportHandler } from "../mqtt/transport.ts";
 import { handleDeadline, scheduleNextDeadline } from "./deadlines.ts";
-import { type Delivery, deliver, deliverPush, deliverRun, handleOutputDrained } from "./deliver.ts";
+import {
+  type Delivery,
+  deliver,
+  deliverPush,
+  deliverRun,
+  handleOutputDrained,
+  pumpQueue,
+} from "./deliver.ts";
 import { endSession } from "./end-session.ts";
 import type { ExtendedAuthExchange } from "./extended-auth.ts";
 import type { InboundAcks } from "./inbound-acks.ts";
@@ -235,6 +242,8 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   /** A pushed message cannot be sent to this client: its exchange is over. */
   dropPushed(packetId: number): void {
     this.context.inbox.commit(this, InboxOp.ACKNOWLEDGED, packetId, null);
+    this.acknowledgedCount += 1;
+    pumpQueue(this);
   }
 
   handleInboxLost(): void {

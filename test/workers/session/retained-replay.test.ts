@@ -129,6 +129,46 @@ for (const kind of ["transient", "stored"]) {
   });
 }
 
+test("retained, stored: messages too large for the client do not hold up those that follow [MQTT-3.1.2-25]", async () => {
+  const world = new SessionWorld();
+  const publisher = await world.connect({ clientId: "publisher", keepAlive: 0 });
+  for (let index = 0; index < 400; index++) {
+    const payload = index % 8 === 0 ? `${index}` : "x".repeat(200);
+    const packetId = publisher.nextId();
+    publisher.publish({ topic: `r/${index}`, payload, qos: 1, packetId, retain: true });
+    if (index % 100 === 0) await world.settle();
+  }
+  await world.settle();
+  const limit = property.maximumPacketSize(100);
+  const client = await world.connect({ properties: [...KEPT, limit, property.receiveMaximum(5)] });
+  await client.subscribe("r/#", 1);
+  assert.equal(new Set(await client.acknowledgeAll()).size, 50);
+  assert.equal(world.scans(), 0, "the replay came to its end");
+});
+
+test("retained, stored: messages that expire before the client takes them do not hold up those that follow", async () => {
+  const world = new SessionWorld();
+  const publisher = await world.connect({ clientId: "publisher", keepAlive: 0 });
+  for (let index = 0; index < 300; index++) {
+    const packetId = publisher.nextId();
+    const properties = [property.messageExpiry(5)];
+    const fields = { topic: `r/${index}`, payload: "short-lived", qos: 1, packetId, properties };
+    publisher.publish({ ...fields, retain: true });
+    if (index % 100 === 0) await world.settle();
+  }
+  publisher.publish({ topic: "s", payload: "lasts", qos: 1, packetId: 500, retain: true });
+  await world.settle();
+  const properties = [...KEPT, property.receiveMaximum(1)];
+  const client = await world.connect({ keepAlive: 0, properties });
+  const filters = ["r/#", "s"].map((filter) => ({ filter, qos: 1 }));
+  client.send(packets.subscribe({ packetId: 1, filters }));
+  await world.settle();
+  await world.advance(10_000);
+  const arrived = await client.acknowledgeAll();
+  assert.deepEqual(arrived, ["short-lived", "lasts"], "what was sent once never expires");
+  assert.equal(world.scans(), 0, "the replay came to its end");
+});
+
 test("retained: messages refused by the inbox do not hold up those that follow", async () => {
   const world = await retaining(1000, { settings: { SessionInboxSize: 30 } });
   const client = await world.connect({ properties: [...KEPT, property.receiveMaximum(5)] });
