@@ -43,7 +43,7 @@ export class OutboxDesk {
       this.#giveAway(record, owed, boot);
       return;
     }
-    this.#desk.wills.owed(payloadOf(owed.message) ?? "", nowMs);
+    if (owed.kind === "will") this.#desk.wills.owed(payloadOf(owed.message) ?? "", nowMs);
     this.#settle(record, boot);
   }
 
