@@ -4,6 +4,7 @@ import { type RangeMutant, rangeMutant } from "./range-mutant.ts";
 
 const RETAIN = "retain/retain-range";
 const DIST = "dist/dist-range";
+const NODE = "model:node/range-node";
 
 export const OTHER_MUTANTS: readonly RangeMutant[] = [
   rangeMutant(
@@ -61,12 +62,22 @@ export const OTHER_MUTANTS: readonly RangeMutant[] = [
     "right.#changes.set(name, change);",
     "",
   ),
-  rangeMutant(
-    "entries are applied and answered before they are on disk",
-    "model:range-world",
-    "electionTicks: 6 }",
-    "electionTicks: 6, appliesUnstable: true }",
-  ),
+  {
+    name: "entries count as written before they are on disk",
+    edits: [
+      {
+        file: NODE,
+        find: "commit.done.push(() => {\n            for (const message of append.",
+        replace: "const tell = () => {\n            for (const message of append.",
+      },
+      {
+        file: NODE,
+        find: "seat.core.appendDone(append);\n        });\n        this.disk.submit(commit);",
+        replace:
+          "seat.core.appendDone(append);\n        };\n        this.disk.submit(commit);\n        tell();",
+      },
+    ],
+  },
   rangeMutant(
     "machines are told that their state is written when it is not",
     "model:node/store-work",
