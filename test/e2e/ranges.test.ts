@@ -62,7 +62,7 @@ test("ranges: what cannot be done is refused with a reason", async (t) => {
   const url = `http://127.0.0.1:${broker.adminPort}`;
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [["split", "77"], /there is no range 77/],
-    [["split", "1"], /range 1 has too little to cut/],
+    [["split", "1"], /range 1 cannot be cut/],
     [["split", "2", "--key", "ff"], /does not hold that key/],
     [["split", "2", "--key", "xyz"], /not hexadecimal/],
     [["merge", "3"], /range 3 has no right-hand neighbour/],

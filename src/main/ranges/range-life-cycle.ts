@@ -99,7 +99,10 @@ export class RangeLifeCycle {
       const { thread } = group;
       const at = key ?? (await this.#options.requests.middleKey(thread, id));
       if (at === null)
-        throw new RangeChangeError("indivisible", `range ${id} has too little to cut`);
+        throw new RangeChangeError(
+          "indivisible",
+          `range ${id} cannot be cut: it has too little, or too much that belongs together`,
+        );
       if (!isInside(group.descriptor, at)) {
         throw new RangeChangeError(
           "bad_key",

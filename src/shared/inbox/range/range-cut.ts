@@ -70,8 +70,15 @@ export function absorbRange(left: RangeState, right: RangeState): void {
   right.outbox.moveTo(left.outbox, () => true);
 }
 
-/** Where to cut so that either side has about half of what is stored; null: nowhere. */
-export function middleCut(state: RangeState): Uint8Array | null {
+/**
+ * Where to cut so that either side has about half of what is stored; null: nowhere. Where a half
+ * refers to more shared messages than a cut may read, as near to the middle as it gets: then more
+ * cuts follow, each with as much as one takes.
+ */
+export function middleCut(
+  state: RangeState,
+  referencesMax: number = CUT_REFERENCES_MAX,
+): Uint8Array | null {
   const weights = new Float64Array(BUCKET_COUNT);
   const references = new Float64Array(BUCKET_COUNT);
   let total = 0;
@@ -85,16 +92,15 @@ export function middleCut(state: RangeState): Uint8Array | null {
   const { first, end } = state.buckets;
   let before = 0;
   let best = -1;
+  let moving = references.reduce((sum, count) => sum + count, 0);
   for (let bucket = first + 1; bucket < end; bucket++) {
     before += weights[bucket - 1]!;
-    if (before === 0 || before === total) continue;
+    moving -= references[bucket - 1]!;
+    if (before === 0 || before === total || moving > referencesMax) continue;
     best = bucket;
     if (before * 2 >= total) break;
   }
-  if (best < 0) return null;
-  let moving = 0;
-  for (let bucket = best; bucket < end; bucket++) moving += references[bucket]!;
-  return moving > CUT_REFERENCES_MAX ? null : cutBefore(best);
+  return best < 0 ? null : cutBefore(best);
 }
 
 /** Takes an inbox out of all tables and sums. */

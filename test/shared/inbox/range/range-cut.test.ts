@@ -30,6 +30,7 @@ import {
   putRoutingKey,
 } from "../../../../src/shared/inbox/range/inbox-key.ts";
 import { InboxRange } from "../../../../src/shared/inbox/range/inbox-range.ts";
+import { middleCut } from "../../../../src/shared/inbox/range/range-cut.ts";
 import { COUNTER_COLUMNS, Counter } from "../../../../src/shared/metrics/counter-table.ts";
 import { compareKeys } from "../../../../src/shared/range/range-descriptor.ts";
 import { NO_LIMITS, place, RangeRecorder, WINDOW_BYTES } from "../../../helpers/inbox-rig.ts";
@@ -348,6 +349,28 @@ test("range cut: the middle has about half of the load on either side, and bucke
     rig.ranges.map(({ state }) => state.inboxes.size),
     [2, 2],
   );
+});
+
+test("range cut: what is too much to be read at once is cut off in parts", () => {
+  const rig = new CutRig();
+  for (let client = 0; client < CLIENTS; client++) {
+    rig.attach(client, 1);
+    rig.detach(client);
+  }
+  for (let number = 0; number < 3; number++) rig.insert([0, 1, 2, 3], `${number}`.repeat(1000), 1);
+  const { state } = rig.ranges[0]!;
+  assert.equal(middleCut(state, 2), null, "one session refers to more");
+  const part = middleCut(state, 3);
+  assert.ok(part !== null);
+  rig.split(firstBucket(part));
+  assert.deepEqual(
+    rig.ranges.map((range) => range.state.inboxes.size),
+    [CLIENTS - 1, 1],
+  );
+  const half = middleCut(state, 6);
+  assert.ok(half !== null);
+  rig.split(firstBucket(half));
+  assert.equal(rig.ranges.length, 3);
 });
 
 test("range cut: wherever a range is cut in the hash space, a bucket is on one side, routed there", () => {
