@@ -9,7 +9,7 @@
 
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { TemporaryFolder } from "../test/helpers/temporary-folder.ts";
+import { removeFolder, temporaryFolder } from "../test/helpers/temporary-folder.ts";
 import {
   commandLine,
   DURABILITIES,
@@ -34,15 +34,14 @@ const USAGE = `npm run soak:store -- [options]   the gate that LMDB must pass to
   npm run soak:store -- --chart FILE.svg --json`;
 
 const { values, seconds, secondsPerLife, ...plan } = commandLine(USAGE, readOptions);
-const temporary = values.folder === undefined ? new TemporaryFolder("ratatosk-soak-") : null;
-const folder = values.folder ?? temporary!.path;
+const folder = values.folder ?? temporaryFolder("ratatosk-soak-");
 const task = { folder, ...plan };
 const report = await runSoak(task, {
   seconds,
   secondsPerLife,
   progress: showProgress,
 });
-temporary?.remove();
+if (values.folder === undefined) removeFolder(folder);
 if (values.chart !== undefined) writeFileSync(values.chart, drawSoak(report.points));
 
 const faults = judgeSoak(report);

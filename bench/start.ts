@@ -8,7 +8,7 @@
 
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { TemporaryFolder } from "../test/helpers/temporary-folder.ts";
+import { removeFolder, temporaryFolder } from "../test/helpers/temporary-folder.ts";
 import {
   commandLine,
   DURABILITIES,
@@ -53,8 +53,7 @@ const {
   durability,
   limit,
 } = commandLine(USAGE, readOptions);
-const temporary = values.folder === undefined ? new TemporaryFolder("ratatosk-start-") : null;
-const folder = values.folder ?? temporary!.path;
+const folder = values.folder ?? temporaryFolder("ratatosk-start-");
 mkdirSync(folder, { recursive: true });
 try {
   if (readdirSync(folder).length === 0) await fill();
@@ -62,7 +61,7 @@ try {
   if (values.json !== undefined) writeJson(values.json, rounds);
   show(rounds);
 } finally {
-  temporary?.remove();
+  if (values.folder === undefined) removeFolder(folder);
 }
 
 /** Filling asks for no flush per commit: what counts is what is there in the end. */

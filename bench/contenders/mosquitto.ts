@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { SpawnedProcess } from "../../test/helpers/child-process.ts";
 import { until, withDeadline } from "../../test/helpers/deadline.ts";
 import { freePort } from "../../test/helpers/ports.ts";
-import { TemporaryFolder } from "../../test/helpers/temporary-folder.ts";
+import { removeFolder, temporaryFolder } from "../../test/helpers/temporary-folder.ts";
 import type { TransportName } from "../load/load-shape.ts";
 import {
   benchCertificates,
@@ -64,8 +64,7 @@ async function start(
   persistence: readonly string[],
 ): Promise<RunningServer> {
   const port = await freePort();
-  const folder = new TemporaryFolder("mosquitto-bench-");
-  const { path: directory } = folder;
+  const directory = temporaryFolder("mosquitto-bench-");
   // Started by root it gives up its rights, and must still read its certificates.
   // It writes as a user of its own, too.
   chmodSync(directory, 0o777);
@@ -78,7 +77,7 @@ async function start(
   writeFileSync(file, `${configuration(persistence, directory)}\n${lines.join("\n")}`);
   const child = new SpawnedProcess("mosquitto", ["-c", file]);
   const ended = child.exited.then((exit) => {
-    folder.remove();
+    removeFolder(directory);
     return exit;
   });
   const failed = ended.then((exit) => {

@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { killWithThisProcess } from "../../test/helpers/child-process.ts";
 import type { GeneratorTask } from "./generator-task.ts";
 import type { GeneratorCounts } from "./load-shape.ts";
 
@@ -32,6 +33,7 @@ export class GeneratorProcess {
   constructor(task: GeneratorTask) {
     this.#task = task;
     this.#child = fork(GENERATOR_FILE, [], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    killWithThisProcess(this.#child);
     this.#child.on("message", (reply) => this.#takeReply(reply as GeneratorReply));
     this.#child.on("error", (error) => this.#fail(error));
     this.#child.on("exit", (code, signal) => {

@@ -6,6 +6,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { killWithThisProcess } from "../../test/helpers/child-process.ts";
 import type { SoakMessage, SoakTask } from "./soak-message.ts";
 import { type SoakReport, SoakTotals } from "./soak-totals.ts";
 
@@ -43,6 +44,7 @@ export async function runSoak(task: SoakTask, timing: SoakTiming): Promise<SoakR
 
 function start(task: SoakTask, totals: SoakTotals): ChildProcess {
   const child = fork(SERVER, [JSON.stringify(task)]);
+  killWithThisProcess(child);
   child.on("message", (message: SoakMessage) => {
     if (message.kind === "opened") totals.addOpened(message.opened);
     else totals.addStatus(message.status);

@@ -104,6 +104,7 @@ export class Broker {
       onPeerReplaced: (replacement) => this.#replacePeer(replacement),
       storage: () => this.#storageBoot(),
       onFatal: options.onFatal,
+      onStoreSpace: (storeId, isShort) => this.#diskSpace?.storeSpace(storeId, isShort),
       nowMs: () => performance.now(),
     });
     this.#metrics = new BrokerMetrics(counters, this.#workers, config.nodeName);
@@ -112,6 +113,7 @@ export class Broker {
       workers: () => this.#workers.counts,
       metrics: this.#metrics,
       ranges: () => this.#ranges,
+      endSession: (tenantId, clientId) => this.#workers.endSession(tenantId, clientId),
     });
   }
 

@@ -14,6 +14,7 @@ import {
 import { CONFIG_COMMAND, runConfig } from "./cli/config-command.ts";
 import { PASSWD_COMMAND, runPasswd } from "./cli/passwd-command.ts";
 import { RANGES_COMMAND, runRanges } from "./cli/ranges-command.ts";
+import { runSessions, SESSIONS_COMMAND } from "./cli/sessions-command.ts";
 import { runStart, START_COMMAND } from "./cli/start-command.ts";
 import { didYouMean } from "./config/did-you-mean.ts";
 import { ExitError } from "./exit-code.ts";
@@ -28,6 +29,7 @@ const COMMANDS: readonly Command[] = [
   { definition: PASSWD_COMMAND, run: runPasswd },
   { definition: CONFIG_COMMAND, run: runConfig },
   { definition: RANGES_COMMAND, run: runRanges },
+  { definition: SESSIONS_COMMAND, run: runSessions },
 ];
 
 /**

@@ -16,6 +16,7 @@ import type { BrokerConfig } from "../shared/config/config.ts";
 import type {
   ControlFromWorker,
   ControlToWorker,
+  SessionEnding,
   StorageBoot,
 } from "../shared/protocol/worker-boot.ts";
 import { clearDeadWorker } from "./dead-worker.ts";
@@ -39,6 +40,8 @@ export interface WorkerPoolOptions {
   readonly storage: () => StorageBoot;
   /** The pool cannot go on: workers die faster than restarting helps. */
   readonly onFatal: (error: ExitError) => void;
+  /** A store has found the disk full, or has space again. */
+  readonly onStoreSpace: (storeId: number, isShort: boolean) => void;
   readonly nowMs: () => number;
 }
 
@@ -68,6 +71,8 @@ type Waiter = (thread: WorkerThread, message: ControlFromWorker | WorkerEnd) => 
 const START_TIMEOUT_MS = 30_000;
 const RELOAD_TIMEOUT_MS = 30_000;
 const RESPAWN_RETRY_MS = 10;
+/** A claim, two commands and a connection that closes: milliseconds, unless the disk hangs. */
+const END_SESSION_TIMEOUT_MS = 10_000;
 const DIED_EARLY = "a worker ended while the others were starting";
 
 export class WorkerPool {
@@ -78,6 +83,7 @@ export class WorkerPool {
   readonly #waiters = new Set<Waiter>();
   #config: BrokerConfig;
   #lastIncarnation = 0;
+  #lastRequest = 0;
   /**
    * False until all have started once, and again from `drain` or `close` on: then nothing is
    * restarted.
@@ -158,6 +164,23 @@ export class WorkerPool {
     this.#broadcast({ type: "reload", config });
     for (const worker of await done) errors.push({ worker, error: "no answer" });
     return errors;
+  }
+
+  /** Has a session ended; null: nobody can be asked, or did not answer in time. */
+  async endSession(tenantId: string, clientId: string): Promise<SessionEnding | null> {
+    const thread = this.#slots.find(isReady)?.thread ?? null;
+    if (thread === null) return null;
+    const request = ++this.#lastRequest;
+    let ending: SessionEnding | null = null;
+    const done = this.#waitForEach([thread], END_SESSION_TIMEOUT_MS, (_, message) => {
+      if ("exitCode" in message) return true;
+      if (message.type !== "session_ended" || message.request !== request) return false;
+      ending = message.ending;
+      return true;
+    });
+    thread.send({ type: "end_session", request, tenantId, clientId });
+    await done;
+    return ending;
   }
 
   /**
@@ -248,7 +271,9 @@ export class WorkerPool {
     if (message.type === "listening") this.#recordPort(message.listenerId, message.port);
     else if (message.type === "ready") log.info("worker_ready", { worker });
     else if (message.type === "store_failed") this.#storeFailed(message);
-    else if (message.type === "listen_failed" && this.#isSupervising) {
+    else if (message.type === "store_space") {
+      this.#options.onStoreSpace(message.storeId, message.isShort);
+    } else if (message.type === "listen_failed" && this.#isSupervising) {
       const { listenerId, error } = message;
       log.error("listen_failed", { worker, listener: listenerId, reason: error });
       // It would serve some listeners and not others. Its end makes it start again.

@@ -3,7 +3,7 @@
  *
  *   DATA/ratatosk.json   format version, node id, number of stores, what holds their logs
  *   DATA/lock            held while a process uses the folder
- *   DATA/store/1 ..      one database per store
+ *   DATA/store/1 ..      one database per store, and its ballast
  *
  * The number of stores is fixed when the folder is made: a range lies in one of them, whatever
  * number of workers serves them. So is what holds the logs: format 1 knew LMDB only, and a folder

@@ -1,7 +1,8 @@
 /**
  * Stops taking in messages before the disk is full. A database that finds no page cannot even
- * delete, and a commit that fails ends the process; so some space is kept for acknowledgements,
- * deletions and state, and what only adds is refused while less than that is free. Thread: any.
+ * delete, and its commits wait; so some space is kept for acknowledgements, deletions and state,
+ * and what only adds is refused while less than that is free. Also while a store says that it has
+ * found none: quotas do not show in what the file system says is free. Thread: any.
  */
 
 import { statfs } from "node:fs";
@@ -62,6 +63,9 @@ export class DiskSpaceWatch {
   readonly #gate: DiskSpaceGate;
   readonly #changed: (isFull: boolean, freeBytes: number) => void;
   readonly #readFreeBytes: ReadFreeBytes;
+  /** Stores that have found no space. */
+  readonly #short = new Set<number>();
+  #wasFull = false;
   #freeBytes = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
@@ -76,12 +80,19 @@ export class DiskSpaceWatch {
 
   /** Refuse what only adds. False until the first look, which takes less than a millisecond. */
   get isFull(): boolean {
-    return this.#gate.isFull;
+    return this.#gate.isFull || this.#short.size > 0;
   }
 
   /** As last seen. */
   get freeBytes(): number {
     return this.#freeBytes;
+  }
+
+  /** A store tells what it has met. */
+  storeSpace(storeId: number, isShort: boolean): void {
+    if (isShort) this.#short.add(storeId);
+    else this.#short.delete(storeId);
+    this.#report();
   }
 
   stop(): void {
@@ -100,10 +111,16 @@ export class DiskSpaceWatch {
   }
 
   #seen(freeBytes: number): void {
-    const wasFull = this.#gate.isFull;
     this.#freeBytes = freeBytes;
     this.#gate.update(freeBytes);
-    if (this.#gate.isFull !== wasFull) this.#changed(this.#gate.isFull, freeBytes);
+    this.#report();
+  }
+
+  #report(): void {
+    const { isFull } = this;
+    if (isFull === this.#wasFull) return;
+    this.#wasFull = isFull;
+    this.#changed(isFull, this.#freeBytes);
   }
 }
 

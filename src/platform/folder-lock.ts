@@ -9,6 +9,7 @@
 
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { loadCLibrary } from "./c-library.ts";
+import { isNoSpace } from "./no-space.ts";
 
 /** The same on every system that has flock. */
 const LOCK_EX = 2;
@@ -45,7 +46,12 @@ export function lockFile(path: string, tryLock: TryLock | null): LockOutcome {
     return { holder };
   }
   ftruncateSync(fd);
-  writeSync(fd, `${process.pid}\n`);
+  try {
+    writeSync(fd, `${process.pid}\n`);
+  } catch (error) {
+    // On a full disk: the kernel's lock holds without a number to show.
+    if (tryLock === null || !isNoSpace(error)) throw error;
+  }
   const release = () => {
     // Emptied, not removed: who opened it meanwhile would lock a file that has no name.
     ftruncateSync(fd);

@@ -125,6 +125,7 @@ export function createServices(options: ServicesOptions): Services {
       routes.peerLost(thread);
     },
     settingsChanged(): void {
+      inboxService.settingsChanged();
       retainService.settingsChanged();
     },
     tenants: () => new Set([...retainService.tenants(), ...inboxService.tenants()]),

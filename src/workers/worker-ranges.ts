@@ -9,10 +9,10 @@
  * Thread: worker. Scope: one per worker.
  */
 
-import { mkdirSync } from "node:fs";
 import { storeFolder } from "../platform/data-folder.ts";
 import type { Log } from "../platform/log.ts";
 import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
+import type { RangeId } from "../shared/range/range-descriptor.ts";
 import { storesOfThread } from "../shared/range/store-placement.ts";
 import { workerBoot } from "../shared/range/worker-life.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
@@ -21,6 +21,7 @@ import { RingRangeClient } from "./ranges/range-client.ts";
 import { RingRangeHost } from "./ranges/range-host.ts";
 import type { LogStore } from "./store/log-store.ts";
 import { openLogStore } from "./store/open-log-store.ts";
+import type { OldReader } from "./store/reader-watch.ts";
 import { StoreMeter } from "./store-meter.ts";
 
 /** How often `settle` looks: a few times per commit. */
@@ -41,6 +42,8 @@ export interface WorkerRangesOptions {
   readonly wake: () => void;
   /** The process must end. */
   readonly onStoreFailure: (storeId: number, error: string) => void;
+  /** A store has found the disk full, or has space again. */
+  readonly onStoreSpace: (storeId: number, isShort: boolean) => void;
 }
 
 export class WorkerRanges {
@@ -60,7 +63,7 @@ export class WorkerRanges {
     const meter = new StoreMeter(counters, clockMs);
     this.host = new RingRangeHost({
       endpoint,
-      stores: openStores(boot),
+      stores: this.#openStores(),
       processNumber: storage.processNumber,
       limits: { ...DEFAULT_COLLECT_LIMITS, intervalMs: config.storage.collectIntervalMs },
       nowMs,
@@ -68,6 +71,7 @@ export class WorkerRanges {
       wake,
       onCommit: (report) => meter.take(report),
       onStoreFailure: (storeId, error) => this.#storeFailed(storeId, error),
+      onTimeAhead: (range, aheadMs) => this.#timeIsAhead(range, aheadMs),
     });
     this.client = new RingRangeClient({
       endpoint,
@@ -144,21 +148,51 @@ export class WorkerRanges {
     this.#onServing = null;
   }
 
+  #openStores(): ReadonlyMap<number, LogStore> {
+    const { storage, config, threadIndex, threadCount } = this.#options.boot;
+    const { durability } = config.storage;
+    const stores = new Map<number, LogStore>();
+    for (const storeId of storesOfThread(threadIndex, threadCount - 1, storage.storeCount)) {
+      const folder = storeFolder(storage.path, storeId);
+      const space = {
+        onShort: (isShort: boolean) => this.#spaceChanged(storeId, isShort),
+        onFault: (error: unknown) => {
+          this.#options.log.warn("store_ballast_failed", { store: storeId, error });
+        },
+      };
+      const onOldReader = (reader: OldReader) => this.#readerIsOld(storeId, reader);
+      const options = { folder, durability, log: storage.log, space, onOldReader };
+      stores.set(storeId, openLogStore(options));
+    }
+    return stores;
+  }
+
+  #readerIsOld(storeId: number, { pid, ageMs, commitsBehind }: OldReader): void {
+    this.#options.log.warn("store_reader_old", {
+      store: storeId,
+      pid,
+      age_ms: Math.round(ageMs),
+      commits_behind: commitsBehind,
+      hint: "while it reads, the store's file can only grow",
+    });
+  }
+
+  #spaceChanged(storeId: number, isShort: boolean): void {
+    if (isShort) this.#options.log.error("store_without_space", { store: storeId });
+    this.#options.onStoreSpace(storeId, isShort);
+  }
+
+  #timeIsAhead(range: RangeId, aheadMs: number): void {
+    this.#options.log.warn("range_time_ahead", {
+      range,
+      ahead_ms: aheadMs,
+      hint: "the clock was ahead once; until it gets there again, what expires does so at once or late",
+    });
+  }
+
   #storeFailed(storeId: number, error: unknown): void {
     const text = error instanceof Error ? error.message : String(error);
     this.#options.log.error("store_failed", { store: storeId, error });
     this.#options.onStoreFailure(storeId, text);
   }
-}
-
-function openStores(boot: WorkerRangesOptions["boot"]): ReadonlyMap<number, LogStore> {
-  const { storage, config, threadIndex, threadCount } = boot;
-  const stores = new Map<number, LogStore>();
-  for (const storeId of storesOfThread(threadIndex, threadCount - 1, storage.storeCount)) {
-    const folder = storeFolder(storage.path, storeId);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const { durability } = config.storage;
-    stores.set(storeId, openLogStore({ folder, durability, log: storage.log }));
-  }
-  return stores;
 }

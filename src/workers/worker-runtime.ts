@@ -35,6 +35,7 @@ import { RingBarrier } from "./ring-barrier.ts";
 import { ConnectQueue } from "./session/connect-queue.ts";
 import { ConnectTurns } from "./session/connect-turns.ts";
 import { disconnectAll, stopReading } from "./session/drain.ts";
+import { endStoredSession } from "./session/end-stored-session.ts";
 import { OutputFlush } from "./session/output-flush.ts";
 import { recheckPermissions } from "./session/recheck-permissions.ts";
 import { refreshSessions } from "./session/refresh-sessions.ts";
@@ -63,6 +64,7 @@ const ABANDON_TIMEOUT_MS = 1000;
 /** Timers take no more (2^31 - 1); who is woken early finds its debt unpaid and waits again. */
 const MAX_DELAY_MS = 0x7fff_ffff;
 
+type EndSession = Extract<ControlToWorker, { type: "end_session" }>;
 type PeerReplaced = Extract<ControlToWorker, { type: "replace_peer" }>;
 
 export class WorkerRuntime {
@@ -211,6 +213,14 @@ export class WorkerRuntime {
     this.#report({ type: "drained" });
   }
 
+  /** For the operator. */
+  endSession({ request, tenantId, clientId }: EndSession): void {
+    endStoredSession(this.#context, tenantId, clientId, (ending) => {
+      this.#report({ type: "session_ended", request, ending });
+    });
+    this.#loop.wake();
+  }
+
   /** The ports that another worker has taken: for who waits to listen. */
   listen(boundPorts: Readonly<Record<string, number>>): void {
     this.#resolvePorts(boundPorts);
@@ -261,6 +271,7 @@ export class WorkerRuntime {
       nowMs: () => this.#loop.nowMs,
       wake: () => this.#loop.wake(),
       onStoreFailure: (storeId, error) => this.#report({ type: "store_failed", storeId, error }),
+      onStoreSpace: (storeId, isShort) => this.#report({ type: "store_space", storeId, isShort }),
     });
   }
 
@@ -305,6 +316,7 @@ export class WorkerRuntime {
       random: Math.random,
       settings: (tenantId) => this.#tenants.settings(tenantId),
       shareStrategy: () => this.#context.config.sharedSubscriptionStrategy,
+      areRoutesWhole: () => this.#ranges.client.areRoutesWhole,
     });
   }
 

@@ -38,6 +38,9 @@ port.on("message", (message: ControlToWorker) => {
     case "replace_peer":
       runtime.replacePeer(message);
       break;
+    case "end_session":
+      runtime.endSession(message);
+      break;
     case "listen":
       runtime.listen(message.boundPorts);
       break;

@@ -105,6 +105,7 @@ function makeWorker(thread: number, rings: readonly (readonly SharedArrayBuffer[
     random: () => 0,
     settings: () => DEFAULT_TENANT_SETTINGS,
     shareStrategy: () => "least_inflight",
+    areRoutesWhole: () => true,
   });
   return { port, client: new DistClient(port, index, table, members), publisher };
 }

@@ -8,13 +8,13 @@
  * the same kind of trouble, not the same run.
  */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Prng } from "../../src/shared/base/prng.ts";
 import type { LogKind } from "../../src/shared/config/config.ts";
+import { keepFolder, removeFolder, temporaryFolder } from "../helpers/temporary-folder.ts";
 import { BrokerLives } from "./broker-lives.ts";
-import { CrashWorld } from "./crash-world.ts";
+import { CrashWorld, STANDSTILL_MS } from "./crash-world.ts";
 import type { Finding } from "./findings.ts";
 import { type DiskState, KillDriver } from "./kill-driver.ts";
 import { Population } from "./population.ts";
@@ -85,17 +85,20 @@ const KILLS_PER_ROUND = 10;
 const QUIET_ROUND_MS = 2_000;
 const REST_MS = 240_000;
 const WILLS_MS = 30_000;
+/** What a lying disk has lost never comes: nobody need wait long for it. */
+const LIES_STANDSTILL_MS = 5_000;
 const MISSING_TOLD = 5;
 
 export async function runCrash(options: CrashOptions): Promise<CrashReport> {
-  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "ratatosk-crash-"));
+  const folder = options.folder ?? temporaryFolder("ratatosk-crash-");
   const run = new CrashRun(options, folder);
   await run.run();
   const report = run.report();
   if (report.findings.length === 0 && options.folder === null) {
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
     return { ...report, folder: null };
   }
+  keepFolder(folder);
   writeFileSync(join(folder, "findings.txt"), report.text);
   writeFileSync(join(folder, "events.txt"), run.world.trace.notesFrom(0).join("\n"));
   return report;
@@ -163,7 +166,8 @@ class CrashRun {
     const population = this.#population;
     const isAtRest = () => population.restless.length === 0 && population.isComplete;
     const progress = () => population.finishedCount;
-    if (!(await this.world.waitFor(isAtRest, REST_MS, progress))) {
+    const standstillMs = this.#options.trouble === "lies" ? LIES_STANDSTILL_MS : STANDSTILL_MS;
+    if (!(await this.world.waitFor(isAtRest, REST_MS, progress, standstillMs))) {
       for (const text of population.restless) findings.add("progress", `does not finish: ${text}`);
       for (const ledger of population.ledgers) ledger.closeMissing(MISSING_TOLD);
       if (!this.#options.keepsGoing) return;

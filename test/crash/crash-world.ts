@@ -15,7 +15,7 @@ const POLL_MS = 10;
 /**
  * Nothing that clients wait for takes as long on a sound disk, if the machine does anything at all.
  */
-const STANDSTILL_MS = 30_000;
+export const STANDSTILL_MS = 30_000;
 
 export class CrashWorld {
   readonly trace = new EventTrace();
@@ -72,12 +72,13 @@ export class CrashWorld {
 
   /**
    * Resolves when `isTrue`, or with false when the run is over, when the time is up, or when
-   * `progress` has not changed for a while.
+   * `progress` has not changed for `standstillMs`.
    */
   async waitFor(
     isTrue: () => boolean,
     milliseconds: number,
     progress: (() => number) | null = null,
+    standstillMs: number = STANDSTILL_MS,
   ): Promise<boolean> {
     const endMs = this.nowMs() + milliseconds;
     let last = -1;
@@ -89,7 +90,7 @@ export class CrashWorld {
         last = done;
         lastMs = nowMs;
       }
-      if (this.isOver || nowMs > endMs || nowMs > lastMs + STANDSTILL_MS) return false;
+      if (this.isOver || nowMs > endMs || nowMs > lastMs + standstillMs) return false;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
     return true;

@@ -4,14 +4,15 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
-import { type BrokerProcess, startBroker } from "../helpers/broker-process.ts";
+import { BrokerProcess, startBroker } from "../helpers/broker-process.ts";
 import * as packets from "../helpers/packets.ts";
-import { RawClient } from "../helpers/raw-client.ts";
-import { flipRows } from "../helpers/stored-rows.ts";
+import { RawClient, textOf } from "../helpers/raw-client.ts";
+import { damageRecord, flipRows } from "../helpers/stored-rows.ts";
+import { runCli } from "../main/cli/run-cli.ts";
 
 const { property } = packets;
 const KEPT = [property.sessionExpiry(3600)];
@@ -20,6 +21,10 @@ const DAMAGED = { timeout: 60_000 };
 const HEAD = 2;
 /** Class of its subscriptions. */
 const SESSION = 5;
+const ROUTES = 1;
+const FIRST_INBOX = 2;
+const FIRST_RETAINED = 4;
+const IMPLEMENTATION_SPECIFIC_ERROR = 0x83;
 const INBOX_ROW = 0x82;
 
 function dataFolder(t: TestContext): string {
@@ -31,6 +36,14 @@ function dataFolder(t: TestContext): string {
 async function start(t: TestContext, folder: string, workers = 2): Promise<BrokerProcess> {
   const broker = await startBroker({ workers, config: { data_dir: folder } });
   t.after(() => broker.kill());
+  return broker;
+}
+
+/** It does not get ready. */
+async function startDamaged(t: TestContext, folder: string): Promise<BrokerProcess> {
+  const broker = new BrokerProcess({ workers: 2, config: { data_dir: folder } });
+  t.after(() => broker.kill());
+  await broker.waitForLog("listening");
   return broker;
 }
 
@@ -132,5 +145,129 @@ test(
     broker = await restart(t, broker, folder);
     assert.equal(broker.countOf("worker_died"), 0, "the next start knows");
     assert.equal(broker.countOf("range_damaged"), 1);
+  },
+);
+
+test(
+  "damaged routes: what stored sessions may want is acknowledged to nobody",
+  DAMAGED,
+  async (t) => {
+    const folder = dataFolder(t);
+    let broker = await start(t, folder);
+    await storeSessions(broker);
+    await broker.stop();
+    await damageRecord(folder, ROUTES);
+    await damageRecord(folder, FIRST_INBOX);
+    broker = await startDamaged(t, folder);
+    const connected = await RawClient.connect({ port: broker.port }, { clientId: "connected" });
+    await connected.subscribe("t/#", 1);
+    const publisher = await RawClient.connect({ port: broker.port }, { clientId: "publisher" });
+    for (const qos of [1, 2] as const) {
+      for (const retain of [false, true]) {
+        const code = await publisher.publish({ topic: "t/1", payload: "x", qos, retain });
+        assert.equal(code, IMPLEMENTATION_SPECIFIC_ERROR);
+      }
+      const old = await RawClient.connect({ port: broker.port }, { clientId: "old", level: 4 });
+      old.send(packets.publish({ level: 4, topic: "t/1", payload: "y", qos, packetId: 1 }));
+      assert.equal(await old.next(), null, "closed without an acknowledgement");
+    }
+    const { status, body } = await readiness(broker);
+    assert.equal(status, 503);
+    assert.deepEqual((body as { damaged_ranges: number[] }).damaged_ranges, [1, 2]);
+    publisher.send(packets.publish({ topic: "t/1", payload: "zero", qos: 0 }));
+    assert.equal(textOf((await connected.expect("publish")).payload), "zero");
+
+    const url = `http://127.0.0.1:${broker.adminPort}`;
+    for (const [words, expected] of [
+      [["reset", "1", "--yes"], /reset 2 first/],
+      [["reset", "3", "--yes"], /range 3 is not damaged/],
+      [["reset", "2"], /say --yes/],
+    ] as const) {
+      const { code, stderr } = await runCli(["ranges", ...words, "--url", url]);
+      assert.notEqual(code, 0);
+      assert.match(stderr, expected);
+    }
+    const reset = await runCli(["ranges", "reset", "2", "--yes", "--url", url]);
+    assert.equal(reset.code, 0, reset.stderr);
+    const event = await broker.waitForLog("range_reset");
+    assert.ok(statSync(String(event["file"])).size > 0, "what was in it is not lost");
+    await broker.waitForLog("routes_rebuilt");
+    await broker.ready();
+    assert.equal(await publisher.publish({ topic: "t/2", payload: "again", qos: 1 }), 0);
+    const kept: string[] = [];
+    for (const clientId of SESSIONS) {
+      const client = await connect(broker, clientId);
+      if (client.connack?.sessionPresent === true) {
+        kept.push(clientId);
+        assert.equal(textOf((await client.expect("publish")).payload), "again");
+      }
+      client.destroy();
+    }
+    assert.ok(kept.length > 0 && kept.length < SESSIONS.length, "those of the other range");
+    await broker.stop();
+    broker = await start(t, folder);
+    assert.equal(broker.countOf("range_damaged"), 0);
+  },
+);
+
+test(
+  "damaged routes: they are asked for again of the ranges that hold the sessions",
+  DAMAGED,
+  async (t) => {
+    const folder = dataFolder(t);
+    let broker = await start(t, folder);
+    await storeSessions(broker);
+    const left = await connect(broker, "left");
+    await left.subscribe("t/#", 1);
+    await left.unsubscribe("t/#");
+    left.destroy();
+    await broker.stop();
+    await damageRecord(folder, ROUTES);
+    broker = await start(t, folder);
+    assert.equal(broker.countOf("routes_rebuilt"), 1);
+    const publisher = await RawClient.connect({ port: broker.port }, { clientId: "publisher" });
+    assert.equal(await publisher.publish({ topic: "t/1", payload: "all", qos: 1 }), 0);
+    await broker.kill();
+    broker = await start(t, folder);
+    assert.deepEqual(
+      [broker.countOf("range_damaged"), broker.countOf("routes_rebuilt")],
+      [0, 0],
+      "it is made anew once",
+    );
+    for (const clientId of SESSIONS) {
+      const client = await connect(broker, clientId);
+      assert.equal(textOf((await client.expect("publish")).payload), "all", clientId);
+      client.destroy();
+    }
+    const again = await connect(broker, "left");
+    assert.equal(again.connack?.sessionPresent, true);
+    await again.expectQuiet();
+  },
+);
+
+test(
+  "damaged retained messages: what is acknowledged is there, the rest is refused",
+  DAMAGED,
+  async (t) => {
+    const folder = dataFolder(t);
+    let broker = await start(t, folder);
+    await broker.stop();
+    await damageRecord(folder, FIRST_RETAINED);
+    broker = await start(t, folder);
+    const client = await RawClient.connect({ port: broker.port }, { clientId: "client" });
+    const taken: string[] = [];
+    for (let number = 0; number < 12; number++) {
+      const topic = `r/${number}`;
+      const code = await client.publish({ topic, payload: topic, qos: 1, retain: true });
+      if (code < 0x80) taken.push(topic);
+      else assert.equal(code, IMPLEMENTATION_SPECIFIC_ERROR);
+    }
+    assert.ok(taken.length > 0 && taken.length < 12, "one of two ranges is set aside");
+    await client.subscribe("r/#", 0);
+    const found: string[] = [];
+    while (found.length < taken.length)
+      found.push(textOf((await client.expect("publish")).payload));
+    await client.expectQuiet();
+    assert.deepEqual(found.sort(), taken.sort());
   },
 );

@@ -41,9 +41,10 @@ test("stored quotas: each session that missed messages is named once, however ma
   // More than a burst of any other event.
   const clientIds = Array.from({ length: 60 }, (_, at) => `away-${at}`);
   await Promise.all(clientIds.map((clientId) => leaveSubscribed(port, clientId)));
-  const ending = { clientId: "ending", properties: [packets.property.sessionExpiry(1)] };
-  await leaveSubscribed(port, "ending", ending);
   const publisher = await RawClient.connect({ port }, { clientId: "publisher" });
+  // Long enough to miss messages, and to be over soon.
+  const ending = { properties: [packets.property.sessionExpiry(2)] };
+  await leaveSubscribed(port, "ending", ending);
   for (let left = 3; left > 0; left--) {
     publisher.send(packets.publish({ topic: "a", payload: "m", qos: 1, packetId: left }));
     await publisher.expect("puback");

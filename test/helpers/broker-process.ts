@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { type ChildExit, SpawnedProcess } from "./child-process.ts";
 import { until, withDeadline } from "./deadline.ts";
 import { type MetricSample, parseMetrics } from "./prometheus-text.ts";
-import { TemporaryFolder } from "./temporary-folder.ts";
+import { removeFolder, temporaryFolder } from "./temporary-folder.ts";
 
 /** One JSON log line; `msg` is the event name. */
 export interface LogEvent {
@@ -59,8 +59,7 @@ export class BrokerProcess {
   readonly #child: SpawnedProcess;
 
   constructor(options: BrokerOptions) {
-    const folder = new TemporaryFolder("ratatosk-test-");
-    this.directory = folder.path;
+    this.directory = temporaryFolder("ratatosk-test-");
     const config = {
       ...DEFAULT_TEST_CONFIG,
       data_dir: join(this.directory, "data"),
@@ -86,7 +85,7 @@ export class BrokerProcess {
     );
     this.#child.onLine = (line) => this.#takeLine(line);
     this.exited = this.#child.exited.finally(() => {
-      folder.remove();
+      removeFolder(this.directory);
     });
   }
 

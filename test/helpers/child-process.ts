@@ -1,11 +1,12 @@
 /**
  * A child process that cannot outlive this one: killed when this process exits, is interrupted or
- * is terminated by the test runner. Its output is kept for failure messages, and handed out line by
- * line.
+ * is terminated by the test runner, and temporary folders go with it. Its output is kept for
+ * failure messages, and handed out line by line.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { removeFolders } from "./temporary-folder.ts";
 
 export interface ChildExit {
   readonly code: number | null;
@@ -16,35 +17,22 @@ export interface ChildExit {
 const OUTPUT_KEPT = 64 * 1024;
 
 const living = new Set<ChildProcess>();
-const cleanUps = new Set<() => void>();
 
-/**
- * Calls `cleanUp` when this process ends or is interrupted, after its children were killed. Returns
- * what takes that back.
- */
-export function atEnd(cleanUp: () => void): () => void {
-  cleanUps.add(cleanUp);
-  return () => {
-    cleanUps.delete(cleanUp);
-  };
+/** For a child that was not started here. */
+export function killWithThisProcess(child: ChildProcess): void {
+  living.add(child);
+  child.once("exit", () => living.delete(child));
 }
 
-function endAll(): void {
+function cleanUp(): void {
   for (const child of living) child.kill("SIGKILL");
-  for (const cleanUp of cleanUps) {
-    try {
-      cleanUp();
-    } catch (error) {
-      process.stderr.write(`cleaning up: ${String(error)}\n`);
-    }
-  }
-  cleanUps.clear();
+  removeFolders();
 }
 
-process.on("exit", endAll);
+process.on("exit", cleanUp);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => {
-    endAll();
+    cleanUp();
     process.kill(process.pid, signal);
   });
 }

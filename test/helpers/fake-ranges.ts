@@ -9,7 +9,11 @@ import assert from "node:assert/strict";
 import { RecordReader } from "../../src/shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../src/shared/bytes/record-writer.ts";
 import { bootstrapPlan } from "../../src/shared/range/bootstrap-plan.ts";
-import { holdsKey, type RangeDescriptor } from "../../src/shared/range/range-descriptor.ts";
+import {
+  holdsKey,
+  type RangeDescriptor,
+  type RangeId,
+} from "../../src/shared/range/range-descriptor.ts";
 import type { RangeStateMachine } from "../../src/shared/range/range-state-machine.ts";
 import type { RefusalReason } from "../../src/shared/range/refusal-reason.ts";
 import type { ServiceId } from "../../src/shared/range/service-id.ts";
@@ -175,6 +179,9 @@ export class FakeRangeClient implements RangeClient {
   readonly thread: number;
   readonly isCongested = false;
   isDiskFull = false;
+  areRoutesWhole = true;
+  readonly #setAside = new Set<RangeId>();
+  readonly #listeners: (() => void)[] = [];
   readonly #ranges: FakeRanges;
   readonly #gathered = new Map<FakeRange, RecordWriter>();
   #owner: CommandOwner | null = null;
@@ -216,7 +223,19 @@ export class FakeRangeClient implements RangeClient {
     return range.storeId;
   }
 
-  onDirectory(): void {}
+  isSetAside(range: RangeDescriptor): boolean {
+    return this.#setAside.has(range.id);
+  }
+
+  /** From now on nobody serves the range. */
+  setAside({ id }: RangeDescriptor): void {
+    this.#setAside.add(id);
+    for (const listener of this.#listeners) listener();
+  }
+
+  onDirectory(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
 
   flushKey(): void {}
 

@@ -56,7 +56,15 @@ export class InstantStore implements LogStore {
     return DURABLE;
   }
 
-  noteDamage(): void {
+  noteDamage(): never {
+    throw new Error("what lies in memory is never damaged");
+  }
+
+  clearDamaged(): never {
+    throw new Error("what lies in memory is never damaged");
+  }
+
+  forgetDamage(): never {
     throw new Error("what lies in memory is never damaged");
   }
 

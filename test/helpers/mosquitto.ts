@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { type ChildExit, SpawnedProcess } from "./child-process.ts";
 import { until, withDeadline } from "./deadline.ts";
 import { freePort } from "./ports.ts";
-import { TemporaryFolder } from "./temporary-folder.ts";
+import { removeFolder, temporaryFolder } from "./temporary-folder.ts";
 
 /**
  * Why tests with mosquitto's broker cannot run here, or false: the value of a test's `skip` option.
@@ -50,12 +50,12 @@ const FAIR_SETTINGS = [
  */
 export async function startMosquitto(lines: readonly string[] = []): Promise<MosquittoProcess> {
   const port = await freePort();
-  const folder = new TemporaryFolder("mosquitto-test-");
-  const file = join(folder.path, "mosquitto.conf");
+  const directory = temporaryFolder("mosquitto-test-");
+  const file = join(directory, "mosquitto.conf");
   writeFileSync(file, [`listener ${port} 127.0.0.1`, ...FAIR_SETTINGS, ...lines, ""].join("\n"));
   const child = new SpawnedProcess("mosquitto", ["-c", file]);
   const ended = child.exited.then((exit) => {
-    folder.remove();
+    removeFolder(directory);
     return exit;
   });
   const failed = ended.then((exit) => {

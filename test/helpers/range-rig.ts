@@ -40,6 +40,8 @@ export interface RigOptions {
   readonly holdsCommits?: boolean;
   readonly splitLimits?: SplitLimits;
   readonly unsettledBytes?: number;
+  /** Where the rows of ranges go that are made anew. */
+  readonly folder?: string;
 }
 
 /** Small, so that short runs collect, compact and trim. */
@@ -51,6 +53,8 @@ export class RangeRig {
   readonly acknowledged: TraceCommand[] = [];
   readonly refused: { command: TraceCommand; reason: number }[] = [];
   readonly fatal: unknown[] = [];
+  /** Warnings that a range's time is ahead of the clock. */
+  readonly ahead: { readonly range: number; readonly aheadMs: number }[] = [];
   mesh: FakeMesh;
   main!: NodeRanges;
   workers: RigWorker[] = [];
@@ -236,6 +240,7 @@ export class RangeRig {
       clockMs: () => this.nowMs,
       wake: () => {},
       onCommit: () => {},
+      onTimeAhead: (range, aheadMs) => this.ahead.push({ range, aheadMs }),
       onStoreFailure: (storeId, error) => this.fatal.push({ storeId, error }),
     });
     const client = new RingRangeClient({
@@ -278,7 +283,7 @@ export class RangeRig {
       });
     };
     const engine = new MemoryEngine(this.disks[storeId - 1]!, flush);
-    return new EngineLogStore(engine, this.notes[storeId - 1]!);
+    return new EngineLogStore(engine, this.notes[storeId - 1]!, this.#options.folder);
   }
 }
 

@@ -31,3 +31,9 @@ export async function flipRows(
   await root.close();
   return rotten.length;
 }
+
+/** Makes the record of the range unreadable. */
+export async function damageRecord(dataFolder: string, range: number): Promise<void> {
+  const count = await flipRows(dataFolder, "hs", (key) => key.readUInt32BE(0) === range);
+  if (count !== 1) throw new Error(`range ${range} has ${count} records`);
+}

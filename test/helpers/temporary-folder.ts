@@ -1,28 +1,36 @@
 /**
- * A folder below the system's temporary one that does not outlive this process, also where that is
- * interrupted: removed after the children that write into it were killed.
+ * Folders that this process must not leave behind, however it ends: by itself, by an exception, or
+ * because somebody is tired of waiting and presses Ctrl-C. Its child processes are killed first
+ * (child-process.ts), as they write into them.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { atEnd } from "./child-process.ts";
 
-/** A killed child may write a file or two between two looks at the folder. */
-const REMOVAL = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 } as const;
+/** A child that has just been killed may still add a file while the folder is being emptied. */
+const RETRIES = { maxRetries: 20, retryDelay: 10 };
 
-export class TemporaryFolder {
-  readonly path: string;
-  readonly #forget: () => void;
+const folders = new Set<string>();
 
-  /** `prefix` says whose it is: "ratatosk-test-". */
-  constructor(prefix: string) {
-    this.path = mkdtempSync(join(tmpdir(), prefix));
-    this.#forget = atEnd(() => rmSync(this.path, REMOVAL));
-  }
+/** A new folder of a name that begins with `prefix`. */
+export function temporaryFolder(prefix: string): string {
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  folders.add(folder);
+  return folder;
+}
 
-  remove(): void {
-    this.#forget();
-    rmSync(this.path, REMOVAL);
-  }
+export function removeFolder(folder: string): void {
+  folders.delete(folder);
+  rmSync(folder, { recursive: true, force: true, ...RETRIES });
+}
+
+/** It outlives this process: somebody is to look at what is in it. */
+export function keepFolder(folder: string): void {
+  folders.delete(folder);
+}
+
+/** All that are left. */
+export function removeFolders(): void {
+  for (const folder of [...folders]) removeFolder(folder);
 }

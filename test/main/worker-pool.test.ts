@@ -45,6 +45,7 @@ function createPool(t: TestContext, workers: number, behaviour = "", listeners =
     onPeerReplaced: (replacement) => replacements.push(replacement),
     storage: () => ({ path: "data", storeCount: workers, log: "lmdb", processNumber: 1 }),
     onFatal: (error) => fatal.push(error),
+    onStoreSpace: () => assert.fail("no store is open"),
     nowMs: () => clock.nowMs,
   });
   const channel = new BroadcastChannel(node);

@@ -57,6 +57,25 @@ test("disk space: changes are reported once, errors change nothing", (t) => {
   assert.equal(watch.freeBytes, 250);
 });
 
+test("disk space: full as long as a store finds none, whatever the system says is free", () => {
+  const reported: boolean[] = [];
+  const free: { bytes: number } = { bytes: 1000 };
+  const watch = new DiskSpaceWatch({
+    path: "/data",
+    reserveBytes: 100,
+    changed: (isFull) => reported.push(isFull),
+    readFreeBytes: (_path, done) => done(null, free.bytes),
+  });
+  watch.storeSpace(1, false);
+  watch.storeSpace(1, true);
+  watch.storeSpace(2, true);
+  watch.storeSpace(1, false);
+  assert.deepEqual([watch.isFull, reported], [true, [true]]);
+  watch.storeSpace(2, false);
+  assert.deepEqual([watch.isFull, reported], [false, [true, false]]);
+  watch.stop();
+});
+
 test("disk space: the system's own answer is a number of bytes", async () => {
   const watch = new DiskSpaceWatch({ path: tmpdir(), reserveBytes: 1 });
   while (watch.freeBytes === Number.POSITIVE_INFINITY) {

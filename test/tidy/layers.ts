@@ -40,8 +40,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "shared/range": ["shared/base", "shared/bytes", "shared/collections", "shared/raft"],
   "shared/raft": ["shared/base", "shared/bytes", "shared/collections"],
   "shared/dist": SERVICE_STATE,
-  "shared/inbox": SERVICE_STATE,
-  "shared/retain": SERVICE_STATE,
+  "shared/repeats": SERVICE_STATE,
+  "shared/inbox": [...SERVICE_STATE, "shared/repeats"],
+  "shared/retain": [...SERVICE_STATE, "shared/repeats"],
   "shared/session-dict": ["shared/base", "shared/bytes", "shared/collections"],
   "shared/protocol": ["shared/base", "shared/bytes", "shared/config"],
 

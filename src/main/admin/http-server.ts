@@ -2,10 +2,12 @@
  * The admin server: plain HTTP, on loopback unless configured otherwise.
  *
  *   /livez      200 while this thread's event loop turns
- *   /readyz     200 when workers serve, 503 while starting or draining; the JSON body says what is
- *               missing, also when some stored data is damaged and the rest is served
+ *   /readyz     200 when workers serve, 503 while starting, draining, or routes of stored sessions
+ *               are missing; the JSON body says what is missing, also when some stored data is
+ *               damaged and the rest is served
  *   /metrics    Prometheus text
- *   /v1/ranges  range-routes.ts
+ *   /v1/ranges    range-routes.ts
+ *   /v1/sessions  session-routes.ts
  *
  * What changes something refuses browsers: a page that somebody visits must not steer a broker on
  * the same machine. Thread: main. Probes are answered from memory and never wait for a worker.
@@ -18,8 +20,9 @@ import type { WorkerCounts } from "../worker-pool.ts";
 import { type Answer, errorAnswer, jsonAnswer } from "./answer.ts";
 import type { BrokerMetrics } from "./broker-metrics.ts";
 import { formatMetrics, METRICS_CONTENT_TYPE } from "./metrics-text.ts";
-import { answerRangeRequest, RANGE_ROUTES } from "./range-routes.ts";
+import { answerRangeRequest, RANGE_ROUTES, type RangeRequest } from "./range-routes.ts";
 import { readBody } from "./read-body.ts";
+import { answerSessionRequest, type EndSession, SESSION_ROUTES } from "./session-routes.ts";
 
 export type BrokerPhase = "starting" | "serving" | "draining";
 
@@ -29,6 +32,7 @@ export interface AdminSources {
   readonly metrics: BrokerMetrics;
   /** Null until the data folder is open. */
   readonly ranges: () => NodeRanges | null;
+  readonly endSession: EndSession;
 }
 
 /**
@@ -36,6 +40,7 @@ export interface AdminSources {
  */
 const MAX_CONNECTIONS = 64;
 const REQUEST_TIMEOUT_MS = 10_000;
+const API_ROUTES: readonly string[] = [RANGE_ROUTES, SESSION_ROUTES];
 
 export class AdminServer {
   readonly #server: Server;
@@ -72,8 +77,9 @@ export class AdminServer {
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
-    if (path === RANGE_ROUTES || path.startsWith(`${RANGE_ROUTES}/`)) {
-      void this.#answerRanges(request, path).then((answer) => send(request, response, answer));
+    const routes = API_ROUTES.find((root) => path === root || path.startsWith(`${root}/`));
+    if (routes !== undefined) {
+      void this.#answerApi(request, path, routes).then((answer) => send(request, response, answer));
       return;
     }
     // A body is never wanted; reading it to its end keeps the connection usable.
@@ -88,7 +94,7 @@ export class AdminServer {
       return {
         status: 404,
         type: "text/plain",
-        body: `not found; there is ${known} ${RANGE_ROUTES}\n`,
+        body: `not found; there is ${known} ${API_ROUTES.join(" ")}\n`,
       };
     }
     if (request.method !== "GET" && request.method !== "HEAD") {
@@ -97,19 +103,26 @@ export class AdminServer {
     return produce();
   }
 
-  async #answerRanges(request: IncomingMessage, path: string): Promise<Answer> {
+  async #answerApi(request: IncomingMessage, path: string, routes: string): Promise<Answer> {
     const { method = "GET" } = request;
-    // Browsers say where a POST comes from; nobody else has a reason to.
+    // Browsers say where such a request comes from; nobody else has a reason to.
     if (method !== "GET" && method !== "HEAD" && request.headers.origin !== undefined) {
       request.resume();
       return errorAnswer(403, "forbidden", "not for browsers");
     }
     const body = await readBody(request).catch(() => null);
     if (body === null) return errorAnswer(413, "too_large", "the body is too long");
+    const answer = await this.#produce(routes, { method, path, body });
+    return answer ?? errorAnswer(404, "not_found", `see ${routes}`);
+  }
+
+  async #produce(routes: string, request: RangeRequest): Promise<Answer | null> {
+    if (routes === SESSION_ROUTES) {
+      return await answerSessionRequest(this.#sources.endSession, request);
+    }
     const ranges = this.#sources.ranges();
     if (ranges === null) return errorAnswer(503, "starting", "ranges are not open yet");
-    const answer = await answerRangeRequest(ranges, { method, path, body });
-    return answer ?? errorAnswer(404, "not_found", `see ${RANGE_ROUTES}`);
+    return await answerRangeRequest(ranges, request);
   }
 
   readonly #routes: Readonly<Record<string, () => Answer>> = {
@@ -125,13 +138,17 @@ export class AdminServer {
   /**
    * Ready as long as one worker serves: taking a node out because of one crashed thread would
    * double the damage. So would it for damaged data: the body says "degraded", and what else the
-   * node has is served.
+   * node has is served. Without all routes nothing of QoS 1 and 2 is taken, which is not to serve.
    */
   #readiness(): Answer {
     const phase = this.#sources.phase();
     const workers = this.#sources.workers();
-    const damaged = [...(this.#sources.ranges()?.groups.damaged.keys() ?? [])];
+    const groups = this.#sources.ranges()?.groups ?? null;
+    const damaged = [...(groups?.damaged.keys() ?? [])];
     const isReady = phase === "serving" && workers.ready > 0;
+    if (isReady && groups?.areRoutesWhole === false) {
+      return jsonAnswer(503, { status: "routes_missing", workers, damaged_ranges: damaged });
+    }
     if (isReady && damaged.length > 0) {
       return jsonAnswer(200, { status: "degraded", workers, damaged_ranges: damaged });
     }

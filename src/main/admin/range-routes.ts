@@ -5,6 +5,7 @@
  *   POST /v1/ranges/ID/split        {"key": "HEX"} cuts there; without, in about two halves
  *   POST /v1/ranges/ID/merge        takes the right-hand neighbour over
  *   POST /v1/ranges/ID/compact      writes the state, drops the applied log
+ *   POST /v1/ranges/ID/reset        {"confirm": ID} makes a damaged range anew, empty
  *
  * Errors are {"error": CODE, "message": TEXT}. Thread: main.
  */
@@ -17,7 +18,7 @@ import { type Answer, errorAnswer, jsonAnswer } from "./answer.ts";
 /** Of every route here. */
 export const RANGE_ROUTES = "/v1/ranges";
 
-const ACTION = /^\/v1\/ranges\/([1-9]\d{0,9})\/(split|merge|compact)$/;
+const ACTION = /^\/v1\/ranges\/([1-9]\d{0,9})\/(split|merge|compact|reset)$/;
 const HEX = /^([0-9a-fA-F]{2})+$/;
 /** Keys have up to 1,900 bytes. */
 const MAX_KEY_BYTES = 1900;
@@ -26,6 +27,8 @@ const STATUS: Readonly<Record<RangeChangeCode, number>> = {
   not_found: 404,
   bad_key: 400,
   damaged: 409,
+  not_damaged: 409,
+  unclear: 409,
   indivisible: 409,
   no_neighbour: 409,
   other_store: 409,
@@ -67,19 +70,34 @@ async function change(ranges: NodeRanges, id: number, action: string, body: stri
   const { lifeCycle } = ranges;
   if (action === "split") await lifeCycle.split(id, readKey(body));
   else if (action === "merge") await lifeCycle.merge(id);
-  else await lifeCycle.compact(id);
+  else if (action === "compact") await lifeCycle.compact(id);
+  else await ranges.resets.reset(confirmed(id, body));
+}
+
+/**
+ * Sessions or messages go for good, as far as the broker is concerned: nobody does it by mistake.
+ */
+function confirmed(id: number, body: string): number {
+  if (fieldOf(body, "confirm") === id) return id;
+  const text = `say {"confirm": ${id}}: what range ${id} holds goes into a file, and it starts empty`;
+  throw new RangeChangeError("unclear", text);
 }
 
 /** Null when the body names none. */
 function readKey(body: string): Uint8Array | null {
-  if (body.trim() === "") return null;
-  const value = parse(body);
-  const key = typeof value === "object" && value !== null ? Reflect.get(value, "key") : undefined;
+  const key = fieldOf(body, "key");
   if (key === undefined || key === null) return null;
   if (typeof key === "string" && HEX.test(key) && key.length <= 2 * MAX_KEY_BYTES) {
     return new Uint8Array(Buffer.from(key, "hex"));
   }
   throw new RangeChangeError("bad_key", 'the key is not hexadecimal, as in {"key": "80000000"}');
+}
+
+/** Undefined when the body is empty, or has no such field. */
+function fieldOf(body: string, name: string): unknown {
+  if (body.trim() === "") return undefined;
+  const value = parse(body);
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
 }
 
 function parse(body: string): unknown {

@@ -1,25 +1,24 @@
 /**
- * `ratatosk ranges list | split | merge | compact`: asks a running broker over its admin server.
+ * `ratatosk ranges list | split | merge | compact | reset`: asks a running broker over its admin server.
  */
 
-import { ExitCode, ExitError } from "../exit-code.ts";
 import type { RangeListing } from "../ranges/list-ranges.ts";
+import { askAdmin, URL_OPTION, urlOf } from "./ask-admin.ts";
 import { type CommandDefinition, HELP_OPTION, type ParsedCommand, usage } from "./command-line.ts";
 import { formatTable } from "./format-table.ts";
 
-const DEFAULT_URL = "http://127.0.0.1:8091";
-const TIMEOUT_MS = 60_000;
 /** Of a key, enough to tell ranges apart; --json has all of it. */
 const SHOWN_KEY_DIGITS = 16;
 
 export const RANGES_COMMAND: CommandDefinition = {
   name: "ranges",
-  operands: "list|split ID|merge ID|compact ID",
+  operands: "list|split ID|merge ID|compact ID|reset ID",
   maxOperands: 2,
-  summary: "Lists, cuts, joins and compacts the ranges of a running broker.",
+  summary: "Lists, cuts, joins, compacts and renews the ranges of a running broker.",
   options: [
-    { name: "url", value: "URL", help: `the broker's admin server (default: ${DEFAULT_URL})` },
+    URL_OPTION,
     { name: "key", value: "HEX", help: "split: the first key of the new range (default: half)" },
+    { name: "yes", help: "reset: what the range holds may go" },
     { name: "json", help: "the API's answer in place of a table" },
     HELP_OPTION,
   ],
@@ -27,6 +26,9 @@ export const RANGES_COMMAND: CommandDefinition = {
 split     cuts range ID in two, in one store; nothing is copied
 merge     makes range ID take over its right-hand neighbour in the same store
 compact   writes the state of range ID and drops the log before it
+reset     puts an empty range in the place of range ID, which is damaged; what
+          the store has of it goes into a file there (the log names it), and the
+          sessions or retained messages in it are lost to the broker
 
 Exit code 0 when it is done, 1 when the broker refused or cannot be reached.`,
 };
@@ -36,12 +38,25 @@ export async function runRanges(parsed: ParsedCommand): Promise<void> {
   const [action, id] = parsed.operands;
   const key = parsed.values.get("key")?.[0];
   checkOperands(action, id, key);
-  const base = (parsed.values.get("url")?.[0] ?? DEFAULT_URL).replace(/\/+$/, "");
+  const isConfirmed = parsed.flags.has("yes");
+  if (isConfirmed !== (action === "reset")) throw usage(confirmation(action), RANGES_COMMAND);
   const path = action === "list" ? "" : `/${id}/${action}`;
-  const body = JSON.stringify(key === undefined ? {} : { key });
-  const answer = await ask(`${base}/v1/ranges${path}`, action === "list" ? null : body);
+  const body = JSON.stringify({
+    ...(key === undefined ? {} : { key }),
+    ...(isConfirmed ? { confirm: Number(id) } : {}),
+  });
+  const headers = { "content-type": "application/json" };
+  const request = action === "list" ? {} : { method: "POST", body, headers };
+  const url = `${urlOf(parsed)}/v1/ranges${path}`;
+  const answer = (await askAdmin(url, request)) as RangesAnswer;
   const isJson = parsed.flags.has("json");
   process.stdout.write(isJson ? `${JSON.stringify(answer, null, 2)}\n` : table(answer.ranges));
+}
+
+function confirmation(action: string | undefined): string {
+  return action === "reset"
+    ? "reset gives up what the range holds: say --yes if that is meant"
+    : "--yes is for reset";
 }
 
 function checkOperands(
@@ -56,11 +71,12 @@ function checkOperands(
     case "split":
     case "merge":
     case "compact":
+    case "reset":
       if (id === undefined) throw usage(`${action} needs a range: its id`, RANGES_COMMAND);
       if (!/^[1-9]\d{0,9}$/.test(id)) throw usage(`"${id}" is no range id`, RANGES_COMMAND);
       break;
     case undefined:
-      throw usage("ranges needs an action: list, split, merge or compact", RANGES_COMMAND);
+      throw usage("ranges needs an action: list, split, merge, compact or reset", RANGES_COMMAND);
     default:
       throw usage(`unknown action "${action}"`, RANGES_COMMAND);
   }
@@ -69,26 +85,6 @@ function checkOperands(
 
 interface RangesAnswer {
   readonly ranges: readonly RangeListing[];
-}
-
-async function ask(url: string, body: string | null): Promise<RangesAnswer> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const init =
-    body === null
-      ? { signal }
-      : { signal, method: "POST", body, headers: { "content-type": "application/json" } };
-  const response = await fetch(url, init).catch((error: unknown) => {
-    const { cause } = error as { cause?: { code?: string } };
-    const reason = cause?.code ?? (error instanceof Error ? error.message : String(error));
-    const text = `no answer from ${url} (${reason}); is the broker running, and is --url its admin server?`;
-    throw new ExitError(ExitCode.RUNTIME, text, { cause: error });
-  });
-  const answer: unknown = await response.json().catch(() => null);
-  if (response.ok && typeof answer === "object" && answer !== null) return answer as RangesAnswer;
-  const message =
-    typeof answer === "object" && answer !== null ? Reflect.get(answer, "message") : "";
-  const text = typeof message === "string" && message !== "" ? message : `HTTP ${response.status}`;
-  throw new ExitError(ExitCode.RUNTIME, text);
 }
 
 function table(ranges: readonly RangeListing[]): string {

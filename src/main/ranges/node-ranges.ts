@@ -11,6 +11,7 @@ import { bootstrapRanges } from "./bootstrap.ts";
 import { RangeGroups } from "./range-groups.ts";
 import { RangeLifeCycle } from "./range-life-cycle.ts";
 import { RangeRequests } from "./range-requests.ts";
+import { RangeResets } from "./range-resets.ts";
 import { RangeSplitter } from "./range-splitter.ts";
 
 export interface NodeRangesOptions {
@@ -30,6 +31,7 @@ export interface NodeRangesOptions {
 export class NodeRanges {
   readonly groups: RangeGroups;
   readonly lifeCycle: RangeLifeCycle;
+  readonly resets: RangeResets;
   readonly #options: NodeRangesOptions;
   readonly #requests: RangeRequests;
   #isBootstrapping = false;
@@ -44,6 +46,14 @@ export class NodeRanges {
       groups: this.groups,
       requests: this.#requests,
       processNumber,
+      nowMs,
+    });
+    this.resets = new RangeResets({
+      groups: this.groups,
+      requests: this.#requests,
+      lifeCycle: this.lifeCycle,
+      storeCount: options.storeCount,
+      log,
       nowMs,
     });
     new RangeSplitter({
@@ -65,6 +75,7 @@ export class NodeRanges {
   tick(clockMs: number): void {
     this.groups.tick(clockMs);
     this.lifeCycle.tick();
+    this.resets.tick();
   }
 
   /** A worker died; its rings are replaced. */

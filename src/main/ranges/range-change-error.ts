@@ -4,6 +4,8 @@
 export type RangeChangeCode =
   | "not_found"
   | "damaged"
+  | "not_damaged"
+  | "unclear"
   | "bad_key"
   | "indivisible"
   | "no_neighbour"

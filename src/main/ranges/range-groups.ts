@@ -28,6 +28,7 @@ import {
   type RangeId,
 } from "../../shared/range/range-descriptor.ts";
 import { encodeDirectory, RangeDirectory } from "../../shared/range/range-directory.ts";
+import { gapsBetween } from "../../shared/range/range-gaps.ts";
 import {
   ALL_PROPOSALS,
   PROPOSE_PREFIX_BYTES,
@@ -42,6 +43,7 @@ import {
   readReports,
 } from "../../shared/range/range-report.ts";
 import { RefusalReason } from "../../shared/range/refusal-reason.ts";
+import { ServiceId } from "../../shared/range/service-id.ts";
 import { storeThread } from "../../shared/range/store-placement.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { RingGroupLink } from "./group-link.ts";
@@ -96,6 +98,7 @@ export class RangeGroups {
   #isDirectoryStale = true;
   #isComplete = false;
   #isDiskFull = false;
+  #areRoutesBeingTold = false;
   /** Workers that have reported, and have no directory of this life. */
   readonly #uninformed = new Set<number>();
 
@@ -114,6 +117,11 @@ export class RangeGroups {
   /** The last one published. */
   get directory(): RangeDirectory {
     return this.#directory;
+  }
+
+  /** False: routes of stored sessions are missing, and the workers know it. */
+  get areRoutesWhole(): boolean {
+    return this.#directory.areRoutesWhole;
   }
 
   /** Every range that is not damaged is served, and every worker knows which holds what. */
@@ -159,6 +167,14 @@ export class RangeGroups {
   setDiskFull(isDiskFull: boolean): void {
     if (this.#isDiskFull === isDiskFull) return;
     this.#isDiskFull = isDiskFull;
+    this.#isDirectoryStale = true;
+    this.#options.schedule();
+  }
+
+  /** A range of routes was made anew, and does not have all of them yet; or does now. */
+  setRoutesBeingTold(areBeingTold: boolean): void {
+    if (this.#areRoutesBeingTold === areBeingTold) return;
+    this.#areRoutesBeingTold = areBeingTold;
     this.#isDirectoryStale = true;
     this.#options.schedule();
   }
@@ -302,6 +318,8 @@ export class RangeGroups {
     switch (report.kind) {
       case ReportKind.OPENED: {
         const { id } = report.descriptor;
+        // Made anew.
+        this.damaged.delete(id);
         this.groups.set(id, new RangeGroup(report, source, this.#link, this.#options.random));
         break;
       }
@@ -368,7 +386,11 @@ export class RangeGroups {
     }
     const version = this.#directory.version + (this.#isDirectoryStale ? 1 : 0);
     const targets = this.#isDirectoryStale ? this.#allWorkers() : [...this.#uninformed];
-    this.#directory = new RangeDirectory(version, ranges, this.#isDiskFull);
+    this.#directory = new RangeDirectory(version, ranges, {
+      isDiskFull: this.#isDiskFull,
+      areRoutesWhole: this.#haveAllRoutes(),
+      damaged: new Set(this.damaged.keys()),
+    });
     this.#isDirectoryStale = false;
     this.#uninformed.clear();
     const bytes = encodeDirectory(this.#directory);
@@ -377,6 +399,13 @@ export class RangeGroups {
       endpoint.enqueue(thread, RecordType.RANGE_DIRECTORY, bytes, 0, bytes.length);
     }
     for (const listener of this.#listeners) listener.published?.();
+  }
+
+  /** A route may lie anywhere, so every key of the service must be in a range that is served. */
+  #haveAllRoutes(): boolean {
+    if (this.#areRoutesBeingTold) return false;
+    const served = [...this.groups.values()].map(({ descriptor }) => descriptor);
+    return gapsBetween(ServiceId.DIST, served).length === 0;
   }
 
   #allWorkers(): number[] {

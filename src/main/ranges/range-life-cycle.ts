@@ -94,7 +94,7 @@ export class RangeLifeCycle {
 
   /** Cuts the range at `key`, or in about two halves; resolves with the new right-hand range. */
   split(id: RangeId, key: Uint8Array | null): Promise<RangeDescriptor> {
-    return this.#oneAtATime(async () => {
+    return this.oneAtATime(async () => {
       const group = this.#group(id);
       const { thread } = group;
       const at = key ?? (await this.#options.requests.middleKey(thread, id));
@@ -113,7 +113,7 @@ export class RangeLifeCycle {
         writeSplit(writer, { rightId, key: at });
       });
       const { groups } = this.#options;
-      await this.#until(() => this.#hasMoved(proposal) || groups.directory.get(rightId) !== null);
+      await this.until(() => this.#hasMoved(proposal) || groups.directory.get(rightId) !== null);
       const right = groups.directory.get(rightId);
       if (right === null) throw new RangeChangeError("conflict", `range ${id} has just changed`);
       return right;
@@ -122,7 +122,7 @@ export class RangeLifeCycle {
 
   /** Makes the range take over its right-hand neighbour; resolves with what it is then. */
   merge(id: RangeId): Promise<RangeDescriptor> {
-    return this.#oneAtATime(async () => {
+    return this.oneAtATime(async () => {
       const { groups } = this.#options;
       const left = this.#group(id).descriptor;
       const right = groups.directory.rightOf(left);
@@ -136,7 +136,7 @@ export class RangeLifeCycle {
       const proposal = this.#propose(this.#group(right.id), BatchKind.SEAL, (writer) => {
         writeSeal(writer, id);
       });
-      await this.#until(() => {
+      await this.until(() => {
         return this.#hasMoved(proposal) || groups.directory.get(right.id) === null;
       });
       const merged = groups.directory.get(id);
@@ -149,14 +149,15 @@ export class RangeLifeCycle {
 
   /** Writes the range's state and cuts its log. */
   compact(id: RangeId): Promise<void> {
-    return this.#oneAtATime(async () => {
+    return this.oneAtATime(async () => {
       const group = this.#group(id);
       const isDone = await this.#options.requests.compact(group.thread, id);
       if (!isDone) throw new RangeChangeError("conflict", `range ${id} has just gone`);
     });
   }
 
-  #oneAtATime<Result>(change: () => Promise<Result>): Promise<Result> {
+  /** Runs `change` when those before it are over: no two changes of ranges meet. */
+  oneAtATime<Result>(change: () => Promise<Result>): Promise<Result> {
     const result = this.#queue.then(change);
     this.#queue = result.catch(() => {});
     return result;
@@ -255,7 +256,8 @@ export class RangeLifeCycle {
     }
   }
 
-  #until(isMet: () => boolean): Promise<void> {
+  /** Rejects when it takes too long, or a worker dies meanwhile. */
+  until(isMet: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const condition: Condition = {
         isMet,

@@ -3,7 +3,6 @@
  * main. Scope: one per process.
  */
 
-import { NO_BYTES } from "../../shared/bytes/copy-bytes.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { WireReader } from "../../shared/bytes/wire-reader.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
@@ -11,10 +10,15 @@ import {
   AdminKind,
   type AdminReply,
   type AdminRequest,
+  plainReply,
   readAdminReply,
   writeAdminRequest,
 } from "../../shared/range/range-admin.ts";
-import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
+import {
+  NO_RANGE,
+  type RangeDescriptor,
+  type RangeId,
+} from "../../shared/range/range-descriptor.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 
 interface Waiting {
@@ -62,12 +66,39 @@ export class RangeRequests {
     return reply.isDone;
   }
 
+  /**
+   * Makes a damaged range anew; resolves with the file that has what was in it, or why it was not
+   * done.
+   */
+  async reset(
+    thread: number,
+    descriptor: RangeDescriptor,
+  ): Promise<{ readonly isDone: boolean; readonly text: string }> {
+    const request = this.#nextRequest();
+    return await this.#ask(thread, { request, kind: AdminKind.RESET, descriptor });
+  }
+
+  /** Resolves when a range that was made anew counts as whole, also after a restart. */
+  async keep(thread: number, range: RangeId): Promise<boolean> {
+    const request = this.#nextRequest();
+    const reply = await this.#ask(thread, { request, kind: AdminKind.KEEP, range });
+    return reply.isDone;
+  }
+
+  /** Resolves when all routes of the sessions on `thread` are there; false: some are not. */
+  async tellRoutes(thread: number): Promise<boolean> {
+    const request = this.#nextRequest();
+    const kind = AdminKind.TELL_ROUTES;
+    const reply = await this.#ask(thread, { request, kind, range: NO_RANGE });
+    return reply.isDone;
+  }
+
   /** What the dead worker was asked remains undone. */
   workerLost(thread: number): void {
     for (const [request, waiting] of this.#waiting) {
       if (waiting.thread !== thread) continue;
       this.#waiting.delete(request);
-      waiting.resolve({ request, isDone: false, key: NO_BYTES });
+      waiting.resolve(plainReply(request, false));
     }
   }
 

@@ -8,7 +8,7 @@
  *  CREDIT   u8 2 · u16 bucket · u64 boot · u32 token · u32 bytes of QoS 0 taken
  *  PROBE    u8 3 · u32 token · u16 bucket · text tenant · text client
  *  HELD     u8 4 · u64 range · u64 bytes · u8 (1: its tenants follow anew)
- *  HELD_OF  u8 5 · u64 range · text tenant · u64 bytes
+ *  HELD_OF  u8 5 · u64 range · text tenant · u64 bytes · u32 sessions
  * ```
  */
 
@@ -83,11 +83,13 @@ export function writeHeldOf(
   range: RangeId,
   tenantId: string,
   bytes: number,
+  sessions: number,
 ): void {
   writer.u8(HELD_OF);
   writer.u64(range);
   writer.text(tenantId);
   writer.u64(bytes);
+  writer.u32(sessions);
 }
 
 /** One call per command, in record order; QOS_0 by the calls of InsertHandler. */
@@ -95,7 +97,7 @@ export interface DirectCommandHandler extends InsertHandler {
   credit(credited: Credited, bytes: number): void;
   probe(token: number, probe: Probe): void;
   held(range: RangeId, bytes: number, isAnew: boolean): void;
-  heldOf(range: RangeId, tenantId: string, bytes: number): void;
+  heldOf(range: RangeId, tenantId: string, bytes: number, sessions: number): void;
 }
 
 /** Reads all commands of one record. */
@@ -115,7 +117,8 @@ export function readDirectCommands(reader: RecordReader, handler: DirectCommandH
     } else if (kind === HELD_OF) {
       const range = reader.u64();
       const tenantId = reader.text();
-      handler.heldOf(range, tenantId, reader.u64());
+      const bytes = reader.u64();
+      handler.heldOf(range, tenantId, bytes, reader.u32());
     } else {
       const token = reader.u32();
       const bucket = reader.u16();

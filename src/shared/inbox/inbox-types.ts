@@ -16,7 +16,9 @@ export interface InboxWill {
 export interface AttachRequest {
   readonly tenantId: string;
   readonly clientId: string;
-  /** The inbox is bound to the user that created it. */
+  /**
+   * The inbox is bound to the user that created it; the operator may take any (operator-user.ts).
+   */
   readonly userId: string;
   /** From the session dictionary; commands under an older epoch are ignored. */
   readonly epoch: number;
@@ -24,7 +26,7 @@ export interface AttachRequest {
   readonly cleanStart: boolean;
   /**
    * Seconds, 0..0xFFFFFFFF (never). 0: create nothing, but resume what is stored, which then ends
-   * at detach. `cleanStart` with 0 only discards, and answers ABSENT.
+   * at detach. `cleanStart` with 0 only discards, and answers ABSENT or DISCARDED.
    */
   readonly sessionExpirySeconds: number;
   /** Packets in flight to the client, 1..65535. */
@@ -58,8 +60,11 @@ export const AttachStatus = {
   /** Nothing stored and nothing created (expiry 0): the caller runs a transient session. */
   ABSENT: 1,
   WRONG_USER: 2,
+  /** Nothing stored, and there is no room to create it. */
   QUOTA: 3,
   UNAVAILABLE: 4,
+  /** As ABSENT; what was stored was to be discarded, and is. */
+  DISCARDED: 5,
 } as const;
 export type AttachStatus = (typeof AttachStatus)[keyof typeof AttachStatus];
 

@@ -3,8 +3,9 @@
  * other. A stored format: what is in a log is applied again at start.
  *
  * ```
- *  ATTACH       u8 1 · u32 token · u64 epoch · u8 flags (bit 0 clean start, bit 1 has will)
- *               u32 session expiry · u16 receive maximum · u32 window bytes
+ *  ATTACH       u8 1 · u32 token · u64 epoch
+ *               u8 flags (bit 0 clean start, bit 1 has will, bit 2 has most sessions)
+ *               u32 session expiry · u16 receive maximum · u32 window bytes · [u32 most sessions]
  *               text tenant · text client · text user · [u32 will delay · message]
  *  DETACH       u8 2 · u16 bucket · u32 token · u32 request (0 = no reply)
  *               u8 flags (bit 0 discard will, bit 1 has expiry) · [u32 session expiry]
@@ -13,9 +14,7 @@
  *  UNSUBSCRIBE  u8 4 · u16 bucket · u32 token · u32 request · text filter
  *  COMMIT       u8 5 · u16 bucket · u32 token · u32 request · u8 InboxOp · u16 packet identifier
  *  INSERT       u8 6 · u32 request · u32 most messages · u64 session bytes · u64 tenant bytes
- *               u64 range bytes · u8 flags (bit 0 has origin, bit 1 repeat)
- *               [u64 publisher · u64 epoch · u16 packet identifier · u32 sequence · u32 settled
- *               u32 fingerprint] · insert (insert-codec.ts)
+ *               u64 range bytes · origin (repeats/origin-codec.ts) · insert (insert-codec.ts)
  *  LOST         u8 7 · u16 bucket · u64 boot · u32 last token
  *  DUE          u8 8 · u64 incarnation
  *  OUTBOX_DONE  u8 9 · u64 record
@@ -32,6 +31,7 @@ import type { RecordWriter } from "../bytes/record-writer.ts";
 import { readMessage, writeMessage } from "../mqtt/message-codec.ts";
 import type { PublishOrigin } from "../mqtt/publish-origin.ts";
 import { readSubscriptionOptions, writeSubscriptionOptions } from "../mqtt/subscription-options.ts";
+import { readOrigin, writeOrigin } from "../repeats/origin-codec.ts";
 import type {
   AttachRequest,
   InboxOp,
@@ -53,10 +53,12 @@ const OUTBOX_DONE = 9;
 
 const ATTACH_CLEAN_START = 1;
 const ATTACH_HAS_WILL = 2;
+const ATTACH_HAS_MOST = 4;
 const DETACH_DISCARD_WILL = 1;
 const DETACH_HAS_EXPIRY = 2;
-const INSERT_HAS_ORIGIN = 1;
-const INSERT_IS_REPEAT = 2;
+
+/** A tenant without a limit. */
+export const NO_MOST_SESSIONS = Number.POSITIVE_INFINITY;
 
 /** Which attachment a command is about, and where it lives. */
 export interface Attached {
@@ -71,20 +73,27 @@ export interface Detaching {
   readonly discardWill: boolean;
 }
 
+/** `mostSessions`: of its tenant in this range, if the command is to create one. */
 export function writeAttach(
   writer: RecordWriter,
   token: number,
   request: AttachRequest,
   windowBytes: number,
+  mostSessions: number = NO_MOST_SESSIONS,
 ): void {
   const will = request.will;
+  const hasMost = mostSessions !== NO_MOST_SESSIONS;
+  let flags = request.cleanStart ? ATTACH_CLEAN_START : 0;
+  if (will !== null) flags |= ATTACH_HAS_WILL;
+  if (hasMost) flags |= ATTACH_HAS_MOST;
   writer.u8(ATTACH);
   writer.u32(token);
   writer.u64(request.epoch);
-  writer.u8((request.cleanStart ? ATTACH_CLEAN_START : 0) | (will === null ? 0 : ATTACH_HAS_WILL));
+  writer.u8(flags);
   writer.u32(request.sessionExpirySeconds);
   writer.u16(request.receiveMaximum);
   writer.u32(windowBytes);
+  if (hasMost) writer.u32(mostSessions);
   writer.text(request.tenantId);
   writer.text(request.clientId);
   writer.text(request.userId);
@@ -166,17 +175,7 @@ export function writeInsertHeader(
   writer.u64(limits.sessionBytes);
   writer.u64(limits.tenantBytes);
   writer.u64(limits.rangeBytes);
-  if (origin === null) {
-    writer.u8(0);
-    return;
-  }
-  writer.u8(INSERT_HAS_ORIGIN | (origin.isRepeat ? INSERT_IS_REPEAT : 0));
-  writer.u64(origin.publisher);
-  writer.u64(origin.epoch);
-  writer.u16(origin.packetId);
-  writer.u32(origin.sequence);
-  writer.u32(origin.settled);
-  writer.u32(origin.fingerprint);
+  writeOrigin(writer, origin);
 }
 
 /** The attachments of a worker's life, with tokens up to `lastToken`, are served no more. */
@@ -205,7 +204,7 @@ export function writeOutboxDone(writer: RecordWriter, record: number): void {
 
 /** One call per command, in the order of the batch. Objects are borrowed until the call returns. */
 export interface LogCommandHandler extends InsertHandler {
-  attach(token: number, request: AttachRequest, windowBytes: number): void;
+  attach(token: number, request: AttachRequest, windowBytes: number, mostSessions: number): void;
   detach(attached: Attached, request: number, detaching: Detaching): void;
   subscribe(
     attached: Attached,
@@ -279,21 +278,6 @@ function readOfAttached(kind: number, reader: RecordReader, handler: LogCommandH
   }
 }
 
-function readOrigin(reader: RecordReader): PublishOrigin | null {
-  const flags = reader.u8();
-  if ((flags & INSERT_HAS_ORIGIN) === 0) return null;
-  return {
-    publisher: reader.u64(),
-    epoch: reader.u64(),
-    packetId: reader.u16(),
-    sequence: reader.u32(),
-    settled: reader.u32(),
-    fingerprint: reader.u32(),
-    isRepeat: (flags & INSERT_IS_REPEAT) !== 0,
-    isForStored: false,
-  };
-}
-
 function readAttach(reader: RecordReader, handler: LogCommandHandler): void {
   const token = reader.u32();
   const epoch = reader.u64();
@@ -301,6 +285,8 @@ function readAttach(reader: RecordReader, handler: LogCommandHandler): void {
   const sessionExpirySeconds = reader.u32();
   const receiveMaximum = reader.u16();
   const windowBytes = reader.u32();
+  const hasMost = (flags & ATTACH_HAS_MOST) !== 0;
+  const mostSessions = hasMost ? reader.u32() : NO_MOST_SESSIONS;
   const tenantId = reader.text();
   const clientId = reader.text();
   const userId = reader.text();
@@ -312,5 +298,5 @@ function readAttach(reader: RecordReader, handler: LogCommandHandler): void {
   const cleanStart = (flags & ATTACH_CLEAN_START) !== 0;
   const who = { tenantId, clientId, userId, epoch };
   const how = { cleanStart, sessionExpirySeconds, receiveMaximum, will };
-  handler.attach(token, { ...who, ...how }, windowBytes);
+  handler.attach(token, { ...who, ...how }, windowBytes, mostSessions);
 }

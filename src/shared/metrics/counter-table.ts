@@ -95,6 +95,7 @@ export const COUNTERS = [
     "time from a commit to its being done, this minute or the last",
   ),
   counter("dropped", DROPPED, { reason: "disk_full" }),
+  counter("dropped", DROPPED, { reason: "retain_quota" }),
 ] as const satisfies readonly CounterDefinition[];
 
 /** Column numbers, in the order of COUNTERS. */
@@ -152,6 +153,7 @@ export const Counter = {
   STORE_FLUSH_SECONDS: 52,
   STORE_COMMIT_P99_SECONDS: 53,
   DROPPED_DISK_FULL: 54,
+  DROPPED_RETAIN_QUOTA: 55,
 } as const;
 
 /** Room for growth, and rows on cache lines of their own: a multiple of 8. */

@@ -55,6 +55,10 @@ export interface WorkerBoot {
   readonly boundPorts: Readonly<Record<string, number>>;
 }
 
+/** What came of ending a session. */
+export const SessionEnding = { ENDED: 0, ABSENT: 1, FAILED: 2 } as const;
+export type SessionEnding = (typeof SessionEnding)[keyof typeof SessionEnding];
+
 export type ControlToWorker =
   | { readonly type: "reload"; readonly config: BrokerConfig }
   /** For who `waitsToListen`, once: the ports that are taken now. */
@@ -63,6 +67,13 @@ export type ControlToWorker =
   | { readonly type: "end" }
   /** Stop accepting, send DISCONNECT, close, then report "drained". */
   | { readonly type: "drain"; readonly reasonCode: number }
+  /** End a session, wherever its connection is; "session_ended" follows. */
+  | {
+      readonly type: "end_session";
+      readonly request: number;
+      readonly tenantId: string;
+      readonly clientId: string;
+    }
   | {
       readonly type: "replace_peer";
       readonly peer: number;
@@ -80,5 +91,12 @@ export type ControlFromWorker =
   | { readonly type: "listen_failed"; readonly listenerId: string; readonly error: string }
   /** Nobody knows what the disk holds: the process must end. */
   | { readonly type: "store_failed"; readonly storeId: number; readonly error: string }
+  /** A store has found the disk full and waits, or has space again. */
+  | { readonly type: "store_space"; readonly storeId: number; readonly isShort: boolean }
   | { readonly type: "reloaded"; readonly error: string | null }
+  | {
+      readonly type: "session_ended";
+      readonly request: number;
+      readonly ending: SessionEnding;
+    }
   | { readonly type: "drained" };

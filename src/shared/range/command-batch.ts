@@ -45,6 +45,12 @@ export interface BatchHeader {
   proposal: number;
 }
 
+/** For `readBatchHeader` to fill, again and again. */
+export function blankHeader(): BatchHeader {
+  const numbers = { nowMs: 0, boundaryVersion: 0, boot: 0, thread: 0, proposal: 0 };
+  return { kind: BatchKind.COMMANDS, ...numbers };
+}
+
 /** Begins a batch; `writer` takes the commands behind it. */
 export function writeBatchHeader(writer: RecordWriter, header: BatchHeader): void {
   writer.u8(VERSION);

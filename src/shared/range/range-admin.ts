@@ -2,8 +2,8 @@
  * What main asks of a range's worker outside of its log: payloads of RANGE_ADMIN and its reply.
  * Little-endian; threads of one process only, and cold.
  *
- *   RANGE_ADMIN         request u32 | kind u8, then CREATE: descriptor; else: range u32
- *   RANGE_ADMIN_REPLY   request u32 | isDone u8 | key: length u16, bytes
+ *   RANGE_ADMIN         request u32 | kind u8, then CREATE, RESET: descriptor; else: range u32
+ *   RANGE_ADMIN_REPLY   request u32 | isDone u8 | key: length u16, bytes | text: length u32, UTF-8
  */
 
 import { NO_BYTES } from "../bytes/copy-bytes.ts";
@@ -19,32 +19,50 @@ export const AdminKind = {
   MIDDLE_KEY: 2,
   /** Write the state, drop the applied log. Done when the log is short. */
   COMPACT: 3,
+  /**
+   * A damaged range: what the store has of it goes into a file, the reply's text is its path; then
+   * as CREATE. It stays noted as damaged, should the process end, until KEEP.
+   */
+  RESET: 4,
+  /** The range that was reset is whole. */
+  KEEP: 5,
+  /**
+   * Of all inbox ranges of the worker (`range` is of no account): every route that they want is
+   * asked for. Done when all of them are matched.
+   */
+  TELL_ROUTES: 6,
 } as const;
 export type AdminKind = (typeof AdminKind)[keyof typeof AdminKind];
 
 export type AdminRequest =
   | {
       readonly request: number;
-      readonly kind: typeof AdminKind.CREATE;
+      readonly kind: typeof AdminKind.CREATE | typeof AdminKind.RESET;
       readonly descriptor: RangeDescriptor;
     }
   | {
       readonly request: number;
-      readonly kind: typeof AdminKind.MIDDLE_KEY | typeof AdminKind.COMPACT;
+      readonly kind: Exclude<AdminKind, typeof AdminKind.CREATE | typeof AdminKind.RESET>;
       readonly range: RangeId;
     };
 
 export interface AdminReply {
   readonly request: number;
-  /** False: there is no such range here, or no such key. */
+  /** False: there is no such range here, or no such key; or it failed, as the text says. */
   readonly isDone: boolean;
   readonly key: Uint8Array;
+  readonly text: string;
+}
+
+/** With nothing to say. */
+export function plainReply(request: number, isDone: boolean): AdminReply {
+  return { request, isDone, key: NO_BYTES, text: "" };
 }
 
 export function writeAdminRequest(writer: RecordWriter, request: AdminRequest): void {
   writer.u32(request.request);
   writer.u8(request.kind);
-  if (request.kind === AdminKind.CREATE) writeDescriptor(writer, request.descriptor);
+  if ("descriptor" in request) writeDescriptor(writer, request.descriptor);
   else writer.u32(request.range);
 }
 
@@ -52,12 +70,12 @@ export function writeAdminRequest(writer: RecordWriter, request: AdminRequest): 
 export function readAdminRequest(reader: WireReader): AdminRequest | null {
   const request = reader.u32();
   const kind = reader.u8() as AdminKind;
-  if (kind === AdminKind.CREATE) {
+  if (kind === AdminKind.CREATE || kind === AdminKind.RESET) {
     const descriptor = readDescriptor(reader);
     return descriptor === null ? null : { request, kind, descriptor };
   }
   const range = reader.u32();
-  const isKnown = kind === AdminKind.MIDDLE_KEY || kind === AdminKind.COMPACT;
+  const isKnown = Object.values(AdminKind).includes(kind);
   return isKnown && !reader.isMalformed ? { request, kind, range } : null;
 }
 
@@ -65,11 +83,13 @@ export function writeAdminReply(writer: RecordWriter, reply: AdminReply): void {
   writer.u32(reply.request);
   writer.u8(reply.isDone ? 1 : 0);
   writeKey(writer, reply.key);
+  writer.text(reply.text);
 }
 
 export function readAdminReply(reader: WireReader): AdminReply {
   const request = reader.u32();
   const isDone = reader.u8() === 1;
   const key = readKey(reader);
-  return { request, isDone, key: isDone ? key : NO_BYTES };
+  const text = reader.text(reader.u32());
+  return { request, isDone, key: isDone ? key : NO_BYTES, text };
 }

@@ -49,3 +49,14 @@ export function holdsKey(range: RangeDescriptor, key: Uint8Array): boolean {
   if (compareKeys(key, range.start) < 0) return false;
   return range.end === null || compareKeys(key, range.end) < 0;
 }
+
+/** The part of [start, end) within a range's bounds; null as an end stands for none. */
+export function clipToRange(
+  bounds: Pick<RangeDescriptor, "start" | "end">,
+  start: Uint8Array,
+  end: Uint8Array | null,
+): [Uint8Array, Uint8Array | null] {
+  const from = compareKeys(start, bounds.start) < 0 ? bounds.start : start;
+  const isLower = end !== null && (bounds.end === null || compareKeys(end, bounds.end) < 0);
+  return [from, isLower ? end : bounds.end];
+}

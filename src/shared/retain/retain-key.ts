@@ -4,6 +4,7 @@
  *
  *     u32 BE hash of tenant and topic | u16 BE size | tenant | topic
  *     u32 BE hash of tenant and topic | u16 BE size | tenant | 0x00 | u64 BE number    topics that do not fit
+ *     u32 BE hash where the range begins | 0xFFFF | u64 BE publisher                   what it may send again
  *
  * No topic holds U+0000 [MQTT-4.7.3-2], so the two never meet. A stored format.
  */
@@ -16,6 +17,9 @@ const TOPIC_IN_KEY_MAX = 1_500;
 const TENANT_MAX = 256;
 const PREFIX_SIZE = 6;
 const NUMBER_SIZE = 9;
+/** No tenant is so long. */
+const REPEAT_MARK = 0xffff;
+const PUBLISHER_SIZE = 8;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -53,6 +57,34 @@ export function retainKey(tenantId: string, topic: Uint8Array, number: number): 
 export function retainRangeKey(tenantId: string, topic: Uint8Array): Uint8Array {
   const key = new Uint8Array(HASH_BYTES);
   putHash(key, 0, stableHashOfBytes(tenantId, topic));
+  return key;
+}
+
+/** Of what a publisher may send again, in a range that begins with `start`. */
+export function repeatKey(start: Uint8Array, publisher: number): Uint8Array {
+  const key = repeatPrefix(start, PUBLISHER_SIZE);
+  new DataView(key.buffer).setBigUint64(PREFIX_SIZE, BigInt(publisher));
+  return key;
+}
+
+/** All of a range: [start, end). */
+export function repeatKeys(start: Uint8Array): [Uint8Array, Uint8Array] {
+  const end = repeatPrefix(start, PUBLISHER_SIZE + 1);
+  end.fill(0xff, PREFIX_SIZE);
+  return [repeatPrefix(start, 0), end];
+}
+
+/** 0: the key is none of those. */
+export function publisherOfRepeatKey(key: Uint8Array): number {
+  if (key.length !== PREFIX_SIZE + PUBLISHER_SIZE) return 0;
+  const view = new DataView(key.buffer, key.byteOffset, key.length);
+  return view.getUint16(4) === REPEAT_MARK ? Number(view.getBigUint64(PREFIX_SIZE)) : 0;
+}
+
+function repeatPrefix(start: Uint8Array, more: number): Uint8Array {
+  const key = new Uint8Array(PREFIX_SIZE + more);
+  key.set(start.subarray(0, HASH_BYTES));
+  new DataView(key.buffer).setUint16(HASH_BYTES, REPEAT_MARK);
   return key;
 }
 

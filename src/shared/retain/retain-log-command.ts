@@ -4,6 +4,7 @@
  * ```
  *  STORE    u8 1 · u32 request (0 = nobody waits) · u64 topics · u64 bytes · message
  *  EXPIRE   u8 2 · u64 expires at, ms · text tenant · blob topic
+ *  ONCE     u8 3 · origin (repeats/origin-codec.ts) · as STORE from request on
  * ```
  *
  * `topics` and `bytes` are what this range may hold of the tenant: its cap less what the other
@@ -15,9 +16,13 @@ import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
 import { copyMessageRecord, writeMessage } from "../mqtt/message-codec.ts";
+import type { PublishOrigin } from "../mqtt/publish-origin.ts";
+import { readOrigin, writeOrigin } from "../repeats/origin-codec.ts";
 
 const STORE = 1;
 const EXPIRE = 2;
+/** Of a stored session that publishes at QoS 2: a repeat of it is not stored again. */
+const ONCE = 3;
 
 /** What a range may hold of a tenant. */
 export interface RetainAllowance {
@@ -36,7 +41,9 @@ export function writeRetainStore(
   allowance: RetainAllowance,
   message: Message,
 ): void {
-  writer.u8(STORE);
+  const { origin } = message;
+  writer.u8(origin === null ? STORE : ONCE);
+  if (origin !== null) writeOrigin(writer, origin);
   writer.u32(request);
   writer.u64(allowance.topics);
   writer.u64(allowance.bytes);
@@ -58,7 +65,12 @@ export function writeRetainExpire(
 
 export interface RetainLogHandler {
   /** `record` is owned: the message as message-codec.ts writes it. */
-  storeMessage(request: number, allowance: RetainAllowance, record: Uint8Array): void;
+  storeMessage(
+    request: number,
+    allowance: RetainAllowance,
+    record: Uint8Array,
+    origin: PublishOrigin | null,
+  ): void;
   expire(tenantId: string, topic: Uint8Array, expiresAtMs: number): void;
 }
 
@@ -66,12 +78,13 @@ export interface RetainLogHandler {
 export function readRetainLog(reader: RecordReader, handler: RetainLogHandler): void {
   while (!reader.isAtEnd) {
     const kind = reader.u8();
-    assert(kind === STORE || kind === EXPIRE, "known retain command");
-    if (kind === STORE) {
+    assert(kind >= STORE && kind <= ONCE, "known retain command");
+    if (kind !== EXPIRE) {
+      const origin = kind === ONCE ? readOrigin(reader) : null;
       const request = reader.u32();
       const topics = reader.u64();
       const bytes = reader.u64();
-      handler.storeMessage(request, { topics, bytes }, copyMessageRecord(reader));
+      handler.storeMessage(request, { topics, bytes }, copyMessageRecord(reader), origin);
     } else {
       const expiresAtMs = reader.u64();
       const tenantId = reader.text();

@@ -8,15 +8,26 @@
  */
 
 import { assert } from "../base/assert.ts";
-import type { RecordReader } from "../bytes/record-reader.ts";
+import { RecordReader } from "../bytes/record-reader.ts";
+import { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
 import { messageContentBytes, messageInRecord } from "../mqtt/message-codec.ts";
+import type { PublishOrigin } from "../mqtt/publish-origin.ts";
 import { behind, nameOf } from "../range/key-bytes.ts";
 import type { KeyValueReader, KeyValueWriter } from "../range/key-value.ts";
 import { compareKeys, type RangeDescriptor } from "../range/range-descriptor.ts";
 import type { ApplyContext, RangeStateMachine } from "../range/range-state-machine.ts";
 import { middleHash } from "../range/stable-hash.ts";
-import { needsNumber, readRetainKey, retainKey, retainRangeKey } from "./retain-key.ts";
+import { TakenPublishes } from "../repeats/taken-publishes.ts";
+import {
+  needsNumber,
+  publisherOfRepeatKey,
+  readRetainKey,
+  repeatKey,
+  repeatKeys,
+  retainKey,
+  retainRangeKey,
+} from "./retain-key.ts";
 import {
   type RetainAllowance,
   type RetainLogHandler,
@@ -33,6 +44,8 @@ const PAGE = { entries: 4096, bytes: 1024 * 1024 };
 export interface RetainOutput {
   /** A store that somebody of this life of the process waits for. */
   stored(thread: number, request: number, status: RetainStatus): void;
+  /** A message of this life of the process is not retained: a cap of its tenant refuses it. */
+  retainRefused(): void;
 }
 
 export interface RetainRangeOptions {
@@ -62,6 +75,8 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
   /** Tenants of which the range holds more or less than when last asked. */
   readonly #changedTenants = new Set<string>();
   #context: ApplyContext | null = null;
+  readonly #taken = new TakenPublishes();
+  readonly #scratch = new RecordWriter();
 
   constructor(bounds: Pick<RangeDescriptor, "start" | "end">, options: RetainRangeOptions) {
     this.#options = options;
@@ -78,10 +93,21 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
         this.#loadOne(key, value);
         last = key;
       });
+      this.#loadRepeats();
     } catch (error) {
       if (last !== null) this.#unload(last);
       throw error;
     }
+  }
+
+  #loadRepeats(): void {
+    const records = new RecordReader();
+    this.#eachStored(...repeatKeys(this.#start), (key, value) => {
+      records.reset(value, 0, value.length);
+      this.#taken.load(publisherOfRepeatKey(key), records);
+      records.release();
+    });
+    this.#taken.sortLoaded();
   }
 
   /** Takes out again what was loaded, `last` being the last of it. */
@@ -102,9 +128,21 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
    * Stores or replaces the topic's message [MQTT-3.3.1-5]; an empty payload clears it
    * [MQTT-3.3.1-6].
    */
-  storeMessage(request: number, allowance: RetainAllowance, record: Uint8Array): void {
+  storeMessage(
+    request: number,
+    allowance: RetainAllowance,
+    record: Uint8Array,
+    origin: PublishOrigin | null,
+  ): void {
     const context = this.#context!;
-    const status = this.#store(record, allowance, context.nowMs);
+    this.#taken.begin(origin, context.boot);
+    let status: RetainStatus = RetainStatus.OK;
+    // What has come since its first attempt stays [MQTT-4.3.3-10].
+    if (!this.#taken.hasTopic()) {
+      status = this.#store(record, allowance, context.nowMs);
+      if (status === RetainStatus.OK) this.#taken.noteTopic();
+    }
+    if (status === RetainStatus.QUOTA && context.isOwnBoot) this.#options.output.retainRefused();
     if (request !== 0 && context.isOwnBoot) {
       this.#options.output.stored(context.thread, request, status);
     }
@@ -124,6 +162,8 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
       if (entry === null) writer.delete(key);
       else writer.put(key, entry.record);
     }
+    const keyOf = (publisher: number) => repeatKey(this.#start, publisher);
+    this.#taken.collect(writer, this.#scratch, keyOf);
   }
 
   collected(): void {
@@ -135,7 +175,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
   }
 
   get isDirty(): boolean {
-    return this.#changes.size > 0;
+    return this.#changes.size > 0 || this.#taken.isDirty;
   }
 
   goLive(): void {}
@@ -150,6 +190,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
       right.#changes.set(name, change);
     }
     right.#lastNumber = this.#lastNumber;
+    this.#taken.copyTo(right.#taken);
     for (const tenantId of right.totals.tenants()) this.#changedTenants.add(tenantId);
     for (const tenantId of right.totals.tenants()) right.#changedTenants.add(tenantId);
     return right;
@@ -158,6 +199,9 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
   absorb(right: RangeStateMachine): void {
     assert(right instanceof RetainRange, "a neighbour of the same service");
     for (const [name, change] of right.#changes) this.#changes.set(name, change);
+    for (const publisher of this.#taken.absorb(right.#taken)) {
+      this.#note(repeatKey(right.#start, publisher), null);
+    }
     this.totals.addAll(right.totals);
     for (const tenantId of right.totals.tenants()) this.#changedTenants.add(tenantId);
     this.#lastNumber = Math.max(this.#lastNumber, right.#lastNumber);
@@ -198,9 +242,9 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     );
   }
 
-  /** The record of a topic that is cold. */
-  readCold(tenantId: string, topic: Uint8Array): Uint8Array | null {
-    return this.#options.reader.get(retainKey(tenantId, topic, 0));
+  /** The record of a topic that is cold, under the number that it was put with. */
+  readCold(tenantId: string, topic: Uint8Array, keyNumber: number): Uint8Array | null {
+    return this.#options.reader.get(retainKey(tenantId, topic, keyNumber));
   }
 
   #store(record: Uint8Array, allowance: RetainAllowance, nowMs: number): RetainStatus {
@@ -251,16 +295,14 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
   }
 
   #loadOne(key: Uint8Array, value: Uint8Array): void {
+    if (publisherOfRepeatKey(key) !== 0) return;
     const { tenantId, topic, number } = parse(key);
     const message = messageInRecord(value);
     const bytes = messageContentBytes(message);
     this.#add(tenantId, 1, bytes);
-    if (topic !== null) {
-      this.#topics.putCold(tenantId, topic, bytes, expiresAtMs(message));
-      return;
-    }
     this.#lastNumber = Math.max(this.#lastNumber, number);
-    this.#topics.noteStored(this.#topics.put(value, number, 0));
+    const cold = { contentBytes: bytes, expiresAt: expiresAtMs(message), keyNumber: number };
+    this.#topics.putCold(tenantId, topic ?? message.topic, cold);
   }
 
   /** Moves the totals of what lies at or above `at` to `right`. */
@@ -277,7 +319,8 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
   #eachTopic(take: (message: Message, key: Uint8Array) => void): void {
     const changed = new Map([...this.#collecting, ...this.#changes]);
     this.#eachStored(this.#start, this.#end, (key, value) => {
-      if (!changed.has(nameOf(key))) take(messageInRecord(value), key);
+      if (publisherOfRepeatKey(key) !== 0 || changed.has(nameOf(key))) return;
+      take(messageInRecord(value), key);
     });
     for (const { key, entry } of changed.values()) {
       if (entry !== null) take(entry.message!, key);

@@ -45,7 +45,7 @@ export class RetainedEntry {
    * is; `message` is views of it. Empty: cold.
    */
   readonly record: Uint8Array;
-  /** Only for topics that do not fit into a key: they stay in memory. */
+  /** Of a topic that does not fit into a key; else 0. */
   readonly keyNumber: number;
   /** Null: it never expires. */
   readonly expiring: ExpiringTopic | null;
@@ -67,14 +67,28 @@ export class RetainedEntry {
   }
 }
 
-/** Stands for every message that only the store has and that never expires. */
+/** Stands for every message that only the store has, under its topic, and that never expires. */
 const COLD: RetainedEntry = new RetainedEntry(null, NO_BYTES, 0, null);
 
 /** Gone entries that the queue of hot ones may hold beyond as many as there are live ones. */
 const GONE_SLACK = 1024;
 
-/** Reads the record of a message that only the store has; null when it is not there. */
-export type ColdReader = (tenantId: string, topic: Uint8Array) => Uint8Array | null;
+/**
+ * Reads the record of a message that only the store has; null when it is not there. `keyNumber` as
+ * it was put.
+ */
+export type ColdReader = (
+  tenantId: string,
+  topic: Uint8Array,
+  keyNumber: number,
+) => Uint8Array | null;
+
+/** What a topic whose message is in the store only may hold. */
+export interface ColdTopic {
+  readonly contentBytes: number;
+  readonly expiresAt: number;
+  readonly keyNumber: number;
+}
 
 export interface RetainedTopicsOptions {
   readonly trie: RetainedTrie<RetainedEntry>;
@@ -155,12 +169,11 @@ export class RetainedTopics {
   }
 
   /** A message that the store has and nobody needs yet. `topic` is borrowed. */
-  putCold(tenantId: string, topic: Uint8Array, contentBytes: number, expiresAt: number): void {
+  putCold(tenantId: string, topic: Uint8Array, cold: ColdTopic): void {
+    const { contentBytes, expiresAt, keyNumber } = cold;
     const isLasting = expiresAt === Number.POSITIVE_INFINITY;
-    const entry = isLasting
-      ? COLD
-      : new RetainedEntry(null, NO_BYTES, 0, this.#expect(tenantId, topic.slice(), expiresAt));
-    this.#trie.set(tenantId, topic, entry);
+    const expiring = isLasting ? null : this.#expect(tenantId, topic.slice(), expiresAt);
+    this.#trie.set(tenantId, topic, coldEntry(keyNumber, expiring));
     this.#count(1, contentBytes);
   }
 
@@ -178,7 +191,7 @@ export class RetainedTopics {
     entry.isStored = true;
     this.#hotBytes += messageFootprint(entry.message!);
     this.#hotCount += 1;
-    if (entry.keyNumber === 0) this.#hot.push(entry);
+    this.#hot.push(entry);
     this.#cool();
   }
 
@@ -206,8 +219,10 @@ export class RetainedTopics {
   #warm(tenantId: string, topic: Uint8Array): RetainedEntry | null {
     const entry = this.#trie.get(tenantId, topic);
     if (entry === null || entry.message !== null) return entry;
-    const record = this.#readCold(tenantId, topic);
-    return record === null ? null : new RetainedEntry(messageInRecord(record), record, 0, null);
+    const { keyNumber } = entry;
+    const record = this.#readCold(tenantId, topic, keyNumber);
+    if (record === null) return null;
+    return new RetainedEntry(messageInRecord(record), record, keyNumber, null);
   }
 
   #expect(tenantId: string, topic: Uint8Array, expiresAt: number): ExpiringTopic | null {
@@ -236,8 +251,7 @@ export class RetainedTopics {
       if (entry.isGone) continue;
       const message = entry.message!;
       this.#letGo(entry, message);
-      const cold =
-        entry.expiring === null ? COLD : new RetainedEntry(null, NO_BYTES, 0, entry.expiring);
+      const cold = coldEntry(entry.keyNumber, entry.expiring);
       this.#trie.set(message.tenantId, message.topic, cold);
     }
     if (this.#hot.size <= 2 * this.#hotCount + GONE_SLACK) return;
@@ -252,6 +266,11 @@ export class RetainedTopics {
     this.#counters[Counter.RETAINED_MESSAGES]! += topics;
     this.#counters[Counter.RETAINED_BYTES]! += bytes;
   }
+}
+
+function coldEntry(keyNumber: number, expiring: ExpiringTopic | null): RetainedEntry {
+  if (keyNumber === 0 && expiring === null) return COLD;
+  return new RetainedEntry(null, NO_BYTES, keyNumber, expiring);
 }
 
 /** Infinity: never. */

@@ -20,6 +20,7 @@
  */
 
 import { assert } from "../base/assert.ts";
+import { mayTake } from "../base/operator-user.ts";
 import { ClaimStatus } from "./claim-status.ts";
 
 /** What the dictionary tells the threads. `request` comes from the claim that is answered. */
@@ -93,7 +94,7 @@ export class SessionDictionary {
       this.#entries.set(key, { holder, isKicked: false, waiting: null });
       return;
     }
-    if (entry.holder.userId !== claim.userId) {
+    if (!mayTake(claim.userId, entry.holder.userId)) {
       this.#output.claimed(claim.thread, claim.request, ClaimStatus.WRONG_USER, 0);
       return;
     }

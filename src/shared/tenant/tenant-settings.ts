@@ -49,6 +49,7 @@ export interface TenantSettings {
   readonly RetainMessageMatchLimit: number;
   readonly RetainMaxTopics: number;
   readonly RetainMaxBytes: number;
+  readonly TotalPersistentSessions: number;
 }
 
 export type TenantSettingName = keyof TenantSettings;
@@ -142,6 +143,12 @@ export const TENANT_SETTINGS: Readonly<Record<TenantSettingName, SettingDefiniti
     0,
     Number.MAX_SAFE_INTEGER,
     "topic, property and payload bytes retained per tenant and node; 0 = no limit",
+  ),
+  TotalPersistentSessions: count(
+    0,
+    0,
+    UINT32_MAX,
+    "stored sessions per tenant and node; 0 = no limit",
   ),
 };
 

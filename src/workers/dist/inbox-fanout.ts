@@ -31,7 +31,10 @@ export interface SharedMessage {
 /** Finds another member. `done` gets STORED also when a transient member has it. */
 export type Redispatch = (shared: SharedMessage, done: (status: InsertStatus) => void) => void;
 
-/** A route to a session that is over goes within a few commits; so often another is picked. */
+/**
+ * A route to a session that is over goes within a few commits; so often another is picked. Then the
+ * publisher is told that its message is not stored.
+ */
 const MAX_ATTEMPTS = 8;
 
 export class InboxFanout {
@@ -125,12 +128,17 @@ export class InboxFanout {
     this.#storing = [];
     const message = publish.own();
     const done = pending?.expectInserted() ?? null;
-    if (storing.every(({ shareFilter }) => shareFilter === null) || attempt >= MAX_ATTEMPTS) {
+    if (storing.every(({ shareFilter }) => shareFilter === null)) {
       this.#inbox.insert(message, storing, done);
       return;
     }
     this.#inbox.insert(message, storing, (statuses) => {
-      this.#replaceMissing({ message, attempt: attempt + 1 }, storing, statuses, done);
+      if (attempt < MAX_ATTEMPTS) {
+        this.#replaceMissing({ message, attempt: attempt + 1 }, storing, statuses, done);
+        return;
+      }
+      giveUp(storing, statuses);
+      done?.(statuses);
     });
   }
 
@@ -156,4 +164,12 @@ export class InboxFanout {
     });
     finishOne();
   }
+}
+
+/** Members come and go too fast: that nobody has it does not mean that nobody wants it. */
+function giveUp(receivers: readonly InboxReceiver[], statuses: Uint8Array): void {
+  receivers.forEach(({ shareFilter }, index) => {
+    const isMissing = shareFilter !== null && statuses[index] === InsertStatus.NO_INBOX;
+    if (isMissing) statuses[index] = InsertStatus.UNAVAILABLE;
+  });
 }

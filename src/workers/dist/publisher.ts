@@ -54,6 +54,8 @@ export interface PublisherContext {
   random(): number;
   settings(tenantId: string): TenantSettings;
   shareStrategy(): ShareStrategy;
+  /** False: routes of stored sessions are missing. */
+  areRoutesWhole(): boolean;
 }
 
 export class DistPublisher implements Publisher {
@@ -105,12 +107,14 @@ export class DistPublisher implements Publisher {
   /**
    * Delivers a publish whose memory is only borrowed; not from inside a delivery. Returns the
    * outcome, or PUBLISH_PENDING when inboxes or the retained store have to answer first (`done`).
-   * With `done` null nobody waits.
+   * With `done` null nobody waits. While routes are missing nobody gets what somebody waits for:
+   * its publisher has to send it again, and whoever had it would have it twice.
    */
   publishBorrowed(
     publish: BorrowedPublish,
     done: ((outcome: PublishOutcome) => void) | null,
   ): PublishOutcome | typeof PUBLISH_PENDING {
+    if (done !== null && !this.#context.areRoutesWhole()) return PublishOutcome.FAILED;
     const pending = done === null ? null : new PendingPublish(done);
     this.#begin();
     // Before fan-out: who subscribes because of this message finds it stored [MQTT-3.3.1-5].
@@ -206,6 +210,16 @@ export class DistPublisher implements Publisher {
     attempt: number,
   ): void {
     const { counters, table } = this.#context;
+    // [MQTT-3.3.2-5] Nothing is owed to anybody.
+    if (publish.isExpired) {
+      counters[Counter.DROPPED_EXPIRED]! += 1;
+      done?.(InsertStatus.STORED);
+      return;
+    }
+    if (done !== null && !this.#context.areRoutesWhole()) {
+      done(InsertStatus.UNAVAILABLE);
+      return;
+    }
     const group = table.findGroup(route.tenantId, route.filter, route.group, route.ordered);
     if (group === null || this.#deliverShare(publish, group) === NOBODY) {
       counters[Counter.DROPPED_NO_SUBSCRIBER]! += 1;
@@ -402,11 +416,17 @@ export class DistPublisher implements Publisher {
 
   #handleDeliverShared(bytes: Uint8Array, offset: number): void {
     const publish = this.#incoming;
-    const { link, members } = this.#context;
+    const { counters, link, members } = this.#context;
     const { slot, generation } = link.load(bytes, offset, publish, this.#context.nowMs());
     const subscription = members.find(slot, generation);
     // The member left while the record travelled.
     const route = subscription === null ? members.route(slot, generation) : null;
+    // [MQTT-3.3.2-5]
+    if (subscription !== null && publish.isExpired) {
+      counters[Counter.DROPPED_EXPIRED]! += 1;
+      members.finish(slot);
+      return;
+    }
     this.#begin();
     if (subscription !== null) deliverToMember(publish, subscription);
     else if (route !== null) this.#redispatch(publish, route, null, 0);

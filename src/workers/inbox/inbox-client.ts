@@ -17,6 +17,7 @@ import {
 import { type InsertLimits, refusedAttach } from "../../shared/inbox/inbox-types.ts";
 import type { InboxUsage } from "../../shared/inbox/inbox-usage.ts";
 import {
+  NO_MOST_SESSIONS,
   writeAttach,
   writeCommit,
   writeDetach,
@@ -171,11 +172,19 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     const owner = this.#ranges.threadOf(bucket);
     const attachment = this.#attachments.add(session, bucket, owner);
     this.#attaching.set(attachment.token, { attachment, request, done });
-    if (request.sessionExpirySeconds > 0 || owner === 0) {
+    if (owner === 0 && request.cleanStart && request.sessionExpirySeconds === 0) {
+      // What may be stored under this name lies in a range that is set aside. This client neither
+      // wants it nor leaves anything behind, so its connection does without the store.
+      this.handleAttached(attachment.token, refusedAttach(AttachStatus.ABSENT));
+      return;
+    }
+    const mayCreate = request.sessionExpirySeconds > 0 && !this.#options.ranges.isDiskFull;
+    if (mayCreate || owner === 0) {
       this.#proposeAttach(attachment, request);
       return;
     }
     // Nothing will be created: mostly nothing is there either, and then the disk has no part in it.
+    // A full one has room for the sessions that are there.
     writeProbe(this.#direct.writer(owner), attachment.token, { bucket, tenantId, clientId });
     this.#direct.flushTarget(owner);
   }
@@ -254,6 +263,11 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     if (this.#options.ranges.isDiskFull) {
       this.#options.counters[Counter.DROPPED_DISK_FULL]! += 1;
       done(InsertStatus.NO_ROOM);
+      return;
+    }
+    if (!this.#ranges.isWhole) {
+      // A range that is set aside may have stored it.
+      done(InsertStatus.UNAVAILABLE);
       return;
     }
     const buckets = this.#ranges.firstBuckets();
@@ -341,7 +355,9 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     const attaching = this.#attaching.get(token);
     if (attaching === undefined) return;
     const { attachment, request } = attaching;
-    if (!mayExist) this.handleAttached(token, refusedAttach(AttachStatus.ABSENT));
+    const isWanted = request.sessionExpirySeconds > 0;
+    const absent = isWanted ? AttachStatus.QUOTA : AttachStatus.ABSENT;
+    if (!mayExist) this.handleAttached(token, refusedAttach(absent));
     else if (this.#attachments.byToken(token) !== null) this.#proposeAttach(attachment, request);
     // The connection ended meanwhile, and nothing has been proposed for it.
     else this.#attaching.delete(token);
@@ -384,7 +400,16 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
   #proposeAttach(attachment: Attachment, request: AttachRequest): void {
     attachment.isProposed = true;
     const writer = this.#ranges.writer(attachment.bucket);
-    writeAttach(writer, attachment.token, request, this.#options.windowBytes);
+    const most = this.#mostSessions(request.tenantId, attachment.bucket);
+    writeAttach(writer, attachment.token, request, this.#options.windowBytes, most);
+  }
+
+  /** Of a tenant in the range of a bucket. */
+  #mostSessions(tenantId: string, bucket: number): number {
+    const { settings, usage } = this.#options;
+    const most = settings(tenantId).TotalPersistentSessions;
+    if (most === 0) return NO_MOST_SESSIONS;
+    return Math.max(0, most - usage.sessionsElsewhere(tenantId, this.#ranges.idOf(bucket)));
   }
 
   /**

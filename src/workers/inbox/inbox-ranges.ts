@@ -12,7 +12,7 @@ import { HASH_BYTES } from "../../shared/range/stable-hash.ts";
 import type { RangeClient } from "../ranges/range-client-api.ts";
 
 const BUCKET_COUNT = 0x1000;
-/** No range holds the bucket: its range is damaged, or nobody serves yet. */
+/** Nobody serves the bucket: its range is damaged, or no directory has come yet. */
 export const NO_RANGE_INDEX = -1;
 
 export class InboxRanges {
@@ -24,6 +24,7 @@ export class InboxRanges {
   #threads: number[] = [];
   #firstBuckets: number[] = [];
   #ids: RangeId[] = [];
+  #isWhole = false;
 
   constructor(client: RangeClient) {
     this.#client = client;
@@ -38,6 +39,11 @@ export class InboxRanges {
   /** What would need more of the disk is refused. */
   get isDiskFull(): boolean {
     return this.#client.isDiskFull;
+  }
+
+  /** False: routes of stored sessions are missing. */
+  get areRoutesWhole(): boolean {
+    return this.#client.areRoutesWhole;
   }
 
   /** Equal for buckets of one range; NO_RANGE_INDEX when none holds it. */
@@ -59,7 +65,12 @@ export class InboxRanges {
     return this.#ids;
   }
 
-  /** One bucket of each range. */
+  /** Every bucket has a range that is served. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** One bucket of each range that is served. */
   firstBuckets(): readonly number[] {
     return this.#firstBuckets;
   }
@@ -71,7 +82,9 @@ export class InboxRanges {
   }
 
   #read(): void {
-    const ranges = this.#client.rangesOf(ServiceId.INBOX);
+    const ranges = this.#client
+      .rangesOf(ServiceId.INBOX)
+      .filter((range) => !this.#client.isSetAside(range));
     this.#threads = ranges.map((range) => this.#client.threadOf(range));
     this.#ids = ranges.map(({ id }) => id);
     this.#firstBuckets = ranges.map(({ start }) => firstBucket(start));
@@ -79,5 +92,6 @@ export class InboxRanges {
     ranges.forEach(({ start, end }, index) => {
       this.#indexes.fill(index, firstBucket(start), endBucket(end));
     });
+    this.#isWhole = !this.#indexes.includes(NO_RANGE_INDEX);
   }
 }

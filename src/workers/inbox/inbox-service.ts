@@ -45,6 +45,7 @@ import type {
   SubscribeAnswer,
 } from "../../shared/inbox/range/inbox-output.ts";
 import { InboxRange } from "../../shared/inbox/range/inbox-range.ts";
+import { InboxRenewal } from "../../shared/inbox/range/inbox-renewal.ts";
 import type { OutboxRecord } from "../../shared/inbox/range/outbox.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
@@ -59,6 +60,7 @@ import type { InboxHost } from "./inbox-api.ts";
 import { InboxRanges } from "./inbox-ranges.ts";
 import { OutboxRunner } from "./outbox-runner.ts";
 import type { QueueBudget } from "./queue-budget.ts";
+import { RouteTelling } from "./route-telling.ts";
 import { storedRouteOf } from "./stored-route.ts";
 import { UsageTeller } from "./usage-teller.ts";
 
@@ -148,6 +150,14 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
     return machine;
   }
 
+  renew(range: RangeDescriptor): InboxRenewal {
+    return new InboxRenewal(range);
+  }
+
+  tellRoutes(done: (isWhole: boolean) => void): void {
+    new RouteTelling(this.#owned, this.#host.routes, done).run();
+  }
+
   rangesChanged(): void {
     this.#owned = this.#rangeHost
       .ownedBy(ServiceId.INBOX)
@@ -202,6 +212,11 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
     }
   }
 
+  /** Settings were reloaded: a tenant may have got a limit that others must know its usage for. */
+  settingsChanged(): void {
+    this.#usage.mustTellAll();
+  }
+
   /** End of a duty cycle. */
   flush(): void {
     for (const thread of this.#stopped) {
@@ -251,8 +266,8 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
     this.#usage.held(range, bytes, isAnew);
   }
 
-  heldOf(range: RangeId, tenantId: string, bytes: number): void {
-    this.#usage.heldOf(range, tenantId, bytes);
+  heldOf(range: RangeId, tenantId: string, bytes: number, sessions: number): void {
+    this.#usage.heldOf(range, tenantId, bytes, sessions);
   }
 
   probe(token: number, { bucket, tenantId, clientId }: Probe): void {

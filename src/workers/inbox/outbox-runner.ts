@@ -61,6 +61,10 @@ export class OutboxRunner {
   #waitMs = FIRST_WAIT_MS;
   /** What waits for space on the disk. */
   readonly #unstored = new RingQueue<OutboxRecord>();
+  /**
+   * Wills that nobody has had, because nobody can say who wants them until all routes are there.
+   */
+  readonly #unrouted = new RingQueue<OutboxRecord>();
 
   constructor(host: InboxHost, ranges: InboxRanges, owner: OutboxOwner) {
     this.#host = host;
@@ -78,6 +82,7 @@ export class OutboxRunner {
   /** When something is to be done again; Infinity: nothing is. */
   get nextDeadlineMs(): number {
     if (this.#unstored.size > 0 && !this.#ranges.isDiskFull) return 0;
+    if (this.#unrouted.size > 0 && this.#ranges.areRoutesWhole) return 0;
     return this.#failed.size > 0 ? this.#retryAtMs : Number.POSITIVE_INFINITY;
   }
 
@@ -91,6 +96,10 @@ export class OutboxRunner {
     if (!this.#ranges.isDiskFull) {
       const count = Math.min(this.#unstored.size, RETRY_COUNT);
       for (let left = count; left > 0; left--) this.#do(this.#unstored.shift()!, true);
+    }
+    if (this.#ranges.areRoutesWhole) {
+      const count = Math.min(this.#unrouted.size, RETRY_COUNT);
+      for (let left = count; left > 0; left--) this.#do(this.#unrouted.shift()!, false);
     }
     if (this.#failed.size === 0 || nowMs < this.#retryAtMs) return;
     if (this.#roundLeft === 0) this.#roundLeft = this.#failed.size;
@@ -119,6 +128,10 @@ export class OutboxRunner {
   }
 
   #publish(record: OutboxRecord, { message }: OwedWill, isAgain: boolean): void {
+    if (!isAgain && !this.#ranges.areRoutesWhole) {
+      this.#unrouted.push(record);
+      return;
+    }
     const wasFull = this.#ranges.isDiskFull;
     const settled = (outcome: PublishOutcome) => {
       if (outcome === PublishOutcome.FAILED) this.#fail(record);

@@ -14,12 +14,14 @@ import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { RangeHost } from "../ranges/range-host-api.ts";
 import { RecordBatches } from "../record-batches.ts";
+import type { InboxHost } from "./inbox-api.ts";
 import type { QueueBudget } from "./queue-budget.ts";
 
 export interface UsageTellerOptions {
   readonly endpoint: RingEndpoint;
   readonly budget: QueueBudget;
   readonly usage: InboxUsage;
+  readonly host: Pick<InboxHost, "settings">;
   readonly ranges: { readonly host: RangeHost };
 }
 
@@ -48,11 +50,15 @@ export class UsageTeller implements UsageListener {
 
   /** End of a duty cycle. `rangeCount`: ranges of all workers. */
   flush(rangeCount: number): void {
-    const { budget, ranges } = this.#options;
+    const { budget, host, ranges } = this.#options;
     const isAnew = this.#mustTellAll;
     const steps: UsageSteps = {
       range: usageStep(budget.processBytes, rangeCount),
       tenant: usageStep(budget.tenantBytes, rangeCount),
+      sessions: (tenantId) => {
+        const most = host.settings(tenantId).TotalPersistentSessions;
+        return most === 0 ? Number.POSITIVE_INFINITY : usageStep(most, rangeCount);
+      },
     };
     this.#mustTellAll = false;
     for (const { descriptor, machine } of ranges.host.ownedBy(ServiceId.INBOX)) {
@@ -69,10 +75,12 @@ export class UsageTeller implements UsageListener {
     this.#eachOther((thread) => writeHeld(this.#batches.writer(thread), range, bytes, isAnew));
   }
 
-  tenantHolds(tenantId: string, bytes: number): void {
+  tenantHolds(tenantId: string, bytes: number, sessions: number): void {
     const range = this.#range;
-    this.heldOf(range, tenantId, bytes);
-    this.#eachOther((thread) => writeHeldOf(this.#batches.writer(thread), range, tenantId, bytes));
+    this.heldOf(range, tenantId, bytes, sessions);
+    this.#eachOther((thread) => {
+      writeHeldOf(this.#batches.writer(thread), range, tenantId, bytes, sessions);
+    });
   }
 
   /** A range holds so much, of this worker or of another one. */
@@ -81,8 +89,8 @@ export class UsageTeller implements UsageListener {
     this.#options.usage.learnRange(range, bytes);
   }
 
-  heldOf(range: RangeId, tenantId: string, bytes: number): void {
-    this.#options.usage.learnTenant(range, tenantId, bytes);
+  heldOf(range: RangeId, tenantId: string, bytes: number, sessions: number): void {
+    this.#options.usage.learnTenant(range, tenantId, bytes, sessions);
   }
 
   #eachOther(tell: (thread: number) => void): void {

@@ -11,7 +11,7 @@ import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { decodeConfChange } from "../../shared/raft/conf-change-codec.ts";
 import { applyConfChangeTo } from "../../shared/raft/config-change.ts";
 import { type Entry, EntryType } from "../../shared/raft/entry.ts";
-import { type BatchHeader, BatchKind, readBatchHeader } from "../../shared/range/command-batch.ts";
+import { BatchKind, blankHeader, readBatchHeader } from "../../shared/range/command-batch.ts";
 import { NO_RANGE } from "../../shared/range/range-descriptor.ts";
 import type { ApplyContext } from "../../shared/range/range-state-machine.ts";
 import type { HostedRange } from "./hosted-range.ts";
@@ -31,14 +31,7 @@ export interface ApplierOptions {
 export class Applier {
   readonly #options: ApplierOptions;
   readonly #reader = new RecordReader();
-  readonly #header: BatchHeader = {
-    kind: BatchKind.COMMANDS,
-    nowMs: 0,
-    boundaryVersion: 0,
-    boot: 0,
-    thread: 0,
-    proposal: 0,
-  };
+  readonly #header = blankHeader();
   readonly #context: MutableContext = {
     index: 0,
     nowMs: 0,

@@ -55,6 +55,8 @@ export interface RangeClient {
   /** Every range of the service, in order of keys, with the thread that has it. */
   rangesOf(service: ServiceId): readonly RangeDescriptor[];
   threadOf(range: RangeDescriptor): number;
+  /** It is damaged, and nobody serves it. */
+  isSetAside(range: RangeDescriptor): boolean;
   /** `listener` is called after the directory has changed: keys may have new owners. */
   onDirectory(listener: () => void): void;
 
@@ -77,4 +79,6 @@ export interface RangeClient {
    * some goes on.
    */
   readonly isDiskFull: boolean;
+  /** False: routes of stored sessions are missing; see RangeDirectory. */
+  readonly areRoutesWhole: boolean;
 }

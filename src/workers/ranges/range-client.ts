@@ -156,6 +156,14 @@ export class RingRangeClient implements RangeClient {
     return this.#directory.isDiskFull;
   }
 
+  get areRoutesWhole(): boolean {
+    return this.#directory.areRoutesWhole;
+  }
+
+  isSetAside(range: RangeDescriptor): boolean {
+    return this.#directory.isDamaged(range.id);
+  }
+
   register(service: ServiceId, owner: CommandOwner): void {
     assert(this.#services[service] === undefined, "a service registers once");
     this.#services[service] = {

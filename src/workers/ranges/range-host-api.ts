@@ -3,7 +3,7 @@
  * again. range-host.ts implements it.
  */
 
-import type { KeyValueReader } from "../../shared/range/key-value.ts";
+import type { KeyValue, KeyValueReader } from "../../shared/range/key-value.ts";
 import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
 import type { RangeStateMachine } from "../../shared/range/range-state-machine.ts";
 import type { ServiceId } from "../../shared/range/service-id.ts";
@@ -18,6 +18,20 @@ export interface RangeService {
   open(range: RangeDescriptor, reader: KeyValueReader): RangeStateMachine;
   /** The ranges of the service on this worker, or their bounds, have changed. */
   rangesChanged?(): void;
+  /** What the first state of a range must say that takes a damaged one's place; nothing: empty. */
+  renew?(range: RangeDescriptor): RangeRenewal;
+  /**
+   * All routes that the state of this worker's ranges wants are to be asked for; `done` says
+   * whether all of them are there.
+   */
+  tellRoutes?(done: (isWhole: boolean) => void): void;
+}
+
+/** Looks at what is left of a damaged range, and says what its successor begins with. */
+export interface RangeRenewal {
+  /** Of every row; null: its value is damaged. Both are borrowed. */
+  see(key: Uint8Array, value: Uint8Array | null): void;
+  rows(): readonly KeyValue[];
 }
 
 export interface OwnedRange<Machine extends RangeStateMachine = RangeStateMachine> {

@@ -41,6 +41,10 @@ const MAIN = 0;
 /** Commands applied per range and duty cycle before other ranges and sockets get their turn. */
 const APPLY_BYTES = 4 * 1024 * 1024;
 
+const COMPARE_CLOCKS_MS = 60_000;
+/** More than a clock is put right by in normal operation. */
+const TIME_AHEAD_MS = 60_000;
+
 type DamagedReport = RangeReport & { readonly kind: typeof ReportKind.DAMAGED };
 /** Of a range that is not served. */
 type LeftOut = Pick<OpenedRange, "id" | "record">;
@@ -59,6 +63,12 @@ export interface RangeHostOptions {
   /** Makes sure that a duty cycle follows. */
   readonly wake: () => void;
   readonly onCommit: (report: CommitReport) => void;
+  /**
+   * The time of a range, which never goes back, is far ahead of the clock: that was set back, or
+   * was wrong when the range took commands. Said of the range that is furthest ahead, again and
+   * again.
+   */
+  readonly onTimeAhead: (range: RangeId, aheadMs: number) => void;
   /** A commit failed: the process must end. */
   readonly onStoreFailure: (storeId: number, error: unknown) => void;
 }
@@ -82,6 +92,8 @@ export class RingRangeHost implements RangeHost {
   readonly #damaged: DamagedReport[] = [];
   /** Ranges that were applied further, or cut, since main was told. */
   readonly #progressed = new Set<HostedRange>();
+  /** Wall clock. */
+  #comparedMs = 0;
   #isReporting = false;
   #isServing = false;
 
@@ -117,6 +129,8 @@ export class RingRangeHost implements RangeHost {
       open: (turn, found) => this.#open(turn, found),
       report: (reports) => this.#report(reports),
       nowMs: options.nowMs,
+      wake: options.wake,
+      service: (service) => this.#services[service] ?? null,
     });
     this.#loads = new LoadReporter(endpoint, this.#ranges);
     this.#listen();
@@ -208,8 +222,22 @@ export class RingRangeHost implements RangeHost {
     this.#answers.flush();
     this.#flushProgress();
     this.#questions.flush();
-    if (this.#isReporting) this.#loads.flush(nowMs);
+    if (this.#isReporting) {
+      this.#loads.flush(nowMs);
+      this.#compareClocks(nowMs);
+    }
     for (const turn of this.#turns.values()) turn.flush();
+  }
+
+  #compareClocks(nowMs: number): void {
+    // A clock that was set back is looked at as well.
+    if (Math.abs(nowMs - this.#comparedMs) < COMPARE_CLOCKS_MS) return;
+    this.#comparedMs = nowMs;
+    let furthest: HostedRange | null = null;
+    for (const range of this.#ranges.values()) {
+      if (range.appliedMs > (furthest?.appliedMs ?? nowMs + TIME_AHEAD_MS)) furthest = range;
+    }
+    if (furthest !== null) this.#options.onTimeAhead(furthest.id, furthest.appliedMs - nowMs);
   }
 
   /** `thread` died, its life with the number `incarnation` with it, and its rings are replaced. */

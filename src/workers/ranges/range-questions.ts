@@ -4,7 +4,6 @@
  */
 
 import { assert } from "../../shared/base/assert.ts";
-import { NO_BYTES } from "../../shared/bytes/copy-bytes.ts";
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { WireReader } from "../../shared/bytes/wire-reader.ts";
@@ -15,16 +14,20 @@ import {
   AdminKind,
   type AdminReply,
   type AdminRequest,
+  plainReply,
   readAdminRequest,
   writeAdminReply,
 } from "../../shared/range/range-admin.ts";
 import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
 import type { RangeReport } from "../../shared/range/range-report.ts";
+import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { OpenedRange } from "../store/log-store.ts";
 import type { HostedRange } from "./hosted-range.ts";
 import { openedReport } from "./opened-report.ts";
 import { foundingRecord } from "./range-changes.ts";
+import type { RangeService } from "./range-host-api.ts";
+import { resetRange } from "./range-reset.ts";
 import type { StoreTurn } from "./store-turn.ts";
 
 const MAIN = 0;
@@ -48,6 +51,9 @@ export interface RangeQuestionsOptions {
   ) => void;
   readonly report: (reports: readonly RangeReport[]) => void;
   readonly nowMs: () => number;
+  /** Makes sure that a duty cycle follows. */
+  readonly wake: () => void;
+  readonly service: (service: ServiceId) => RangeService | null;
 }
 
 export class RangeQuestions {
@@ -76,7 +82,7 @@ export class RangeQuestions {
     for (const [request, range] of this.#compacting) {
       if (range.trimmed < range.compactTarget && this.#options.ranges.has(range.id)) continue;
       this.#compacting.delete(request);
-      this.#reply({ request, isDone: true, key: NO_BYTES });
+      this.#reply(plainReply(request, true));
     }
   }
 
@@ -95,27 +101,65 @@ export class RangeQuestions {
   }
 
   #answer(request: AdminRequest): void {
-    if (request.kind === AdminKind.CREATE) {
-      this.#create(request.descriptor, request.request);
-      return;
-    }
-    const range = this.#options.ranges.get(request.range);
-    if (range === undefined) {
-      this.#reply({ request: request.request, isDone: false, key: NO_BYTES });
-    } else if (request.kind === AdminKind.COMPACT) {
-      range.compactTarget = range.applied;
-      this.#compacting.set(request.request, range);
+    const number = request.request;
+    if ("descriptor" in request) {
+      if (request.kind === AdminKind.CREATE) this.#create(request.descriptor, number);
+      else this.#reset(request.descriptor, number);
+    } else if (request.kind === AdminKind.TELL_ROUTES) {
+      this.#tellRoutes((isWhole) => this.#reply(plainReply(number, isWhole)));
     } else {
-      const key = range.machine.middleKey();
-      this.#reply({ request: request.request, isDone: key !== null, key: key ?? NO_BYTES });
+      this.#answerFor(this.#options.ranges.get(request.range) ?? null, request);
     }
   }
 
-  #create(descriptor: RangeDescriptor, request: number): void {
+  #answerFor(range: HostedRange | null, { request, kind }: AdminRequest): void {
+    if (range === null) {
+      this.#reply(plainReply(request, false));
+    } else if (kind === AdminKind.COMPACT) {
+      range.compactTarget = range.applied;
+      this.#compacting.set(request, range);
+    } else if (kind === AdminKind.KEEP) {
+      range.turn.store.forgetDamage(range.id);
+      this.#reply(plainReply(request, true));
+    } else {
+      const key = range.machine.middleKey();
+      const reply = plainReply(request, key !== null);
+      this.#reply(key === null ? reply : { ...reply, key });
+    }
+  }
+
+  #tellRoutes(done: (isWhole: boolean) => void): void {
+    const inbox = this.#options.service(ServiceId.INBOX);
+    if (inbox?.tellRoutes === undefined) done(true);
+    else inbox.tellRoutes(done);
+  }
+
+  #reset(descriptor: RangeDescriptor, request: number): void {
+    const { turns, ranges, service, wake } = this.#options;
+    const turn = turns.get(descriptor.storeId);
+    if (turn === undefined || ranges.has(descriptor.id)) {
+      this.#reply(plainReply(request, false));
+      return;
+    }
+    const renewal = service(descriptor.service)?.renew?.(descriptor) ?? null;
+    resetRange(turn, descriptor, renewal, wake).then(
+      (path) => {
+        this.#create(descriptor, request, path);
+        wake();
+      },
+      (error: unknown) => {
+        const text = error instanceof Error ? error.message : String(error);
+        this.#reply({ ...plainReply(request, false), text });
+        wake();
+      },
+    );
+  }
+
+  #create(descriptor: RangeDescriptor, request: number, text = ""): void {
     const { turns, ranges, nowMs, open, report } = this.#options;
     const turn = turns.get(descriptor.storeId);
     if (turn === undefined || ranges.has(descriptor.id)) {
-      this.#reply({ request, isDone: false, key: NO_BYTES });
+      this.#reply(plainReply(request, false));
       return;
     }
     const record = foundingRecord(descriptor, {
@@ -128,7 +172,7 @@ export class RangeQuestions {
       open(turn, { record, lastIndex: record.compactedIndex, termRuns: [] });
       const range = ranges.get(descriptor.id);
       if (range !== undefined) report([openedReport(range)]);
-      this.#reply({ request, isDone: true, key: NO_BYTES });
+      this.#reply({ ...plainReply(request, true), text });
     });
   }
 

@@ -6,7 +6,7 @@
  */
 
 import type { KeyValue, KeyValueReader } from "../../shared/range/key-value.ts";
-import { compareKeys, type RangeDescriptor } from "../../shared/range/range-descriptor.ts";
+import { clipToRange, type RangeDescriptor } from "../../shared/range/range-descriptor.ts";
 import type { LogStore } from "../store/log-store.ts";
 import { StateDamage } from "../store/state-seal.ts";
 
@@ -35,8 +35,7 @@ export class RangeReader implements KeyValueReader {
     maxBytes: number,
   ): readonly KeyValue[] {
     const { range } = this;
-    const from = compareKeys(start, range.start) < 0 ? range.start : start;
-    const to = lower(end, range.end);
+    const [from, to] = clipToRange(range, start, end);
     try {
       return this.#store.scan(range.service, from, to, { maxEntries, maxBytes });
     } catch (error) {
@@ -49,10 +48,4 @@ export class RangeReader implements KeyValueReader {
     if (error instanceof StateDamage) this.#store.noteDamage(this.range.id, error);
     return error;
   }
-}
-
-/** The lower of two upper bounds; null stands for none. */
-function lower(one: Uint8Array | null, other: Uint8Array | null): Uint8Array | null {
-  if (one === null || other === null) return one ?? other;
-  return compareKeys(one, other) <= 0 ? one : other;
 }

@@ -4,7 +4,7 @@ import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { type Entry, EntryType } from "../../shared/raft/entry.ts";
 import {
   BATCH_HEADER_BYTES,
-  BatchKind,
+  blankHeader,
   readBatchHeader,
 } from "../../shared/range/command-batch.ts";
 
@@ -13,14 +13,7 @@ export function visitOwners(
   visit: (boot: number, thread: number, proposal: number) => void,
 ): void {
   const reader = new RecordReader();
-  const header = {
-    kind: BatchKind.COMMANDS,
-    nowMs: 0,
-    boundaryVersion: 0,
-    boot: 0,
-    thread: 0,
-    proposal: 0,
-  };
+  const header = blankHeader();
   for (const { type, data } of entries) {
     if (type !== EntryType.NORMAL || data.length < BATCH_HEADER_BYTES) continue;
     reader.reset(data, 0, BATCH_HEADER_BYTES);

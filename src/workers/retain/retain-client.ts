@@ -161,8 +161,9 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     return {
       reroute: (commands) => {
         readRetainLog(commands, {
-          storeMessage: (request, allowance, record) => {
+          storeMessage: (request, allowance, record, origin) => {
             const message = messageInRecord(record);
+            message.origin = origin;
             const writer = writerFor(message.tenantId, message.topic);
             writeRetainStore(writer, request, allowance, message);
           },

@@ -7,6 +7,7 @@
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
+import { Counter } from "../../shared/metrics/counter-table.ts";
 import { messageContentBytes, messageInRecord } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { KeyValueReader } from "../../shared/range/key-value.ts";
@@ -94,8 +95,12 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   constructor(options: RetainServiceOptions) {
     this.#options = options;
     const { endpoint, counters, trie } = options;
-    const readCold = (tenantId: string, topic: Uint8Array) => this.#readCold(tenantId, topic);
-    this.#topics = new RetainedTopics({ trie, counters, hotBytes: HOT_BYTES, readCold });
+    this.#topics = new RetainedTopics({
+      trie,
+      counters,
+      hotBytes: HOT_BYTES,
+      readCold: (...topic) => this.#readCold(...topic),
+    });
     this.#cursors = new RetainCursors(this.#topics);
     this.#replies = new RecordBatches(endpoint, RecordType.RETAIN_REPLY);
     this.#waiting = new WaitingScans(options.ranges);
@@ -203,6 +208,10 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     if (this.#replies.isFull(thread)) this.#replies.flushTarget(thread);
   }
 
+  retainRefused(): void {
+    this.#options.counters[Counter.DROPPED_RETAIN_QUOTA]! += 1;
+  }
+
   /**
    * A statistic of the broker itself: kept in memory only, and no part of what the tenant retains.
    */
@@ -287,9 +296,9 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     }
   }
 
-  #readCold(tenantId: string, topic: Uint8Array): Uint8Array | null {
+  #readCold(tenantId: string, topic: Uint8Array, keyNumber: number): Uint8Array | null {
     for (const machine of this.#machines) {
-      if (machine.holds(tenantId, topic)) return machine.readCold(tenantId, topic);
+      if (machine.holds(tenantId, topic)) return machine.readCold(tenantId, topic, keyNumber);
     }
     return null;
   }

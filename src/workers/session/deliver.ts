@@ -77,6 +77,7 @@ export function deliver(
   identifiers: readonly number[] | null,
   share: Subscription | null,
 ): void {
+  // Never one of a shared group: its memberships have ended with it, and nobody picks it any more.
   if (session.phase !== Phase.ACTIVE) return;
   if (qos === 0) {
     deliverQos0(session, publish, retain, identifiers);

@@ -1,6 +1,6 @@
 /**
  * The QoS 2 publishes of a stored session by number, so that inbox ranges recognise their repeats
- * (shared/inbox/range/taken-publishes.ts).
+ * (shared/repeats/taken-publishes.ts).
  *
  * An identifier that the inbox had when the session attached is uncertain: its publish was on its
  * way into other inboxes, and whether they have it nobody here knows. When the client repeats it,

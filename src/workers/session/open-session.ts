@@ -151,7 +151,7 @@ function handleAttach(
     return;
   }
   if (reply.status === AttachStatus.QUOTA) {
-    refuse(session, ReasonCode.QUOTA_EXCEEDED, "too many stored sessions");
+    refuse(session, ReasonCode.QUOTA_EXCEEDED, "there is no room for another stored session");
     return;
   }
   if (reply.status === AttachStatus.UNAVAILABLE) {

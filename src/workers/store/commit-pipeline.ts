@@ -97,6 +97,17 @@ export class CommitPipeline {
     return started.then(({ visible, flush }) => (isVisibleEnough ? visible : flush));
   }
 
+  /** Of the batch that was begun last. */
+  get lastNumber(): number {
+    return this.#number;
+  }
+
+  /** Readers see the batch of that number. */
+  isVisible(number: number): boolean {
+    this.#root.resetReadTxn();
+    return this.#visibleNumber() >= number;
+  }
+
   /** Resolves when no flush is under way any more; rejects when one has failed. */
   async flushed(): Promise<void> {
     await Promise.allSettled(this.#flushes);

@@ -7,7 +7,7 @@
 const CHECKS_PER_TIMEOUT = 4;
 
 interface Watched {
-  readonly deadlineMs: number;
+  deadlineMs: number;
   readonly giveUp: (error: Error) => void;
 }
 
@@ -28,6 +28,12 @@ export class CommitWatchdog {
       this.#timer ??= setInterval(() => this.#check(), this.#timeoutMs / CHECKS_PER_TIMEOUT);
       commit.then(resolve, reject).finally(() => this.#forget(watched));
     });
+  }
+
+  /** All commits under way have their time anew: they wait for something that is no fault. */
+  postpone(): void {
+    const deadlineMs = performance.now() + this.#timeoutMs;
+    for (const watched of this.#watched) watched.deadlineMs = deadlineMs;
   }
 
   stop(): void {

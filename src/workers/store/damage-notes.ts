@@ -27,6 +27,7 @@ export interface DamageNotes {
    * set aside.
    */
   readonly fault: string | null;
+  readonly ranges: Iterable<RangeId>;
   get(range: RangeId): DamageNote | null;
   /** Durable when it returns. */
   put(range: RangeId, note: DamageNote): void;
@@ -37,6 +38,10 @@ export interface DamageNotes {
 export class MemoryDamageNotes implements DamageNotes {
   readonly fault: string | null = null;
   protected readonly notes = new Map<RangeId, DamageNote>();
+
+  get ranges(): Iterable<RangeId> {
+    return this.notes.keys();
+  }
 
   get(range: RangeId): DamageNote | null {
     return this.notes.get(range) ?? null;

@@ -13,6 +13,7 @@ import { type Entry, entryBytes } from "../../shared/raft/entry.ts";
 import type { KeyValue, KeyValueWriter } from "../../shared/range/key-value.ts";
 import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import type { ServiceId } from "../../shared/range/service-id.ts";
+import { type Clearing, clearDamaged } from "./clear-damaged.ts";
 import { type DamageNotes, MemoryDamageNotes } from "./damage-notes.ts";
 import { visitEntries } from "./entry-reader.ts";
 import { LogShape } from "./log-shape.ts";
@@ -41,6 +42,7 @@ export class EngineLogStore implements LogStore {
   readonly opened: readonly OpenedRange[];
   readonly #engine: StoreEngine;
   readonly #notes: DamageNotes;
+  readonly #folder: string | null;
   readonly #shapes: Map<RangeId, LogShape>;
   readonly #damaged: Set<RangeId>;
   readonly #sweeper: LogSweeper;
@@ -52,9 +54,15 @@ export class EngineLogStore implements LogStore {
   #commitsUnderWay = 0;
   #lastCommit: Promise<void> = Promise.resolve();
 
-  constructor(engine: StoreEngine, notes: DamageNotes = new MemoryDamageNotes()) {
+  /** `folder`: where the rows of ranges go that are made anew; null: none is. */
+  constructor(
+    engine: StoreEngine,
+    notes: DamageNotes = new MemoryDamageNotes(),
+    folder: string | null = null,
+  ) {
     this.#engine = engine;
     this.#notes = notes;
+    this.#folder = folder;
     const { ranges, shapes, forgotten } = openRanges(engine, notes);
     this.opened = ranges;
     this.#shapes = new Map(shapes);
@@ -201,7 +209,25 @@ export class EngineLogStore implements LogStore {
   }
 
   noteDamage(id: RangeId, { message, key }: StateDamage): void {
+    this.#damaged.add(id);
     this.#notes.put(id, { how: message, row: key });
+  }
+
+  async clearDamaged(clearing: Clearing): Promise<string> {
+    const { id } = clearing.range;
+    assert(this.#damaged.has(id), "only what is set aside is cleared");
+    const folder = this.#folder;
+    if (folder === null) throw new Error("a store without a folder has no place for its rows");
+    const remove = (table: StoreTable, key: Uint8Array) => this.#gathering.delete(table, key);
+    const store = { engine: this.#engine, notes: this.#notes, folder, remove };
+    const path = await clearDamaged(store, clearing);
+    this.#damaged.delete(id);
+    this.#shapes.delete(id);
+    return path;
+  }
+
+  forgetDamage(id: RangeId): void {
+    this.#notes.delete(id);
   }
 
   async upgrade(): Promise<void> {

@@ -8,6 +8,7 @@
  *   - `batch` puts all of its writes into one transaction, whatever is in progress;
  *   - only `flushed` means durable, and it never settles when a commit fails: then `batch`'s own
  *     promise rejects; when a transaction cannot even begin, neither settles: hence the watchdog;
+ *   - a batch that finds no space changes nothing, and can be written again as if it had never been;
  *   - the read transaction behind gets and scans is renewed each event turn and after each commit; a
  *     suspended iterator would keep it, and with it every page freed since: scans here run to their
  *     end;
@@ -17,11 +18,15 @@
  */
 
 import { statSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
+import { isNoSpace } from "../../platform/no-space.ts";
 import { assert } from "../../shared/base/assert.ts";
 import { CommitPipeline } from "./commit-pipeline.ts";
 import { CommitWatchdog } from "./commit-watchdog.ts";
+import { type OldReader, ReaderWatch } from "./reader-watch.ts";
+import type { SpaceGuard } from "./space-guard.ts";
 import {
   COMMITS_MAX,
   type KeyBounds,
@@ -45,6 +50,10 @@ export interface LmdbOptions {
   readonly flushThreads?: number;
   /** A commit that takes longer has failed: the disk does not answer. */
   readonly commitTimeoutMs?: number;
+  /** Absent: a commit that finds the disk full has failed, instead of waiting for space. */
+  readonly space?: SpaceGuard | null;
+  /** A read transaction stays open, so the file grows. */
+  readonly onOldReader?: (reader: OldReader) => void;
 }
 
 /** A commit is done when it is on the disk, or when it survives the process. */
@@ -59,6 +68,9 @@ const MAP_BYTES = 64 * 1024 ** 3;
 export const DEFAULT_COMMIT_TIMEOUT_MS = 60_000;
 /** The pool that Node makes by itself has four threads. */
 const DEFAULT_FLUSH_THREADS = 2;
+
+/** Space may come back between a failure and the look for its cause, but not each time. */
+const UNEXPLAINED_MAX = 3;
 
 type Table = Database<Uint8Array, Uint8Array>;
 type Root = RootDatabase<Uint8Array, Uint8Array>;
@@ -84,6 +96,8 @@ interface TreeStats {
 interface EnvironmentStats {
   /** Seconds. */
   readonly timeSync: number;
+  /** Number of the last committed transaction. */
+  readonly lastTxnId: number;
 }
 
 /** `trackMetrics` reads the clock a few times per transaction; lmdb's types do not know it. */
@@ -97,6 +111,8 @@ export class LmdbEngine implements StoreEngine {
   readonly #tables: readonly Table[];
   readonly #watchdog: CommitWatchdog;
   readonly #pipeline: CommitPipeline;
+  readonly #space: SpaceGuard | null;
+  readonly #readers: ReaderWatch;
   /** Resolves when the last commit has ended, well or not. */
   #lastCommit: Promise<void> = Promise.resolve();
   #hasFailed = false;
@@ -118,6 +134,15 @@ export class LmdbEngine implements StoreEngine {
     this.#root = open(openOptions);
     this.#tables = TABLES.map((table) => this.#root.openDB(TABLE_NAMES[table], BINARY));
     this.#watchdog = new CommitWatchdog(options.commitTimeoutMs ?? DEFAULT_COMMIT_TIMEOUT_MS);
+    this.#space = options.space ?? null;
+    this.#space?.onWait(() => this.#watchdog.postpone());
+    this.#readers = new ReaderWatch({
+      list: () => String(this.#root.readerList()),
+      lastCommit: () => (this.#root.getStats() as EnvironmentStats).lastTxnId,
+      clockMs: () => performance.now(),
+      onOld: (reader) => options.onOldReader?.(reader),
+    });
+    if (options.onOldReader !== undefined) this.#readers.start();
     const isFlushed = options.durability !== "os";
     this.#pipeline = new CommitPipeline({
       root: this.#root,
@@ -141,7 +166,15 @@ export class LmdbEngine implements StoreEngine {
    * else waits for this thread.
    */
   commitNow(batch: WriteBatch): void {
-    this.#root.transactionSync(() => this.#putRows(batch));
+    for (let isDone = false; !isDone; ) {
+      try {
+        this.#root.transactionSync(() => this.#putRows(batch));
+        isDone = true;
+      } catch (error) {
+        const mayBeFull = isNoSpace(error) || isShortWrite(error);
+        if (!mayBeFull || this.#space?.makeRoomNow() !== true) throw error;
+      }
+    }
     this.#root.resetReadTxn();
   }
 
@@ -202,12 +235,17 @@ export class LmdbEngine implements StoreEngine {
   }
 
   async close(): Promise<void> {
-    await this.#lastCommit;
+    this.#space?.close();
+    await (this.#space?.unlessGivenUp(this.#lastCommit) ?? this.#lastCommit);
+    // What waits for space changed nothing, and nobody was told that it is done; but lmdb would
+    // wait for it. The thread's end closes the environment.
+    const isStuck = this.#space?.hasGivenUp === true;
     // After a failure one may never end.
-    if (!this.#hasFailed) await this.#pipeline.flushed().catch(noResult);
+    if (!isStuck && !this.#hasFailed) await this.#pipeline.flushed().catch(noResult);
     this.#watchdog.stop();
+    this.#readers.stop();
     this.#isClosed = true;
-    await this.#root.close();
+    if (!isStuck) await this.#root.close();
   }
 
   #table(table: StoreTable): Table {
@@ -215,8 +253,29 @@ export class LmdbEngine implements StoreEngine {
     return this.#tables[table]!;
   }
 
-  /** Resolves when the batch is flushed. */
-  #begin(batch: WriteBatch): Promise<void> {
+  /** Resolves when the batch is flushed; one that finds no space is written again. */
+  async #begin(batch: WriteBatch): Promise<void> {
+    let unexplained = 0;
+    for (let tries = 0; ; tries++) {
+      const flushed = this.#write(batch);
+      const number = this.#pipeline.lastNumber;
+      const failed = await flushed.then(noResult, (error: unknown) => ({ error }));
+      if (failed === undefined) return;
+      const { error } = failed;
+      // What others have seen cannot be repeated: later commits may be built on it.
+      if (this.#space === null || this.#pipeline.isVisible(number)) throw error;
+      if (isShortWrite(error)) {
+        if (await this.#space.hasRoom(batch.bytes)) unexplained += 1;
+        // There was room each time: the disk is broken, not full.
+        if (unexplained === UNEXPLAINED_MAX) throw error;
+      } else if (!isNoSpace(error)) {
+        throw error;
+      }
+      await this.#space.makeRoom(tries);
+    }
+  }
+
+  #write(batch: WriteBatch): Promise<void> {
     const committed = this.#root.batch(() => this.#put(batch));
     // Asked for at once, `flushed` is this batch's; later it might be a later one's.
     const flushed = new Promise((resolve, reject) => this.#root.flushed.then(resolve, reject));
@@ -240,6 +299,11 @@ export class LmdbEngine implements StoreEngine {
 }
 
 function noResult(): void {}
+
+/** LMDB's name for a write of which only a part fitted on the disk, and that of a broken disk. */
+function isShortWrite(error: unknown): boolean {
+  return (error as { readonly code?: unknown }).code === constants.errno.EIO;
+}
 
 /** lmdb says only "Commit failed" and hides the reason behind another promise. */
 async function rethrowCause(error: unknown): Promise<never> {

@@ -13,6 +13,7 @@ import type { HardState } from "../../shared/raft/hard-state.ts";
 import type { KeyValue, KeyValueWriter } from "../../shared/range/key-value.ts";
 import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
 import type { ServiceId } from "../../shared/range/service-id.ts";
+import type { Clearing } from "./clear-damaged.ts";
 import type { StateDamage } from "./state-seal.ts";
 import type { StoreUsage } from "./store-engine.ts";
 
@@ -131,6 +132,14 @@ export interface LogStore {
    * Durable when it returns.
    */
   noteDamage(id: RangeId, damage: StateDamage): void;
+  /**
+   * Moves everything of a damaged range into a file; see clear-damaged.ts. `range` says what
+   * belongs to it. Resolves with the file's path when the range can be put and opened anew, and is
+   * noted as damaged until `forgetDamage`.
+   */
+  clearDamaged(clearing: Clearing): Promise<string>;
+  /** The range is whole; durable when it returns. */
+  forgetDamage(id: RangeId): void;
 
   /** What it costs so far; a few microseconds. */
   usage(): StoreUsage;

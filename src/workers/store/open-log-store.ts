@@ -2,6 +2,7 @@
  * Opens the log store in a folder: the one place that says which implementation a broker uses.
  */
 
+import { mkdirSync } from "node:fs";
 import type { LogKind } from "../../shared/config/config.ts";
 import { FileDamageNotes } from "./damage-notes.ts";
 import { EngineLogStore } from "./engine-log-store.ts";
@@ -9,8 +10,11 @@ import { LmdbEngine, type LmdbOptions } from "./lmdb-engine.ts";
 import type { LogStore } from "./log-store.ts";
 import { MemoryDisk, MemoryEngine } from "./memory-engine.ts";
 import { SegmentEngine } from "./segment-engine.ts";
+import { SpaceGuard, type SpaceGuardOptions } from "./space-guard.ts";
 
-export interface LogStoreOptions extends LmdbOptions {
+export interface LogStoreOptions extends Omit<LmdbOptions, "space"> {
+  /** Absent: a commit that finds the disk full has failed, instead of waiting for space. */
+  readonly space?: Omit<SpaceGuardOptions, "folder">;
   /** As the folder was made: no store can read the other kind's log. */
   readonly log: LogKind;
 }
@@ -21,8 +25,12 @@ export interface LogStoreOptions extends LmdbOptions {
  */
 export function openLogStore(options: LogStoreOptions): LogStore {
   const isInSegments = options.log === "segments";
-  const engine = isInSegments ? new SegmentEngine(options) : new LmdbEngine(options);
-  return new EngineLogStore(engine, new FileDamageNotes(options.folder));
+  const { folder, space: events } = options;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const space = events === undefined ? null : new SpaceGuard({ folder, ...events });
+  const engineOptions = { ...options, space };
+  const engine = isInSegments ? new SegmentEngine(engineOptions) : new LmdbEngine(engineOptions);
+  return new EngineLogStore(engine, new FileDamageNotes(folder), folder);
 }
 
 /** A store that ends with the process. */

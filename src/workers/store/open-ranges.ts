@@ -76,6 +76,11 @@ export function openRanges(engine: StoreEngine, notes: DamageNotes): OpenedStore
     if (!known.has(id))
       ranges.push(setAside(id, null, "range record: missing, but there is a log"));
   }
+  for (const id of notes.ranges) {
+    const isListed = ranges.some((range) => range.id === id);
+    const how = notes.get(id)?.how ?? "";
+    if (!isListed && !forgotten.includes(id)) ranges.push(setAside(id, null, how));
+  }
   ranges.sort((left, right) => left.id - right.id);
   return { ranges, shapes, forgotten: engine.damage === null ? forgotten : [] };
 }

@@ -27,6 +27,7 @@ import { SegmentLog } from "./segment-log.ts";
 import { SegmentMover } from "./segment-mover.ts";
 import { scanLog } from "./segment-scan.ts";
 import { SegmentState } from "./segment-state.ts";
+import type { SpaceGuard } from "./space-guard.ts";
 import { type KeyBounds, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
 import { indexOfKey, logKey, rangeOfKey } from "./store-schema.ts";
 import type { WriteBatch } from "./write-batch.ts";
@@ -60,6 +61,7 @@ export class SegmentEngine implements StoreEngine {
   readonly #index = new LogIndex();
   readonly #mover = new SegmentMover(this.#index);
   readonly #watchdog: CommitWatchdog;
+  readonly #space: SpaceGuard | null;
   readonly #directory = new RecordWriter(64 * 1024);
   readonly #moved = new RecordWriter();
   /** Resolves when the next batch may be written to the log. */
@@ -73,11 +75,13 @@ export class SegmentEngine implements StoreEngine {
   #wantsFlush = false;
 
   constructor(options: LmdbOptions) {
-    const { folder, durability } = options;
+    const { folder, durability, space = null } = options;
+    this.#space = space;
     this.#isFsync = durability !== "os";
     this.#lmdb = new LmdbEngine({ ...options, durability: "os" });
     this.#state = new SegmentState(this.#lmdb);
     this.#watchdog = new CommitWatchdog(options.commitTimeoutMs ?? DEFAULT_COMMIT_TIMEOUT_MS);
+    space?.onWait(() => this.#watchdog.postpone());
     const files = new SegmentFolder(join(folder, SEGMENTS));
     const sources = files.list().map((number) => ({ number, read: () => files.readNow(number) }));
     const end = scanLog(sources, this.#state.foundBatch, (batch) => {
@@ -86,7 +90,7 @@ export class SegmentEngine implements StoreEngine {
     });
     this.#state.endReplay();
     this.damage = end.damage;
-    this.#log = new SegmentLog(files, end, this.#isFsync);
+    this.#log = new SegmentLog(files, end, this.#isFsync, space);
   }
 
   commit(batch: WriteBatch): Promise<void> {
@@ -163,10 +167,12 @@ export class SegmentEngine implements StoreEngine {
   }
 
   async close(): Promise<void> {
-    await this.#lastCommit;
+    this.#space?.close();
+    await (this.#space?.unlessGivenUp(this.#lastCommit) ?? this.#lastCommit);
     this.#watchdog.stop();
     // After a failure something of it may never end.
-    if (this.#failure === null) await this.#log.close();
+    const isStuck = this.#space?.hasGivenUp === true;
+    if (!isStuck && this.#failure === null) await this.#log.close();
     await this.#lmdb.close();
   }
 

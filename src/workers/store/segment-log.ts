@@ -14,6 +14,7 @@
 
 import { closeSync, constants, fdatasync, readSync, writev } from "node:fs";
 import { promisify } from "node:util";
+import { isNoSpace } from "../../platform/no-space.ts";
 import { assert } from "../../shared/base/assert.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import {
@@ -26,6 +27,7 @@ import {
 } from "./segment-codec.ts";
 import { FLUSHING_WRITES, type SegmentFolder } from "./segment-folder.ts";
 import type { LogEnd } from "./segment-scan.ts";
+import type { SpaceGuard } from "./space-guard.ts";
 
 const MIB = 1024 * 1024;
 const SEGMENT_MIN_BYTES = MIB;
@@ -60,6 +62,7 @@ interface Segment {
 export class SegmentLog {
   readonly #folder: SegmentFolder;
   readonly #flushesEach: boolean;
+  readonly #space: SpaceGuard | null;
   /** With which segments are opened. */
   readonly #flags: number;
   /** In use, ascending; the last is the one that is written to. */
@@ -76,9 +79,18 @@ export class SegmentLog {
   #checksum: number;
   #flushMs = 0;
 
-  /** With `flushesEach` a batch is flushed when it is appended. */
-  constructor(folder: SegmentFolder, found: LogEnd, flushesEach: boolean) {
+  /**
+   * With `flushesEach` a batch is flushed when it is appended. `space` null: where there is none
+   * for a segment, appending has failed.
+   */
+  constructor(
+    folder: SegmentFolder,
+    found: LogEnd,
+    flushesEach: boolean,
+    space: SpaceGuard | null = null,
+  ) {
     this.#folder = folder;
+    this.#space = space;
     this.#flushesEach = flushesEach;
     this.#flags = (flushesEach ? FLUSHING_WRITES : null) ?? constants.O_RDWR;
     this.#filled = found.filled;
@@ -270,6 +282,17 @@ export class SegmentLog {
   }
 
   async #makeAtOnce(size: number): Promise<Segment> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.#makeAnySize(size);
+      } catch (error) {
+        if (this.#space === null || !isNoSpace(error)) throw error;
+        await this.#space.makeRoom(tries);
+      }
+    }
+  }
+
+  async #makeAnySize(size: number): Promise<Segment> {
     const usual = this.#nextBytes(size);
     const least = leastBytes(size);
     try {

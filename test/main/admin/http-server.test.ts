@@ -7,9 +7,18 @@ import { BrokerMetrics } from "../../../src/main/admin/broker-metrics.ts";
 import { AdminServer, type BrokerPhase } from "../../../src/main/admin/http-server.ts";
 import type { NodeRanges } from "../../../src/main/ranges/node-ranges.ts";
 import { counterTableSize } from "../../../src/shared/metrics/counter-table.ts";
+import { SessionEnding } from "../../../src/shared/protocol/worker-boot.ts";
 
 async function startAdmin(t: TestContext) {
-  const state = { phase: "serving" as BrokerPhase, ready: 2, damaged: [] as number[] };
+  const state = {
+    phase: "serving" as BrokerPhase,
+    ready: 2,
+    damaged: [] as number[],
+    /** Sessions that were to be ended, and what comes of it. */
+    ended: [] as string[],
+    ending: null as SessionEnding | null,
+    areRoutesWhole: true,
+  };
   const counts = () => ({ ready: state.ready, total: 2 });
   const workers = {
     get counts() {
@@ -23,10 +32,14 @@ async function startAdmin(t: TestContext) {
     phase: () => state.phase,
     workers: counts,
     metrics,
-    // Of all that ranges are, /readyz looks at the damaged ones only.
+    // Of all that ranges are, /readyz looks at this only.
     ranges: () => {
       const damaged = new Map(state.damaged.map((id) => [id, {}]));
-      return { groups: { damaged } } as unknown as NodeRanges;
+      return { groups: { damaged, areRoutesWhole: state.areRoutesWhole } } as unknown as NodeRanges;
+    },
+    endSession: async (tenantId, clientId) => {
+      state.ended.push(`${tenantId} ${clientId}`);
+      return state.ending;
     },
   });
   const port = await server.listen("127.0.0.1", 0);
@@ -86,8 +99,38 @@ test("admin: /readyz names damaged ranges, and is ready with the rest", async (t
     workers: { ready: 2, total: 2 },
     damaged_ranges: [3, 7],
   });
+  state.areRoutesWhole = false;
+  const useless = await get("/readyz");
+  assert.equal(useless.status, 503);
+  assert.equal(((await useless.json()) as { status: string }).status, "routes_missing");
   state.phase = "draining";
   assert.equal((await get("/readyz")).status, 503);
+});
+
+test("admin: DELETE /v1/sessions ends a session, and says when it did not", async (t) => {
+  const { state, get } = await startAdmin(t);
+  const path = "/v1/sessions/t%2F1/client%20%C3%A9";
+  const ask = async (where: string, init: RequestInit = { method: "DELETE" }) => {
+    const response = await get(where, init);
+    return [response.status, ((await response.json()) as { error?: string }).error ?? "ok"];
+  };
+  for (const [ending, ...expected] of [
+    [SessionEnding.ENDED, 200, "ok"],
+    [SessionEnding.ABSENT, 404, "not_found"],
+    [SessionEnding.FAILED, 503, "unavailable"],
+    [null, 503, "unavailable"],
+  ] as const) {
+    state.ending = ending;
+    assert.deepEqual(await ask(path), expected);
+  }
+  assert.deepEqual(state.ended, new Array(4).fill("t/1 client \u00e9"));
+  const foreign = { method: "DELETE", headers: { origin: "http://somewhere" } };
+  assert.deepEqual(await ask(path, foreign), [403, "forbidden"]);
+  assert.deepEqual(await ask(path, {}), [405, "method_not_allowed"]);
+  assert.deepEqual(await ask("/v1/sessions/t/%ff"), [400, "bad_name"]);
+  assert.deepEqual(await ask("/v1/sessions/t/%00"), [400, "bad_name"]);
+  assert.deepEqual(await ask("/v1/sessions/t"), [404, "not_found"]);
+  assert.equal(state.ended.length, 4);
 });
 
 test("admin: /metrics has counters, workers, process and build, with escaped labels", async (t) => {

@@ -82,7 +82,7 @@ const command: fc.Arbitrary<Call> = fc.oneof(
   fc.tuple(fc.constant("credit"), plain({ bucket, boot: fc.maxSafeNat(), token: uint32 }), uint32),
   fc.tuple(fc.constant("probe"), uint32, plain({ bucket, tenantId: text, clientId: text })),
   fc.tuple(fc.constant("held"), fc.maxSafeNat(), fc.maxSafeNat(), fc.boolean()),
-  fc.tuple(fc.constant("heldOf"), fc.maxSafeNat(), text, fc.maxSafeNat()),
+  fc.tuple(fc.constant("heldOf"), fc.maxSafeNat(), text, fc.maxSafeNat(), uint32),
 ) as fc.Arbitrary<Call>;
 
 const WRITERS: Readonly<Record<string, (writer: RecordWriter, ...fields: never[]) => void>> = {
@@ -120,8 +120,8 @@ class CommandRecorder implements DirectCommandHandler {
     this.calls.push(["held", range, bytes, isAnew]);
   }
 
-  heldOf(range: number, tenantId: string, bytes: number): void {
-    this.calls.push(["heldOf", range, tenantId, bytes]);
+  heldOf(range: number, tenantId: string, bytes: number, sessions: number): void {
+    this.calls.push(["heldOf", range, tenantId, bytes, sessions]);
   }
 }
 

@@ -16,6 +16,7 @@ import type {
 import { writeInsert } from "../../../src/shared/inbox/insert-codec.ts";
 import {
   type LogCommandHandler,
+  NO_MOST_SESSIONS,
   readLogCommands,
   writeAttach,
   writeCommit,
@@ -94,8 +95,8 @@ class CallList implements LogCommandHandler {
     this.calls.push(structuredClone(call));
   }
 
-  attach(token: number, request: AttachRequest, windowBytes: number): void {
-    this.#note("attach", token, request, windowBytes);
+  attach(token: number, request: AttachRequest, windowBytes: number, mostSessions: number): void {
+    this.#note("attach", token, request, windowBytes, mostSessions);
   }
 
   detach(...call: Parameters<LogCommandHandler["detach"]>): void {
@@ -146,12 +147,14 @@ class CallList implements LogCommandHandler {
 type Command = readonly [write: (writer: RecordWriter) => void, call: unknown[]];
 
 const command: fc.Arbitrary<Command> = fc.oneof(
-  fc.tuple(uint32, attachRequest, uint32).map(([token, request, bytes]): Command => {
-    return [
-      (writer) => writeAttach(writer, token, request, bytes),
-      ["attach", token, request, bytes],
-    ];
-  }),
+  fc
+    .tuple(uint32, attachRequest, uint32, fc.oneof(fc.constant(NO_MOST_SESSIONS), uint32))
+    .map(([token, request, bytes, most]): Command => {
+      return [
+        (writer) => writeAttach(writer, token, request, bytes, most),
+        ["attach", token, request, bytes, most],
+      ];
+    }),
   fc
     .tuple(attached, uint32, fc.oneof(fc.constant(-1), uint32), fc.boolean())
     .map(([at, request, sessionExpirySeconds, discardWill]): Command => {

@@ -61,12 +61,17 @@ test("directory: a key in a hole has no range", () => {
 test("directory: what is encoded is read back, and a cut-off one is refused", () => {
   fc.assert(
     fc.property(fc.array(key, { maxLength: 8 }), fc.boolean(), (cuts, isDiskFull) => {
-      const directory = new RangeDirectory(9, slices(cuts), isDiskFull);
+      const ranges = slices(cuts);
+      const damaged = new Set(ranges.slice(1, 3).map(({ id }) => id));
+      const areRoutesWhole = !isDiskFull;
+      const directory = new RangeDirectory(9, ranges, { isDiskFull, areRoutesWhole, damaged });
       const bytes = encodeDirectory(directory);
       const read = readDirectory(new WireReader(bytes));
       assert.deepEqual(read?.ranges, directory.ranges);
       assert.equal(read?.version, 9);
       assert.equal(read?.isDiskFull, isDiskFull);
+      assert.equal(read?.areRoutesWhole, areRoutesWhole);
+      for (const { id } of ranges) assert.equal(read?.isDamaged(id), damaged.has(id));
       for (let size = 0; size < bytes.length; size++) {
         assert.equal(readDirectory(new WireReader(bytes, 0, size)), null);
       }

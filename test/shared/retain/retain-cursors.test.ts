@@ -39,7 +39,11 @@ function fixture(names: readonly string[], isCold = false) {
       topics.remove("t", one.topic, 0);
     } else if (isCold) {
       stored.set(name, record);
-      topics.putCold("t", one.topic, 1, expiresAtMs(one));
+      topics.putCold("t", one.topic, {
+        contentBytes: 1,
+        expiresAt: expiresAtMs(one),
+        keyNumber: 0,
+      });
     } else {
       topics.put(record, 0, 0);
     }

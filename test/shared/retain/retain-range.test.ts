@@ -37,6 +37,7 @@ class Worker {
   readonly counters = new Float64Array(COUNTER_COLUMNS);
   readonly topics: RetainedTopics;
   readonly ranges: RetainRange[] = [];
+  refusals = 0;
 
   constructor(store: MapKeyValues, hotBytes = 0) {
     this.store = store;
@@ -44,12 +45,17 @@ class Worker {
       trie: new RetainedTrie<RetainedEntry>(),
       counters: this.counters,
       hotBytes,
-      readCold: (tenantId, topic) => this.ranges[0]!.readCold(tenantId, topic),
+      readCold: (...topic) => this.ranges[0]!.readCold(...topic),
     });
     const range = new RetainRange(WHOLE, {
       topics: this.topics,
       reader: store,
-      output: { stored: (_thread, _request, status) => this.answers.push(status) },
+      output: {
+        stored: (_thread, _request, status) => this.answers.push(status),
+        retainRefused: () => {
+          this.refusals += 1;
+        },
+      },
     });
     this.ranges.push(range);
     range.load();
@@ -120,6 +126,8 @@ test("retain range: caps are those of the command; replacing by less is always a
   worker.apply(put({ topic: "a", payload: "12" }, small));
   const { OK, QUOTA } = RetainStatus;
   assert.deepEqual(worker.answers, [OK, QUOTA, QUOTA, OK]);
+  worker.apply(put({ topic: "b", payload: "1" }, small), NOW, false);
+  assert.equal(worker.refusals, 2, "an earlier life has counted its own");
   assert.equal(worker.payload("a"), "12");
 });
 
@@ -143,6 +151,29 @@ test("retain range: answers go to this life of the process only", () => {
   worker.apply(put({ topic: "a" }), NOW, false);
   assert.deepEqual(worker.answers, []);
   assert.equal(worker.payload("a"), "payload");
+});
+
+test("retain range: messages of topics that are too long for a key go cold too, and stay so at start", () => {
+  const worker = new Worker(new MapKeyValues());
+  const topics = ["", "y", "z"].map((end) => "x".repeat(3000) + end);
+  const apply = (to: Worker, fields: object) => {
+    for (const topic of topics) to.apply(put({ topic, payload: "p".repeat(5000), ...fields }));
+    to.collect();
+  };
+  apply(worker, {});
+  const trieBytes = worker.topics.memoryBytes;
+  const next = new Worker(worker.store);
+  apply(worker, { expirySeconds: 60 });
+  assert.equal(worker.topics.memoryBytes, trieBytes, "nothing but topics");
+  assert.equal(next.topics.memoryBytes, trieBytes);
+  const last = new Worker(worker.store);
+  for (const [at, topic] of topics.entries()) {
+    assert.equal(last.payload(topic)?.length, 5000);
+    assert.equal(last.payload(topic, NOW + 60_000), null);
+    if (at > 0) last.apply(put({ topic, payload: "" }));
+  }
+  last.collect();
+  assert.equal(last.store.size, 1);
 });
 
 test("retain range: topics that are too long for a key survive a restart and can be replaced", () => {
@@ -230,3 +261,72 @@ function rangeOf(worker: Worker, topic: string): RetainRange {
   const probe: Message = message({ topic });
   return worker.ranges.find((range) => range.holds(probe.tenantId, probe.topic))!;
 }
+
+/** A QoS 2 publish of a stored session; `fields.epoch` above 1: its repeat. */
+function attempt(
+  fields: { readonly payload?: string; readonly epoch?: number; readonly sequence?: number },
+  settled = 0,
+): Batch {
+  const { payload = "first", epoch = 1, sequence = 1 } = fields;
+  const stored = message({ topic: "a", payload, qos: 2, receivedAtMs: NOW });
+  const isRepeat = epoch > 1;
+  const who = { publisher: 4097, packetId: 5, fingerprint: payload.length };
+  stored.origin = { ...who, epoch, sequence, settled, isRepeat, isForStored: isRepeat };
+  return (writer) => writeRetainStore(writer, 1, UNCAPPED, stored);
+}
+
+test("retain range: a repeated QoS 2 publish replaces nothing that has come since [MQTT-4.3.3-10]", () => {
+  for (const later of ["second", ""]) {
+    const store = new MapKeyValues();
+    let worker = new Worker(store);
+    worker.apply(attempt({}));
+    worker.apply(put({ topic: "a", payload: later }));
+    const expected = later === "" ? null : later;
+    for (const epoch of [2, 3]) {
+      worker.apply(attempt({ epoch }));
+      assert.equal(worker.payload("a"), expected);
+      worker.collect();
+      worker = new Worker(store);
+      assert.equal(worker.payload("a"), expected);
+    }
+    worker.apply(attempt({ epoch: 3, sequence: 2, payload: "" }, 1));
+    worker.apply(attempt({ epoch: 4 }));
+    assert.equal(worker.payload("a"), "first", "what was acknowledged is another publish by then");
+  }
+});
+
+test("retain range: a repeat whose first attempt was lost is stored, and that attempt is not", () => {
+  const worker = new Worker(new MapKeyValues());
+  worker.apply(put({ topic: "a", payload: "older" }));
+  worker.apply(attempt({ epoch: 2 }));
+  assert.equal(worker.payload("a"), "first");
+  worker.apply(put({ topic: "a", payload: "newer" }));
+  worker.apply(attempt({ epoch: 1 }));
+  assert.equal(worker.payload("a"), "newer");
+  assert.deepEqual(worker.answers, [0, 0, 0, 0]);
+});
+
+test("retain range: both halves of one that is cut, and what they become again, know repeats", () => {
+  const store = new MapKeyValues();
+  const worker = new Worker(store);
+  const [whole] = worker.ranges as [RetainRange];
+  worker.apply(attempt({}));
+  worker.collect();
+  const at = Uint8Array.of(0x80, 0, 0, 0);
+  const right = whole.splitOff(at, store);
+  const half = right.holds("t", encoder.encode("a")) ? right : whole;
+  worker.ranges.push(right);
+  worker.apply(put({ topic: "a", payload: "newer" }), NOW, true, half);
+  worker.apply(attempt({ epoch: 2 }), NOW, true, half);
+  assert.equal(worker.payload("a"), "newer");
+  worker.collect();
+  whole.absorb(right);
+  worker.ranges.pop();
+  worker.apply(attempt({ epoch: 3 }));
+  assert.equal(worker.payload("a"), "newer");
+  worker.collect();
+  const again = new Worker(store);
+  again.apply(attempt({ epoch: 4 }));
+  assert.equal(again.payload("a"), "newer");
+  assert.equal(store.size, 2, "one message, one publisher");
+});

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { OPERATOR_USER } from "../../../src/shared/base/operator-user.ts";
 import { ClaimStatus } from "../../../src/shared/session-dict/claim-status.ts";
 import {
   type DictionaryOutput,
@@ -59,6 +60,17 @@ test("session dictionary: of several that wait the newest wins, the others are s
   assert.deepEqual(takeLog(), ["granted 4"]);
   claim(5);
   assert.deepEqual(takeLog(), ["kick 4"]);
+});
+
+test("session dictionary: the operator takes anybody's session, and nobody is refused meanwhile", () => {
+  const { dictionary, claim, epochOf, takeLog } = fixture();
+  claim(1);
+  claim(2, 2, OPERATOR_USER);
+  dictionary.release("t", "c", epochOf(1));
+  claim(3, 3, "another");
+  assert.deepEqual(takeLog(), ["granted 1", "kick 1", "granted 2", "kick 2"]);
+  dictionary.release("t", "c", epochOf(2));
+  assert.deepEqual(takeLog(), ["granted 3"]);
 });
 
 test("session dictionary: another user is refused and disturbs nobody", () => {

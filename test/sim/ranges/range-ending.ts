@@ -95,6 +95,9 @@ function drain(world: RangeWorld, random: SimRandom): void {
     return isDone && !isBusy && isCalm(world);
   });
   for (const { life } of sessions) life?.checkComplete(world.latestWallMs());
+  world.groups.checkComplete(world.latestWallMs(), (incarnation) => {
+    return sessions.every(({ life }) => life?.incarnation !== incarnation);
+  });
 }
 
 /** Messages that wait for, or are on their way to, a session. */

@@ -20,6 +20,8 @@ export const RANGE_INVARIANTS = {
   clean: "R14 what is over leaves nothing behind",
   progress: "R15 without faults everything is answered",
   assertion: "R16 the machines' own assertions hold",
+  group: "R17 a message goes to one member of a shared group, while that one's session lives",
+  qosZero: "R18 QoS 0 is delivered at most once",
 } as const;
 
 export type RangeInvariant = keyof typeof RANGE_INVARIANTS;

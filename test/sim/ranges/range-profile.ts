@@ -59,6 +59,11 @@ export interface RangeProfile {
   readonly payloadMax: number;
   readonly expiringShare: number;
   readonly sessionInboxSize: number;
+  /** Two of three sessions subscribe to the first topic as members of a group. */
+  readonly hasGroup: boolean;
+  /** Of publishes and subscriptions; and what gives way when too much of it waits. */
+  readonly qosZeroShare: number;
+  readonly dropsOldest: boolean;
   readonly retainGapUs: number;
   /** How often a client that could answer does. */
   readonly answerShare: number;
@@ -107,6 +112,7 @@ function cutting(profile: RangeProfile): RangeProfile {
     ...profile,
     sessionCount: 6,
     topicCount: 1,
+    hasGroup: false,
     payloadMin: 600,
     payloadMax: 1000,
     burstMax: 3,
@@ -154,6 +160,9 @@ function drawClients(random: SimRandom) {
     payloadMax: isDeep ? 1500 : random.pick([10, 400, 1000]),
     expiringShare: random.pick([0, 0.3, 0.8]),
     sessionInboxSize: random.pick([2, 10, 100_000, 100_000, 100_000]),
+    hasGroup: random.chance(0.5),
+    qosZeroShare: random.pick([0, 0.1, 0.4]),
+    dropsOldest: random.chance(0.5),
     retainGapUs: random.pick([10, 100]) * MILLISECOND,
     answerShare: random.pick([0.3, 0.8, 0.95]),
   };

@@ -13,6 +13,7 @@ import type { EventQueue } from "../kernel/event-queue.ts";
 import { NO_NODE, SimLoop, type SimWorld } from "../kernel/sim-loop.ts";
 import { SimNetwork } from "../kernel/sim-network.ts";
 import { SimRandom } from "../kernel/sim-random.ts";
+import { GroupBook } from "./checkers/group-book.ts";
 import { RangeLedger } from "./checkers/range-ledger.ts";
 import { Publisher, TENANTS } from "./clients/publisher.ts";
 import { RetainUser } from "./clients/retain-user.ts";
@@ -47,6 +48,7 @@ export class RangeWorld implements SimWorld {
   readonly retainUser: RetainUser;
   readonly nemesis: RangeNemesis;
   readonly crashPlaces: CrashPlaces;
+  readonly groups = new GroupBook();
   readonly raftOptions: RaftOptions = { ...DEFAULT_RAFT_OPTIONS, electionTicks: 6 };
   readonly conf: ConfState;
   readonly #clientRandom: SimRandom;

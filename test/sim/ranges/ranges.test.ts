@@ -25,6 +25,8 @@ test("ranges: 60 small brokers in trouble break no invariant", () => {
   assert.ok(counts.processes > 10 * runCount, "processes died");
   assert.ok(counts.splits > runCount && counts.merges > runCount / 2, "ranges were cut and merged");
   assert.ok(counts.installs > runCount / 2, "ranges came as snapshots");
+  assert.ok(counts.qosZero > 50 * runCount && counts.grouped > 10 * runCount, "also QoS 0, groups");
+  assert.ok(counts.asked > 10 && counts.handedOver > runCount, "groups were asked, members left");
   assert.ok(counts.promised > 50 * runCount, "messages were acknowledged");
   assert.ok(counts.wills > 3 * runCount && counts.moved > runCount, "wills came, batches moved");
   for (const place of CRASH_PLACES) {

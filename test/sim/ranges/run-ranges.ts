@@ -24,6 +24,11 @@ export interface RangeCounts {
   wills: number;
   processes: number;
   installs: number;
+  qosZero: number;
+  /** Messages that a range took for a member of a group, questions before repeats, hand-overs. */
+  grouped: number;
+  asked: number;
+  handedOver: number;
 }
 
 export interface RangeRun {
@@ -72,7 +77,7 @@ function countsOf(world: RangeWorld): RangeCounts {
     events: loop.eventCount,
     entries: ledger.order.length,
     published: publisher.publishedCount,
-    promised: publisher.promisedCount,
+    promised: publisher.receivers.promisedCount,
     pushes: desk.pushCount,
     splits: nemesis.splitCount,
     merges: nemesis.merges.mergeCount,
@@ -80,6 +85,10 @@ function countsOf(world: RangeWorld): RangeCounts {
     wills: desk.wills.publishedCount,
     processes: world.processCount,
     installs: world.installCount,
+    qosZero: publisher.receivers.qosZeroCount,
+    grouped: world.groups.takenCount,
+    asked: publisher.receivers.askedCount,
+    handedOver: world.groups.handedOverCount,
   };
 }
 

@@ -226,6 +226,7 @@ export class DistWorkers {
   strategy: ShareStrategy = "least_inflight";
   nowMs = 1_000_000;
   random = 0;
+  areRoutesWhole = true;
   #clients = 0;
   readonly #workers: DistWorker[] = [];
 
@@ -344,6 +345,7 @@ export class DistWorkers {
       random: () => this.random,
       settings: () => this.settings,
       shareStrategy: () => this.strategy,
+      areRoutesWhole: () => this.areRoutesWhole,
     });
     const worker = { index, table, members, client, link, publisher, inbox, retain, counters };
     this.#workers[thread] = worker;

@@ -199,11 +199,12 @@ test("inbox fan-out: two lives of one name are two sessions", () => {
   );
 });
 
-test("inbox fan-out: what a group's member cannot get any more goes to another, a few times", () => {
-  for (const [attempt, expected] of [
-    [0, 1],
-    [7, 1],
-    [8, 0],
+test("inbox fan-out: what a group's member cannot get any more goes to another, a few times, and then counts as not stored", () => {
+  const { DELIVERED, FAILED } = PublishOutcome;
+  for (const [attempt, expected, outcome] of [
+    [0, 1, DELIVERED],
+    [7, 1, DELIVERED],
+    [8, 0, FAILED],
   ] as const) {
     const { inserts, fanout, redispatched } = makeFanout();
     const publish = publishOf();
@@ -220,6 +221,6 @@ test("inbox fan-out: what a group's member cannot get any more goes to another, 
       redispatched.map(({ shareFilter, attempt: next }) => [shareFilter, next]),
       expected === 1 ? [["$share/g/a", attempt + 1]] : [],
     );
-    assert.deepEqual(outcomes, [PublishOutcome.DELIVERED]);
+    assert.deepEqual(outcomes, [outcome]);
   }
 });

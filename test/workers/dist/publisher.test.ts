@@ -388,3 +388,51 @@ test("publisher: a message that its member hands on is nobody's repeat", () => {
   publisher.redispatch(handed, route, null);
   assert.deepEqual([inbox.inserts[0]?.origin, handed.origin === null], [null, false]);
 });
+
+test("publisher: what has expired reaches no member of a group, neither from a ring nor from one that left [MQTT-3.3.2-5]", () => {
+  const workers = new DistWorkers(2);
+  const { receiver, subscription } = workers.subscribe(2, "$share/g/a", { qos: 1 });
+  workers.run();
+  const sent = message({ topic: "a", qos: 1, expirySeconds: 5, receivedAtMs: workers.nowMs });
+  workers.worker(1).publisher.publish(sent, null);
+  workers.nowMs += 5001;
+  workers.run();
+  const statuses: InsertStatus[] = [];
+  const route = { tenantId: "t", filter: "a", group: "g", ordered: false };
+  workers.worker(2).publisher.redispatch(sent, route, (status) => statuses.push(status));
+  assert.deepEqual([receiver.takePayloads(), statuses], [[], [InsertStatus.STORED]]);
+  assert.equal(workers.counter(2, Counter.DROPPED_EXPIRED), 2);
+  assert.equal(workers.load(shareLoadWord(2, subscription.memberSlot)), 0);
+});
+
+test("publisher: while routes are missing nothing is acknowledged, and QoS 0 goes to who is known", () => {
+  const workers = new DistWorkers(2);
+  const { receiver } = workers.subscribe(1, "a");
+  addInbox(workers, 2, "stored");
+  workers.run();
+  workers.areRoutesWhole = false;
+  for (const retain of [false, true]) {
+    assert.deepEqual(publish(workers, 1, { qos: 1, retain }), [PublishOutcome.FAILED]);
+  }
+  const { inbox, publisher, retain } = workers.worker(1);
+  assert.deepEqual(inbox.takeInserts(), []);
+  assert.equal(retain.stores.length, 0);
+  assert.deepEqual(receiver.takePayloads(), [], "who waits for an answer sends it again");
+  publisher.publish(message({ topic: "a", payload: "x" }), null);
+  assert.deepEqual(receiver.takePayloads(), ["x"]);
+  workers.areRoutesWhole = true;
+  publish(workers, 1, { qos: 1, payload: "y" });
+  assert.deepEqual(receiver.takePayloads(), ["y"]);
+});
+
+test("publisher: while routes are missing a group without members may have some", () => {
+  const workers = new DistWorkers(1);
+  workers.areRoutesWhole = false;
+  const statuses: InsertStatus[] = [];
+  const route = { tenantId: "t", filter: "a", group: "g", ordered: false };
+  const { publisher } = workers.worker(1);
+  publisher.redispatch(message({ topic: "a", qos: 1 }), route, (status) => statuses.push(status));
+  workers.areRoutesWhole = true;
+  publisher.redispatch(message({ topic: "a", qos: 1 }), route, (status) => statuses.push(status));
+  assert.deepEqual(statuses, [InsertStatus.UNAVAILABLE, InsertStatus.NO_INBOX]);
+});

@@ -9,6 +9,7 @@ import { NEVER_EXPIRES } from "../../../src/shared/inbox/inbox-types.ts";
 import type { InboxRange } from "../../../src/shared/inbox/range/inbox-range.ts";
 import { Counter } from "../../../src/shared/metrics/counter-table.ts";
 import { RefusalReason } from "../../../src/shared/range/refusal-reason.ts";
+import { ServiceId } from "../../../src/shared/range/service-id.ts";
 import { PublishOutcome } from "../../../src/workers/dist/dist-api.ts";
 import {
   AttachStatus,
@@ -78,14 +79,20 @@ test("inbox service: a dead owner closes its sessions, fails what waits, and com
   assert.equal(next.takePayloads()[0], "kept");
 });
 
-/** A session of client "c" whose will is published now, with whatever `outcome` it meets. */
-function leaveWill(workers: InboxWorkers, outcome: PublishOutcome): void {
+/** A session of client "c" whose will is due now, with whatever `outcome` it meets. */
+function makeWillDue(workers: InboxWorkers, outcome: PublishOutcome, isDiskFull = false): void {
   const session = new FakeSession("t", "c", 1);
   const will = { message: message({ payload: "will" }), delaySeconds: 0 };
   workers.attach(1, session, { will, sessionExpirySeconds: NEVER_EXPIRES });
   workers.outcome = outcome;
+  workers.ranges.clients[1]!.isDiskFull = isDiskFull;
   workers.services(1).inboxClient.detach(session, -1, false, nothing);
   workers.run();
+}
+
+/** The same, published. */
+function leaveWill(workers: InboxWorkers, outcome: PublishOutcome, isDiskFull = false): void {
+  makeWillDue(workers, outcome, isDiskFull);
   assert.deepEqual(workers.published.map(payloadOf), ["will"]);
 }
 
@@ -115,8 +122,7 @@ test("inbox service: a will that fails is published again, less and less often, 
 test("inbox service: wills that a full disk has no room for wait for space, all of them", () => {
   const workers = new InboxWorkers(1);
   const client = workers.ranges.clients[1]!;
-  client.isDiskFull = true;
-  leaveWill(workers, PublishOutcome.NO_ROOM);
+  leaveWill(workers, PublishOutcome.NO_ROOM, true);
   for (let more = 0; more < 300; more++) {
     const session = new FakeSession("t", `more-${more}`, 1);
     const will = { message: message({ payload: `will ${more}` }), delaySeconds: 0 };
@@ -138,6 +144,21 @@ test("inbox service: wills that a full disk has no room for wait for space, all 
   workers.advance(1);
   assert.equal(new Set(workers.publishedForStored.map(payloadOf)).size, 301);
   assert.equal(workers.services(1).nextDeadlineMs, Number.POSITIVE_INFINITY);
+});
+
+test("inbox service: a will waits for routes that are missing, and then goes to everybody", () => {
+  const workers = new InboxWorkers(1);
+  const client = workers.ranges.clients[1]!;
+  client.areRoutesWhole = false;
+  makeWillDue(workers, PublishOutcome.DELIVERED);
+  assert.deepEqual([workers.published, workers.publishedForStored], [[], []]);
+  assert.equal(workers.services(1).nextDeadlineMs, Number.POSITIVE_INFINITY);
+  client.areRoutesWhole = true;
+  assert.equal(workers.services(1).nextDeadlineMs, 0);
+  workers.advance(1);
+  assert.equal(workers.published.length, 1);
+  workers.advance(60_000);
+  assert.deepEqual([workers.published.length, workers.publishedForStored.length], [1, 0]);
 });
 
 test("inbox service: a will too large for a log is not published for ever", () => {
@@ -221,6 +242,29 @@ test("inbox service: with the disk full nothing is stored, and what frees some g
   assert.equal(workers.counter(1, Counter.INBOX_MESSAGES), 0);
 });
 
+test("inbox service: with the disk full no session is created, and those that are there go on", () => {
+  const workers = new InboxWorkers(2);
+  const clientId = ownedBy(workers, 2);
+  const session = new FakeSession("t", clientId, 1);
+  workers.attach(1, session);
+  workers.services(1).inboxClient.detach(session, -1, false, nothing);
+  workers.insert(1, clientId, ["m"]);
+  const client = workers.ranges.clients[1]!;
+  client.isDiskFull = true;
+  const attach = (name: string, epoch: number, fields = {}) =>
+    workers.attach(1, new FakeSession("t", name, epoch), fields)?.status;
+  assert.equal(attach("new", 1), AttachStatus.QUOTA);
+  assert.equal(attach("new", 2, { cleanStart: true }), AttachStatus.QUOTA);
+  assert.equal(attach("new", 3, { sessionExpirySeconds: 0 }), AttachStatus.ABSENT);
+  assert.equal(workers.total(Counter.PERSISTENT_SESSIONS), 1);
+  const again = new FakeSession("t", clientId, 2);
+  assert.equal(workers.attach(1, again)?.sessionPresent, true);
+  assert.deepEqual(again.takePayloads(), ["m"]);
+  assert.equal(attach(clientId, 3, { cleanStart: true }), AttachStatus.ATTACHED, "it frees some");
+  client.isDiskFull = false;
+  assert.equal(attach("new", 4), AttachStatus.ATTACHED);
+});
+
 test("inbox service: commands that meet a range that was cut are routed again, each receiver once", () => {
   const workers = new InboxWorkers(3);
   const names = Array.from({ length: 9 }, (_, i) => `c${i}`);
@@ -302,4 +346,32 @@ test("inbox service: an attach that was given up for lost and is applied later l
   assert.deepEqual(seen, [AttachStatus.UNAVAILABLE], "told once");
   assert.equal(workers.inboxRange(clientId)?.find("t", clientId)?.isAttached, false);
   assert.deepEqual(workers.published, []);
+});
+
+test("inbox service: who leaves nothing behind connects although the range of its name is set aside", () => {
+  const workers = new InboxWorkers(1);
+  const ranges = workers.ranges.clients[1]!;
+  ranges.setAside(ranges.rangesOf(ServiceId.INBOX)[0]!);
+  workers.ranges.refusal = RefusalReason.DAMAGED;
+  const attach = (cleanStart: boolean, sessionExpirySeconds: number) => {
+    const fields = { cleanStart, sessionExpirySeconds };
+    return workers.attach(1, new FakeSession("t", "c", 1), fields)?.status;
+  };
+  assert.equal(attach(true, 0), AttachStatus.ABSENT);
+  assert.equal(attach(false, 0), AttachStatus.UNAVAILABLE, "it may be stored");
+  assert.equal(attach(true, 10), AttachStatus.UNAVAILABLE, "it cannot be stored");
+});
+
+test("inbox service: whether a group's message is stored cannot be said while a range is set aside", () => {
+  const workers = new InboxWorkers(2);
+  const ranges = workers.ranges.clients[1]!;
+  const answers: InsertStatus[] = [];
+  const ask = () => {
+    const { inboxClient } = workers.services(1);
+    inboxClient.askTaken(message({ qos: 2 }), "$share/g/a", (status) => answers.push(status));
+    workers.run();
+  };
+  ranges.setAside(ranges.rangesOf(ServiceId.INBOX)[1]!);
+  ask();
+  assert.deepEqual(answers, [InsertStatus.UNAVAILABLE]);
 });

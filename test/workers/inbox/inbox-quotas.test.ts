@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { InsertStatus } from "../../../src/workers/inbox/inbox-api.ts";
+import { AttachStatus, InsertStatus } from "../../../src/workers/inbox/inbox-api.ts";
 import { FakeSession, InboxWorkers } from "../../helpers/service-workers.ts";
 import { nothing, ownedBy } from "./owned-by.ts";
 
@@ -72,4 +72,30 @@ test("inbox quotas: a worker that comes back tells what it holds, and hears of t
       assert.deepEqual(workers.insert(from, empty, [PAYLOAD]), [InsertStatus.QUOTA]);
     }
   }
+});
+
+test("inbox quotas: TotalPersistentSessions is one limit for the sessions of all workers", () => {
+  const workers = new InboxWorkers(4);
+  workers.settings = { ...workers.settings, TotalPersistentSessions: 40 };
+  for (const thread of [1, 2, 3, 4]) workers.services(thread).settingsChanged();
+  const attach = (name: string, fields = {}) => {
+    const thread = 1 + (name.length % 4);
+    return workers.attach(thread, new FakeSession("t", name, 1), fields)?.status;
+  };
+  const names = Array.from({ length: 60 }, (_, at) => `${at}`);
+  const statuses = names.map((name) => attach(name));
+  const accepted = statuses.filter((status) => status === AttachStatus.ATTACHED).length;
+  assert.equal(accepted, 40);
+  assert.equal(statuses.at(-1), AttachStatus.QUOTA);
+  assert.equal(attach("59", { sessionExpirySeconds: 0 }), AttachStatus.ABSENT);
+  workers.restart(2);
+  workers.run();
+  assert.equal(attach("59"), AttachStatus.QUOTA, "a worker that comes back hears of the others");
+  const first = new FakeSession("t", "0", 2);
+  assert.equal(workers.attach(3, first, { cleanStart: true })?.status, AttachStatus.ATTACHED);
+  const ended = new FakeSession("t", "0", 3);
+  const ending = { cleanStart: true, sessionExpirySeconds: 0 };
+  assert.equal(workers.attach(1, ended, ending)?.status, AttachStatus.ABSENT);
+  assert.equal(attach("59"), AttachStatus.ATTACHED);
+  assert.equal(workers.attach(2, new FakeSession("u", "59", 1))?.status, AttachStatus.ATTACHED);
 });

@@ -351,7 +351,7 @@ test("inbox service: a connection that wants nothing kept costs the log nothing,
   workers.run();
   assert.ok(isDetached);
   const third = new FakeSession("t", "c", 3);
-  assert.equal(workers.attach(1, third, transient)?.status, AttachStatus.ABSENT);
+  assert.equal(workers.attach(1, third, transient)?.status, AttachStatus.DISCARDED);
   assert.equal(workers.total(Counter.PERSISTENT_SESSIONS), 0, "discarded");
 });
 

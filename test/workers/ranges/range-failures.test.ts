@@ -1,13 +1,16 @@
 /** What ranges do when something is damaged, full, lost or too much. */
 
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { listRanges } from "../../../src/main/ranges/list-ranges.ts";
 import { RefusalReason } from "../../../src/shared/range/refusal-reason.ts";
 import { StateDamage } from "../../../src/workers/store/state-seal.ts";
 import { StoreTable } from "../../../src/workers/store/store-engine.ts";
+import { until } from "../../helpers/deadline.ts";
 import { RangeRig, SERVICE, soon } from "../../helpers/range-rig.ts";
 import type { TraceMachine } from "../../helpers/trace-machine.ts";
+import { scratchFolder } from "../store/store-fixtures.ts";
 
 /** Flips a bit in each value of a table that `isWanted`. */
 function damage(rig: RangeRig, table: StoreTable, isWanted: (key: Uint8Array) => boolean): number {
@@ -132,6 +135,147 @@ test("ranges: a range without a readable record leaves a hole, and no second boo
     rig.refused.map(({ reason }) => reason),
     [RefusalReason.UNAVAILABLE],
   );
+});
+
+test("ranges: every worker hears that routes are missing when a range of theirs is set aside", async () => {
+  for (const table of [StoreTable.RECORDS, StoreTable.LOG]) {
+    const rig = new RangeRig({ workers: 2, stores: 1 });
+    await rig.serve();
+    const seen = () => rig.workers.map(({ client }) => client.areRoutesWhole);
+    assert.deepEqual(seen(), [true, true]);
+    // With the sessions' range: else the routes are made anew at once.
+    for (const id of [1, 2]) assert.ok(damage(rig, table, isOfRange(id)) > 0);
+    rig.boot();
+    await rig.serve();
+    rig.nowMs += 60_000;
+    await rig.settle();
+    rig.main.tick(rig.nowMs);
+    await rig.settle();
+    assert.deepEqual(seen(), [false, false]);
+    assert.equal(rig.main.groups.areRoutesWhole, false);
+  }
+});
+
+test("ranges: a damaged range is made anew, empty, whatever of it could be read", async (t) => {
+  for (const table of [StoreTable.RECORDS, StoreTable.LOG, StoreTable.STATE]) {
+    const folder = scratchFolder(t);
+    const rig = new RangeRig({ workers: 2, stores: 2, folder });
+    await rig.serve();
+    rig.propose(1, 10, 1);
+    rig.propose(1, 200, 2);
+    await rig.settle();
+    rig.nowMs += 10_000;
+    await rig.settle();
+    const isWanted = table === StoreTable.STATE ? isStateOfRange2 : isOfRange(2);
+    rig.propose(1, 10, 3);
+    for (let round = 0; table === StoreTable.LOG && round < 10; round++) {
+      rig.turnAll();
+      rig.mesh.pump(() => rig.turnAll());
+      await soon();
+    }
+    assert.ok(damage(rig, table, isWanted) > 0);
+    rig.boot();
+    await rig.serve();
+    assert.equal(listRanges(rig.main.groups).find(({ id }) => id === 2)?.state, "damaged");
+    await assert.rejects(rig.main.resets.reset(3), /not damaged/);
+    await assert.rejects(rig.main.resets.reset(9), /no range 9/);
+    const reset = rig.main.resets.reset(2);
+    for (let isOver = false; !isOver; ) {
+      reset.finally(() => {
+        isOver = true;
+      });
+      await rig.settle();
+      rig.main.tick(rig.nowMs);
+    }
+    await reset;
+    assert.equal(readdirSync(folder).join(), "range-2.rows");
+    rig.propose(2, 11, 4);
+    await rig.settle();
+    for (let life = 0; life < 2; life++) {
+      assert.deepEqual([...rig.lists().keys()].sort(), [11, 200]);
+      assert.equal(listRanges(rig.main.groups).find(({ id }) => id === 2)?.state, "serving");
+      rig.boot();
+      await rig.serve();
+    }
+  }
+});
+
+test("ranges: routes that are damaged are made anew without being told", async (t) => {
+  const rig = new RangeRig({ workers: 2, stores: 2, folder: scratchFolder(t) });
+  await rig.serve();
+  assert.ok(damage(rig, StoreTable.RECORDS, isOfRange(1)) > 0);
+  rig.boot();
+  await rig.serve();
+  await until(async () => {
+    await rig.settle();
+    rig.main.tick(rig.nowMs);
+    return rig.main.groups.areRoutesWhole;
+  }, "the routes");
+  assert.equal(rig.main.groups.damaged.size, 0);
+  assert.deepEqual([...rig.notes[0]!.ranges], [], "it counts as whole, also after a restart");
+  await rig.settle();
+  assert.ok(rig.workers.every(({ client }) => client.areRoutesWhole));
+});
+
+test("ranges: while a range's rows have no place to go nothing is changed", async () => {
+  const rig = new RangeRig({ workers: 2, stores: 2 });
+  await rig.serve();
+  assert.ok(damage(rig, StoreTable.RECORDS, isOfRange(2)) > 0);
+  rig.boot();
+  await rig.serve();
+  const refused = assert.rejects(rig.main.resets.reset(2), /not made anew: .*no place/);
+  await rig.settle();
+  await refused;
+  assert.equal(listRanges(rig.main.groups).find(({ id }) => id === 2)?.state, "damaged");
+  assert.deepEqual([...rig.notes[0]!.ranges], []);
+});
+
+test("ranges: one that is made anew when the process ends is set aside still", async (t) => {
+  const rig = new RangeRig({ workers: 1, stores: 1, holdsCommits: true, folder: scratchFolder(t) });
+  await rig.serve();
+  rig.propose(1, 10, 1);
+  await rig.settle();
+  rig.nowMs += 10_000;
+  await rig.settle();
+  assert.ok(damage(rig, StoreTable.RECORDS, isOfRange(2)) > 0);
+  rig.boot();
+  await rig.serve();
+  rig.main.resets.reset(2).catch(() => {});
+  // Its file takes as long as the disk does.
+  await until(() => {
+    rig.mesh.pump(() => rig.turnAll());
+    return rig.commits.length > 0;
+  }, "the first deletion");
+  rig.boot();
+  await rig.serve();
+  const listing = listRanges(rig.main.groups).find(({ id }) => id === 2);
+  assert.match(listing?.damage ?? "", /checksum|made anew/);
+  rig.propose(1, 10, 2);
+  await rig.settle();
+  assert.equal(rig.acknowledged.length, 1);
+});
+
+test("ranges: a clock that was ahead once is warned of until it gets there, also after a restart", async () => {
+  const rig = new RangeRig({ workers: 1, stores: 1 });
+  await rig.serve();
+  const hourMs = 3_600_000;
+  rig.nowMs += 10 * hourMs;
+  rig.propose(1, 10, 1);
+  await rig.settle();
+  assert.equal(rig.ahead.length, 0);
+  rig.nowMs -= 10 * hourMs;
+  await rig.settle();
+  const [warning] = rig.ahead.splice(0);
+  assert.equal(warning?.range, 2);
+  assert.ok(warning.aheadMs > 9 * hourMs && warning.aheadMs <= 10 * hourMs);
+  await rig.settle();
+  assert.equal(rig.ahead.length, 0, "once a minute");
+  rig.boot();
+  await rig.serve();
+  assert.equal(rig.ahead.splice(0).length, 1);
+  rig.nowMs += 10 * hourMs;
+  await rig.settle();
+  assert.equal(rig.ahead.length, 0);
 });
 
 test("ranges: after a failed commit nothing is acknowledged and the process is told to end", async () => {

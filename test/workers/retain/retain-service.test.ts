@@ -208,6 +208,10 @@ test("retain service: a tenant's caps hold over all workers, also after one rest
   for (const topic of topics) refused += quota(retain(workers, [topic]));
   assert.equal(refused, 10);
   assert.equal(workers.total(Counter.RETAINED_MESSAGES), 20);
+  assert.equal(workers.total(Counter.DROPPED_RETAIN_QUOTA), 10);
+  workers.services(1).retainClient.store(message({ topic: "nobody/waits", qos: 0 }), null);
+  workers.run();
+  assert.equal(workers.total(Counter.DROPPED_RETAIN_QUOTA), 11);
   workers.restart(2);
   workers.run();
   const left = workers.total(Counter.RETAINED_MESSAGES);

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Counter } from "../../../src/shared/metrics/counter-table.ts";
+import { shareLoadWord } from "../../../src/shared/metrics/shared-words.ts";
 import { disconnectAll } from "../../../src/workers/session/drain.ts";
 import * as packets from "../../helpers/packets.ts";
 import { type FakeClient, textOf } from "./fake-client.ts";
@@ -307,6 +308,34 @@ test("shared group: a member that leaves hands on QoS 1 and what waited, never a
     await world.advance(10_000);
     assert.deepEqual(await staying.acknowledgeAll(), ["one", "three", "four"]);
   }
+});
+
+test("shared group: who is gone is not picked, what was on its way goes to others, and nothing counts as in flight", async () => {
+  const world = new SessionWorld({ workers: 2 });
+  const publisher = await world.connect({ clientId: "publisher", keepAlive: 0 });
+  const members = [];
+  for (const clientId of ["one", "two", "three"]) {
+    const member = await world.connect({ clientId, keepAlive: 0 }, 2);
+    for (const filter of ["$share/g/a", "$share/h/a"]) await member.subscribe(filter, 2);
+    members.push(member);
+  }
+  const [staying, ...leaving] = members;
+  for (let number = 0; number < 9; number++) {
+    publisher.publish({ topic: "a", payload: `${number}`, qos: 2, packetId: publisher.nextId() });
+    if (number !== 4) continue;
+    // Their records are in the ring.
+    for (const { transport } of leaving) transport.destroy();
+    await Promise.resolve();
+    await world.settle();
+  }
+  await world.settle();
+  const payloads = (await staying!.acknowledgeAll()).map(Number);
+  const expected = Array.from({ length: 9 }, (_, number) => [number, number]).flat();
+  assert.deepEqual(
+    payloads.sort((left, right) => left - right),
+    expected,
+  );
+  for (const slot of [0, 1]) assert.equal(world.words[shareLoadWord(2, slot)], 0);
 });
 
 test("end: a client that comes and goes leaves nothing behind", async () => {

@@ -124,6 +124,53 @@ test("PUBLISH QoS 2: a stored session whose connection dies at any moment publis
   }
 });
 
+test("PUBLISH QoS 2: a repeat on the next connection replaces no retained message that has come since [MQTT-4.3.3-10]", async () => {
+  for (const later of ["later", ""]) {
+    for (let records = 0; records < 12; records += 3) {
+      const world = new SessionWorld({ workers: 2 });
+      const fields = { clientId: "publisher", cleanStart: false, properties: KEPT };
+      const publish = { topic: "a", qos: 2, packetId: 9, payload: "first", retain: true };
+      const first = await world.connect(fields);
+      first.publish(publish);
+      for (let step = 0; step < records; step++) world.step();
+      await first.lose();
+      const other = await world.connect({ clientId: "other" });
+      other.publish({ topic: "a", qos: 1, packetId: 1, payload: later, retain: true });
+      await world.settle();
+      const second = await world.connect(fields);
+      second.publish({ ...publish, dup: true });
+      await world.settle();
+      assert.deepEqual(acks(second), ["pubrec 9 0x10"], `after ${records} records`);
+      const reader = await world.connect({ clientId: "reader" });
+      await reader.subscribe("a", 1);
+      const retained = await reader.acknowledgeAll();
+      assert.deepEqual(retained, later === "" ? [] : [later], `after ${records} records`);
+    }
+  }
+});
+
+test("PUBLISH QoS 2: of a group with stored members and others one gets it, whenever the connection dies [MQTT-4.3.3-10]", async () => {
+  for (let records = 0; records < 12; records++) {
+    const world = new SessionWorld({ workers: 2 });
+    const transient = await world.connect({ clientId: "transient" }, 2);
+    await transient.subscribe("$share/g/a", 2);
+    const fields = { clientId: "publisher", cleanStart: false, properties: KEPT };
+    const first = await world.connect(fields);
+    first.publish({ topic: "a", qos: 2, packetId: 9, payload: "once" });
+    for (let step = 0; step < records; step++) world.step();
+    await first.lose();
+    // The choice would fall on this one now: it has nothing to do.
+    const stored = await world.connect({ clientId: "stored", properties: KEPT });
+    await stored.subscribe("$share/g/a", 2);
+    const second = await world.connect(fields);
+    second.publish({ topic: "a", qos: 2, packetId: 9, payload: "once", dup: true });
+    await world.settle();
+    assert.deepEqual(acks(second), ["pubrec 9 0x0"]);
+    const got = [...(await transient.acknowledgeAll()), ...(await stored.acknowledgeAll())];
+    assert.deepEqual(got, ["once"], `after ${records} records`);
+  }
+});
+
 test("PUBLISH QoS 2: refused to a stored MQTT 5 session, its identifier is free again [MQTT-4.3.3-9]", async () => {
   const world = new SessionWorld({ settings: { RetainMaxTopics: 1 } });
   const client = await world.connect({ properties: KEPT });
@@ -173,6 +220,8 @@ test("PUBLISH: with the disk full nothing that has to be stored is acknowledged,
   ]);
   const three = (index: number) =>
     world.connect({ level: 4, clientId: `three-${index}`, cleanStart: index % 2 === 0 });
+  // New sessions are not stored with the disk full.
+  for (const index of cases.keys()) await (await three(index)).lose();
   world.ranges.groups.setDiskFull(true);
   await world.settle();
   for (const [index, fields] of cases.entries()) {

@@ -129,6 +129,7 @@ export class SessionWorker {
       random: () => 0,
       settings: (tenantId) => tenants.settings(tenantId),
       shareStrategy: () => world.config.sharedSubscriptionStrategy,
+      areRoutesWhole: () => true,
     });
     const auth = createAuthChain(world.config.auth, {
       verifyPassword: async () => "mismatch",

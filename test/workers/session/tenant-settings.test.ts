@@ -391,6 +391,20 @@ const CHECKS: Readonly<Record<TenantSettingName, Check>> = {
   },
   RetainMaxTopics: limitsRetained("RetainMaxTopics", 1),
   RetainMaxBytes: limitsRetained("RetainMaxBytes", 7),
+
+  TotalPersistentSessions: async (world) => {
+    const kept = (clientId: string) => ({ clientId, cleanStart: false, properties: KEPT });
+    for (const clientId of ["one", "two"])
+      assert.equal(await connectCode(world, kept(clientId)), 0);
+    world.reloadSettings({ TotalPersistentSessions: 2 });
+    assert.equal(await connectCode(world, kept("three")), 0x97);
+    assert.equal(await connectCode(world, { ...kept("three"), level: 4 }), 3);
+    assert.equal(await connectCode(world, { clientId: "transient" }), 0);
+    assert.equal(await connectCode(world, kept("two")), 0);
+    assert.equal(await connectCode(world, { ...kept("two"), cleanStart: true }), 0);
+    assert.equal(await connectCode(world, { clientId: "one" }), 0, "and ends a stored one");
+    assert.equal(await connectCode(world, kept("three")), 0);
+  },
 };
 
 for (const [name, check] of Object.entries(CHECKS)) {

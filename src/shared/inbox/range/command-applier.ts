@@ -64,9 +64,10 @@ export class CommandApplier implements LogCommandHandler {
     this.#isAnswered = this.#state.isLive && context.isOwnBoot;
   }
 
-  attach(token: number, request: AttachRequest, windowBytes: number): void {
+  attach(token: number, request: AttachRequest, windowBytes: number, mostSessions: number): void {
     const sender = { boot: this.#boot, thread: this.#thread, token };
-    const attaching = { request, windowBytes, isAnswered: this.#isAnswered, ...sender };
+    const isAnswered = this.#isAnswered;
+    const attaching = { request, windowBytes, mostSessions, isAnswered, ...sender };
     attach(this.#state, attaching, this.#nowMs);
   }
 

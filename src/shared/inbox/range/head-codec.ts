@@ -8,6 +8,7 @@
  *  u16 receive maximum · u32 window bytes
  *  u32 session expiry · u64 end due · [u64 will due · u32 will delay]
  *  u64 first sequence · u64 next sequence · u64 waiting bytes · u64 earliest expiry · u64 swept
+ *  u64 no search before (since version 2)
  *  u16 exchanges · u16 last packet identifier · u64 last order · u64 outstanding bytes
  *  u64 repeated order · u64 repeat end order · u16 repeats left
  *  u32 inline count · u64 inline bytes · u32 shared count
@@ -23,7 +24,9 @@ import type { RecordWriter } from "../../bytes/record-writer.ts";
 import { Inbox, NO_WILL } from "./inbox.ts";
 import type { TenantShare } from "./tenant-share.ts";
 
-const VERSION = 1;
+/** The first had no `searchAfterMs`. */
+const FIRST_VERSION = 1;
+const VERSION = 2;
 const ENDED = 1;
 const HAS_DROPS = 2;
 const HAS_WILL = 4;
@@ -61,6 +64,7 @@ function writeMessageNumbers(writer: RecordWriter, inbox: Inbox): void {
   writer.u64(inbox.waitingBytes);
   writeTime(writer, inbox.earliestExpiryMs);
   writer.u64(inbox.sweptMs);
+  writer.u64(inbox.searchAfterMs);
   writer.u16(inbox.exchangeCount);
   writer.u16(inbox.lastPacketId);
   writer.u64(inbox.lastOrder);
@@ -79,7 +83,8 @@ export function readHead(
   id: number,
   tenantOf: (tenantId: string) => TenantShare,
 ): Inbox {
-  assert(reader.u8() === VERSION, "a head of a known form");
+  const version = reader.u8();
+  assert(version >= FIRST_VERSION && version <= VERSION, "a head of a known form");
   const flags = reader.u8();
   const tenant = tenantOf(reader.text());
   const clientId = reader.text();
@@ -101,19 +106,20 @@ export function readHead(
     inbox.willDelaySeconds = reader.u32();
     inbox.isWillStored = true;
   }
-  readMessageNumbers(reader, inbox);
+  readMessageNumbers(reader, inbox, version);
   inbox.subscriptionCount = reader.u32();
   inbox.lastSlot = reader.u32();
   inbox.inboundCount = reader.u16();
   return inbox;
 }
 
-function readMessageNumbers(reader: RecordReader, inbox: Inbox): void {
+function readMessageNumbers(reader: RecordReader, inbox: Inbox, version: number): void {
   inbox.firstSequence = reader.u64();
   inbox.nextSequence = reader.u64();
   inbox.waitingBytes = reader.u64();
   inbox.earliestExpiryMs = readTime(reader);
   inbox.sweptMs = reader.u64();
+  if (version > FIRST_VERSION) inbox.searchAfterMs = reader.u64();
   inbox.exchangeCount = reader.u16();
   inbox.lastPacketId = reader.u16();
   inbox.lastOrder = reader.u64();

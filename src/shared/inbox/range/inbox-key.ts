@@ -203,6 +203,14 @@ export function idOfKey(key: Uint8Array): number {
   return makeId(readNumber(key, NUMBER_AT), bucketOfKey(key));
 }
 
+/**
+ * The number of the identifier in a key; 0 for keys of the range itself, which name none of its
+ * own.
+ */
+export function numberInKey(key: Uint8Array): number {
+  return key[CLASS_AT] === KeyClass.RANGE ? 0 : readNumber(key, NUMBER_AT);
+}
+
 /** The key of a part that a session has once. */
 export function partKey(id: number, part: SessionPart): Uint8Array {
   const key = numberKey(id, KeyClass.SESSION, 1);

@@ -16,7 +16,7 @@ import type { ApplyContext, RangeStateMachine } from "../../range/range-state-ma
 import { readLogCommands } from "../log-command.ts";
 import { CommandApplier } from "./command-applier.ts";
 import type { DeliveryForm, StoredMessage } from "./delivery.ts";
-import { Changed, type Inbox } from "./inbox.ts";
+import { Changed, type Inbox, type Subscribed } from "./inbox.ts";
 import { InboxGauges } from "./inbox-gauges.ts";
 import { endBucket, firstBucket } from "./inbox-key.ts";
 import type { InboxOutput } from "./inbox-output.ts";
@@ -222,6 +222,24 @@ export class InboxRange implements RangeStateMachine {
       state.change(inbox, Changed.NOTHING);
     }
     return inbox.subscriptions?.has(filter) ?? false;
+  }
+
+  /**
+   * What the sessions that live are subscribed to. Good across changes: who comes or goes meanwhile
+   * may be in it or not.
+   */
+  *subscriptions(): Generator<readonly [Inbox, Subscribed]> {
+    const state = this.#state;
+    for (const inbox of state.inboxes.values()) {
+      if (inbox.isEnded || inbox.subscriptionCount === 0) continue;
+      if (!inbox.isAwake) {
+        wake(state, inbox);
+        state.change(inbox, Changed.NOTHING);
+      }
+      for (const subscribed of [...(inbox.subscriptions?.values() ?? [])]) {
+        if (!inbox.isEnded) yield [inbox, subscribed];
+      }
+    }
   }
 
   /** Of a session that lives; null when there is none. */

@@ -70,9 +70,11 @@ export class Inbox implements HeapItem {
   firstSequence = 0;
   nextSequence = 0;
   waitingBytes = 0;
-  /** No waiting message expires earlier. */
+  /** When the queue is to be looked through for expired messages; Infinity: there are none. */
   earliestExpiryMs = Number.POSITIVE_INFINITY;
   sweptMs = 0;
+  /** The queue is not searched as a whole before. */
+  searchAfterMs = 0;
 
   // Exchanges: sent, not finished.
   exchangeCount = 0;

@@ -15,6 +15,7 @@ import {
   partKey,
   SessionPart,
   subscriptionKey,
+  takenKey,
   tenantKey,
 } from "./inbox-key.ts";
 import { sleep } from "./inbox-parts.ts";
@@ -58,7 +59,8 @@ export class RangeCollector {
     for (const inbox of inboxes) this.#collectInbox(inbox, writer);
     state.shared.collect(writer);
     state.outbox.collect(writer, this.#scratch);
-    state.taken.collect(writer, this.#scratch, state.buckets.first);
+    const { first } = state.buckets;
+    state.taken.collect(writer, this.#scratch, (publisher) => takenKey(first, publisher));
     this.#collectTenants(writer);
     if (!state.isCounterChanged) return;
     state.isCounterChanged = false;

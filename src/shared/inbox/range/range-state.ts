@@ -9,6 +9,7 @@
 import { DeadlineHeap } from "../../collections/deadline-heap.ts";
 import { Counter } from "../../metrics/counter-table.ts";
 import type { KeyValueReader } from "../../range/key-value.ts";
+import { TakenPublishes } from "../../repeats/taken-publishes.ts";
 import { DropReason } from "../inbox-types.ts";
 import type { Delivery, StoredMessage } from "./delivery.ts";
 import { ErasedKeys } from "./erased-keys.ts";
@@ -19,7 +20,6 @@ import type { InboxOutput, Requester } from "./inbox-output.ts";
 import { dropsOf } from "./inbox-parts.ts";
 import { Outbox, type Owed } from "./outbox.ts";
 import { type Buckets, SharedMessages } from "./shared-messages.ts";
-import { TakenPublishes } from "./taken-publishes.ts";
 import { TenantShare } from "./tenant-share.ts";
 import type { QueueStore } from "./waiting-queue.ts";
 
@@ -82,6 +82,17 @@ export class RangeState implements QueueStore {
   setBuckets(buckets: Buckets): void {
     this.buckets = buckets;
     this.shared.buckets = buckets;
+  }
+
+  /** Sessions of a tenant, attached or not. */
+  sessionCount(tenantId: string): number {
+    return this.tenants.get(tenantId)?.inboxes.size ?? 0;
+  }
+
+  /** A session has come or, with -1, gone. */
+  countSession(tenant: TenantShare, sign: 1 | -1): void {
+    this.gauges.sessions(sign);
+    this.#noteUsage(tenant);
   }
 
   /** A shared message has come or, with -1, gone. */

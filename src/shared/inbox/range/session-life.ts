@@ -15,6 +15,7 @@
  * when it is not due any more.
  */
 
+import { mayTake } from "../../base/operator-user.ts";
 import { Counter } from "../../metrics/counter-table.ts";
 import { Message } from "../../mqtt/message.ts";
 import { processOf } from "../../range/worker-life.ts";
@@ -41,6 +42,8 @@ const PURGE_MAX = 4096;
 export interface Attaching {
   readonly request: AttachRequest;
   readonly windowBytes: number;
+  /** Of its tenant in this range, if one is to be created. */
+  readonly mostSessions: number;
   readonly boot: number;
   readonly thread: number;
   readonly token: number;
@@ -65,13 +68,20 @@ export function attach(state: RangeState, attaching: Attaching, nowMs: number): 
   // Asked again: detaching may have ended the session. A clean start does [MQTT-3.1.2-4], and
   // publishes its waiting will.
   let existing = state.find(tenantId, clientId);
+  // One that takes another's place adds none.
+  const hasRoom = existing !== null || state.sessionCount(tenantId) < attaching.mostSessions;
   // [MQTT-3.1.4-4]
   if (existing !== null && request.cleanStart) {
     end(state, existing, nowMs);
     existing = null;
   }
   if (existing === null && request.sessionExpirySeconds === 0) {
-    refuse(state, attaching, AttachStatus.ABSENT);
+    const isDiscarded = stored !== null && request.cleanStart;
+    refuse(state, attaching, isDiscarded ? AttachStatus.DISCARDED : AttachStatus.ABSENT);
+    return;
+  }
+  if (!hasRoom) {
+    refuse(state, attaching, AttachStatus.QUOTA);
     return;
   }
   // Resumed, or a new session [MQTT-3.1.2-5] [MQTT-3.1.2-6].
@@ -146,7 +156,7 @@ function refusalOf(stored: Inbox, { request, boot }: Attaching): AttachStatus | 
   // an earlier process proposed stands before in the log.
   const isComparable = processOf(boot) === processOf(stored.epochBoot);
   if (isComparable && request.epoch < stored.epoch) return AttachStatus.UNAVAILABLE;
-  return request.userId === stored.userId ? null : AttachStatus.WRONG_USER;
+  return mayTake(request.userId, stored.userId) ? null : AttachStatus.WRONG_USER;
 }
 
 function refuse(state: RangeState, attaching: Attaching, status: AttachStatus): void {
@@ -162,7 +172,7 @@ function create(state: RangeState, request: AttachRequest): Inbox {
   inbox.isAwake = true;
   tenant.inboxes.set(clientId, inbox);
   state.inboxes.set(id, inbox);
-  state.gauges.sessions(1);
+  state.countSession(tenant, 1);
   return inbox;
 }
 
@@ -276,7 +286,7 @@ function end(state: RangeState, inbox: Inbox, nowMs: number): void {
   unbind(state, inbox);
   inbox.isEnded = true;
   inbox.tenant.inboxes.delete(inbox.clientId);
-  state.gauges.sessions(-1);
+  state.countSession(inbox.tenant, -1);
   removeAll(state, inbox);
   takeDrops(state, inbox, true);
   inbox.inboundCount = 0;

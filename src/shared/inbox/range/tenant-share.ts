@@ -25,9 +25,11 @@ export class TenantShare {
   slot = -1;
   isChanged = false;
   /**
-   * Bytes that other workers were told of last; listed among those to tell of (usage-report.ts).
+   * Bytes and sessions that other workers were told of last; listed among those to tell of
+   * (usage-report.ts).
    */
   toldBytes = 0;
+  toldSessions = 0;
   isNoted = false;
 
   constructor(tenantId: string) {

@@ -12,13 +12,17 @@ import type { TenantShare } from "./tenant-share.ts";
 export interface UsageListener {
   /** `isAnew`: what was said of its tenants before is void, all of them follow. */
   rangeHolds(bytes: number, isAnew: boolean): void;
-  tenantHolds(tenantId: string, bytes: number): void;
+  tenantHolds(tenantId: string, bytes: number, sessions: number): void;
 }
 
-/** Bytes of change that are worth telling. */
+/** Changes that are worth telling. */
 export interface UsageSteps {
+  /** Bytes. */
   readonly range: number;
+  /** Bytes. */
   readonly tenant: number;
+  /** Infinity: the tenant's sessions are of no interest. */
+  sessions(tenantId: string): number;
 }
 
 /** Cheap when nothing has changed. `isAnew`: tells everything. */
@@ -36,25 +40,37 @@ export function reportUsage(
   if (isAnew) {
     for (const tenant of state.tenants.values()) {
       tenant.toldBytes = 0;
-      tell(tenant, listener);
+      tenant.toldSessions = 0;
+      tell(tenant, steps, listener);
     }
   } else {
     for (const tenant of noted) {
-      if (isWorthTelling(tenant.bytes, tenant.toldBytes, steps.tenant)) tell(tenant, listener);
+      const sessionStep = steps.sessions(tenant.tenantId);
+      const isNews =
+        isWorthTelling(tenant.bytes, tenant.toldBytes, steps.tenant) ||
+        isWorthTelling(countedSessions(tenant, sessionStep), tenant.toldSessions, sessionStep);
+      if (isNews) tell(tenant, steps, listener);
     }
   }
   for (const tenant of noted) tenant.isNoted = false;
   noted.length = 0;
 }
 
-function tell(tenant: TenantShare, listener: UsageListener): void {
-  if (tenant.bytes === tenant.toldBytes) return;
-  tenant.toldBytes = tenant.bytes;
-  listener.tenantHolds(tenant.tenantId, tenant.bytes);
+function tell(tenant: TenantShare, steps: UsageSteps, listener: UsageListener): void {
+  const { tenantId, bytes } = tenant;
+  const sessions = countedSessions(tenant, steps.sessions(tenantId));
+  if (bytes === tenant.toldBytes && sessions === tenant.toldSessions) return;
+  tenant.toldBytes = bytes;
+  tenant.toldSessions = sessions;
+  listener.tenantHolds(tenantId, bytes, sessions);
+}
+
+function countedSessions(tenant: TenantShare, step: number): number {
+  return step === Number.POSITIVE_INFINITY ? 0 : tenant.inboxes.size;
 }
 
 /** Nothing is told at once: what is empty is forgotten, and would never be told later. */
-function isWorthTelling(bytes: number, toldBytes: number, step: number): boolean {
-  if (bytes === 0) return toldBytes !== 0;
-  return Math.abs(bytes - toldBytes) >= Math.max(1, step);
+function isWorthTelling(amount: number, told: number, step: number): boolean {
+  if (amount === 0) return told !== 0;
+  return Math.abs(amount - told) >= Math.max(1, step);
 }

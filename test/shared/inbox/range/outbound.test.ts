@@ -181,7 +181,7 @@ both("outbound: expired messages anywhere make room in a full queue [MQTT-3.3.2-
   fixture.offer("first");
   fixture.offerOne({ payload: "old", expirySeconds: 1 });
   fixture.offerOne({ payload: "kept", expirySeconds: 100 });
-  fixture.rig.nowMs = 1000;
+  fixture.rig.nowMs = 2000;
   assert.equal(fixture.offerOne({ payload: "new" }, limits), InsertStatus.STORED);
   assert.equal(fixture.gauge(Counter.DROPPED_EXPIRED), 1);
   fixture.attach(10);
@@ -189,7 +189,7 @@ both("outbound: expired messages anywhere make room in a full queue [MQTT-3.3.2-
 });
 
 both(
-  "outbound: a full queue is searched for expired messages once per second at most",
+  "outbound: a full queue is looked through for expired messages twice per second at most",
   (fixture) => {
     const limits = { ...NO_LIMITS, sessionInboxSize: 2 };
     fixture.offerOne({ payload: "a", expirySeconds: 1 });
@@ -198,10 +198,54 @@ both(
     assert.equal(fixture.offerOne({ payload: "c" }, limits), InsertStatus.STORED);
     fixture.rig.nowMs = 2100;
     assert.equal(fixture.offerOne({ payload: "d" }, limits), InsertStatus.QUOTA);
-    fixture.rig.nowMs = 2900;
+    fixture.rig.nowMs = 3900;
     assert.equal(fixture.offerOne({ payload: "e" }, limits), InsertStatus.STORED);
     fixture.attach(10);
     assert.deepEqual(fixture.takePushes(), ["c#1", "e#2"]);
+  },
+);
+
+both("outbound: a full queue whose front has expired is not stored anew", (fixture) => {
+  const limits = { ...NO_LIMITS, sessionInboxSize: 100 };
+  const { rig } = fixture;
+  for (let at = 0; at < 100; at++) {
+    rig.nowMs = at * 100;
+    fixture.offerOne({ payload: `${at}`, expirySeconds: 10 }, limits);
+  }
+  rig.nowMs = 10_550;
+  assert.equal(fixture.offerOne({ payload: "next" }, limits), InsertStatus.STORED);
+  const { firstSequence, nextSequence } = rig.range.find("t", "c")!;
+  assert.deepEqual([firstSequence, nextSequence], [6, 101]);
+  rig.advance(1_000);
+  assert.equal(rig.range.nextDeadlineMs, 10_550 + 60_000);
+});
+
+both(
+  "outbound: a whole queue is searched again only when that has paid, or after a time",
+  (fixture) => {
+    const limits = { ...NO_LIMITS, sessionInboxSize: 100 };
+    const { rig } = fixture;
+    const fill = (expiring: number) => {
+      for (let left = expiring; left > 0; left--) {
+        fixture.offerOne({ payload: "short", expirySeconds: 1 }, limits);
+      }
+      while (fixture.waiting < 100) fixture.offerOne({ payload: "long" }, limits);
+    };
+    const offerAt = (nowMs: number) => {
+      rig.nowMs = nowMs;
+      return fixture.offerOne({ payload: "next" }, limits);
+    };
+    fixture.offerOne({ payload: "front" });
+    fill(30);
+    assert.equal(offerAt(2_000), InsertStatus.STORED);
+    assert.equal(fixture.waiting, 71, "all that had expired is gone");
+    fill(20);
+    assert.equal(offerAt(4_000), InsertStatus.STORED);
+    assert.equal(fixture.waiting, 81);
+    fill(10);
+    assert.equal(offerAt(8_000), InsertStatus.QUOTA, "100 messages, 50 ms each");
+    assert.equal(offerAt(10_000), InsertStatus.STORED);
+    assert.equal(fixture.waiting, 91);
   },
 );
 

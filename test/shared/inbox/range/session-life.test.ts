@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { OPERATOR_USER } from "../../../../src/shared/base/operator-user.ts";
 import {
   AttachStatus,
   DropReason,
@@ -71,7 +72,7 @@ both(
     assert.equal(fixture.sessions, 0, "ended at detach");
     fixture.attach();
     fixture.detach();
-    assert.equal(fixture.attach({ ...transient, cleanStart: true }).status, AttachStatus.ABSENT);
+    assert.equal(fixture.attach({ ...transient, cleanStart: true }).status, AttachStatus.DISCARDED);
     assert.equal(fixture.sessions, 0);
   },
 );
@@ -211,6 +212,23 @@ test("session: a takeover of one that ends with its connection starts a new one"
   assert.equal(fixture.attach().sessionPresent, false);
   assert.equal(fixture.sessions, 1);
 });
+
+both(
+  "session: the operator ends one that is another user's, and hears whether there was one",
+  (fixture) => {
+    fixture.attach({ epoch: 10, will: will(60) });
+    fixture.subscribe("a");
+    fixture.insert("m");
+    fixture.detach();
+    const operator = { userId: OPERATOR_USER, cleanStart: true, sessionExpirySeconds: 0 };
+    const { ABSENT, ATTACHED, DISCARDED } = AttachStatus;
+    assert.equal(fixture.attach({ epoch: 11, ...operator }).status, DISCARDED);
+    assert.deepEqual(fixture.wills, ["will"]);
+    assert.deepEqual([fixture.sessions, fixture.messages], [0, 0]);
+    assert.equal(fixture.attach({ epoch: 12, ...operator }).status, ABSENT);
+    assert.equal(fixture.attach({ epoch: 13, userId: "another" }).status, ATTACHED);
+  },
+);
 
 both("session: an older epoch and another user are refused and change nothing", (fixture) => {
   fixture.attach({ epoch: 10 });

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NO_BYTES } from "../../../../src/shared/bytes/copy-bytes.ts";
 import { RecordReader } from "../../../../src/shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../../../src/shared/bytes/record-writer.ts";
 import { writeRouteAdd, writeRouteRemove } from "../../../../src/shared/dist/dist-log-command.ts";
+import { EMPTY_CONF } from "../../../../src/shared/raft/conf-state.ts";
+import { EntryType } from "../../../../src/shared/raft/entry.ts";
+import type { StorageAppend } from "../../../../src/shared/raft/ready.ts";
+import type { RangeDescriptor } from "../../../../src/shared/range/range-descriptor.ts";
 import { ServiceId } from "../../../../src/shared/range/service-id.ts";
 import {
   UNCAPPED,
@@ -14,12 +19,25 @@ import { ClientExchanges } from "../clients/client-exchanges.ts";
 import { SessionLife } from "../clients/session-life.ts";
 import { WillBook } from "../clients/will-book.ts";
 import { RangeImage, StoreCommit } from "../host/range-image.ts";
+import { RangeLog } from "../host/range-log.ts";
+import { decodeSnapshot, rowsWithin } from "../host/range-snapshot.ts";
+import { GroupBook } from "./group-book.ts";
 import { RetainModel } from "./retain-model.ts";
 import { RouteModel } from "./route-model.ts";
 import { firstDifference } from "./state-text.ts";
 
+const DESCRIPTOR: RangeDescriptor = {
+  id: 3,
+  service: ServiceId.DIST,
+  start: new Uint8Array(0),
+  end: null,
+  boundaryVersion: 1,
+  storeId: 1,
+  mergingInto: 0,
+  absorbedId: 0,
+};
 const life = () => new SessionLife("t/c", 1, 1000, 10);
-const PUSH = { token: 1, qos: 2, isDup: false, expiresAtMs: Number.POSITIVE_INFINITY };
+const PUSH = { token: 1, qos: 2, bytes: 0, isDup: false, expiresAtMs: Number.POSITIVE_INFINITY };
 
 function commandsOf(write: (writer: RecordWriter) => void): RecordReader {
   const writer = new RecordWriter();
@@ -149,8 +167,7 @@ test("route model: an earlier life of a session changes nothing of a later one's
 test("range image: a commit changes state, record and log together", () => {
   const image = new RangeImage();
   const key = new Uint8Array([1]);
-  const bounds = { start: new Uint8Array(0), end: null, boundaryVersion: 1, storeId: 1 };
-  const descriptor = { ...bounds, id: 3, service: ServiceId.DIST, mergingInto: 0, absorbedId: 0 };
+  const descriptor = DESCRIPTOR;
   const first = new StoreCommit();
   first.writer(ServiceId.DIST).put(key, new Uint8Array([7]));
   first.records.push({ descriptor, applied: 5, appliedMs: 9 });
@@ -172,3 +189,86 @@ test("range image: a commit changes state, record and log together", () => {
 test("state text: a difference is shown with a little of both sides", () => {
   assert.equal(firstDifference("one two", "one six"), '"one two" and "one six"');
 });
+
+test("session life: QoS 0 comes once; what was given away may come again at QoS 2", () => {
+  const passing = life();
+  passing.pass(1);
+  assert.throws(() => passing.pass(1), /R18.*message 1 comes twice/);
+  const heir = new SessionLife("t/c", 1, 1000, 10, (number) => number === 7);
+  heir.deliver(7, 2);
+  heir.deliver(7, 2);
+  heir.deliver(8, 2);
+  assert.throws(() => heir.deliver(8, 2), /R6/);
+});
+
+test("group book: a second member gets what the first has given away, and nothing else", () => {
+  const book = new GroupBook();
+  book.delivered(1, "a");
+  book.delivered(1, "a");
+  assert.throws(() => book.delivered(1, "b"), /R17.*message 1 went to a and b/);
+  book.handedOver(2);
+  book.delivered(2, "a");
+  book.delivered(2, "b");
+});
+
+test("group book: what an ended member was to get is delivered, given away or expired", () => {
+  const check = (prepare: (book: GroupBook) => void) => () => {
+    const book = new GroupBook();
+    book.taken({ number: 1, expiresAtMs: 5000, incarnation: 9 });
+    prepare(book);
+    book.checkComplete(4999, (incarnation) => incarnation === 9);
+  };
+  assert.throws(
+    check(() => {}),
+    /R17.*message 1 of an ended member is lost/,
+  );
+  check((book) => book.handedOver(1))();
+  check((book) => book.delivered(1, "a"))();
+});
+
+test("range log: it is cut at its front, and what a snapshot stands for is covered", () => {
+  const log = new RangeLog();
+  assert.equal(log.lastIndex(), 0);
+  log.found();
+  const entry = (index: number) => ({ index, term: 2, type: EntryType.NORMAL, data: NO_BYTES });
+  log.write(append({ entries: [entry(2), entry(3), entry(4)] }));
+  log.compact(3);
+  assert.deepEqual([log.firstIndex(), log.lastIndex(), log.term(3), log.term(2)], [4, 4, 2, -1]);
+  assert.ok(log.covers(2, 2) && log.covers(4, 2) && !log.covers(4, 1) && !log.covers(5, 2));
+  log.write(append({ snapshot: { index: 9, term: 3, conf: EMPTY_CONF, data: NO_BYTES } }));
+  assert.deepEqual([log.firstIndex(), log.lastIndex(), log.term(9)], [10, 9, 3]);
+});
+
+test("range log: a range that comes about keeps the vote that was given when it was heard of", () => {
+  const log = new RangeLog();
+  log.write(append({ hardState: { ...log.hardState, term: 5, vote: 2 } }));
+  log.found();
+  assert.deepEqual({ ...log.hardState }, { ...log.hardState, term: 5, vote: 2, commit: 1 });
+});
+
+test("range image: a snapshot takes the place of what was there", () => {
+  const [source, target] = [new RangeImage(), new RangeImage()];
+  const descriptor = DESCRIPTOR;
+  for (const [image, name] of [
+    [source, 1],
+    [target, 2],
+  ] as const) {
+    const commit = new StoreCommit();
+    commit.writer(ServiceId.DIST).put(Uint8Array.of(name), Uint8Array.of(7));
+    commit.records.push({ descriptor, applied: 1, appliedMs: 9 });
+    image.write(commit);
+  }
+  const commit = new StoreCommit();
+  const snapshot = source.snapshotOf(descriptor.id, EMPTY_CONF)!;
+  commit.installs.push(decodeSnapshot(snapshot));
+  target.write(commit);
+  assert.deepEqual(rowsWithin(target.table(ServiceId.DIST), descriptor), [
+    { key: Uint8Array.of(1), value: Uint8Array.of(7) },
+  ]);
+  assert.deepEqual(target.records.get(descriptor.id), { descriptor, applied: 1, appliedMs: 9 });
+});
+
+function append(fields: Partial<StorageAppend>): StorageAppend {
+  const nothing = { hardState: null, entries: [], snapshot: null, ack: null };
+  return { ...nothing, mustSync: true, messagesAfterPersist: [], ...fields };
+}

@@ -23,6 +23,8 @@ export class SessionLife {
   readonly promised = new Map<number, PromisedMessage>();
   /** By number: how often the application got it. */
   readonly delivered = new Map<number, number>();
+  /** The same at QoS 0. */
+  readonly passed = new Set<number>();
   readonly subscriptions = new Map<string, Belief>();
   /** Filters whose subscription was answered: from then on publishes find it. */
   readonly matched = new Set<string>();
@@ -39,7 +41,17 @@ export class SessionLife {
   refused = 0;
   perhapsRefused = 0;
 
-  constructor(name: string, incarnation: number, seenMs: number, expirySeconds: number) {
+  /** Is the message one that may come again, because its first holder has given it away? */
+  readonly #isGivenAway: (number: number) => boolean;
+
+  constructor(
+    name: string,
+    incarnation: number,
+    seenMs: number,
+    expirySeconds: number,
+    isGivenAway: (number: number) => boolean = () => false,
+  ) {
+    this.#isGivenAway = isGivenAway;
     this.name = name;
     this.incarnation = incarnation;
     this.seenMs = seenMs;
@@ -67,9 +79,20 @@ export class SessionLife {
   deliver(number: number, qos: number): void {
     const count = (this.delivered.get(number) ?? 0) + 1;
     this.delivered.set(number, count);
-    demand(qos !== 2 || count === 1, "exactlyOnce", () => {
+    const isOnce = count === 1 || qos !== 2 || this.#isGivenAway(number);
+    demand(isOnce, "exactlyOnce", () => {
       return `${this.name}: message ${number} is delivered ${count} times`;
     });
+  }
+
+  /** The application gets a message of QoS 0, which nobody sends again. */
+  pass(number: number): void {
+    demand(
+      !this.passed.has(number),
+      "qosZero",
+      () => `${this.name}: message ${number} comes twice`,
+    );
+    this.passed.add(number);
   }
 
   /** Nothing is on its way any more: what was promised must have come, or have expired. */

@@ -3,8 +3,8 @@
 import type { SimRandom } from "../../kernel/sim-random.ts";
 import type { RangeProfile } from "../range-profile.ts";
 import type { AttachWish } from "./connection.ts";
-import { topicName } from "./publisher.ts";
 import type { SimSession } from "./sim-session.ts";
+import { shareFilterOf, topicName } from "./topic-match.ts";
 import type { WillBook } from "./will-book.ts";
 
 /** Seconds. The longest outlasts every run but an ending that moves the clock. */
@@ -29,7 +29,7 @@ export function actSession(
   session: SimSession,
   random: SimRandom,
   wills: WillBook,
-  { answerShare, topicCount }: RangeProfile,
+  { answerShare, topicCount, hasGroup }: RangeProfile,
 ): void {
   const { connection } = session;
   if (connection === null || !connection.isOpen) {
@@ -43,7 +43,9 @@ export function actSession(
   if (random.chance(answerShare)) {
     for (let left = 1 + random.below(4); left > 0 && session.acknowledge(); left -= 1);
   }
-  const filter = topicName(random.below(topicCount));
+  const number = random.below(topicCount);
+  const isOfGroup = hasGroup && number === 0 && session.isMember;
+  const filter = isOfGroup ? shareFilterOf(topicName(number)) : topicName(number);
   const draw = random.fraction();
   if (draw < 0.2) session.subscribe(filter);
   else if (draw < 0.25) session.unsubscribe(filter);

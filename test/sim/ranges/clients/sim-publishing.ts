@@ -13,7 +13,7 @@
 import type { InboxOutput } from "../../../../src/shared/inbox/range/inbox-output.ts";
 import { InboundOrigins } from "../../../../src/workers/session/inbound-origins.ts";
 import type { FrontDesk } from "../gateway/front-desk.ts";
-import type { NumberedMessage } from "./publisher.ts";
+import type { NumberedMessage } from "./receiver-desk.ts";
 import type { SimSession } from "./sim-session.ts";
 
 type Attached = Parameters<InboxOutput["attached"]>[1];

@@ -32,6 +32,8 @@ type Attached = Parameters<InboxOutput["attached"]>[1];
 const USER = "user";
 const WINDOW_BYTES = 1 << 16;
 const QOS = [1, 2];
+/** One of so many sessions is no member of groups. */
+const LONER = 3;
 
 export class SimSession {
   readonly tenantId: string;
@@ -66,6 +68,10 @@ export class SimSession {
 
   get name(): string {
     return `${this.tenantId}/${this.clientId}`;
+  }
+
+  get isMember(): boolean {
+    return Number(this.clientId.split(" ")[1]) % LONER > 0;
   }
 
   get isAttached(): boolean {
@@ -128,7 +134,8 @@ export class SimSession {
   }
 
   subscribe(filter: string): void {
-    const qos = this.#random.pick(QOS);
+    const isQosZero = this.#random.chance(this.#desk.profile.qosZeroShare);
+    const qos = isQosZero ? 0 : this.#random.pick(QOS);
     const subscription = { filter, options: { ...OPTIONS, qos } };
     const done = (life: SessionLife) => {
       life.subscriptions.set(filter, "there");
@@ -211,14 +218,20 @@ export class SimSession {
   }
 
   /** At the range, when it leaves. */
-  pushed({ token, payload, isDup, expiresAtMs }: SimPush, { nowMs }: Origin): void {
+  pushed({ token, payload, qos, isDup, expiresAtMs }: SimPush, { nowMs }: Origin): void {
     const { connection, life } = this;
     if (connection === null || connection.token !== token || life === null) return;
-    life.seenMs = nowMs;
+    // QoS 0 goes by the clock of the node, which may be ahead of the log's.
+    if (payload === null || qos > 0) life.seenMs = nowMs;
     if (payload === null) return;
     const number = numberOf(payload);
-    if (this.#desk.publisher.isInOrder(number, life.incarnation)) {
-      this.#checkOrder(connection, life, number, { isDup, publisher: publisherOf(payload) });
+    const { publisher: publishers } = this.#desk;
+    const isInOrder =
+      qos === 0 ? !publishers.mayComeAgain(number) : publishers.isInOrder(number, life.incarnation);
+    if (isInOrder) {
+      // What goes past the log may be faster.
+      const publisher = qos === 0 ? `${publisherOf(payload)}, QoS 0` : publisherOf(payload);
+      this.#checkOrder(connection, life, number, { isDup, publisher });
     }
     demand(isDup || nowMs < expiresAtMs, "expiry", () => `${this.name}: ${number} had expired`);
   }
@@ -242,7 +255,21 @@ export class SimSession {
   received(push: SimPush): void {
     const { connection, life } = this;
     if (connection?.token !== push.token || !connection.isOpen || life === null) return;
-    this.exchanges.receive(push, life);
+    const { payload, qos, bytes, token } = push;
+    const number = payload === null ? 0 : numberOf(payload);
+    if (payload !== null && qos === 0) {
+      connection.node.credit(this.key, token, bytes);
+      if (!this.#desk.publisher.mayComeAgain(number)) life.pass(number);
+    } else {
+      this.exchanges.receive(push, life);
+    }
+    if (this.#isOfGroup(number))
+      this.#desk.groups.delivered(number, `${this.name}#${life.incarnation}`);
+  }
+
+  /** Was it matched by this session's place in a group? */
+  #isOfGroup(number: number): boolean {
+    return this.isMember && this.#desk.profile.hasGroup && this.#desk.publisher.isForGroup(number);
   }
 
   /** The session that the broker tells of: the one that is known, or one that may be. */
@@ -270,7 +297,8 @@ export class SimSession {
     this.publishing.forget();
     this.life = null;
     if (reply.status !== AttachStatus.ATTACHED) return;
-    this.life = new SessionLife(name, incarnation, nowMs, wish.expirySeconds);
+    const isGivenAway = (number: number) => this.#desk.groups.isHandedOver(number);
+    this.life = new SessionLife(name, incarnation, nowMs, wish.expirySeconds, isGivenAway);
     this.#desk.lifeBegan(this.life);
   }
 

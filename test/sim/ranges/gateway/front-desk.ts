@@ -11,8 +11,10 @@ import { InboxRange } from "../../../../src/shared/inbox/range/inbox-range.ts";
 import type { OutboxRecord } from "../../../../src/shared/inbox/range/outbox.ts";
 import type { RangeId } from "../../../../src/shared/range/range-descriptor.ts";
 import { ServiceId } from "../../../../src/shared/range/service-id.ts";
+import { storedRouteOf } from "../../../../src/workers/inbox/stored-route.ts";
 import { NO_NODE } from "../../kernel/sim-loop.ts";
 import type { SimRandom } from "../../kernel/sim-random.ts";
+import type { GroupBook } from "../checkers/group-book.ts";
 import type { Connection } from "../clients/connection.ts";
 import type { Publisher } from "../clients/publisher.ts";
 import type { SessionLife } from "../clients/session-life.ts";
@@ -26,6 +28,7 @@ import {
   type TapListener,
 } from "../node/output-tap.ts";
 import { RangeEvent } from "../range-event.ts";
+import type { RangeProfile } from "../range-profile.ts";
 import type { RangeWorld } from "../range-world.ts";
 import type { BrokenListener, Gateway } from "./gateway.ts";
 import { type CommandBody, routingKey, SingleCommand } from "./gateway-command.ts";
@@ -81,8 +84,16 @@ export class FrontDesk implements TapListener, BrokenListener {
     return this.#lastToken;
   }
 
+  get profile(): RangeProfile {
+    return this.#world.profile;
+  }
+
   get publisher(): Publisher {
     return this.#world.publisher;
+  }
+
+  get groups(): GroupBook {
+    return this.#world.groups;
   }
 
   /** A number under which the answer comes, if it comes. */
@@ -159,7 +170,7 @@ export class FrontDesk implements TapListener, BrokenListener {
 
   addRoute(order: RouteOrder, { boot }: Origin): void {
     const { tenantId, clientId, incarnation, filter, options, request } = order;
-    const route = { tenantId, filter, group: "", isOrdered: false, clientId, incarnation };
+    const route = storedRouteOf({ tenantId, clientId, incarnation }, filter);
     const index = this.gateway.reignOf(ServiceId.DIST, distRangeKey(route))?.node.tap?.index;
     const known = index?.get(routeName(route));
     const isKnown = known?.route.incarnation === incarnation && known.options.qos === options.qos;

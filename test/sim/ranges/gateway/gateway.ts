@@ -99,9 +99,14 @@ export class Gateway {
     return null;
   }
 
+  isServed(range: RangeId): boolean {
+    return this.#reigns.has(range);
+  }
+
   reignBegan(range: RangeId, node: RangeNode): void {
     const before = this.#reigns.get(range);
     if (before !== undefined) this.reignEnded(range, before);
+    if (before !== undefined && before !== node) before.seat(range)?.oust();
     this.#reigns.set(range, node);
     this.#schedule();
   }

@@ -2,7 +2,7 @@
 
 import type { KeyValue, KeyValueReader } from "../../../../src/shared/range/key-value.ts";
 import {
-  compareKeys,
+  clipToRange,
   type RangeDescriptor,
 } from "../../../../src/shared/range/range-descriptor.ts";
 
@@ -25,9 +25,7 @@ export class BoundedReader implements KeyValueReader {
     maxEntries: number,
     maxBytes: number,
   ): readonly KeyValue[] {
-    const { bounds } = this;
-    const from = compareKeys(start, bounds.start) < 0 ? bounds.start : start;
-    const isLower = end !== null && (bounds.end === null || compareKeys(end, bounds.end) < 0);
-    return this.#table.scan(from, isLower ? end : bounds.end, maxEntries, maxBytes);
+    const [from, to] = clipToRange(this.bounds, start, end);
+    return this.#table.scan(from, to, maxEntries, maxBytes);
   }
 }

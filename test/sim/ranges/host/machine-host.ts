@@ -11,6 +11,7 @@ import type { Entry } from "../../../../src/shared/raft/entry.ts";
 import {
   type BatchHeader,
   BatchKind,
+  blankHeader,
   readBatchHeader,
 } from "../../../../src/shared/range/command-batch.ts";
 import type { KeyValueReader } from "../../../../src/shared/range/key-value.ts";
@@ -66,14 +67,7 @@ export class MachineHost {
   readonly kit: MachineKit;
   readonly #duties: HostDuties;
   readonly #reader = new RecordReader();
-  readonly #header: BatchHeader = {
-    kind: BatchKind.COMMANDS,
-    nowMs: 0,
-    boundaryVersion: 0,
-    boot: 0,
-    thread: 0,
-    proposal: 0,
-  };
+  readonly #header = blankHeader();
 
   constructor(duties: HostDuties) {
     this.#duties = duties;

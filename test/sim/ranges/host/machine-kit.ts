@@ -37,9 +37,9 @@ export class MachineKit {
       trie: new RetainedTrie<RetainedEntry>(),
       counters: this.counters,
       hotBytes,
-      readCold: (tenantId, topic) => {
+      readCold: (tenantId, topic, keyNumber) => {
         for (const range of ranges()) {
-          if (range.holds(tenantId, topic)) return range.readCold(tenantId, topic);
+          if (range.holds(tenantId, topic)) return range.readCold(tenantId, topic, keyNumber);
         }
         return null;
       },

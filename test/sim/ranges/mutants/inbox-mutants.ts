@@ -9,7 +9,7 @@ const SHARED = "inbox/range/shared-messages";
 const COLLECTOR = "inbox/range/range-collector";
 const QUEUE = "inbox/range/waiting-queue";
 const RANGE = "inbox/range/inbox-range";
-const TAKEN = "inbox/range/taken-publishes";
+const TAKEN = "repeats/taken-publishes";
 
 export const INBOX_MUTANTS: readonly RangeMutant[] = [
   rangeMutant(

@@ -42,6 +42,8 @@ export interface SimPush {
   readonly qos: number;
   readonly isDup: boolean;
   readonly expiresAtMs: number;
+  /** In memory. */
+  readonly bytes: number;
 }
 
 /** A subscription that every worker must match. */
@@ -123,6 +125,8 @@ export class OutputTap implements InboxOutput, RetainOutput, DistOutput {
     this.#hold((listener, origin) => listener.addRoute(order, origin));
   }
 
+  retainRefused(): void {}
+
   onlineChanged(): void {}
 
   loadChanged(): void {}
@@ -143,7 +147,8 @@ export class OutputTap implements InboxOutput, RetainOutput, DistOutput {
     const { stored, packetId, qos } = delivery;
     const payload = stored === null ? null : payloadOf(stored.message);
     const expiresAtMs = stored?.expiresAtMs ?? Number.POSITIVE_INFINITY;
-    const push = { token, payload, packetId, qos, isDup, expiresAtMs };
+    const bytes = stored?.footprint ?? 0;
+    const push = { token, payload, packetId, qos, isDup, expiresAtMs, bytes };
     this.#hold((listener, origin) => listener.pushed(push, origin));
   }
 

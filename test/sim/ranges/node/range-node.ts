@@ -9,7 +9,9 @@
  * from the store, as a machine is never told that it follows again.
  */
 
+import type { DeliveryForm, StoredMessage } from "../../../../src/shared/inbox/range/delivery.ts";
 import { InboxRange } from "../../../../src/shared/inbox/range/inbox-range.ts";
+import type { QosZeroLimits } from "../../../../src/shared/inbox/range/qos-zero-queue.ts";
 import { EMPTY_CONF } from "../../../../src/shared/raft/conf-state.ts";
 import type { Entry } from "../../../../src/shared/raft/entry.ts";
 import { ProposalStatus } from "../../../../src/shared/raft/leader-proposals.ts";
@@ -18,6 +20,7 @@ import { RaftCore } from "../../../../src/shared/raft/raft-core.ts";
 import type { StorageAppend } from "../../../../src/shared/raft/ready.ts";
 import type { BatchHeader } from "../../../../src/shared/range/command-batch.ts";
 import type { RangeDescriptor, RangeId } from "../../../../src/shared/range/range-descriptor.ts";
+import { ServiceId } from "../../../../src/shared/range/service-id.ts";
 import { SimDisk } from "../../kernel/sim-disk.ts";
 import type { SimRandom } from "../../kernel/sim-random.ts";
 import type { LedgerEntry } from "../checkers/range-ledger.ts";
@@ -37,6 +40,14 @@ import { absorbedBy, compactLog, gatherState } from "./store-work.ts";
 const MAX_ROUNDS = 10_000;
 /** All sessions are of one worker. */
 const THREAD = 1;
+
+/** A QoS 0 message for one session. */
+export interface QosZeroInsert {
+  readonly incarnation: number;
+  readonly stored: StoredMessage;
+  readonly form: DeliveryForm;
+  readonly limits: QosZeroLimits;
+}
 
 /** How long a leader waits before it takes a snapshot for lost. */
 const SNAPSHOT_PATIENCE_US = 100_000;
@@ -178,6 +189,27 @@ export class RangeNode {
     this.#settle();
   }
 
+  /** Past the log. */
+  insertQosZero(hosted: HostedMachine, { incarnation, stored, form, limits }: QosZeroInsert): void {
+    const process = this.#process;
+    const { machine } = hosted;
+    if (process === null || !hosted.isLive || !(machine instanceof InboxRange)) return;
+    const nowMs = this.#noteClock(process, hosted);
+    machine.insertQosZero(incarnation, stored, form, limits, nowMs);
+    this.#settle();
+  }
+
+  /** The session of this process has taken so many bytes of QoS 0. */
+  credit(key: Uint8Array, token: number, bytes: number): void {
+    const process = this.#process;
+    const hosted = this.#world.gateway.reignOf(ServiceId.INBOX, key)?.hosted;
+    if (process === null || !(hosted?.machine instanceof InboxRange)) return;
+    if (process.host.ranges.get(hosted.id) !== hosted) return;
+    const nowMs = this.#noteClock(process, hosted);
+    hosted.machine.credit(process.boot, token, bytes, nowMs);
+    this.#settle();
+  }
+
   /** Everything that has changed is on its way to the disk. */
   collectAll(): void {
     if (this.#process !== null) this.#collect(this.#process, 1);
@@ -272,9 +304,15 @@ export class RangeNode {
   #openHalf(hosted: HostedMachine): void {
     const seat = this.#addSeat(hosted);
     if (!hosted.isLive) return;
+    const { gateway } = this.#world;
+    if (gateway.isServed(hosted.id)) {
+      // Others were faster with the cut, and have elected somebody.
+      seat.depose();
+      return;
+    }
     seat.isHeir = true;
     seat.core.campaign();
-    this.#world.gateway.reignBegan(hosted.id, this);
+    gateway.reignBegan(hosted.id, this);
   }
 
   #store(ranges: readonly HostedMachine[], closed: RangeId, durable: () => void): void {
@@ -355,9 +393,7 @@ export class RangeNode {
 
   /** It serves no more. */
   #depose(seat: RangeSeat): void {
-    seat.isStale = true;
-    seat.isHeir = false;
-    seat.hosted.isLive = false;
+    seat.depose();
     this.#world.gateway.reignEnded(seat.hosted.id, this);
   }
 
@@ -430,6 +466,13 @@ export class RangeNode {
 
   #noteOrigin({ tap, boot }: RangeProcess, { id, applied, appliedMs }: HostedMachine): void {
     tap.origin = { range: id, boot, index: applied, nowMs: appliedMs };
+  }
+
+  /** For what does not go through the log. */
+  #noteClock({ tap, boot }: RangeProcess, { id, applied, appliedMs }: HostedMachine): number {
+    const nowMs = Math.max(this.nowMs, appliedMs);
+    tap.origin = { range: id, boot, index: applied, nowMs };
+    return nowMs;
   }
 
   #diesAt(place: CrashPlace): boolean {

@@ -13,6 +13,8 @@ export class RangeSeat {
   hosted: HostedMachine;
   /** The half of a range that this node led: its sessions go on unless another one leads it. */
   isHeir = false;
+  /** Another one has led the range since. */
+  #isOusted = false;
   /** It has served, and does no more: the machine is to be made anew. */
   isStale = false;
   /** Once that is applied, a leader serves; 0: it does not lead. */
@@ -33,6 +35,7 @@ export class RangeSeat {
   get isDeposed(): boolean {
     const { leader, id } = this.core;
     if (!this.hosted.isLive) return false;
+    if (this.#isOusted) return true;
     return this.isHeir ? leader !== NO_REPLICA && leader !== id : !this.isLeader;
   }
 
@@ -46,6 +49,19 @@ export class RangeSeat {
     if (this.#leadsFrom === 0) this.#leadsFrom = this.core.lastIndex;
     const { isLive, applied } = this.hosted;
     return !isLive && !this.isStale && applied >= this.#leadsFrom;
+  }
+
+  /** Another node serves now. A leader learns that by itself. */
+  oust(): void {
+    this.#isOusted = this.isHeir;
+  }
+
+  /** It serves no more. */
+  depose(): void {
+    this.isStale = true;
+    this.isHeir = false;
+    this.#isOusted = false;
+    this.hosted.isLive = false;
   }
 
   commit(batch: ApplyBatch): void {

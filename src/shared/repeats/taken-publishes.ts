@@ -3,6 +3,9 @@
  * may send again, because it has not got PUBREC: a repeat of one is answered, and not stored twice
  * [MQTT-4.3.3-10].
  *
+ * A range of retained messages remembers likewise what its topics have got: a newer message, or
+ * none, may stand there when the repeat comes.
+ *
  * The identifier that PUBREC is about stands in the publisher's own inbox, in another range, whose
  * log may be ahead or behind after a crash. So the range remembers by itself. What has been
  * answered is forgotten with the publisher's next publish; what earlier attachments left open, when
@@ -11,106 +14,38 @@
  * Whoever is asked and has nothing takes nothing later either: the first attempt may still be on
  * its way from the earlier connection, and the repeat has gone to somebody else by then.
  *
- * ```
- *  record  u64 boot · u64 epoch · u64 number of the last change · u32 n current · u32 n earlier
- *          n × (u32 sequence · u16 packet identifier · u32 fingerprint
- *               u8 k · k × (u16 first bucket · u16 end bucket) · u16 m · m × u32 group)
- * ```
- *
- * A stored format. Scope: one per range.
+ * Records: taken-publisher.ts. Scope: one per range.
  */
 
-import type { RecordReader } from "../../bytes/record-reader.ts";
-import type { RecordWriter } from "../../bytes/record-writer.ts";
-import type { PublishOrigin } from "../../mqtt/publish-origin.ts";
-import type { KeyValueWriter } from "../../range/key-value.ts";
-import { stableHash } from "../../range/stable-hash.ts";
-import { processOf } from "../../range/worker-life.ts";
-import { takenKey } from "./inbox-key.ts";
-import type { Buckets } from "./shared-messages.ts";
+import type { RecordReader } from "../bytes/record-reader.ts";
+import type { RecordWriter } from "../bytes/record-writer.ts";
+import type { PublishOrigin } from "../mqtt/publish-origin.ts";
+import type { KeyValueWriter } from "../range/key-value.ts";
+import { stableHash } from "../range/stable-hash.ts";
+import { processOf } from "../range/worker-life.ts";
+import {
+  addScope,
+  type Buckets,
+  copyOf,
+  copyOfTaken,
+  readPublisher,
+  type Taken,
+  TakenPublisher,
+  united,
+  writePublisher,
+} from "./taken-publisher.ts";
 
 /**
  * Publishers that a range remembers; the one longest silent goes first. A few hundred bytes each.
  */
 const PUBLISHERS_MAX = 16_384;
 
-interface Taken {
-  sequence: number;
-  readonly packetId: number;
-  readonly fingerprint: number;
-  /**
-   * Sessions in these buckets that subscribe for themselves have got it: those of the range as it
-   * was. A neighbour that it takes over later may never have heard of it.
-   */
-  readonly scopes: Buckets[];
-  /**
-   * Hashes of the shared filters that a member has got it for; salted, of those that one without a
-   * stored session has got it for, and of those that its repeat has asked for.
-   */
-  readonly groups: number[];
-}
-
-class Publisher {
-  readonly id: number;
-  boot: number;
-  epoch: number;
-  /** Number of its last change, among all changes of the range. */
-  lastChange = 0;
-  /** Of the present attachment, by packet identifier, in order of sequence. */
-  current = new Map<number, Taken>();
-  /** Of earlier attachments. */
-  earlier = new Map<number, Taken>();
-
-  constructor(id: number, boot: number, epoch: number) {
-    this.id = id;
-    this.boot = boot;
-    this.epoch = epoch;
-  }
-
-  /** True when that attachment is of an earlier connection than the last one heard of. */
-  isAhead(boot: number, epoch: number): boolean {
-    return processOf(boot) === processOf(this.boot) && epoch < this.epoch;
-  }
-
-  get isEmpty(): boolean {
-    return this.current.size === 0 && this.earlier.size === 0;
-  }
-
-  /** What it may still repeat, as far as it is known here. */
-  find({ packetId, fingerprint }: PublishOrigin): Taken | null {
-    const taken = this.current.get(packetId) ?? this.earlier.get(packetId);
-    return taken?.fingerprint === fingerprint ? taken : null;
-  }
-
-  put(taken: Taken): void {
-    const { packetId } = taken;
-    this.earlier.delete(packetId);
-    this.current.delete(packetId);
-    this.current.set(packetId, taken);
-  }
-
-  /** A new attachment: nothing of the last one will be settled by number. */
-  attach(boot: number, epoch: number): void {
-    this.boot = boot;
-    this.epoch = epoch;
-    for (const [packetId, taken] of this.current) this.earlier.set(packetId, taken);
-    this.current.clear();
-  }
-
-  /** Returns whether there were any. */
-  forgetSettled(settled: number): boolean {
-    const before = this.current.size;
-    for (const [packetId, { sequence }] of this.current) {
-      if (sequence > settled) break;
-      this.current.delete(packetId);
-    }
-    return this.current.size < before;
-  }
-}
+/** Stands among groups for the topic of a retained message. */
+const TOPIC = stableHash("topic", "");
 
 export class TakenPublishes {
   /** By incarnation, the one longest silent first. */
-  readonly #publishers = new Map<number, Publisher>();
+  readonly #publishers = new Map<number, TakenPublisher>();
   /**
    * Numbers changes, so that those who were silent longest are the same in every replica, whenever
    * it was read from its store.
@@ -160,7 +95,9 @@ export class TakenPublishes {
     if (isChanged) publisher.attach(boot, origin.epoch);
     if (publisher.forgetSettled(origin.settled)) isChanged = true;
     const known = origin.isRepeat ? publisher.find(origin) : null;
-    if (known !== null) {
+    // A member of a group was gone, and another one gets it: one publish all the same.
+    if (known === null) this.#taken = publisher.findCurrent(origin);
+    else {
       known.sequence = origin.sequence;
       publisher.put(known);
       isChanged = true;
@@ -189,6 +126,15 @@ export class TakenPublishes {
     else this.#taken.groups.push(groupOf(shareFilter));
     // A straggler may add to what is stored already.
     this.#changed.add(origin.publisher);
+  }
+
+  /** Of a retained message: has its topic got it before? */
+  hasTopic(): boolean {
+    return this.#known?.groups.includes(TOPIC) === true;
+  }
+
+  noteTopic(): void {
+    this.#noteGroup(TOPIC);
   }
 
   /** The insert only asks, and hears that no member has got it here. None will by a straggler. */
@@ -226,8 +172,9 @@ export class TakenPublishes {
   /** All there is, for tests: by publisher, "identifier sequence groups". */
   dump(): [number, string[]][] {
     const found = [...this.#publishers.values()];
-    return found.map(({ id, current, earlier }) => {
-      const takens = [...current.values(), ...earlier.values()];
+    return found.map((publisher) => {
+      const { id, current } = publisher;
+      const takens = [...current.values(), ...publisher.allEarlier()];
       const textOf = ({ packetId, sequence, scopes, groups }: Taken) => {
         const isForSessions = scopes.length > 0;
         return [packetId, sequence, ...(isForSessions ? [] : ["groups"]), ...groups].join(" ");
@@ -236,11 +183,15 @@ export class TakenPublishes {
     });
   }
 
-  /** `first`: the range's first bucket. */
-  collect(writer: KeyValueWriter, scratch: RecordWriter, first: number): void {
+  /** `keyOf`: of a publisher's record, in this range. */
+  collect(
+    writer: KeyValueWriter,
+    scratch: RecordWriter,
+    keyOf: (publisher: number) => Uint8Array,
+  ): void {
     for (const id of this.#changed) {
       const publisher = this.#publishers.get(id);
-      const key = takenKey(first, id);
+      const key = keyOf(id);
       if (publisher === undefined) {
         writer.delete(key);
         continue;
@@ -295,17 +246,17 @@ export class TakenPublishes {
     const taken = { sequence, packetId, fingerprint, scopes: [], groups: [] };
     let publisher = this.#publishers.get(origin.publisher);
     if (publisher === undefined) {
-      publisher = new Publisher(origin.publisher, this.#boot, origin.epoch);
+      publisher = new TakenPublisher(origin.publisher, this.#boot, origin.epoch);
       this.#publishers.set(publisher.id, publisher);
       this.#evict();
     }
-    if (publisher.isAhead(this.#boot, origin.epoch)) publisher.earlier.set(packetId, taken);
+    if (publisher.isAhead(this.#boot, origin.epoch)) publisher.putEarlier(taken);
     else publisher.put(taken);
     this.#change(publisher);
     return taken;
   }
 
-  #change(publisher: Publisher): void {
+  #change(publisher: TakenPublisher): void {
     const { id } = publisher;
     this.#changed.add(id);
     this.#lastChange += 1;
@@ -332,98 +283,4 @@ function questionOf(shareFilter: string): number {
 
 function transientOf(shareFilter: string, boot: number): number {
   return stableHash(`transient ${processOf(boot)}`, shareFilter);
-}
-
-function copyOf(publisher: Publisher): Publisher {
-  const copy = new Publisher(publisher.id, publisher.boot, publisher.epoch);
-  copy.lastChange = publisher.lastChange;
-  for (const [id, taken] of publisher.current) copy.current.set(id, copyOfTaken(taken));
-  for (const [id, taken] of publisher.earlier) copy.earlier.set(id, copyOfTaken(taken));
-  return copy;
-}
-
-function copyOfTaken(taken: Taken): Taken {
-  return { ...taken, scopes: [...taken.scopes], groups: [...taken.groups] };
-}
-
-/** Those of a range that was cut lie within those of the whole, and need no place of their own. */
-function addScope(scopes: Buckets[], { first, end }: Buckets): void {
-  if (scopes.some((known) => known.first <= first && known.end >= end)) return;
-  const others = scopes.filter((known) => known.first < first || known.end > end);
-  scopes.splice(0, scopes.length, ...others, { first, end });
-}
-
-/** Both have been told of the same publisher: what either knows, the newer one's for its own. */
-function united(left: Publisher, right: Publisher): Publisher {
-  const [newer, older] = left.lastChange >= right.lastChange ? [left, right] : [right, left];
-  const isSameAttachment = newer.boot === older.boot && newer.epoch === older.epoch;
-  const result = copyOf(newer);
-  for (const [packetId, taken] of [...older.earlier, ...older.current]) {
-    const known = result.current.get(packetId) ?? result.earlier.get(packetId);
-    if (known?.fingerprint === taken.fingerprint) {
-      for (const scope of taken.scopes) addScope(known.scopes, scope);
-      known.groups.push(...taken.groups);
-    } else if (known === undefined) result.earlier.set(packetId, taken);
-  }
-  if (!isSameAttachment) return result;
-  // In order of sequence again.
-  const current = [...result.current.values()];
-  for (const taken of older.current.values()) {
-    if (result.earlier.get(taken.packetId) === taken) {
-      result.earlier.delete(taken.packetId);
-      current.push(taken);
-    }
-  }
-  current.sort((one, other) => one.sequence - other.sequence);
-  result.current = new Map(current.map((taken) => [taken.packetId, taken]));
-  return result;
-}
-
-function writePublisher(writer: RecordWriter, publisher: Publisher): void {
-  writer.u64(publisher.boot);
-  writer.u64(publisher.epoch);
-  writer.u64(publisher.lastChange);
-  writer.u32(publisher.current.size);
-  writer.u32(publisher.earlier.size);
-  for (const taken of publisher.current.values()) writeTaken(writer, taken);
-  for (const taken of publisher.earlier.values()) writeTaken(writer, taken);
-}
-
-function readPublisher(reader: RecordReader, id: number): Publisher {
-  const publisher = new Publisher(id, reader.u64(), reader.u64());
-  publisher.lastChange = reader.u64();
-  const currentCount = reader.u32();
-  const earlierCount = reader.u32();
-  for (let left = currentCount; left > 0; left--) putTaken(publisher.current, reader);
-  for (let left = earlierCount; left > 0; left--) putTaken(publisher.earlier, reader);
-  return publisher;
-}
-
-function writeTaken(writer: RecordWriter, taken: Taken): void {
-  const { scopes, groups } = taken;
-  writer.u32(taken.sequence);
-  writer.u16(taken.packetId);
-  writer.u32(taken.fingerprint);
-  writer.u8(scopes.length);
-  for (const { first, end } of scopes) {
-    writer.u16(first);
-    writer.u16(end);
-  }
-  writer.u16(groups.length);
-  for (const group of groups) writer.u32(group);
-}
-
-function putTaken(into: Map<number, Taken>, reader: RecordReader): void {
-  const taken: Taken = {
-    sequence: reader.u32(),
-    packetId: reader.u16(),
-    fingerprint: reader.u32(),
-    scopes: [],
-    groups: [],
-  };
-  for (let left = reader.u8(); left > 0; left--) {
-    taken.scopes.push({ first: reader.u16(), end: reader.u16() });
-  }
-  for (let left = reader.u16(); left > 0; left--) taken.groups.push(reader.u32());
-  into.set(taken.packetId, taken);
 }

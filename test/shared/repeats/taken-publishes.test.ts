@@ -2,16 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RecordReader } from "../../../../src/shared/bytes/record-reader.ts";
-import { RecordWriter } from "../../../../src/shared/bytes/record-writer.ts";
-import { InsertStatus } from "../../../../src/shared/inbox/inbox-types.ts";
-import { publisherOfTakenKey, takenKeys } from "../../../../src/shared/inbox/range/inbox-key.ts";
-import { TakenPublishes } from "../../../../src/shared/inbox/range/taken-publishes.ts";
-import type { PublishOrigin } from "../../../../src/shared/mqtt/publish-origin.ts";
-import { workerBoot } from "../../../../src/shared/range/worker-life.ts";
-import { InboxRig, NO_LIMITS } from "../../../helpers/inbox-rig.ts";
-import { MapKeyValues } from "../../../helpers/map-key-values.ts";
-import { message, receiver } from "../../../helpers/service-workers.ts";
+import { RecordReader } from "../../../src/shared/bytes/record-reader.ts";
+import { RecordWriter } from "../../../src/shared/bytes/record-writer.ts";
+import { InsertStatus } from "../../../src/shared/inbox/inbox-types.ts";
+import {
+  publisherOfTakenKey,
+  takenKey,
+  takenKeys,
+} from "../../../src/shared/inbox/range/inbox-key.ts";
+import type { PublishOrigin } from "../../../src/shared/mqtt/publish-origin.ts";
+import { workerBoot } from "../../../src/shared/range/worker-life.ts";
+import { TakenPublishes } from "../../../src/shared/repeats/taken-publishes.ts";
+import { InboxRig, NO_LIMITS } from "../../helpers/inbox-rig.ts";
+import { MapKeyValues } from "../../helpers/map-key-values.ts";
+import { message, receiver } from "../../helpers/service-workers.ts";
 
 const BOOT = 1;
 const ALL = { first: 0, end: 4096 };
@@ -164,7 +168,7 @@ test("taken publishes: publishers that were silent longest are forgotten first",
   assert.ok(!take(taken, origin({ publisher: 2, sequence: 20_000, isRepeat: true })));
   assert.ok(take(taken, origin({ publisher: 1, sequence: 20_001, isRepeat: true })));
   const store = new MapKeyValues();
-  taken.collect(store.writer, new RecordWriter(), 0);
+  taken.collect(store.writer, new RecordWriter(), (publisher) => takenKey(0, publisher));
   store.commit();
   assert.equal(store.size, 16_384, "of who was forgotten nothing is stored");
 });
@@ -237,7 +241,7 @@ function namesOf(taken: TakenPublishes): number[] {
 /** As a process would find them in its store. */
 function readBack(taken: TakenPublishes): TakenPublishes {
   const store = new MapKeyValues();
-  taken.collect(store.writer, new RecordWriter(), 0);
+  taken.collect(store.writer, new RecordWriter(), (publisher) => takenKey(0, publisher));
   store.commit();
   const found = new TakenPublishes();
   const reader = new RecordReader();
@@ -249,3 +253,53 @@ function readBack(taken: TakenPublishes): TakenPublishes {
   found.sortLoaded();
   return found;
 }
+
+test("taken publishes: of two ranges that become one, the later connection's publish stays", () => {
+  for (const isLeftLater of [true, false]) {
+    const later = new TakenPublishes();
+    const sooner = new TakenPublishes();
+    // Whose range has had more changes, also of others, means nothing.
+    for (let publisher = 20; publisher < 30; publisher++) take(sooner, origin({ publisher }));
+    take(sooner, origin({ epoch: 1, fingerprint: 1 }));
+    take(later, origin({ epoch: 2, fingerprint: 2 }));
+    const [left, right] = isLeftLater ? [later, sooner] : [sooner, later];
+    left.absorb(right);
+    for (const taken of [left, readBack(left)]) {
+      assert.ok(!take(taken, origin({ epoch: 3, isRepeat: true, fingerprint: 2 })));
+      assert.ok(take(taken, origin({ epoch: 3, isRepeat: true, fingerprint: 1 })), "it is over");
+    }
+  }
+});
+
+test("taken publishes: two that may be open under one identifier are both known", () => {
+  for (const fingerprint of [1, 2]) {
+    const left = new TakenPublishes();
+    const right = new TakenPublishes();
+    take(left, origin({ epoch: 1, fingerprint: 1 }));
+    take(left, origin({ epoch: 3, packetId: 6 }));
+    take(right, origin({ epoch: 2, fingerprint: 2 }));
+    left.absorb(right);
+    const taken = readBack(left);
+    assert.ok(!take(taken, origin({ epoch: 4, isRepeat: true, fingerprint })));
+    const other = origin({ epoch: 5, isRepeat: true, fingerprint: 3 - fingerprint });
+    assert.ok(take(taken, other), "the repeat tells which one it was");
+  }
+});
+
+test("taken publishes: of one attachment the later publish under an identifier is the one", () => {
+  const left = new TakenPublishes();
+  const right = new TakenPublishes();
+  take(left, origin({ sequence: 4, fingerprint: 4 }));
+  take(right, origin({ sequence: 2, fingerprint: 2 }));
+  take(right, origin({ sequence: 3, packetId: 6 }));
+  left.absorb(right);
+  assert.deepEqual(left.dump(), [[7, ["6 3", "5 4"]]]);
+});
+
+test("taken publishes: a publish that comes in two inserts is one, whoever each of them is for", () => {
+  const taken = new TakenPublishes();
+  assert.ok(take(taken, origin()));
+  assert.ok(take(taken, origin(), "$share/g/a"), "its first member was gone");
+  assert.ok(!take(taken, origin({ epoch: 2, isRepeat: true })));
+  assert.ok(!take(taken, origin({ epoch: 3, isRepeat: true }), "$share/g/a"));
+});

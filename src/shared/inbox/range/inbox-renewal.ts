@@ -1,0 +1,52 @@
+/**
+ * What a new inbox range must know of the damaged one whose place it takes: which identifiers were
+ * used. Routes of the lost sessions are still about, and name incarnations; a new session must
+ * never have one of those, or it would get what its predecessor's namesake wanted.
+ *
+ * Thread: worker. Scope: one per range that is made anew.
+ */
+
+import { RecordReader } from "../../bytes/record-reader.ts";
+import { RecordWriter } from "../../bytes/record-writer.ts";
+import type { KeyValue } from "../../range/key-value.ts";
+import { compareKeys, type RangeDescriptor } from "../../range/range-descriptor.ts";
+import { countersKey, firstBucket, numberInKey } from "./inbox-key.ts";
+
+const COUNTERS_BYTES = 8;
+/**
+ * Above the highest number found: those of the log that is lost, and of rows that are deleted, are
+ * between. Four billion of 2^41, more than a range gives out between two collections or in the life
+ * of its oldest session.
+ */
+const NUMBERS_LEFT_OUT = 2 ** 32;
+
+export class InboxRenewal {
+  readonly #counters: Uint8Array;
+  #highest = 0;
+
+  constructor({ start }: Pick<RangeDescriptor, "start">) {
+    this.#counters = countersKey(firstBucket(start));
+  }
+
+  /** A row of the damaged range; null: its value is damaged. Both are borrowed. */
+  see(key: Uint8Array, value: Uint8Array | null): void {
+    const isCounters = compareKeys(key, this.#counters) === 0 && value?.length === COUNTERS_BYTES;
+    const number = isCounters ? readCounters(value) : numberInKey(key);
+    this.#highest = Math.max(this.#highest, number);
+  }
+
+  /** The first rows of the new range. */
+  rows(): readonly KeyValue[] {
+    const writer = new RecordWriter(COUNTERS_BYTES);
+    writer.u64(this.#highest + NUMBERS_LEFT_OUT);
+    return [{ key: this.#counters, value: writer.bytes.slice(0, writer.size) }];
+  }
+}
+
+function readCounters(value: Uint8Array): number {
+  const reader = new RecordReader();
+  reader.reset(value, 0, value.length);
+  const number = reader.u64();
+  reader.release();
+  return number;
+}

@@ -1,0 +1,30 @@
+/**
+ * Makes the place for a range that takes a damaged one's: its rows are moved into a file, and what
+ * its service must not forget of it (identifiers that were used) is written as its first state.
+ * Nobody serves the range meanwhile. Thread: worker.
+ */
+
+import type { RangeDescriptor } from "../../shared/range/range-descriptor.ts";
+import type { RangeRenewal } from "./range-host-api.ts";
+import type { StoreTurn } from "./store-turn.ts";
+
+/** Resolves with the file's path when everything is durable. */
+export async function resetRange(
+  turn: StoreTurn,
+  range: RangeDescriptor,
+  renewal: RangeRenewal | null,
+  wake: () => void,
+): Promise<string> {
+  const commit = () => {
+    return new Promise<void>((resolve) => {
+      turn.whenDurable(resolve);
+      wake();
+    });
+  };
+  const onState = (key: Uint8Array, value: Uint8Array | null) => renewal?.see(key, value);
+  const path = await turn.store.clearDamaged({ range, onState, commit });
+  const writer = turn.store.state(range.service);
+  for (const { key, value } of renewal?.rows() ?? []) writer.put(key, value);
+  // With the record that is put next, in one commit.
+  return path;
+}

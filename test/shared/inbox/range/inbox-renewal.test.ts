@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import {
+  chunkKey,
+  countersKey,
+  headKey,
+  makeId,
+  takenKey,
+} from "../../../../src/shared/inbox/range/inbox-key.ts";
+import { InboxRenewal } from "../../../../src/shared/inbox/range/inbox-renewal.ts";
+
+const START = new Uint8Array(0);
+const counters = (number: number) => Uint8Array.of(number, 0, 0, 0, 0, 0, 0, 0);
+
+function firstNumber(rows: readonly (readonly [Uint8Array, Uint8Array | null])[]): number {
+  const renewal = new InboxRenewal({ start: START });
+  for (const [key, value] of rows) renewal.see(key, value);
+  const [row] = renewal.rows();
+  assert.deepEqual(row?.key, countersKey(0));
+  return Number(new DataView(row.value.buffer).getBigUint64(0, true));
+}
+
+test("inbox renewal: a new range numbers far above whatever can be read of the damaged one", () => {
+  const far = 2 ** 32;
+  assert.equal(firstNumber([]), far);
+  assert.equal(firstNumber([[countersKey(0), counters(77)]]), far + 77);
+  assert.equal(firstNumber([[countersKey(0), null]]), far, "damaged itself");
+  const damaged = null;
+  assert.equal(firstNumber([[headKey(makeId(90, 5)), damaged]]), far + 90);
+  const rows = [
+    [chunkKey(makeId(91, 5), 1000), damaged],
+    [countersKey(0), counters(80)],
+    [takenKey(0, makeId(2000, 9)), damaged],
+  ] as const;
+  assert.equal(firstNumber(rows), far + 91, "what other ranges have named does not count");
+});

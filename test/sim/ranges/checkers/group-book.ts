@@ -1,0 +1,98 @@
+/**
+ * What members of shared groups got: every message goes to one of them, and to another one only
+ * after the session of the first has ended without it.
+ */
+
+import { demand } from "../range-invariants.ts";
+
+/**
+ * A message that a member's range has taken at QoS 1. At QoS 2 it may have got an identifier there,
+ * and then it is finished with that member or never [MQTT-4.8.2-5].
+ */
+interface Taken {
+  readonly number: number;
+  readonly expiresAtMs: number;
+  /** Session of the member. */
+  readonly incarnation: number;
+}
+
+export class GroupBook {
+  /** By number: who has got it, by name and incarnation. */
+  readonly #holders = new Map<number, Set<string>>();
+  readonly #handedOver = new Set<number>();
+  /** By number: so many look for a member; those that were sent again. */
+  readonly #looking = new Map<number, number>();
+  readonly #asked = new Set<number>();
+  readonly #diverted = new Set<number>();
+  /** At QoS 0, or looked for twice: nobody remembers who had them. */
+  readonly #passing = new Set<number>();
+  readonly #taken: Taken[] = [];
+
+  /** The number of messages that were given to another member. */
+  get handedOverCount(): number {
+    return this.#handedOver.size;
+  }
+
+  get takenCount(): number {
+    return this.#taken.length;
+  }
+
+  /** A range owes it to another member. */
+  handedOver(number: number): void {
+    this.#handedOver.add(number);
+  }
+
+  /** Whoever owes it does so until it is told that it is done: at least once. */
+  isHandedOver(number: number): boolean {
+    return this.#handedOver.has(number);
+  }
+
+  /** The session of the member that was chosen first is over: what came behind may be faster. */
+  diverted(number: number): void {
+    this.#diverted.add(number);
+  }
+
+  isDiverted(number: number): boolean {
+    return this.#diverted.has(number) || this.#handedOver.has(number);
+  }
+
+  /**
+   * Somebody looks for a member. When its publisher connects anew meanwhile, and sends it again,
+   * both may find that nobody has it: the broker has no answer to that. Returns what is to be
+   * called when a member is found.
+   */
+  looking(number: number, isRepeat: boolean): () => void {
+    const open = this.#looking.get(number) ?? 0;
+    const isRace =
+      isRepeat &&
+      (open > 1 || (open === 1 && (this.#asked.has(number) || this.#diverted.has(number))));
+    if (isRace) this.#passing.add(number);
+    if (isRepeat) this.#asked.add(number);
+    this.#looking.set(number, open + 1);
+    return () => this.#looking.set(number, this.#looking.get(number)! - 1);
+  }
+
+  passing(number: number): void {
+    this.#passing.add(number);
+  }
+
+  taken(taken: Taken): void {
+    this.#taken.push(taken);
+  }
+
+  delivered(number: number, holder: string): void {
+    const holders = this.#holders.get(number) ?? new Set();
+    this.#holders.set(number, holders.add(holder));
+    const isOne = holders.size === 1 || this.#handedOver.has(number) || this.#passing.has(number);
+    demand(isOne, "group", () => `message ${number} went to ${[...holders].join(" and ")}`);
+  }
+
+  /** Nothing is on its way any more; `isOver`: that session has ended. */
+  checkComplete(latestMs: number, isOver: (incarnation: number) => boolean): void {
+    for (const { number, expiresAtMs, incarnation } of this.#taken) {
+      const isOwed = isOver(incarnation) && expiresAtMs > latestMs;
+      const isHere = this.#holders.has(number) || this.#handedOver.has(number);
+      demand(!isOwed || isHere, "group", () => `message ${number} of an ended member is lost`);
+    }
+  }
+}
