@@ -255,6 +255,8 @@ export class LoadRun implements GeneratorRun {
   async #untilReady(count: number): Promise<void> {
     const isReady = () => {
       if (this.#refused !== "") throw new Error(this.#refused);
+      const closed = this.#closedByBroker();
+      if (closed > 0) throw new Error(`connections closed while they were set up: ${closed}`);
       return this.#readyCount >= count;
     };
     const what = `setting up ${count} connections`;

@@ -6,6 +6,8 @@ import { hasMessages, refusalOf } from "./option-meaning.ts";
 import { type SuiteOptions, UsageError } from "./options.ts";
 
 const DEFAULT_PAYLOAD_BYTES = 64;
+/** Of the usual rate, for `--client mqtt`. */
+const PACKAGE_SHARE = 0.1;
 
 /** Throws a UsageError when the scenario cannot run as asked. */
 export function expandCases(scenario: Scenario, options: SuiteOptions): BenchCase[] {
@@ -22,7 +24,7 @@ export function expandCases(scenario: Scenario, options: SuiteOptions): BenchCas
     payloadBytes: options.payloadBytes ?? [defaults.payloadBytes ?? DEFAULT_PAYLOAD_BYTES],
     protocolVersion: options.protocolVersion ?? [defaults.protocolVersion ?? 4],
     transport: options.transport,
-    pace: options.paces ?? [scaledPace(defaults.pace, defaults.publishers, scale)],
+    pace: options.paces ?? [usualPace(scenario, options, scale)],
     isPersistent: [defaults.isPersistent ?? false],
   };
   return combinations(choices).map((parameters) => ({
@@ -38,6 +40,13 @@ function scaleOf(scenario: Scenario, options: SuiteOptions): number {
   if (options.scale !== undefined) return options.scale;
   const { published } = scenario;
   return published === undefined ? 1 : availableParallelism() / published.cores;
+}
+
+/** The `mqtt` package as client cannot keep up a rate that is meant for brokers. */
+function usualPace({ defaults }: Scenario, { client }: SuiteOptions, scale: number): CasePace {
+  const pace = scaledPace(defaults.pace, defaults.publishers, scale);
+  if (client === "raw" || pace.kind !== "open") return pace;
+  return { kind: "open", publishesPerSecond: Math.max(1, pace.publishesPerSecond * PACKAGE_SHARE) };
 }
 
 /** The rate per publisher stays: a single one keeps its own. */

@@ -23,7 +23,7 @@ Measuring:
   --warm-up SECONDS      before that (1; bench:all measures 1.25 after 0.5, with --fresh case)
   --processes N          generator processes (1; connect: 2); more only where cores are free
   --fresh run|case       a new broker process for every run, or for every case (run)
-  --client raw|mqtt      mqtt: the npm package as client, to check the generator itself; slow
+  --client raw|mqtt      mqtt: the npm package as client, to check the generator itself, at a tenth of the rate
   --scale FACTOR         of the published scenarios; default: this machine's cores / theirs
 Brokers:
   --peer mosquitto|aedes|write-loop|none   beside ours (mosquitto, if it is installed); aedes:2 = in two rounds only;

@@ -137,15 +137,16 @@ export class BrokerProcess {
   }
 
   async ready(waitMs: number = START_WAIT_MS): Promise<void> {
+    let hasEnded = false;
     const ended = this.#child.exited.then((exit) => {
+      hasEnded = true;
       const how = `code ${exit.code}, signal ${exit.signal}`;
       throw new Error(`the broker ended before it was ready (${how}):\n${this.output}`);
     });
-    const isReady = until(() => this.#isReady(), "the broker to be ready", waitMs).catch(
-      (error: unknown) => {
-        throw new Error(`the broker did not get ready:\n${this.output}`, { cause: error });
-      },
-    );
+    const isOver = async () => hasEnded || (await this.#isReady());
+    const isReady = until(isOver, "the broker to be ready", waitMs).catch((error: unknown) => {
+      throw new Error(`the broker did not get ready:\n${this.output}`, { cause: error });
+    });
     await Promise.race([isReady, ended]).catch(async (error: unknown) => {
       await this.kill();
       throw error;

@@ -219,6 +219,24 @@ test("contenders: ours tells how late its workers' event loops were since it was
   assert.ok(later >= (first["event loop delay max, us"] ?? 0), "not reset, so it cannot shrink");
 });
 
+test("load: where nobody listens any more, that is said at once", async () => {
+  const server = await aedes.start("tcp");
+  const { target } = server;
+  await server.stop();
+  const run = runGenerators([load(target)], target, TIMED);
+  await assert.rejects(
+    run,
+    /generator, prepare: Error: connections closed while they were set up: \d/,
+  );
+});
+
+test("contenders: of ours that was killed, event-loop delays are not waited for", async () => {
+  const server = await OURS.start("tcp");
+  process.kill(server.target.pid, "SIGKILL");
+  assert.deepEqual(await server.loopDelay?.read(), {});
+  await server.stop();
+});
+
 test("contenders: aedes is served over all transports", async () => {
   for (const transport of ["tcp", "tls", "ws"] as const) {
     await withServer(aedes, transport, async (target) => {

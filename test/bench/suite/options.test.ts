@@ -33,6 +33,12 @@ test("suite options: open and closed loops side by side, and a share of the maxi
   assert.deepEqual(closed, { kind: "closed", window: 8 });
 });
 
+test("suite options: the mqtt package as client gets a tenth of the usual rate, or what is asked", () => {
+  const paceOf = (line: string) => casesOf(line)[0]?.parameters.pace;
+  assert.deepEqual(paceOf("p2p --client mqtt"), { kind: "open", publishesPerSecond: 1000 });
+  assert.deepEqual(paceOf("p2p --client mqtt --rate 70"), { kind: "open", publishesPerSecond: 70 });
+});
+
 test("suite options: a scenario's own values hold where nothing is said", () => {
   for (const scenario of OWN_SCENARIOS) {
     const [one, ...more] = casesOf(scenario.name);
