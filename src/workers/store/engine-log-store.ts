@@ -216,6 +216,8 @@ export class EngineLogStore implements LogStore {
   async clearDamaged(clearing: Clearing): Promise<string> {
     const { id } = clearing.range;
     assert(this.#damaged.has(id), "only what is set aside is cleared");
+    const { damage } = this.#engine;
+    if (damage !== null) throw new Error(`nothing is written to a damaged log (${damage})`);
     const folder = this.#folder;
     if (folder === null) throw new Error("a store without a folder has no place for its rows");
     const remove = (table: StoreTable, key: Uint8Array) => this.#gathering.delete(table, key);

@@ -173,6 +173,12 @@ test("segment engine: a damaged log sets every range aside, and nothing is chang
     ]);
     assert.throws(() => damaged.putRecord(recordAt(7, {})), /damaged range/);
     assert.throws(() => damaged.putRecord(recordAt(9, {})), /damaged store/);
+    const clearing = {
+      range: recordAt(7, {}).descriptor,
+      onState: () => {},
+      commit: () => damaged.commit(),
+    };
+    await assert.rejects(damaged.clearDamaged(clearing), /damaged log \(segment 1/);
     await damaged.commit();
     await damaged.close();
     assert.deepEqual(readFileSync(file), bytes);
