@@ -95,7 +95,7 @@ test("inbox quotas: TotalPersistentSessions is one limit for the sessions of all
   assert.equal(workers.attach(3, first, { cleanStart: true })?.status, AttachStatus.ATTACHED);
   const ended = new FakeSession("t", "0", 3);
   const ending = { cleanStart: true, sessionExpirySeconds: 0 };
-  assert.equal(workers.attach(1, ended, ending)?.status, AttachStatus.ABSENT);
+  assert.equal(workers.attach(1, ended, ending)?.status, AttachStatus.DISCARDED);
   assert.equal(attach("59"), AttachStatus.ATTACHED);
   assert.equal(workers.attach(2, new FakeSession("u", "59", 1))?.status, AttachStatus.ATTACHED);
 });
