@@ -85,7 +85,7 @@ export function createServices(options: ServicesOptions): Services {
   const routes = new StoredRoutes(endpoint, dist, ranges.client);
   const host: InboxHost = { routes, ...options.host };
   const dictService = new SessionDictService(endpoint, boot.incarnation);
-  const distService = new DistService(endpoint, dist, ranges.host);
+  const distService = new DistService(endpoint, dist, ranges.host, routes);
   const { inboxService, inboxClient } = createInbox(options, host);
   const { retainService, retainClient } = createRetain(options, host);
   const sessionDict = new SessionDictClient(endpoint);

@@ -24,6 +24,7 @@ const SESSION = 5;
 const ROUTES = 1;
 const FIRST_INBOX = 2;
 const FIRST_RETAINED = 4;
+const NO_MATCHING_SUBSCRIBERS = 0x10;
 const IMPLEMENTATION_SPECIFIC_ERROR = 0x83;
 const INBOX_ROW = 0x82;
 
@@ -69,13 +70,17 @@ async function readiness(broker: BrokerProcess): Promise<{ status: number; body:
   return { status: response.status, body: await response.json() };
 }
 
-/** Twelve sessions `s0`.. that want t/#, so that each of the two inbox ranges has some. */
+/**
+ * Twelve sessions `s0`.. that want t/#, each in a shared group of its own besides, so that each of
+ * the two inbox ranges has some.
+ */
 const SESSIONS = Array.from({ length: 12 }, (_, at) => `s${at}`);
 
 async function storeSessions(broker: BrokerProcess): Promise<void> {
   for (const clientId of SESSIONS) {
     const client = await connect(broker, clientId);
     await client.subscribe("t/#", 1);
+    await client.subscribe(`$share/group/own/${clientId}`, 1);
     client.destroy();
   }
 }
@@ -115,6 +120,16 @@ test(
     }
     assert.ok(outcomes.includes(true) && outcomes.includes(null), String(outcomes));
     assert.ok(!outcomes.includes(false), "a session in a damaged range is not made anew");
+
+    const url = `http://127.0.0.1:${broker.adminPort}`;
+    const reset = await runCli(["ranges", "reset", "2", "--yes", "--url", url]);
+    assert.equal(reset.code, 0, reset.stderr);
+    const publisher = await RawClient.connect({ port: broker.port }, { clientId: "publisher" });
+    for (const [at, clientId] of SESSIONS.entries()) {
+      const code = await publisher.publish({ topic: `own/${clientId}`, payload: "x", qos: 1 });
+      const isLost = outcomes[at] === null;
+      assert.equal(code, isLost ? NO_MATCHING_SUBSCRIBERS : 0, "routes of the lost are gone");
+    }
   },
 );
 
@@ -131,7 +146,7 @@ test(
     await broker.stop();
     // Subscriptions are read when their session attaches.
     const isPart = (key: Buffer) => key[0] === INBOX_ROW && key[5] === SESSION;
-    assert.equal(await flipRows(folder, "sm", isPart), SESSIONS.length);
+    assert.equal(await flipRows(folder, "sm", isPart), 2 * SESSIONS.length);
     broker = await start(t, folder, 1);
     assert.equal(broker.countOf("range_damaged"), 0, "nothing of it was read yet");
     const client = await RawClient.open({ port: broker.port });

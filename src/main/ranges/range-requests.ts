@@ -68,12 +68,12 @@ export class RangeRequests {
 
   /**
    * Makes a damaged range anew; resolves with the file that has what was in it, or why it was not
-   * done.
+   * done, and with the number from which on its identifiers are.
    */
   async reset(
     thread: number,
     descriptor: RangeDescriptor,
-  ): Promise<{ readonly isDone: boolean; readonly text: string }> {
+  ): Promise<Pick<AdminReply, "isDone" | "text" | "number">> {
     const request = this.#nextRequest();
     return await this.#ask(thread, { request, kind: AdminKind.RESET, descriptor });
   }
@@ -90,6 +90,16 @@ export class RangeRequests {
     const request = this.#nextRequest();
     const kind = AdminKind.TELL_ROUTES;
     const reply = await this.#ask(thread, { request, kind, range: NO_RANGE });
+    return reply.isDone;
+  }
+
+  /**
+   * Resolves when no route of `sessions` with an incarnation `below` is left in ranges of `thread`.
+   */
+  async dropRoutes(thread: number, sessions: RangeDescriptor, below: number): Promise<boolean> {
+    const request = this.#nextRequest();
+    const kind = AdminKind.DROP_ROUTES;
+    const reply = await this.#ask(thread, { request, kind, descriptor: sessions, below });
     return reply.isDone;
   }
 

@@ -8,7 +8,7 @@
  * still (workers/store/damage-notes.ts), so that it all begins again.
  *
  *   routes   RESET -> opened -> TELL_ROUTES to every worker -> KEEP -> directory: routes are whole
- *   others   RESET -> opened -> KEEP
+ *   others   RESET -> KEEP -> opened; of sessions: DROP_ROUTES to every worker
  *
  * Thread: main. Scope: one per process.
  */
@@ -67,10 +67,19 @@ export class RangeResets {
       if (range.service === ServiceId.DIST) {
         throw new RangeChangeError("conflict", this.#whyNotRoutes(id));
       }
-      await this.#makeAnew(range);
-      const thread = storeThread(range.storeId, this.#options.groups.workerCount);
-      await this.#options.requests.keep(thread, id);
+      const lowestId = await this.#makeAnew(range);
+      if (range.service === ServiceId.INBOX) await this.#dropRoutes(range, lowestId);
     });
+  }
+
+  /** Of the sessions that are lost: a shared group would go on choosing them. */
+  async #dropRoutes(range: RangeDescriptor, lowestId: number): Promise<void> {
+    const { groups, requests } = this.#options;
+    for (let thread = 1; thread <= groups.workerCount; thread++) {
+      if (await requests.dropRoutes(thread, range, lowestId)) continue;
+      const text = `range ${range.id} is made anew, but routes of its lost sessions are left`;
+      throw new RangeChangeError("conflict", text);
+    }
   }
 
   #damaged(id: RangeId): DamagedRange {
@@ -146,12 +155,12 @@ export class RangeResets {
     );
   }
 
-  /** Resolves when the range is served, empty. */
-  async #makeAnew(range: RangeDescriptor): Promise<void> {
+  /** Resolves when the range is served, empty; with the lowest identifier that it will use. */
+  async #makeAnew(range: RangeDescriptor): Promise<number> {
     const { groups, requests, lifeCycle, log } = this.#options;
     const { id } = range;
     const thread = storeThread(range.storeId, groups.workerCount);
-    const { isDone, text } = await requests.reset(thread, range);
+    const { isDone, text, number } = await requests.reset(thread, range);
     if (!isDone) {
       throw new RangeChangeError(
         "conflict",
@@ -159,9 +168,11 @@ export class RangeResets {
       );
     }
     log.warn("range_reset", { range: id, store: range.storeId, file: text });
+    if (range.service !== ServiceId.DIST) await requests.keep(thread, id);
     await lifeCycle.until(() => {
       return groups.directory.get(id) !== null && !groups.directory.isDamaged(id);
     });
+    return number;
   }
 
   /** Begins when everything else is served; is begun again after whatever went wrong. */

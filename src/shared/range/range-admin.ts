@@ -3,7 +3,9 @@
  * Little-endian; threads of one process only, and cold.
  *
  *   RANGE_ADMIN         request u32 | kind u8, then CREATE, RESET: descriptor; else: range u32
+ *                       DROP_ROUTES: descriptor | below u64
  *   RANGE_ADMIN_REPLY   request u32 | isDone u8 | key: length u16, bytes | text: length u32, UTF-8
+ *                       | number u64
  */
 
 import { NO_BYTES } from "../bytes/copy-bytes.ts";
@@ -21,7 +23,8 @@ export const AdminKind = {
   COMPACT: 3,
   /**
    * A damaged range: what the store has of it goes into a file, the reply's text is its path; then
-   * as CREATE. It stays noted as damaged, should the process end, until KEEP.
+   * as CREATE. It stays noted as damaged, should the process end, until KEEP. The reply's number:
+   * no identifier below it will be used in the new range.
    */
   RESET: 4,
   /** The range that was reset is whole. */
@@ -31,6 +34,11 @@ export const AdminKind = {
    * asked for. Done when all of them are matched.
    */
   TELL_ROUTES: 6,
+  /**
+   * Of all ranges of routes of the worker: those of sessions of an inbox range whose incarnations
+   * are below a number. Done when none of them is matched any more.
+   */
+  DROP_ROUTES: 7,
 } as const;
 export type AdminKind = (typeof AdminKind)[keyof typeof AdminKind];
 
@@ -42,9 +50,18 @@ export type AdminRequest =
     }
   | {
       readonly request: number;
-      readonly kind: Exclude<AdminKind, typeof AdminKind.CREATE | typeof AdminKind.RESET>;
-      readonly range: RangeId;
-    };
+      readonly kind: typeof AdminKind.DROP_ROUTES;
+      /** The range of the sessions. */
+      readonly descriptor: RangeDescriptor;
+      readonly below: number;
+    }
+  | { readonly request: number; readonly kind: PlainKind; readonly range: RangeId };
+
+/** Kinds that name a range and nothing else. */
+type PlainKind = Exclude<
+  AdminKind,
+  typeof AdminKind.CREATE | typeof AdminKind.RESET | typeof AdminKind.DROP_ROUTES
+>;
 
 export interface AdminReply {
   readonly request: number;
@@ -52,11 +69,12 @@ export interface AdminReply {
   readonly isDone: boolean;
   readonly key: Uint8Array;
   readonly text: string;
+  readonly number: number;
 }
 
 /** With nothing to say. */
 export function plainReply(request: number, isDone: boolean): AdminReply {
-  return { request, isDone, key: NO_BYTES, text: "" };
+  return { request, isDone, key: NO_BYTES, text: "", number: 0 };
 }
 
 export function writeAdminRequest(writer: RecordWriter, request: AdminRequest): void {
@@ -64,6 +82,7 @@ export function writeAdminRequest(writer: RecordWriter, request: AdminRequest): 
   writer.u8(request.kind);
   if ("descriptor" in request) writeDescriptor(writer, request.descriptor);
   else writer.u32(request.range);
+  if (request.kind === AdminKind.DROP_ROUTES) writer.u64(request.below);
 }
 
 /** Null if these are not the bytes of a request. */
@@ -73,6 +92,11 @@ export function readAdminRequest(reader: WireReader): AdminRequest | null {
   if (kind === AdminKind.CREATE || kind === AdminKind.RESET) {
     const descriptor = readDescriptor(reader);
     return descriptor === null ? null : { request, kind, descriptor };
+  }
+  if (kind === AdminKind.DROP_ROUTES) {
+    const descriptor = readDescriptor(reader);
+    const below = reader.u64();
+    return descriptor === null ? null : { request, kind, descriptor, below };
   }
   const range = reader.u32();
   const isKnown = Object.values(AdminKind).includes(kind);
@@ -84,6 +108,7 @@ export function writeAdminReply(writer: RecordWriter, reply: AdminReply): void {
   writer.u8(reply.isDone ? 1 : 0);
   writeKey(writer, reply.key);
   writer.text(reply.text);
+  writer.u64(reply.number);
 }
 
 export function readAdminReply(reader: WireReader): AdminReply {
@@ -91,5 +116,5 @@ export function readAdminReply(reader: WireReader): AdminReply {
   const isDone = reader.u8() === 1;
   const key = readKey(reader);
   const text = reader.text(reader.u32());
-  return { request, isDone, key: isDone ? key : NO_BYTES, text };
+  return { request, isDone, key: isDone ? key : NO_BYTES, text, number: reader.u64() };
 }

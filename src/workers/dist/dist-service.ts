@@ -7,8 +7,10 @@
  * Thread: worker. Scope: one per worker.
  */
 
+import { BoundedRun } from "../../shared/collections/bounded-run.ts";
 import type { StoredRoute } from "../../shared/dist/dist-log-command.ts";
 import { type DistAnswer, type DistOutput, DistRange } from "../../shared/dist/dist-range.ts";
+import { bucketOfId, endBucket, firstBucket } from "../../shared/inbox/range/inbox-key.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { KeyValueReader } from "../../shared/range/key-value.ts";
@@ -17,6 +19,7 @@ import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { RangeHost, RangeService } from "../ranges/range-host-api.ts";
 import { RecordBatches } from "../record-batches.ts";
+import type { InboxRoutes } from "./dist-api.ts";
 import type { DistClient } from "./dist-client.ts";
 
 const nothing = () => {};
@@ -24,13 +27,15 @@ const nothing = () => {};
 export class DistService implements RangeService, DistOutput {
   readonly #dist: DistClient;
   readonly #ranges: RangeHost;
+  readonly #routes: InboxRoutes;
   readonly #replies: RecordBatches;
   /** While a range is opened: what it holds is restored, not announced one by one. */
   #isOpening = false;
 
-  constructor(endpoint: RingEndpoint, dist: DistClient, ranges: RangeHost) {
+  constructor(endpoint: RingEndpoint, dist: DistClient, ranges: RangeHost, routes: InboxRoutes) {
     this.#dist = dist;
     this.#ranges = ranges;
+    this.#routes = routes;
     this.#replies = new RecordBatches(endpoint, RecordType.DIST_REPLY);
     ranges.register(ServiceId.DIST, this);
   }
@@ -44,6 +49,23 @@ export class DistService implements RangeService, DistOutput {
       this.#isOpening = false;
     }
     return machine;
+  }
+
+  dropRoutes(range: RangeDescriptor, below: number, done: (areGone: boolean) => void): void {
+    const first = firstBucket(range.start);
+    const end = endBucket(range.end);
+    const lost: StoredRoute[] = [];
+    for (const { machine } of this.#ranges.ownedBy(ServiceId.DIST)) {
+      (machine as DistRange).eachRoute(({ route }) => {
+        const bucket = bucketOfId(route.incarnation);
+        if (route.incarnation < below && bucket >= first && bucket < end) lost.push(route);
+      });
+    }
+    new BoundedRun(
+      lost.values(),
+      (route, gone) => this.#routes.removeInboxRoute(route, gone),
+      done,
+    );
   }
 
   routeAdded(route: StoredRoute, options: SubscriptionOptions, answer: DistAnswer | null): void {

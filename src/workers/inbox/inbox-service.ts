@@ -8,6 +8,7 @@
  */
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
+import { BoundedRun } from "../../shared/collections/bounded-run.ts";
 import {
   type Credited,
   type DirectCommandHandler,
@@ -60,9 +61,10 @@ import type { InboxHost } from "./inbox-api.ts";
 import { InboxRanges } from "./inbox-ranges.ts";
 import { OutboxRunner } from "./outbox-runner.ts";
 import type { QueueBudget } from "./queue-budget.ts";
-import { RouteTelling } from "./route-telling.ts";
 import { storedRouteOf } from "./stored-route.ts";
 import { UsageTeller } from "./usage-teller.ts";
+
+type Told = (isDone: boolean) => void;
 
 const BUCKET_COUNT = 0x1000;
 /**
@@ -155,7 +157,12 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   }
 
   tellRoutes(done: (isWhole: boolean) => void): void {
-    new RouteTelling(this.#owned, this.#host.routes, done).run();
+    const ask = ([inbox, { filter, options }]: readonly [Inbox, Subscribed], told: Told) => {
+      const { clientId, id: incarnation, tenant } = inbox;
+      const holder = { tenantId: tenant.tenantId, clientId, incarnation };
+      this.#host.routes.addInboxRoute(storedRouteOf(holder, filter), options, told);
+    };
+    new BoundedRun(subscriptionsOf(this.#owned), ask, done);
   }
 
   rangesChanged(): void {
@@ -356,4 +363,8 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   #stillWaits({ boot, thread, request }: Requester): boolean {
     return request !== 0 && this.#rangeHost.isAlive(boot, thread);
   }
+}
+
+function* subscriptionsOf(ranges: readonly InboxRange[]): Generator<readonly [Inbox, Subscribed]> {
+  for (const range of ranges) yield* range.subscriptions();
 }

@@ -25,6 +25,10 @@ export interface RangeService {
    * whether all of them are there.
    */
   tellRoutes?(done: (isWhole: boolean) => void): void;
+  /**
+   * Routes of sessions in `range` with incarnations below `below` are of sessions that are lost.
+   */
+  dropRoutes?(range: RangeDescriptor, below: number, done: (areGone: boolean) => void): void;
 }
 
 /** Looks at what is left of a damaged range, and says what its successor begins with. */
@@ -32,6 +36,8 @@ export interface RangeRenewal {
   /** Of every row; null: its value is damaged. Both are borrowed. */
   see(key: Uint8Array, value: Uint8Array | null): void;
   rows(): readonly KeyValue[];
+  /** No identifier below it will be used again. */
+  readonly lowestId: number;
 }
 
 export interface OwnedRange<Machine extends RangeStateMachine = RangeStateMachine> {

@@ -41,6 +41,8 @@ const FIRST_CONF: ConfState = {
   autoLeave: false,
 };
 
+type DropRoutes = AdminRequest & { readonly kind: typeof AdminKind.DROP_ROUTES };
+
 export interface RangeQuestionsOptions {
   readonly endpoint: RingEndpoint;
   readonly ranges: ReadonlyMap<RangeId, HostedRange>;
@@ -103,8 +105,9 @@ export class RangeQuestions {
   #answer(request: AdminRequest): void {
     const number = request.request;
     if ("descriptor" in request) {
-      if (request.kind === AdminKind.CREATE) this.#create(request.descriptor, number);
-      else this.#reset(request.descriptor, number);
+      if (request.kind === AdminKind.DROP_ROUTES) this.#dropRoutes(request);
+      else if (request.kind === AdminKind.RESET) this.#reset(request.descriptor, number);
+      else this.#create(request.descriptor, number);
     } else if (request.kind === AdminKind.TELL_ROUTES) {
       this.#tellRoutes((isWhole) => this.#reply(plainReply(number, isWhole)));
     } else {
@@ -134,6 +137,13 @@ export class RangeQuestions {
     else inbox.tellRoutes(done);
   }
 
+  #dropRoutes({ request, descriptor, below }: DropRoutes): void {
+    const done = (areGone: boolean) => this.#reply(plainReply(request, areGone));
+    const dist = this.#options.service(ServiceId.DIST);
+    if (dist?.dropRoutes === undefined) done(true);
+    else dist.dropRoutes(descriptor, below, done);
+  }
+
   #reset(descriptor: RangeDescriptor, request: number): void {
     const { turns, ranges, service, wake } = this.#options;
     const turn = turns.get(descriptor.storeId);
@@ -143,8 +153,8 @@ export class RangeQuestions {
     }
     const renewal = service(descriptor.service)?.renew?.(descriptor) ?? null;
     resetRange(turn, descriptor, renewal, wake).then(
-      (path) => {
-        this.#create(descriptor, request, path);
+      (text) => {
+        this.#create(descriptor, request, { text, number: renewal?.lowestId ?? 0 });
         wake();
       },
       (error: unknown) => {
@@ -155,7 +165,7 @@ export class RangeQuestions {
     );
   }
 
-  #create(descriptor: RangeDescriptor, request: number, text = ""): void {
+  #create(descriptor: RangeDescriptor, request: number, said = {}): void {
     const { turns, ranges, nowMs, open, report } = this.#options;
     const turn = turns.get(descriptor.storeId);
     if (turn === undefined || ranges.has(descriptor.id)) {
@@ -172,7 +182,7 @@ export class RangeQuestions {
       open(turn, { record, lastIndex: record.compactedIndex, termRuns: [] });
       const range = ranges.get(descriptor.id);
       if (range !== undefined) report([openedReport(range)]);
-      this.#reply({ ...plainReply(request, true), text });
+      this.#reply({ ...plainReply(request, true), ...said });
     });
   }
 

@@ -7,7 +7,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { distRangeKey } from "../../../src/shared/dist/dist-key.ts";
 import type { StoredRoute } from "../../../src/shared/dist/dist-log-command.ts";
+import { makeId } from "../../../src/shared/inbox/range/inbox-key.ts";
 import { sharedWordsSize } from "../../../src/shared/metrics/shared-words.ts";
+import { bootstrapPlan } from "../../../src/shared/range/bootstrap-plan.ts";
 import { ServiceId } from "../../../src/shared/range/service-id.ts";
 import { FIXED_HASH_KEY } from "../../../src/shared/topic/level-hash.ts";
 import { DistClient } from "../../../src/workers/dist/dist-client.ts";
@@ -113,8 +115,8 @@ class World {
     const table = new RouteTable(index);
     const dist = new DistClient(endpoint, index, table, new MemberTable(this.#words, thread));
     const { host, client } = this.ranges.start(thread);
-    const service = new DistService(endpoint, dist, host);
     const routes = new StoredRoutes(endpoint, dist, client);
+    const service = new DistService(endpoint, dist, host, routes);
     const worker = { table, index, dist, service, routes, isSynchronized: false };
     let isServing = false;
     client.onDirectory(() => {
@@ -170,6 +172,27 @@ test("stored routes: nothing is answered before the last worker has followed", (
   world.run();
   assert.deepEqual(world.matching(PLAIN), [1, 2, 3]);
   assert.deepEqual(world.takeAnswers(), [true]);
+});
+
+test("stored routes: those of a range's lost sessions go, and nobody else's", () => {
+  const world = new World(2);
+  const bucket = 9;
+  const lost = storedRoute("a/+", "lost", { incarnation: makeId(5, bucket) });
+  const kept = [
+    storedRoute("a/+", "later", { incarnation: makeId(7, bucket) }),
+    storedRoute("a/+", "elsewhere", { incarnation: makeId(5, 3000) }),
+  ];
+  for (const route of [lost, ...kept]) world.add(2, route);
+  world.run();
+  const half = bootstrapPlan(2).find(({ service }) => service === ServiceId.INBOX)!;
+  const ends: boolean[] = [];
+  for (const thread of [1, 2]) {
+    world.worker(thread).service.dropRoutes(half, makeId(7, 0), (areGone) => ends.push(areGone));
+  }
+  world.run();
+  assert.deepEqual(ends, [true, true]);
+  assert.deepEqual(world.matching(lost), []);
+  for (const route of kept) assert.deepEqual(world.matching(route), [1, 2]);
 });
 
 for (const isCollected of [false, true]) {

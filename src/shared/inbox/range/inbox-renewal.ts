@@ -10,7 +10,7 @@ import { RecordReader } from "../../bytes/record-reader.ts";
 import { RecordWriter } from "../../bytes/record-writer.ts";
 import type { KeyValue } from "../../range/key-value.ts";
 import { compareKeys, type RangeDescriptor } from "../../range/range-descriptor.ts";
-import { countersKey, firstBucket, numberInKey } from "./inbox-key.ts";
+import { countersKey, firstBucket, makeId, numberInKey } from "./inbox-key.ts";
 
 const COUNTERS_BYTES = 8;
 /**
@@ -35,11 +35,20 @@ export class InboxRenewal {
     this.#highest = Math.max(this.#highest, number);
   }
 
+  /** Every identifier of the new range is above. */
+  get lowestId(): number {
+    return makeId(this.#lastNumber, 0);
+  }
+
   /** The first rows of the new range. */
   rows(): readonly KeyValue[] {
     const writer = new RecordWriter(COUNTERS_BYTES);
-    writer.u64(this.#highest + NUMBERS_LEFT_OUT);
+    writer.u64(this.#lastNumber);
     return [{ key: this.#counters, value: writer.bytes.slice(0, writer.size) }];
+  }
+
+  get #lastNumber(): number {
+    return this.#highest + NUMBERS_LEFT_OUT;
   }
 }
 

@@ -4,6 +4,7 @@ import {
   chunkKey,
   countersKey,
   headKey,
+  idOfKey,
   makeId,
   takenKey,
 } from "../../../../src/shared/inbox/range/inbox-key.ts";
@@ -17,6 +18,7 @@ function firstNumber(rows: readonly (readonly [Uint8Array, Uint8Array | null])[]
   for (const [key, value] of rows) renewal.see(key, value);
   const [row] = renewal.rows();
   assert.deepEqual(row?.key, countersKey(0));
+  assert.ok(rows.every(([key]) => idOfKey(key) < renewal.lowestId || key[4] === 1));
   return Number(new DataView(row.value.buffer).getBigUint64(0, true));
 }
 
