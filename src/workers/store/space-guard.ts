@@ -65,7 +65,7 @@ export class SpaceGuard {
     return this.#ballast.canGrow(2 * bytes + BALLAST_PIECE_BYTES);
   }
 
-  /** `listener` is called while a commit waits: that is nobody's fault. */
+  /** `listener` is called while a commit waits or tries again: that is nobody's fault. */
   onWait(listener: () => void): void {
     this.#listeners.push(listener);
   }
@@ -76,11 +76,12 @@ export class SpaceGuard {
    * had ended before.
    */
   async makeRoom(tries: number): Promise<void> {
+    this.#notify();
     if (!this.#isClosed && this.makeRoomNow()) return;
     const patience = Math.min(2 ** tries, LOOKS_MAX);
     for (let looks = 1; looks <= LOOKS_MAX && !this.#isClosed; looks++) {
       await this.#sleep();
-      for (const listener of this.#listeners) listener();
+      this.#notify();
       if (looks >= patience && (await this.#hasSpace())) break;
     }
     this.#fillLater();
@@ -108,6 +109,10 @@ export class SpaceGuard {
     this.#fillTimer = null;
     this.#wake?.();
     this.#ballast.close();
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
   }
 
   #sleep(): Promise<void> {

@@ -24,7 +24,7 @@ interface Guarded {
 }
 
 /** A store that has its ballast. */
-async function guarded(t: TestContext, log: LogKind): Promise<Guarded> {
+async function guarded(t: TestContext, log: LogKind, timeoutMs = 60_000): Promise<Guarded> {
   // lmdb writes its failures there.
   t.mock.method(console, "error", () => {});
   const disk = new SmallDisk(t, 48);
@@ -34,7 +34,7 @@ async function guarded(t: TestContext, log: LogKind): Promise<Guarded> {
     onShort: (isShort: boolean) => heard.push(isShort),
     onFault: (error: unknown) => assert.fail(String(error)),
   };
-  const store = openLogStore({ folder, log, space, commitTimeoutMs: 1000 });
+  const store = openLogStore({ folder, log, space, commitTimeoutMs: timeoutMs });
   store.putRecord(recordAt(RANGE, {}));
   await store.commit();
   await until(() => heard.length === 1, "the ballast");
@@ -78,7 +78,7 @@ for (const log of LOGS) {
   test(`store in ${log}: without ballast and space commits wait, longer than one may take, and are whole`, {
     skip,
   }, async (t) => {
-    const one = await guarded(t, log);
+    const one = await guarded(t, log, 1000);
     const { disk, store } = one;
     disk.fill();
     let durable = 0;
@@ -111,10 +111,10 @@ for (const log of LOGS) {
     const { disk, store } = one;
     disk.fill();
     const durable = await append(store, 1, 100).then(() => 1);
-    const stuck = append(store, 2, 20_000_000);
+    const stuck = append(store, 2, 9_000_000);
     const ended = stuck.then(
       () => "done",
-      () => "failed",
+      (error: Error) => `failed: ${error.message}`,
     );
     assert.equal(await Promise.race([ended, later(1500)]), "later");
     await store.close();
