@@ -11,6 +11,8 @@ import { RecordReader } from "../../../src/shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../../src/shared/bytes/record-writer.ts";
 import { COUNTER_COLUMNS, Counter } from "../../../src/shared/metrics/counter-table.ts";
 import type { Message } from "../../../src/shared/mqtt/message.ts";
+import type { KeyValue, KeyValueReader } from "../../../src/shared/range/key-value.ts";
+import { compareKeys } from "../../../src/shared/range/range-descriptor.ts";
 import type { ApplyContext } from "../../../src/shared/range/range-state-machine.ts";
 import {
   UNCAPPED,
@@ -115,6 +117,35 @@ test("retain range: what is cold is read from the store, replaced and cleared th
   worker.collect();
   assert.equal(store.size, 0);
   assert.equal(worker.counters[Counter.RETAINED_BYTES], 0);
+});
+
+test("retain range: one that cannot be read to its end leaves nothing of itself in memory", () => {
+  const store = new MapKeyValues();
+  const writing = new Worker(store);
+  for (let number = 0; number < 30; number++) writing.apply(put({ topic: `t/${number}` }));
+  writing.apply(put({ topic: "long/".repeat(600) }));
+  writing.collect();
+  const rows = store.scan(new Uint8Array(0), null, 1000, 1 << 30);
+  for (const readable of [0, 10, 25]) {
+    const { topics, counters } = new Worker(new MapKeyValues());
+    const isRotten = ({ key }: KeyValue) => compareKeys(key, rows[readable]!.key) === 0;
+    const rotten: KeyValueReader = {
+      get: (key) => store.get(key),
+      scan: (start, end, _maxEntries, maxBytes) => {
+        const page = store.scan(start, end, 5, maxBytes);
+        if (page.some(isRotten)) throw new Error("rotten");
+        return page;
+      },
+    };
+    const output = { stored: () => {}, retainRefused: () => {} };
+    const range = new RetainRange(WHOLE, { topics, reader: rotten, output });
+    assert.throws(() => {
+      range.load();
+    }, /rotten/);
+    assert.equal(topics.size, 0);
+    assert.equal(counters[Counter.RETAINED_MESSAGES], 0);
+    assert.equal(counters[Counter.RETAINED_BYTES], 0);
+  }
 });
 
 test("retain range: caps are those of the command; replacing by less is always allowed", () => {
