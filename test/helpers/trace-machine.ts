@@ -67,7 +67,7 @@ export class TraceMachine implements RangeStateMachine {
     return this.lists.size;
   }
 
-  get memoryBytes(): number {
+  get stateBytes(): number {
     return [...this.lists.values()].reduce((sum, list) => sum + list.length * EVENT_BYTES, 0);
   }
 

@@ -196,12 +196,12 @@ export const configSchema = Type.Object(
       split_bytes: byteCount(
         1024 * MIB,
         { minimum: 0, maximum: 65_536 * MIB },
-        "memory of a range's state from which it is split in two; 0 = never",
+        "bytes of a range's state, in memory or stored, from which it is split in two; 0 = never",
       ),
       split_busy_percent: count(
         0,
         { minimum: 0, maximum: 100 },
-        "share of one core that a range may take before it is split in two; 0 = never",
+        "share of one core, or of the time in which its store writes, that a range may take before it is split in two; 0 = never",
       ),
     }),
     log: block("the log, on standard output", {

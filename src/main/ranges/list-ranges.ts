@@ -22,7 +22,7 @@ export interface RangeListing {
   readonly state: "serving" | "opening" | "merging" | "damaged";
   readonly damage: string | null;
   readonly keys: number | null;
-  readonly memory_bytes: number | null;
+  readonly state_bytes: number | null;
   readonly log_entries: number | null;
   readonly applied: number | null;
   readonly term: number | null;
@@ -50,7 +50,7 @@ export function listRanges(groups: RangeGroups): RangeListing[] {
       state: "damaged" as const,
       damage: how,
       keys: null,
-      memory_bytes: null,
+      state_bytes: null,
       log_entries: null,
       applied: null,
       term: null,
@@ -72,7 +72,7 @@ function listGroup(group: RangeGroup): RangeListing {
     state: isMerging ? "merging" : isServing ? "serving" : "opening",
     damage: null,
     keys: load?.keys ?? null,
-    memory_bytes: load?.memoryBytes ?? null,
+    state_bytes: load?.stateBytes ?? null,
     log_entries: load?.logEntries ?? null,
     applied: group.applied,
     term: group.term,

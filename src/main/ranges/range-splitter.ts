@@ -36,20 +36,22 @@ export class RangeSplitter {
     const hint = this.#hinter.note(load, this.#options.nowMs());
     if (hint === null || this.#isSplitting || !this.#options.groups.isServing) return;
     this.#isSplitting = true;
-    void this.#split(hint).finally(() => {
+    void this.#split(hint).then((wasCut) => {
       this.#isSplitting = false;
-      this.#hinter.tried(hint.id, this.#options.nowMs());
+      this.#hinter.tried(hint.id, wasCut, this.#options.nowMs());
     });
   }
 
-  async #split({ id, reason }: SplitHint): Promise<void> {
+  async #split({ id, reason }: SplitHint): Promise<boolean> {
     const { lifeCycle, log } = this.#options;
     try {
       const right = await lifeCycle.split(id, null);
       log.info("range_split", { range: id, new_range: right.id, reason });
+      return true;
     } catch (error) {
       if (!(error instanceof RangeChangeError)) throw error;
       log.warn("range_not_split", { range: id, reason, problem: error.message });
+      return false;
     }
   }
 }

@@ -34,6 +34,8 @@ import {
 
 /** A page of a walk: a megabyte of records of usual size. */
 const PAGE = { entries: 4096, bytes: 1024 * 1024 };
+/** A stored route and its node in the match index, about. */
+const ROUTE_BYTES = 300;
 
 /** What a range of routes tells its worker. */
 export interface DistOutput {
@@ -190,9 +192,8 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
     return this.#count;
   }
 
-  get memoryBytes(): number {
-    // Names and keys of the changes, about.
-    return (this.#changes.size + this.#collecting.size + this.#long.size) * 500;
+  get stateBytes(): number {
+    return this.#count * ROUTE_BYTES;
   }
 
   /** O(routes). */

@@ -9,8 +9,8 @@
  *     CHANGED      descriptor
  *     CLOSED       id u32
  *     COMPLETE     nothing: the worker has reported all it found at start
- *   RANGE_LOAD     { range u32 | keys u64 | memoryBytes u64 | logEntries u64 | applied u64
- *                  | bytes u64 | busyMicros u64 } ...
+ *   RANGE_LOAD     { range u32 | keys u64 | stateBytes u64 | logEntries u64 | applied u64
+ *                  | busyMicros u64 | ioMicros u64 } ...
  */
 
 import type { RecordWriter } from "../bytes/record-writer.ts";
@@ -117,35 +117,35 @@ function readReport(reader: WireReader): RangeReport | null {
 export interface RangeLoad {
   readonly id: RangeId;
   readonly keys: number;
-  readonly memoryBytes: number;
+  readonly stateBytes: number;
   /** In the log now. */
   readonly logEntries: number;
   readonly applied: number;
-  /** Of commands applied since the last report. */
-  readonly bytes: number;
-  /** Microseconds spent on applying and collecting since the last report. */
+  /** Microseconds since the last report: spent on applying and collecting. */
   readonly busyMicros: number;
+  /** The same: that the store wrote for it, its share of the commits by bytes of commands. */
+  readonly ioMicros: number;
 }
 
 export function writeLoad(writer: RecordWriter, load: RangeLoad): void {
   writer.u32(load.id);
   writer.u64(Math.round(load.keys));
-  writer.u64(Math.round(load.memoryBytes));
+  writer.u64(Math.round(load.stateBytes));
   writer.u64(load.logEntries);
   writer.u64(load.applied);
-  writer.u64(Math.round(load.bytes));
   writer.u64(Math.round(load.busyMicros));
+  writer.u64(Math.round(load.ioMicros));
 }
 
 export function readLoads(reader: WireReader, visit: (load: RangeLoad) => void): void {
   while (!reader.isAtEnd) {
     const id = reader.u32();
     const keys = reader.u64();
-    const memoryBytes = reader.u64();
+    const stateBytes = reader.u64();
     const logEntries = reader.u64();
     const applied = reader.u64();
-    const bytes = reader.u64();
-    visit({ id, keys, memoryBytes, logEntries, applied, bytes, busyMicros: reader.u64() });
+    const busyMicros = reader.u64();
+    visit({ id, keys, stateBytes, logEntries, applied, busyMicros, ioMicros: reader.u64() });
   }
 }
 

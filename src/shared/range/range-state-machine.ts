@@ -60,9 +60,12 @@ export interface RangeStateMachine {
    * `collect` and `collected`.
    */
   absorb(right: RangeStateMachine): void;
-  /** Keys held, about; bytes held in memory, about: for the split hinter and metrics. */
+  /**
+   * Keys held, about; bytes of all that they stand for, in memory or in the store, about: for the
+   * split hinter and listings. O(tenants) at most.
+   */
   readonly keyCount: number;
-  readonly memoryBytes: number;
+  readonly stateBytes: number;
   /** A key that cuts the state in about two halves, or null when it cannot be cut. */
   middleKey(): Uint8Array | null;
   /** The range leaves this worker, which goes on; not called when the worker ends. */

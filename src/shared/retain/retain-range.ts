@@ -212,8 +212,8 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     return this.totals.topics;
   }
 
-  /** Of the changes alone: what else is in memory belongs to the worker. */
-  get memoryBytes(): number {
+  /** Topics, payloads and properties. */
+  get stateBytes(): number {
     return this.totals.bytes;
   }
 

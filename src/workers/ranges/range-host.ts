@@ -102,7 +102,11 @@ export class RingRangeHost implements RangeHost {
     this.#options = options;
     this.#firstAlive = new Array<number>(endpoint.threadCount).fill(0);
     for (const [storeId, store] of options.stores) {
-      const { clockMs, wake, onCommit, onStoreFailure: onFailure } = options;
+      const { clockMs, wake, onStoreFailure: onFailure } = options;
+      const onCommit = (report: CommitReport) => {
+        this.#loads.committed(storeId, report.ms);
+        options.onCommit(report);
+      };
       const turn = new StoreTurn({ storeId, store, clockMs, onCommit, wake, onFailure });
       this.#turns.set(storeId, turn);
     }

@@ -108,6 +108,7 @@ test("dist range: alone, in a shared and in an ordered group are three routes", 
   }
   assert.equal(worker.index.size, 3);
   assert.equal(worker.ranges[0]!.keyCount, 3);
+  assert.equal(worker.ranges[0]!.stateBytes, 900, "routes count, written or not");
   worker.apply(remove({ group: "g" }));
   assert.equal(worker.index.has(nameOf(route({ group: "g" }))), false);
   assert.equal(worker.index.size, 2);

@@ -37,8 +37,8 @@ import { reportUsage, type UsageListener, type UsageSteps } from "./usage-report
 const DUE_PER_CALL = 4000;
 /** What is due and was proposed is proposed again after this time, should the command get lost. */
 const DUE_AGAIN_MS = 10_000;
-/** Objects and strings of a sleeping session, about. */
-const SESSION_MEMORY_BYTES = 800;
+/** Objects and strings of a sleeping session, about: its messages count by themselves. */
+const SESSION_BYTES = 800;
 
 /** The last token that an attachment can have. */
 export const LAST_TOKEN = 0xffff_ffff;
@@ -269,8 +269,8 @@ export class InboxRange implements RangeStateMachine {
     return this.#state.inboxes.size + this.#state.outbox.size + messages;
   }
 
-  get memoryBytes(): number {
-    return this.#state.inboxes.size * SESSION_MEMORY_BYTES;
+  get stateBytes(): number {
+    return this.#state.inboxes.size * SESSION_BYTES + this.#state.heldBytes;
   }
 
   middleKey(): Uint8Array | null {

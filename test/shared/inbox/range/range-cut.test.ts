@@ -351,6 +351,23 @@ test("range cut: the middle has about half of the load on either side, and bucke
   );
 });
 
+test("range cut: what the hinter is told grows with queues, and either side has its part", () => {
+  const rig = new CutRig();
+  for (let client = 0; client < CLIENTS; client++) {
+    rig.attach(client, 1);
+    rig.detach(client);
+  }
+  const [range] = rig.ranges;
+  const empty = range!.stateBytes;
+  for (const client of [0, 1, 2, 3]) rig.insert([client], "x".repeat(10_000), 1);
+  rig.reopen();
+  const full = rig.ranges[0]!.stateBytes;
+  assert.ok(full > empty + 40_000 && full < empty + 44_000, `${empty}, then ${full} bytes`);
+  rig.split(firstBucket(rig.ranges[0]!.middleKey()!));
+  const parts = rig.ranges.map(({ stateBytes }) => stateBytes);
+  assert.deepEqual(parts, [full / 2, full / 2]);
+});
+
 test("range cut: what is too much to be read at once is cut off in parts", () => {
   const rig = new CutRig();
   for (let client = 0; client < CLIENTS; client++) {
