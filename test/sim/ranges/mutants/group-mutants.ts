@@ -4,7 +4,8 @@ import { type RangeMutant, rangeMutant } from "./range-mutant.ts";
 
 const LIFE = "inbox/range/session-life";
 const PASSING = "inbox/range/qos-zero-queue";
-const TAKEN = "inbox/range/taken-publishes";
+const PUBLISHER = "repeats/taken-publisher";
+const TAKEN = "repeats/taken-publishes";
 
 export const GROUP_MUTANTS: readonly RangeMutant[] = [
   rangeMutant(
@@ -16,7 +17,7 @@ export const GROUP_MUTANTS: readonly RangeMutant[] = [
   rangeMutant(
     "a repeat goes to another member of the group",
     TAKEN,
-    "return known.groups.includes(groupOf(shareFilter));",
+    "return this.#hasGroup(known.groups, shareFilter);",
     "return false;",
   ),
   rangeMutant(
@@ -27,7 +28,7 @@ export const GROUP_MUTANTS: readonly RangeMutant[] = [
   ),
   rangeMutant(
     "of two ranges that become one, the one with more changes is believed",
-    TAKEN,
+    PUBLISHER,
     "return left.epoch >= right.epoch;",
     "return left.lastChange >= right.lastChange;",
   ),
