@@ -162,7 +162,8 @@ class Refuser implements LogCommandHandler {
   }
 
   detach({ bucket, token }: Attached, request: number, detaching: Detaching): void {
-    // Of a worker that died, the range itself counts all attachments as lost.
+    // Of a worker that died, the range itself counts all attachments as lost, and does so before
+    // anything that could be proposed again: the good-bye has come too late.
     if (this.reason !== RefusalReason.LOST) {
       this.#keep(bucket, (writer) => writeDetach(writer, { bucket, token }, 0, detaching));
     }
