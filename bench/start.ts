@@ -38,7 +38,9 @@ interface Round {
 const USAGE = `npm run bench:start -- [options]   how long a start takes, with much to find in the data folder
 
   npm run bench:start                              100,000 sessions, 1,000,000 retained messages
-  npm run bench:start -- --queued 8m               and 8,000,000 waiting for 1,000 of the sessions
+  npm run bench:start -- --queued 8m               and 8,000,000 waiting for 1,000 of the sessions:
+                                                   8,000 messages for all, each stored once
+  npm run bench:start -- --queued 8m --different   each of the 8,000,000 for one session
   npm run bench:start -- --sessions 10k --retained 0
   npm run bench:start -- --folder DIR              fills it if it is empty, and keeps it
   npm run bench:start -- --rounds 5 --workers 2 --durability os
@@ -142,6 +144,7 @@ function readOptions() {
       sessions: { type: "string", default: "100k" },
       retained: { type: "string", default: "1m" },
       queued: { type: "string", default: "0" },
+      different: { type: "boolean", default: false },
       folder: { type: "string" },
       rounds: { type: "string", default: "3" },
       workers: { type: "string", default: "2" },
@@ -154,6 +157,7 @@ function readOptions() {
     sessions: shortCount("sessions", values.sessions),
     retained: shortCount("retained", values.retained),
     queued: shortCount("queued", values.queued),
+    isEachOwn: values.different,
   };
   return {
     values,

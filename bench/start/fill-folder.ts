@@ -16,6 +16,8 @@ export interface FolderContent {
   readonly retained: number;
   /** Messages that wait, in the queues of `QUEUES` of the sessions; 0 = none. */
   readonly queued: number;
+  /** Each waits for one session; else each of them for all, and is stored once. */
+  readonly isEachOwn: boolean;
 }
 
 /** Sessions that messages wait for. */
@@ -43,7 +45,7 @@ export async function fillFolder(
   content: FolderContent,
   progress: FillProgress,
 ): Promise<void> {
-  const { sessions, retained, queued } = content;
+  const { sessions, retained, queued, isEachOwn } = content;
   const queues = queued === 0 ? 0 : Math.min(QUEUES, sessions);
   await addSessions(target, sessions, queues, progress);
   await publishAll(target, retained, progress, (index) => {
@@ -51,6 +53,13 @@ export async function fillFolder(
     return { topic, isRetained: true };
   });
   if (queues === 0) return;
+  if (isEachOwn) {
+    const topicOf = (index: number) => `start/own/${index % queues}/q`;
+    await publishAll(target, queued, progress, (index) => {
+      return { topic: topicOf(index), isRetained: false };
+    });
+    return;
+  }
   const copies = Math.ceil(queued / queues);
   await publishAll(target, copies, progress, () => ({ topic: COMMON_FILTER, isRetained: false }));
 }
