@@ -20,6 +20,8 @@ export class GroupBook {
   /** By number: who has got it, by name and incarnation. */
   readonly #holders = new Map<number, Set<string>>();
   readonly #handedOver = new Set<number>();
+  /** By number: to whom it was sent at QoS 2. */
+  readonly #begun = new Map<number, number>();
   /** By number: so many look for a member; those that were sent again. */
   readonly #looking = new Map<number, number>();
   readonly #asked = new Set<number>();
@@ -37,8 +39,19 @@ export class GroupBook {
     return this.#taken.length;
   }
 
-  /** A range owes it to another member. */
-  handedOver(number: number): void {
+  /** It was sent to this session at QoS 2. */
+  begun(number: number, incarnation: number): void {
+    this.#begun.set(number, incarnation);
+  }
+
+  /**
+   * The range of a session that has ended owes it to another member. A QoS 2 exchange that had begun
+   * is over with the session [MQTT-4.8.2-5].
+   */
+  handedOver(number: number, incarnation: number): void {
+    demand(this.#begun.get(number) !== incarnation, "group", () => {
+      return `message ${number} was sent to session ${incarnation} and is given away`;
+    });
     this.#handedOver.add(number);
   }
 

@@ -206,9 +206,12 @@ test("group book: a second member gets what the first has given away, and nothin
   book.delivered(1, "a");
   book.delivered(1, "a");
   assert.throws(() => book.delivered(1, "b"), /R17.*message 1 went to a and b/);
-  book.handedOver(2);
+  book.handedOver(2, 5);
   book.delivered(2, "a");
   book.delivered(2, "b");
+  book.begun(3, 5);
+  book.handedOver(3, 6);
+  assert.throws(() => book.handedOver(3, 5), /R17.*message 3 was sent to session 5/);
 });
 
 test("group book: what an ended member was to get is delivered, given away or expired", () => {
@@ -222,7 +225,7 @@ test("group book: what an ended member was to get is delivered, given away or ex
     check(() => {}),
     /R17.*message 1 of an ended member is lost/,
   );
-  check((book) => book.handedOver(1))();
+  check((book) => book.handedOver(1, 9))();
   check((book) => book.delivered(1, "a"))();
 });
 

@@ -15,6 +15,7 @@ import { storedRouteOf } from "../../../../src/workers/inbox/stored-route.ts";
 import { NO_NODE } from "../../kernel/sim-loop.ts";
 import type { SimRandom } from "../../kernel/sim-random.ts";
 import type { GroupBook } from "../checkers/group-book.ts";
+import { numberOf } from "../clients/client-exchanges.ts";
 import type { Connection } from "../clients/connection.ts";
 import type { Publisher } from "../clients/publisher.ts";
 import type { SessionLife } from "../clients/session-life.ts";
@@ -154,8 +155,11 @@ export class FrontDesk implements TapListener, BrokenListener {
     if (session === undefined) return;
     this.pushCount += 1;
     session.pushed(push, origin);
-    const { connection } = session;
+    const { connection, life } = session;
     if (connection?.token !== push.token) return;
+    if (push.payload !== null && push.qos === 2 && life !== null) {
+      this.groups.begun(numberOf(push.payload), life.incarnation);
+    }
     const { loop, profile } = this.#world;
     // As on one TCP connection.
     const earliest = loop.now + this.#random.below(profile.arrivalMaxUs) + 1;

@@ -39,7 +39,8 @@ export class OutboxDesk {
       return;
     }
     if (owed.kind === "redispatch") {
-      this.#desk.groups.handedOver(numberOf(payloadOf(owed.message) ?? ""));
+      const number = numberOf(payloadOf(owed.message) ?? "");
+      this.#desk.groups.handedOver(number, owed.incarnation);
       this.#giveAway(record, owed, boot);
       return;
     }
