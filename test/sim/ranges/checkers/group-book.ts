@@ -45,8 +45,8 @@ export class GroupBook {
   }
 
   /**
-   * The range of a session that has ended owes it to another member. A QoS 2 exchange that had begun
-   * is over with the session [MQTT-4.8.2-5].
+   * The range of a session that has ended owes it to another member. A QoS 2 exchange that had
+   * begun is over with the session [MQTT-4.8.2-5].
    */
   handedOver(number: number, incarnation: number): void {
     demand(this.#begun.get(number) !== incarnation, "group", () => {
