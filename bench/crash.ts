@@ -29,7 +29,7 @@ const USAGE = `npm run test:crash -- [options]   kills the broker at every bad m
   npm run test:crash -- --trouble workers        single workers die; "connections": only those
   npm run test:crash -- --trouble lies           the disk lies: promises must break, and be found
   npm run test:crash -- --seed 4711 --workers 4 --rate 3000 --durability os
-  npm run test:crash -- --log segments           default: lmdb
+  npm run test:crash -- --log lmdb               default: segments
   npm run test:crash -- --keep-going             more rounds after findings
   npm run test:crash -- --folder DIR             keeps data, events and findings there`;
 
@@ -59,7 +59,7 @@ function readOptions() {
       workers: { type: "string", default: "2" },
       rate: { type: "string", default: "1200" },
       durability: { type: "string", default: "fsync" },
-      log: { type: "string", default: "lmdb" },
+      log: { type: "string", default: "segments" },
       "keep-going": { type: "boolean", default: false },
       folder: { type: "string" },
     },

@@ -27,7 +27,7 @@ const USAGE = `npm run soak:store -- [options]   the gate that a log store must 
 
   npm run soak:store                              30 minutes, 4 workers, 20,000 appends/s
   npm run soak:store -- --minutes 2
-  npm run soak:store -- --log segments            default: lmdb
+  npm run soak:store -- --log lmdb                default: segments
   npm run soak:store -- --workers 2 --rate 5000 --durability os
   npm run soak:store -- --life 20                 seconds between kills, default 60
   npm run soak:store -- --folder DIR              keeps the data there; default: temporary
@@ -86,7 +86,7 @@ function readOptions() {
       rate: { type: "string", default: "20000" },
       life: { type: "string", default: "60" },
       durability: { type: "string", default: "fsync" },
-      log: { type: "string", default: "lmdb" },
+      log: { type: "string", default: "segments" },
       folder: { type: "string" },
       chart: { type: "string" },
       json: { type: "boolean", default: false },

@@ -175,7 +175,7 @@ export const configSchema = Type.Object(
     ),
     storage: block("how state is stored", {
       log: choice(
-        ["lmdb", "segments"],
+        ["segments", "lmdb"],
         "where the log of all changes is written, files of its own or LMDB; a data folder stays as it was made",
       ),
       collect_interval_ms: count(
