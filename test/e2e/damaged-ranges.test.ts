@@ -4,11 +4,10 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { statSync } from "node:fs";
 import test, { type TestContext } from "node:test";
-import { BrokerProcess, startBroker } from "../helpers/broker-process.ts";
+import { BrokerProcess } from "../helpers/broker-process.ts";
+import { dataFolder, startOver } from "../helpers/data-folder.ts";
 import * as packets from "../helpers/packets.ts";
 import { RawClient, textOf } from "../helpers/raw-client.ts";
 import { damageRecord, flipRows } from "../helpers/stored-rows.ts";
@@ -28,18 +27,6 @@ const NO_MATCHING_SUBSCRIBERS = 0x10;
 const IMPLEMENTATION_SPECIFIC_ERROR = 0x83;
 const INBOX_ROW = 0x82;
 
-function dataFolder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), "ratatosk-damaged-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
-async function start(t: TestContext, folder: string, workers = 2): Promise<BrokerProcess> {
-  const broker = await startBroker({ workers, config: { data_dir: folder } });
-  t.after(() => broker.kill());
-  return broker;
-}
-
 /** It does not get ready. */
 async function startDamaged(t: TestContext, folder: string): Promise<BrokerProcess> {
   const broker = new BrokerProcess({ workers: 2, config: { data_dir: folder } });
@@ -54,7 +41,7 @@ async function restart(
   folder: string,
 ): Promise<BrokerProcess> {
   await broker.kill();
-  return start(t, folder, 1);
+  return startOver(t, folder, 1);
 }
 
 function connect(
@@ -90,7 +77,7 @@ test(
   DAMAGED,
   async (t) => {
     const folder = dataFolder(t);
-    let broker = await start(t, folder);
+    let broker = await startOver(t, folder);
     await storeSessions(broker);
     await broker.stop();
     let isFirst = true;
@@ -100,7 +87,7 @@ test(
       return isHead;
     });
     assert.equal(flipped, 1);
-    broker = await start(t, folder);
+    broker = await startOver(t, folder);
     const event = await broker.waitForLog("range_damaged");
     assert.match(String(event["damage"]), /state row [0-9a-f]+: its checksum is wrong/);
     const { status, body } = await readiness(broker);
@@ -138,7 +125,7 @@ test(
   DAMAGED,
   async (t) => {
     const folder = dataFolder(t);
-    let broker = await start(t, folder, 1);
+    let broker = await startOver(t, folder, 1);
     await storeSessions(broker);
     const retaining = await connect(broker, "retaining", { properties: [] });
     await retaining.publish({ topic: "r/1", payload: "kept", qos: 1, retain: true });
@@ -147,7 +134,7 @@ test(
     // Subscriptions are read when their session attaches.
     const isPart = (key: Buffer) => key[0] === INBOX_ROW && key[5] === SESSION;
     assert.equal(await flipRows(folder, "sm", isPart), 2 * SESSIONS.length);
-    broker = await start(t, folder, 1);
+    broker = await startOver(t, folder, 1);
     assert.equal(broker.countOf("range_damaged"), 0, "nothing of it was read yet");
     const client = await RawClient.open({ port: broker.port });
     client.send(packets.connect({ clientId: "s0", cleanStart: false, properties: KEPT }));
@@ -168,7 +155,7 @@ test(
   DAMAGED,
   async (t) => {
     const folder = dataFolder(t);
-    let broker = await start(t, folder);
+    let broker = await startOver(t, folder);
     await storeSessions(broker);
     await broker.stop();
     await damageRecord(folder, ROUTES);
@@ -220,7 +207,7 @@ test(
     }
     assert.ok(kept.length > 0 && kept.length < SESSIONS.length, "those of the other range");
     await broker.stop();
-    broker = await start(t, folder);
+    broker = await startOver(t, folder);
     assert.equal(broker.countOf("range_damaged"), 0);
   },
 );
@@ -230,7 +217,7 @@ test(
   DAMAGED,
   async (t) => {
     const folder = dataFolder(t);
-    let broker = await start(t, folder);
+    let broker = await startOver(t, folder);
     await storeSessions(broker);
     const left = await connect(broker, "left");
     await left.subscribe("t/#", 1);
@@ -238,12 +225,12 @@ test(
     left.destroy();
     await broker.stop();
     await damageRecord(folder, ROUTES);
-    broker = await start(t, folder);
+    broker = await startOver(t, folder);
     assert.equal(broker.countOf("routes_rebuilt"), 1);
     const publisher = await RawClient.connect({ port: broker.port }, { clientId: "publisher" });
     assert.equal(await publisher.publish({ topic: "t/1", payload: "all", qos: 1 }), 0);
     await broker.kill();
-    broker = await start(t, folder);
+    broker = await startOver(t, folder);
     assert.deepEqual(
       [broker.countOf("range_damaged"), broker.countOf("routes_rebuilt")],
       [0, 0],
@@ -265,10 +252,10 @@ test(
   DAMAGED,
   async (t) => {
     const folder = dataFolder(t);
-    let broker = await start(t, folder);
+    let broker = await startOver(t, folder);
     await broker.stop();
     await damageRecord(folder, FIRST_RETAINED);
-    broker = await start(t, folder);
+    broker = await startOver(t, folder);
     const client = await RawClient.connect({ port: broker.port }, { clientId: "client" });
     const taken: string[] = [];
     for (let number = 0; number < 12; number++) {

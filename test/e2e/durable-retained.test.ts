@@ -1,26 +1,12 @@
 /** Retained messages of a process that is killed: what was acknowledged is there again. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test, { type TestContext } from "node:test";
-import { type BrokerProcess, startBroker } from "../helpers/broker-process.ts";
+import test from "node:test";
+import type { BrokerProcess } from "../helpers/broker-process.ts";
+import { dataFolder, startOver } from "../helpers/data-folder.ts";
 import { until } from "../helpers/deadline.ts";
 import * as packets from "../helpers/packets.ts";
 import { RawClient, textOf } from "../helpers/raw-client.ts";
-
-function dataFolder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), "ratatosk-durable-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
-async function start(t: TestContext, folder: string, workers = 2): Promise<BrokerProcess> {
-  const broker = await startBroker({ workers, config: { data_dir: folder } });
-  t.after(() => broker.kill());
-  return broker;
-}
 
 function connect({ port }: BrokerProcess, clientId: string): Promise<RawClient> {
   return RawClient.connect({ port }, { clientId });
@@ -48,7 +34,7 @@ test("retained messages: stored, replaced and cleared ones survive kill -9 [MQTT
   timeout: 60_000,
 }, async (t) => {
   const folder = dataFolder(t);
-  let broker = await start(t, folder);
+  let broker = await startOver(t, folder);
   const writer = await connect(broker, "writer");
   const put = (topic: string, payload: string, fields: Partial<packets.PublishFields> = {}) =>
     writer.publish({ topic, payload, qos: 1, retain: true, ...fields });
@@ -58,7 +44,7 @@ test("retained messages: stored, replaced and cleared ones survive kill -9 [MQTT
   writer.destroy();
   await broker.kill();
   // More workers than stores: the folder keeps as many stores as it was made with.
-  broker = await start(t, folder, 3);
+  broker = await startOver(t, folder, 3);
   const found = await retained(broker, "kept", 30);
   for (let number = 0; number < 40; number++) {
     const isCleared = number >= 10 && number < 20;
@@ -66,7 +52,7 @@ test("retained messages: stored, replaced and cleared ones survive kill -9 [MQTT
     assert.equal(found.get(`kept/${number}`), expected);
   }
   assert.equal(await broker.stop(), 0);
-  broker = await start(t, folder, 1);
+  broker = await startOver(t, folder, 1);
   assert.equal(
     (await retained(broker, "kept", 30)).size,
     30,
@@ -82,7 +68,7 @@ test("retained messages: killed amid publishes, each topic has what was acknowle
   const acknowledged = new Array<number>(topics).fill(-1);
   let value = 0;
   for (let round = 0; round < 3; round++) {
-    const broker = await start(t, folder);
+    const broker = await startOver(t, folder);
     const writer = await connect(broker, "writer");
     const inFlight = new Map<number, number>();
     const target = value + 400 + 150 * round;
@@ -111,7 +97,7 @@ test("retained messages: killed amid publishes, each topic has what was acknowle
     await pumping;
     writer.destroy();
   }
-  const broker = await start(t, folder);
+  const broker = await startOver(t, folder);
   const found = await retained(broker, "t", topics);
   for (const [topic, least] of acknowledged.entries()) {
     const payload = Number(found.get(`t/${topic}`));

@@ -4,29 +4,15 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test, { type TestContext } from "node:test";
-import { type BrokerProcess, startBroker } from "../helpers/broker-process.ts";
+import test from "node:test";
+import type { BrokerProcess } from "../helpers/broker-process.ts";
+import { dataFolder, startOver } from "../helpers/data-folder.ts";
 import * as packets from "../helpers/packets.ts";
 import { RawClient, textOf } from "../helpers/raw-client.ts";
 
 const { property } = packets;
 const KEPT = [property.sessionExpiry(3600)];
 const KILLED = { timeout: 60_000 };
-
-function dataFolder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), "ratatosk-durable-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
-async function start(t: TestContext, folder: string, workers = 2): Promise<BrokerProcess> {
-  const broker = await startBroker({ workers, config: { data_dir: folder } });
-  t.after(() => broker.kill());
-  return broker;
-}
 
 /** A stored session; resumed unless it is the first time. */
 function resume(
@@ -60,7 +46,7 @@ test(
   KILLED,
   async (t) => {
     const folder = dataFolder(t);
-    let broker = await start(t, folder);
+    let broker = await startOver(t, folder);
     for (const [clientId, filter] of [
       ["alone", "work/+"],
       ["member", "$share/g/work/+"],
@@ -73,7 +59,7 @@ test(
     }
     await publishAll(broker, "work/a", ["1", "2", "3"]);
     await broker.kill();
-    broker = await start(t, folder, 3);
+    broker = await startOver(t, folder, 3);
     await publishAll(broker, "work/b", ["4", "5"]);
     for (const clientId of ["alone", "member"]) {
       const client = await resume(broker, clientId);
@@ -87,7 +73,7 @@ test(
     assert.equal(ended.connack?.sessionPresent, false);
     ended.destroy();
     await broker.kill();
-    broker = await start(t, folder);
+    broker = await startOver(t, folder);
     const again = await resume(broker, "alone");
     assert.equal(again.connack?.sessionPresent, false, "what was ended stays ended");
   },
@@ -98,7 +84,7 @@ test(
   KILLED,
   async (t) => {
     const folder = dataFolder(t);
-    let broker = await start(t, folder);
+    let broker = await startOver(t, folder);
     let client = await resume(broker, "client");
     client.autoAck = false;
     await client.subscribe("a", 2);
@@ -112,7 +98,7 @@ test(
     client.send(packets.pubrec({ packetId: received.packetId }));
     assert.equal((await client.expect("pubrel")).packetId, received.packetId);
     await broker.kill();
-    broker = await start(t, folder);
+    broker = await startOver(t, folder);
     client = await RawClient.open({ port: broker.port });
     // From the first packet on.
     client.autoAck = false;
@@ -145,7 +131,7 @@ test(
   KILLED,
   async (t) => {
     const folder = dataFolder(t);
-    let broker = await start(t, folder);
+    let broker = await startOver(t, folder);
     const subscriber = await resume(broker, "subscriber");
     await subscriber.subscribe("a", 2);
     subscriber.destroy();
@@ -161,7 +147,7 @@ test(
     publisher.send(packets.pubrel({ packetId: 1 }));
     await publisher.expect("pubcomp");
     await broker.kill();
-    broker = await start(t, folder);
+    broker = await startOver(t, folder);
     publisher = await resume(broker, "publisher");
     for (const packetId of [2, 3]) {
       publish(packetId, true);
@@ -179,7 +165,7 @@ test(
   KILLED,
   async (t) => {
     const folder = dataFolder(t);
-    let broker = await start(t, folder);
+    let broker = await startOver(t, folder);
     const heir = await resume(broker, "heir");
     await heir.subscribe("wills", 1);
     heir.destroy();
@@ -191,7 +177,7 @@ test(
     };
     await resume(broker, "testator", { will });
     await broker.kill();
-    broker = await start(t, folder);
+    broker = await startOver(t, folder);
     const back = await resume(broker, "heir");
     await back.expectPublish("cut off", 20_000);
   },

@@ -1,11 +1,9 @@
 /** Ranges of a whole broker: the first start, the command line, restarts, the lock. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test, { type TestContext } from "node:test";
+import test from "node:test";
 import { startBroker } from "../helpers/broker-process.ts";
+import { dataFolder } from "../helpers/data-folder.ts";
 import { runCli } from "../main/cli/run-cli.ts";
 
 interface Listed {
@@ -14,12 +12,6 @@ interface Listed {
   readonly state: string;
   readonly start: string;
   readonly end: string | null;
-}
-
-function dataFolder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), "ratatosk-ranges-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
 }
 
 async function list(url: string): Promise<Listed[]> {

@@ -78,7 +78,11 @@ export class Message {
 
 /** The same message as one that nobody will repeat. */
 export function withoutOrigin(message: Message): Message {
-  if (message.origin === null) return message;
+  return message.origin === null ? message : publishedAt(message, message.receivedAtMs);
+}
+
+/** A copy, without an origin, that counts as received at `receivedAtMs`, wall clock. */
+export function publishedAt(message: Message, receivedAtMs: number): Message {
   return new Message(
     message.tenantId,
     message.topic,
@@ -87,7 +91,7 @@ export function withoutOrigin(message: Message): Message {
     message.qos,
     message.retain,
     message.expirySeconds,
-    message.receivedAtMs,
+    receivedAtMs,
     message.publisherId,
   );
 }

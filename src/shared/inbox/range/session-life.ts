@@ -17,7 +17,7 @@
 
 import { mayTake } from "../../base/operator-user.ts";
 import { Counter } from "../../metrics/counter-table.ts";
-import { Message } from "../../mqtt/message.ts";
+import { publishedAt } from "../../mqtt/message.ts";
 import { processOf } from "../../range/worker-life.ts";
 import {
   type AttachReply,
@@ -266,7 +266,7 @@ function publishWill(state: RangeState, inbox: Inbox, nowMs: number): void {
   if (will === null) return;
   forgetWill(state, inbox); // [MQTT-3.1.2-10]
   if (state.isLive) state.counters[Counter.WILLS_PUBLISHED]! += 1;
-  state.owe(inbox, { kind: "will", message: receivedAt(will.message, nowMs) }, null);
+  state.owe(inbox, { kind: "will", message: publishedAt(will.message, nowMs) }, null);
 }
 
 function forgetWill(state: RangeState, inbox: Inbox): void {
@@ -327,18 +327,4 @@ function handOver(state: RangeState, inbox: Inbox, delivery: Delivery): void {
   const { message } = stored;
   if (message === null) return;
   state.owe(inbox, { kind: "redispatch", incarnation: inbox.id, shareFilter, message }, null);
-}
-
-function receivedAt(message: Message, nowMs: number): Message {
-  return new Message(
-    message.tenantId,
-    message.topic,
-    message.payload,
-    message.forwardProperties,
-    message.qos,
-    message.retain,
-    message.expirySeconds,
-    nowMs,
-    message.publisherId,
-  );
 }
