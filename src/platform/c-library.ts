@@ -12,6 +12,8 @@ export interface CLibrary {
   bind(declaration: string): (...values: unknown[]) => unknown;
   /** Of the last call that failed, e.g. "EADDRINUSE". */
   errorCode(): string;
+  /** Memory outside of Node's as an ArrayBuffer, which does not own it. Throws where Node forbids it. */
+  view(address: number, size: number): ArrayBuffer;
 }
 
 let loaded: CLibrary | null | undefined;
@@ -38,6 +40,7 @@ function bindLibrary(koffi: typeof import("koffi")): CLibrary {
   const errorNames = new Map(Object.entries(koffi.os.errno).map(([name, code]) => [code, name]));
   return {
     bind: (declaration) => program.func(declaration) as (...values: unknown[]) => unknown,
+    view: (address, size) => koffi.view(BigInt(address), size),
     errorCode: () => errorNames.get(koffi.errno()) ?? `errno ${koffi.errno()}`,
   };
 }

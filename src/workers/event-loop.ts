@@ -25,8 +25,8 @@ const KEPT_SLOTS = 1024;
 export interface EventLoopHooks {
   /** Sends what services and routes have gathered. */
   flushServices(): void;
-  /** Flushes one connection, unless its bandwidth limit holds it back. */
-  flushTransport(transport: Transport): void;
+  /** Flushes transports[0, count), which all have output, and empties their slots. */
+  flushTransports(transports: (Transport | null)[], count: number): void;
 }
 
 export class EventLoop {
@@ -103,10 +103,7 @@ export class EventLoop {
     this.#dirty = this.#flushing;
     this.#flushing = transports;
     this.#dirtyCount = 0;
-    for (let index = 0; index < count; index += 1) {
-      this.#hooks.flushTransport(transports[index]!);
-      transports[index] = null;
-    }
+    this.#hooks.flushTransports(transports, count);
     // The slots stay, since they fill up again; those of a burst do not.
     if (transports.length > count * 4 + KEPT_SLOTS) transports.length = count;
   }

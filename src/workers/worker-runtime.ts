@@ -31,6 +31,7 @@ import { DistPublisher } from "./dist/publisher.ts";
 import { RouteTable } from "./dist/route-table.ts";
 import { EventLoop } from "./event-loop.ts";
 import { InsertStatus } from "./inbox/inbox-api.ts";
+import { SendBatch } from "./mqtt/send-batch.ts";
 import { RingBarrier } from "./ring-barrier.ts";
 import { ConnectQueue } from "./session/connect-queue.ts";
 import { ConnectTurns } from "./session/connect-turns.ts";
@@ -117,7 +118,8 @@ export class WorkerRuntime {
     this.#port.onRelief = () => this.#resumeCongested();
     this.#ranges = this.#createRanges();
     this.#ranges.client.onRelief = () => this.#resumeCongested();
-    this.#outputs = new OutputFlush((delayMs, act) => this.#later(delayMs, act));
+    const sendBatch = boot.config.ioUring === "off" ? null : SendBatch.open();
+    this.#outputs = new OutputFlush((delayMs, act) => this.#later(delayMs, act), sendBatch);
     this.#loop = new EventLoop(this.#port, this.#counters, {
       flushServices: () => {
         this.#ranges.hostTurn();
@@ -127,7 +129,7 @@ export class WorkerRuntime {
         this.#dist.flush();
         this.#ranges.clientTurn();
       },
-      flushTransport: (transport) => this.#outputs.flush(transport),
+      flushTransports: (transports, count) => this.#outputs.flushAll(transports, count),
     });
     const index = new MatchIndex(randomHashKey());
     const table = new RouteTable(index);

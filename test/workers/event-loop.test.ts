@@ -41,9 +41,11 @@ class Setup {
     // The loop calls these four only.
     this.loop = new EventLoop(endpoint as RingEndpoint, this.counters, {
       flushServices: () => this.steps.push("services"),
-      flushTransport: (transport) => {
-        this.steps.push(`output ${transport.remoteAddress}`);
-        this.onFlushTransport?.(transport);
+      flushTransports: (transports, count) => {
+        for (const transport of transports.splice(0, count)) {
+          this.steps.push(`output ${transport!.remoteAddress}`);
+          this.onFlushTransport?.(transport!);
+        }
       },
     });
   }

@@ -165,6 +165,7 @@ export function buildConfig(tree: CompleteTree): BrokerConfig {
     log: { level: tree.log.level, format: tree.log.format ?? "json" },
     admin: tree.admin,
     listeners: tree.listeners.map(buildListener),
+    ioUring: tree.io_uring,
     auth: {
       allowAnonymous: auth.allow_anonymous ?? "none",
       passwordFile: auth.password_file ?? null,

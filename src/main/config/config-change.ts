@@ -23,6 +23,7 @@ const FIXED_KEYS: readonly RegExp[] = [
   /^storage\./,
   /^log\./,
   /^admin\./,
+  /^io_uring$/,
   /^listeners\[\d+\]$/,
   /^listeners\[\d+\]\.(id|protocol|host|port|path|proxy_protocol|websocket_engine)$/,
 ];
@@ -35,12 +36,12 @@ export function compareConfigs(before: CompleteTree, after: CompleteTree): Confi
 
 /** The configuration to run on with: `after`, but fixed keys as they are. */
 export function keepFixed(before: BrokerConfig, after: BrokerConfig): BrokerConfig {
-  const { workers, nodeName, dataDir, storage, log, admin } = before;
+  const { workers, nodeName, dataDir, storage, log, admin, ioUring } = before;
   const listeners = before.listeners.map((listener) => {
     const changed = after.listeners.find(({ id }) => id === listener.id);
     return changed === undefined ? listener : keepFixedOfListener(listener, changed);
   });
-  return { ...after, workers, nodeName, dataDir, storage, log, admin, listeners };
+  return { ...after, workers, nodeName, dataDir, storage, log, admin, ioUring, listeners };
 }
 
 function keepFixedOfListener(before: ListenerConfig, after: ListenerConfig): ListenerConfig {

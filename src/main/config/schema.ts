@@ -224,6 +224,10 @@ export const configSchema = Type.Object(
         description: "where clients connect; left out: mqtt://[::]:1883 and ws://[::]:8083/mqtt",
       }),
     ),
+    io_uring: choice(
+      ["auto", "off"],
+      "auto: output for many clients in one system call, where Linux (6.1 or later) allows it",
+    ),
     tls: Type.Optional(tlsSchema),
     auth: block("who may connect and do what", {
       allow_anonymous: Type.Optional(

@@ -114,6 +114,8 @@ export interface BrokerConfig {
   readonly log: { readonly level: string; readonly format: "json" | "pretty" };
   readonly admin: { readonly enabled: boolean; readonly host: string; readonly port: number };
   readonly listeners: readonly ListenerConfig[];
+  /** "auto": many sends in one system call where the kernel lets us. */
+  readonly ioUring: "auto" | "off";
   readonly auth: AuthConfig;
   readonly limits: LimitsConfig;
   readonly shutdown: { readonly timeoutMs: number; readonly disconnectsPerSecond: number };

@@ -9,6 +9,9 @@
  *     output.head ── send ──► all taken: chunk back to the pool, next head
  *                        └──► less:      chunk to #unsent ── stream.write ──► written: pool, next head, handleDrain
  *
+ * Where the kernel lets us, heads of many connections are sent together instead (send-batch.ts):
+ * `gather` adds the head to a batch, `settle` goes on from what the kernel took of it.
+ *
  * So at most one chunk is beyond our reach, small writes coalesce while the client is slow, and
  * `bufferedBytes` shrinks with every byte that the kernel takes. Errors of `send` are not looked
  * at: the stream meets the same error and closes. Thread: worker. Flow: publish 1/8 (bytes in) and
@@ -21,6 +24,7 @@ import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { ConnectionOrigin } from "./accept-address.ts";
 import type { ListenerLane } from "./listener-lane.ts";
 import { ChunkedOutput, type OutputBuffer } from "./output-buffer.ts";
+import type { SendBatch } from "./send-batch.ts";
 import { readIntoSharedBuffer } from "./tcp-read.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
@@ -157,6 +161,27 @@ export class StreamTransport implements Transport {
     else this.output.discard();
   }
 
+  gather(batch: SendBatch): boolean {
+    const { output } = this;
+    const canSend = this.#unsent === null && this.#state < ENDED && this.#isConnected;
+    if (!canSend || output.size + output.waitingSize === 0) {
+      this.flush();
+      return false;
+    }
+    output.markFlushed();
+    batch.add(this.#fd, output.headBytes, output.headStart, output.headWaiting);
+    return true;
+  }
+
+  settle(taken: number): void {
+    const size = this.output.headWaiting;
+    if (taken > 0) {
+      this.countSent(taken);
+      this.output.consume(taken);
+    }
+    if (taken === size || this.#writeThroughStream()) this.#sendWaiting();
+  }
+
   pauseReading(): void {
     this.#isPaused = true;
     this.#socket.pause();
@@ -224,6 +249,14 @@ export class StreamTransport implements Transport {
     return null;
   }
 
+  /**
+   * The descriptor is there and ours: the handle is gone the moment the socket is destroyed, and
+   * its descriptor may then belong to another connection, of this thread or of another one.
+   */
+  get #isConnected(): boolean {
+    return this.#fd >= 0 && this.#socket._handle !== null;
+  }
+
   #sendWaiting(): void {
     const output = this.output;
     while (output.waitingSize > 0) {
@@ -236,9 +269,7 @@ export class StreamTransport implements Transport {
 
   /** Returns how many bytes the kernel took; 0 also where only the stream can write. */
   #send(bytes: Buffer, start: number, size: number): number {
-    // The handle is gone the moment the socket is destroyed. Its descriptor may then belong to
-    // another connection, of this thread or of another one.
-    if (this.#fd < 0 || this.#socket._handle === null) return 0;
+    if (!this.#isConnected) return 0;
     const from = start === 0 ? bytes : bytes.subarray(start);
     const taken = this.lane.send!(this.#fd, from, size);
     if (taken <= 0) return 0;

@@ -7,6 +7,7 @@
  */
 
 import type { OutputBuffer } from "./output-buffer.ts";
+import type { SendBatch } from "./send-batch.ts";
 
 export interface TransportHandler {
   /** bytes[start, end) is borrowed until the call returns. */
@@ -32,6 +33,13 @@ export interface Transport {
 
   /** Hands `output` to the kernel. Called by the event loop for every transport with output. */
   flush(): void;
+  /**
+   * As `flush`, but `output` may leave with `batch`, which has room. True: it does, and `settle`
+   * has to follow the batch's submit before anything else happens to the transport. False: flushed.
+   */
+  gather(batch: SendBatch): boolean;
+  /** The kernel took `taken` bytes of what was gathered; none if it is not positive. */
+  settle(taken: number): void;
   pauseReading(): void;
   resumeReading(): void;
   /** Flushes, then ends the stream; falls back to `destroy` after a few seconds. */

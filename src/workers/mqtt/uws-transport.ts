@@ -84,6 +84,14 @@ export class UwsTransport implements Transport {
     this.#sendWaiting(this.#socket);
   }
 
+  gather(): boolean {
+    this.flush();
+    return false;
+  }
+
+  /** Never gathered. */
+  settle(): void {}
+
   pauseReading(): void {
     this.#isPaused = true;
   }

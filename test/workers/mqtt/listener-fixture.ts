@@ -12,6 +12,7 @@ import {
   openListener,
 } from "../../../src/workers/mqtt/listener.ts";
 import { ChunkPool } from "../../../src/workers/mqtt/output-pool.ts";
+import type { SendBatch } from "../../../src/workers/mqtt/send-batch.ts";
 import type { Transport, TransportHandler } from "../../../src/workers/mqtt/transport.ts";
 
 const WAIT_MS = 4000;
@@ -51,14 +52,21 @@ export function listenerConfig(overrides: Partial<ListenerConfig> = {}): Listene
 /** One accepted connection and what happened to it. */
 export class AcceptedClient implements TransportHandler {
   readonly transport: Transport;
+  readonly #batch: SendBatch | null;
   readonly #chunks: Buffer[] = [];
   drainCount = 0;
   closeCount = 0;
   onBytes: (bytes: Buffer) => void = () => {};
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, batch: SendBatch | null = null) {
     this.transport = transport;
+    this.#batch = batch;
     transport.handler = this;
+  }
+
+  /** As the end of a duty cycle does, in a batch of one if there are batches. */
+  flush(): void {
+    flush([this.transport], this.#batch);
   }
 
   get received(): Buffer {
@@ -102,13 +110,19 @@ export class ListenerFixture {
   /** Runs where the MQTT layer takes a connection over. */
   onAccept: (client: AcceptedClient) => void = () => {};
   readonly #dirty = new Set<Transport>();
+  readonly #batch: SendBatch | null;
   #isClosed = false;
+
+  private constructor(batch: SendBatch | null) {
+    this.#batch = batch;
+  }
 
   static async open(
     config: Partial<ListenerConfig> = {},
     deps: Partial<ListenerDeps> = {},
+    batch: SendBatch | null = null,
   ): Promise<ListenerFixture> {
-    const fixture = new ListenerFixture();
+    const fixture = new ListenerFixture(batch);
     fixture.listener = await openListener(listenerConfig(config), {
       ...fixture.#deps(),
       ...deps,
@@ -147,7 +161,7 @@ export class ListenerFixture {
   #deps(): ListenerDeps {
     return {
       acceptor: (transport) => {
-        const client = new AcceptedClient(transport);
+        const client = new AcceptedClient(transport, this.#batch);
         this.clients.push(client);
         this.onAccept(client);
       },
@@ -171,6 +185,17 @@ export class ListenerFixture {
   #flush(): void {
     const transports = [...this.#dirty];
     this.#dirty.clear();
-    for (const transport of transports) transport.flush();
+    flush(transports, this.#batch);
   }
+}
+
+/** `batch`: of the caller, with room for all; null = each for itself. */
+export function flush(transports: readonly Transport[], batch: SendBatch | null): void {
+  if (batch === null) {
+    for (const transport of transports) transport.flush();
+    return;
+  }
+  const gathered = transports.filter((transport) => transport.gather(batch));
+  batch.submit();
+  for (const [index, transport] of gathered.entries()) transport.settle(batch.taken(index));
 }

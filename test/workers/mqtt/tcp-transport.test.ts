@@ -1,21 +1,27 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { type TestContext, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import { Counter } from "../../../src/shared/metrics/counter-table.ts";
 import { WORD_CONNECTIONS } from "../../../src/shared/metrics/shared-words.ts";
 import type { ListenerDeps } from "../../../src/workers/mqtt/listener.ts";
+import { SendBatch } from "../../../src/workers/mqtt/send-batch.ts";
 import { ListenerFixture } from "./listener-fixture.ts";
+
+/** Null where the machine has no io_uring, which send-batch.test.ts reports as skipped. */
+const sendBatch = SendBatch.open();
+after(() => sendBatch?.close());
 
 /**
  * Every behaviour must hold on the fast paths and on the paths that use nothing but Node's
  * documented streams.
  */
-const PATHS: readonly (readonly [string, Partial<ListenerDeps>])[] = [
-  ["fast paths", {}],
-  ["streams only", { without: ["kernel-send", "shared-read-buffer"] }],
-  ["kernel send, data events", { without: ["shared-read-buffer"] }],
-  ["stream write, shared buffer", { without: ["kernel-send"] }],
+const PATHS: readonly (readonly [string, Partial<ListenerDeps>, SendBatch | null])[] = [
+  ["fast paths", {}, null],
+  ["sent in batches", {}, sendBatch],
+  ["streams only", { without: ["kernel-send", "shared-read-buffer"] }, null],
+  ["kernel send, data events", { without: ["shared-read-buffer"] }, null],
+  ["stream write, shared buffer", { without: ["kernel-send"] }, null],
 ];
 
 async function openClient(
@@ -56,9 +62,9 @@ function pattern(size: number, seed = 0): Buffer {
   return bytes;
 }
 
-for (const [name, deps] of PATHS) {
+for (const [name, deps, batch] of PATHS) {
   test(`tcp transport: bytes arrive both ways (${name})`, async (t) => {
-    const fixture = await ListenerFixture.open({}, deps);
+    const fixture = await ListenerFixture.open({}, deps, batch);
     const socket = await openClient(t, fixture);
     const client = await fixture.accepted();
     socket.write("to the broker");
@@ -79,7 +85,7 @@ for (const [name, deps] of PATHS) {
   });
 
   test(`tcp transport: a stalled reader gets every byte in order, then drain (${name})`, async (t) => {
-    const fixture = await ListenerFixture.open({}, deps);
+    const fixture = await ListenerFixture.open({}, deps, batch);
     const socket = await openClient(t, fixture);
     socket.pause();
     const client = await fixture.accepted();
@@ -92,7 +98,7 @@ for (const [name, deps] of PATHS) {
       for (let start = 0; start < part.length; start += 40_000) {
         client.write(part.subarray(start, start + 40_000));
       }
-      transport.flush();
+      client.flush();
     }
     const sent = fixture.counters[Counter.SENT_BYTES]!;
     const total = 24 * 1024 * 1024;
@@ -112,12 +118,12 @@ for (const [name, deps] of PATHS) {
   });
 
   test(`tcp transport: what is not flushed does not leave when the kernel has room (${name})`, async (t) => {
-    const fixture = await ListenerFixture.open({}, { ...deps, markDirty: () => {} });
+    const fixture = await ListenerFixture.open({}, { ...deps, markDirty: () => {} }, batch);
     const socket = await openClient(t, fixture);
     socket.pause();
     const client = await fixture.accepted();
     client.write(pattern(12 * 1024 * 1024));
-    client.transport.flush();
+    client.flush();
     assert.ok(client.transport.bufferedBytes > 0);
     client.write(Buffer.from("held back"));
     await readBytes(socket, 12 * 1024 * 1024);
@@ -125,12 +131,12 @@ for (const [name, deps] of PATHS) {
     assert.equal(client.transport.bufferedBytes, 0);
     assert.equal(client.transport.output.size, 9);
     assert.equal(socket.read(), null);
-    client.transport.flush();
+    client.flush();
     assert.equal((await readBytes(socket, 9)).toString(), "held back");
   });
 
   test(`tcp transport: close delivers what was written, then FIN (${name})`, async (t) => {
-    const fixture = await ListenerFixture.open({}, deps);
+    const fixture = await ListenerFixture.open({}, deps, batch);
     const socket = await openClient(t, fixture);
     socket.pause();
     const client = await fixture.accepted();
@@ -146,18 +152,18 @@ for (const [name, deps] of PATHS) {
   });
 
   test(`tcp transport: destroy drops everything and reports once (${name})`, async (t) => {
-    const fixture = await ListenerFixture.open({}, deps);
+    const fixture = await ListenerFixture.open({}, deps, batch);
     const socket = await openClient(t, fixture);
     socket.pause();
     const client = await fixture.accepted();
     client.write(pattern(16 * 1024 * 1024));
-    client.transport.flush();
+    client.flush();
     client.write(pattern(100));
     client.transport.destroy();
     client.transport.destroy();
     client.transport.close();
     client.write(pattern(100));
-    client.transport.flush();
+    client.flush();
     await fixture.until(() => client.closeCount > 0);
     await fixture.close();
     assert.equal(client.closeCount, 1);
@@ -166,12 +172,12 @@ for (const [name, deps] of PATHS) {
   });
 
   test(`tcp transport: a client that resets is reported once, chunks come back (${name})`, async (t) => {
-    const fixture = await ListenerFixture.open({}, deps);
+    const fixture = await ListenerFixture.open({}, deps, batch);
     const socket = await openClient(t, fixture);
     socket.pause();
     const client = await fixture.accepted();
     client.write(pattern(16 * 1024 * 1024));
-    client.transport.flush();
+    client.flush();
     socket.resetAndDestroy();
     await fixture.until(() => client.closeCount > 0);
     await fixture.close();
@@ -180,7 +186,7 @@ for (const [name, deps] of PATHS) {
   });
 
   test(`tcp transport: a client that half-closes still gets its answer (${name})`, async (t) => {
-    const fixture = await ListenerFixture.open({}, deps);
+    const fixture = await ListenerFixture.open({}, deps, batch);
     const socket = await openClient(t, fixture, true);
     const client = await fixture.accepted();
     client.onBytes = (bytes) => client.write(bytes);
@@ -192,7 +198,7 @@ for (const [name, deps] of PATHS) {
 
   test(`tcp transport: paused by its acceptor, it reads nothing until it is resumed (${name})`, async (t) => {
     let isPaused = true;
-    const fixture = await ListenerFixture.open({}, deps);
+    const fixture = await ListenerFixture.open({}, deps, batch);
     fixture.onAccept = (client) => {
       if (isPaused) client.transport.pauseReading();
     };
@@ -213,7 +219,7 @@ for (const [name, deps] of PATHS) {
   });
 
   test(`tcp transport: paused reading holds the client back and loses nothing (${name})`, async (t) => {
-    const fixture = await ListenerFixture.open({}, deps);
+    const fixture = await ListenerFixture.open({}, deps, batch);
     const socket = await openClient(t, fixture);
     const client = await fixture.accepted();
     client.onBytes = () => {

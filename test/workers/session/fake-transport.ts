@@ -61,6 +61,13 @@ export class FakeTransport implements Transport {
     return this.#waiting.reduce((sum, bytes) => sum + bytes.length, 0);
   }
 
+  gather(): boolean {
+    this.flush();
+    return false;
+  }
+
+  settle(): void {}
+
   flush(): void {
     const bytes = this.output.take();
     if (bytes.length === 0 || this.isClosed) return;

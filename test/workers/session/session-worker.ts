@@ -86,7 +86,7 @@ export class SessionWorker {
   constructor(world: SessionWorld, thread: number, provider: AuthProvider) {
     this.#world = world;
     this.endpoint = world.mesh.endpoint(thread);
-    this.#outputs = new OutputFlush((delayMs, act) => world.later(delayMs, act));
+    this.#outputs = new OutputFlush((delayMs, act) => world.later(delayMs, act), null);
     const table = new RouteTable(this.index);
     const members = new MemberTable(world.words, thread);
     const tenants = new TenantTable(world.config);

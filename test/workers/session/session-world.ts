@@ -217,6 +217,7 @@ function configOf(options: WorldOptions, workers: number): BrokerConfig {
     log: { level: "debug", format: "json" },
     admin: { enabled: false, host: "", port: 0 },
     listeners: [],
+    ioUring: "off",
     auth: {
       allowAnonymous: "all",
       passwordFile: null,
