@@ -6,28 +6,22 @@
  * Thread: worker. Scope: one per worker.
  */
 
-import {
-  type IntervalHistogram,
-  monitorEventLoopDelay,
-  PerformanceObserver,
-} from "node:perf_hooks";
+import { PerformanceObserver } from "node:perf_hooks";
+import { LoopDelay } from "../platform/loop-delay.ts";
 import { Counter } from "../shared/metrics/counter-table.ts";
 
-/** How often the event loop is probed. Finer costs more than it tells. */
-const PROBE_MS = 20;
 const PUBLISH_MS = 1000;
 /**
  * Delays are told of this minute and the one before: long enough for any scraper, short enough to
  * forget.
  */
 const WINDOW_MS = 60_000;
-const NANOSECONDS = 1e-9;
 const MILLISECONDS = 1e-3;
 
 /** Writes its columns of the worker's counter row from now on. */
 export class WorkerHealth {
   readonly #counters: Float64Array;
-  readonly #delay: IntervalHistogram;
+  readonly #delay = new LoopDelay();
   readonly #collections: PerformanceObserver;
   readonly #timer: NodeJS.Timeout;
   #windowStartMs = performance.now();
@@ -36,8 +30,6 @@ export class WorkerHealth {
 
   constructor(counters: Float64Array) {
     this.#counters = counters;
-    this.#delay = monitorEventLoopDelay({ resolution: PROBE_MS });
-    this.#delay.enable();
     this.#collections = new PerformanceObserver((list) => {
       for (const { duration } of list.getEntries()) {
         counters[Counter.GC_SECONDS]! += duration * MILLISECONDS;
@@ -49,16 +41,14 @@ export class WorkerHealth {
   }
 
   stop(): void {
-    this.#delay.disable();
+    this.#delay.stop();
     this.#collections.disconnect();
     clearInterval(this.#timer);
   }
 
   #publish(): void {
-    // Without a probe yet a percentile is NaN.
-    if (this.#delay.count === 0) return;
-    const p99 = this.#delay.percentile(99) * NANOSECONDS;
-    const max = this.#delay.max * NANOSECONDS;
+    const p99 = this.#delay.seconds(0.99);
+    const max = this.#delay.seconds(1);
     this.#counters[Counter.EVENT_LOOP_DELAY_P99_SECONDS] = Math.max(p99, this.#lastP99);
     this.#counters[Counter.EVENT_LOOP_DELAY_MAX_SECONDS] = Math.max(max, this.#lastMax);
     const nowMs = performance.now();

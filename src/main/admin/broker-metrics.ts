@@ -5,7 +5,7 @@
  * Thread: main. Nothing here is sampled ahead: the work happens when somebody asks.
  */
 
-import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { LoopDelay } from "../../platform/loop-delay.ts";
 import { VERSION } from "../../shared/base/version.ts";
 import {
   COUNTERS,
@@ -16,10 +16,7 @@ import type { WorkerCounts } from "../worker-pool.ts";
 import type { MetricFamily, Sample } from "./metrics-text.ts";
 
 const PREFIX = "ratatosk_mqtt_";
-const NANOSECONDS = 1e-9;
 const MICROSECONDS = 1e-6;
-/** How often the event loop is probed. Finer costs more than it tells. */
-const DELAY_RESOLUTION_MS = 20;
 
 /** What the metrics need to know of the workers. */
 export interface WorkerStatus {
@@ -31,14 +28,12 @@ export class BrokerMetrics {
   readonly #counters: SharedArrayBuffer;
   readonly #workers: WorkerStatus;
   readonly #node: string;
-  readonly #loopDelay: IntervalHistogram;
+  readonly #loopDelay = new LoopDelay();
 
   constructor(counters: SharedArrayBuffer, workers: WorkerStatus, node: string) {
     this.#counters = counters;
     this.#workers = workers;
     this.#node = node;
-    this.#loopDelay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
-    this.#loopDelay.enable();
   }
 
   /** All families. Event loop delays cover the time since the last call. */
@@ -58,7 +53,7 @@ export class BrokerMetrics {
   }
 
   close(): void {
-    this.#loopDelay.disable();
+    this.#loopDelay.stop();
   }
 
   #workerFamilies(): MetricFamily[] {
@@ -84,15 +79,10 @@ export class BrokerMetrics {
   #loopDelayFamily(): MetricFamily {
     const quantiles = [0.5, 0.99, 1].map((quantile) => ({
       labels: { thread: "main", quantile: String(quantile) },
-      value: this.#delaySeconds(quantile),
+      value: this.#loopDelay.seconds(quantile),
     }));
     const help = "delay of a timer of the main thread since the last scrape, in seconds";
     return gauge("ratatosk_event_loop_delay_seconds", help, quantiles);
-  }
-
-  #delaySeconds(quantile: number): number {
-    if (this.#loopDelay.count === 0) return 0;
-    return this.#loopDelay.percentile(quantile * 100) * NANOSECONDS;
   }
 }
 
