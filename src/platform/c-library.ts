@@ -12,7 +12,10 @@ export interface CLibrary {
   bind(declaration: string): (...values: unknown[]) => unknown;
   /** Of the last call that failed, e.g. "EADDRINUSE". */
   errorCode(): string;
-  /** Memory outside of Node's as an ArrayBuffer, which does not own it. Throws where Node forbids it. */
+  /**
+   * Memory outside of Node's as an ArrayBuffer, which does not own it. Throws where Node forbids
+   * it.
+   */
   view(address: number, size: number): ArrayBuffer;
 }
 

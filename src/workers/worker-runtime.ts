@@ -118,8 +118,9 @@ export class WorkerRuntime {
     this.#port.onRelief = () => this.#resumeCongested();
     this.#ranges = this.#createRanges();
     this.#ranges.client.onRelief = () => this.#resumeCongested();
-    const sendBatch = boot.config.ioUring === "off" ? null : SendBatch.open();
-    this.#outputs = new OutputFlush((delayMs, act) => this.#later(delayMs, act), sendBatch);
+    this.#outputs = new OutputFlush((delayMs, act) => this.#later(delayMs, act), openBatch(boot));
+    // Every worker has it or none.
+    if (boot.threadIndex === 1) log.info("sockets", { ioUring: this.#outputs.isBatched });
     this.#loop = new EventLoop(this.#port, this.#counters, {
       flushServices: () => {
         this.#ranges.hostTurn();
@@ -235,6 +236,7 @@ export class WorkerRuntime {
 
   /** Last act of a dying worker: what must not outlive it. */
   closeListeners(): Promise<void> {
+    this.#outputs.close();
     return this.#listeners.close();
   }
 
@@ -404,6 +406,10 @@ export class WorkerRuntime {
       Math.min(delayMs, MAX_DELAY_MS),
     );
   }
+}
+
+function openBatch({ config }: WorkerBoot): SendBatch | null {
+  return config.ioUring === "off" ? null : SendBatch.open();
 }
 
 /** Unknown to clients, so that they cannot choose topic levels that collide. */

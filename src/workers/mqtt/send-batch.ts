@@ -9,8 +9,8 @@
  * Nothing is ever under way between two calls: every request says MSG_DONTWAIT and so is complete,
  * be it without a byte taken, when `submit` returns. The kernel reads the chunks only meanwhile.
  *
- * Needs Linux 6.1 and a process that may use io_uring, which container runtimes often deny; where it
- * is missing, connections send one by one (tcp-libc.ts). The layout of what is mapped is that of
+ * Needs Linux 6.1 and a process that may use io_uring, which container runtimes often deny; where
+ * it is missing, connections send one by one (tcp-libc.ts). The layout of what is mapped is that of
  * io_uring_setup(2). Thread: worker. Scope: one per worker. Flow: publish 8/8.
  */
 

@@ -163,8 +163,9 @@ export class StreamTransport implements Transport {
 
   gather(batch: SendBatch): boolean {
     const { output } = this;
-    const canSend = this.#unsent === null && this.#state < ENDED && this.#isConnected;
-    if (!canSend || output.size + output.waitingSize === 0) {
+    // Flushed meanwhile, or in this very batch already: who writes a lot is dirty more than once.
+    if (output.size === 0) return false;
+    if (this.#unsent !== null || this.#state >= ENDED || !this.#isConnected) {
       this.flush();
       return false;
     }

@@ -30,6 +30,11 @@ export class OutputFlush {
     this.#waits = new Float64Array(batch?.capacity ?? 0);
   }
 
+  /** Many connections leave with one system call. */
+  get isBatched(): boolean {
+    return this.#batch !== null;
+  }
+
   flush(transport: Transport): void {
     if (this.#held.has(transport)) return;
     const session = sessionOf(transport);
@@ -48,6 +53,11 @@ export class OutputFlush {
       else this.#gather(transport, batch);
     }
     if (batch !== null) this.#submit(batch);
+  }
+
+  /** From now on every connection sends for itself. */
+  close(): void {
+    this.#batch?.close();
   }
 
   #gather(transport: Transport, batch: SendBatch): void {

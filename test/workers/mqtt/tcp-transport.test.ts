@@ -247,3 +247,23 @@ for (const [name, deps, batch] of PATHS) {
     assert.ok(client.received.equals(bytes));
   });
 }
+
+test("tcp transport: what is gathered twice for one batch leaves once", {
+  skip: sendBatch === null && "this machine has no io_uring, or forbids it",
+}, async (t) => {
+  const batch = sendBatch!;
+  const fixture = await ListenerFixture.open({}, { markDirty: () => {} }, batch);
+  const socket = await openClient(t, fixture);
+  const client = await fixture.accepted();
+  client.write(Buffer.from("once"));
+  assert.equal(client.transport.gather(batch), true);
+  assert.equal(client.transport.gather(batch), false);
+  assert.equal(batch.count, 1);
+  batch.submit();
+  client.transport.settle(batch.taken(0));
+  assert.equal(client.transport.gather(batch), false, "nothing new");
+  client.write(Buffer.from(" more"));
+  client.flush();
+  assert.equal((await readBytes(socket, 9)).toString(), "once more");
+  assert.equal(fixture.counters[Counter.SENT_BYTES], 9);
+});
