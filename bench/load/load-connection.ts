@@ -13,6 +13,7 @@ import { loadLibC } from "../../src/workers/mqtt/tcp-libc.ts";
 import { type PacketSink, walkPackets } from "./client-codec.ts";
 import { nowMicros, readClock } from "./clock.ts";
 import type { LoadTarget } from "./load-shape.ts";
+import type { RingClient, RingReader } from "./ring-reader.ts";
 import {
   endOfUpgrade,
   FrameStripper,
@@ -31,6 +32,11 @@ const OUTPUT_SLAB_BYTES = 8 * 1024;
 /** Below the 28,232 ports that Linux hands out per pair of addresses. */
 const CONNECTIONS_PER_ADDRESS = 25_000;
 
+/** Reads between two requests to the kernel to acknowledge late; it forgets after a while. */
+const READS_PER_LATE_ACK = 16;
+const IPPROTO_TCP = 6;
+const TCP_QUICKACK = 12;
+
 /** `send` costs a quarter of what `socket.write` does, and generators write a lot. */
 const libC = loadLibC();
 
@@ -46,9 +52,11 @@ export interface ConnectionOptions {
    * Called after each read, when the sink has seen its packets and the connection has been flushed.
    */
   readonly afterRead: () => void;
+  /** Reads plain TCP in place of the socket; null = the socket reads. */
+  readonly reader: RingReader | null;
 }
 
-export class LoadConnection {
+export class LoadConnection implements RingClient {
   readonly socket: Socket;
   /** Resolves when the socket is gone, whoever closed it. */
   readonly ended: Promise<void>;
@@ -65,6 +73,9 @@ export class LoadConnection {
   /** output[outputStart..outputEnd) is gathered; before it is room for a frame header. */
   #outputStart = 0;
   #outputEnd = 0;
+  /** Of the reader, once it reads. */
+  #watched = -1;
+  #reads = 0;
 
   constructor(options: ConnectionOptions) {
     const { transport, host, port } = options.target;
@@ -72,7 +83,10 @@ export class LoadConnection {
     this.#sink = options.createSink(this);
     this.#frames = transport === "ws" ? new FrameStripper() : null;
     this.#isOpen = transport === "tcp";
-    this.socket = openSocket(options.target, (length) => this.#takeBytes(length));
+    this.socket = openSocket(options.target, (length) => {
+      this.#takeBytes(sharedReadBuffer, length);
+    });
+    if (this.#isOpen && options.reader !== null) this.#readByRing(options.reader);
     if (transport === "ws") this.socket.write(upgradeRequest(host, port));
     if (transport === "tls") this.socket.on("secureConnect", () => this.#open());
     this.ended = new Promise((resolve) => {
@@ -136,9 +150,41 @@ export class LoadConnection {
 
   /** Closes with a reset, so that neither end keeps the port waiting: runs open many thousands. */
   abort(): void {
+    if (this.#watched >= 0) this.#options.reader?.unwatch(this.#watched);
+    this.#watched = -1;
     // A TLS socket cannot be reset from here.
     if (this.#options.target.transport === "tls") this.socket.destroy();
     else this.socket.resetAndDestroy();
+  }
+
+  /** For the reader, as is the next one. */
+  handleRead(bytes: Buffer, size: number): void {
+    if (this.#reads % READS_PER_LATE_ACK === 0) this.#acknowledgeLate();
+    this.#reads += 1;
+    this.#takeBytes(bytes, size);
+  }
+
+  handleReadEnd(): void {
+    this.#watched = -1;
+    this.socket.destroy();
+  }
+
+  #readByRing(reader: RingReader): void {
+    // A paused socket does not begin to read when it is connected.
+    this.socket.pause();
+    this.socket.on("connect", () => {
+      const fd = (this.socket as SocketWithHandle)._handle?.fd ?? -1;
+      if (fd >= 0) this.#watched = reader.watch(fd, this);
+    });
+  }
+
+  /**
+   * A TCP segment back for every read would be half of what reading costs, and it is the same for
+   * every broker.
+   */
+  #acknowledgeLate(): void {
+    const fd = (this.socket as SocketWithHandle)._handle?.fd ?? -1;
+    if (fd >= 0) libC?.setOption(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
   }
 
   /** Returns how many bytes from `start` on the kernel has taken; 0 where only the socket can. */
@@ -168,7 +214,7 @@ export class LoadConnection {
     this.flush();
   }
 
-  #takeBytes(length: number): void {
+  #takeBytes(read: Buffer, length: number): void {
     readClock.micros = nowMicros();
     let start = 0;
     let end = length;
@@ -177,9 +223,9 @@ export class LoadConnection {
       if (start < 0) return;
     }
     if (this.#frames !== null) end = this.#stripFrames(this.#frames, start, length);
-    let bytes = sharedReadBuffer;
+    let bytes = read;
     if (this.#tail.length > 0) {
-      bytes = Buffer.concat([this.#tail, sharedReadBuffer.subarray(start, end)]);
+      bytes = Buffer.concat([this.#tail, read.subarray(start, end)]);
       start = 0;
       end = bytes.length;
     }

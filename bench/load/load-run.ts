@@ -16,6 +16,7 @@ import { SubscriberSink } from "./load-subscriber.ts";
 import { Pacer } from "./pacer.ts";
 import { blankPayload } from "./payload.ts";
 import { PublisherSink } from "./publisher-sink.ts";
+import { RingReader } from "./ring-reader.ts";
 import { type Routes, routesOf } from "./routes.ts";
 
 export interface LoadTask {
@@ -54,6 +55,7 @@ export class LoadRun implements GeneratorRun {
   readonly #payloadBytes: number;
   readonly #closedWindow: number;
   readonly #window: MeasuredWindow;
+  readonly #reader = RingReader.open();
   /** Null where subscribers hear different things. */
   readonly #known: KnownChunks | null;
   readonly #latency = new LatencyRecorder();
@@ -143,6 +145,7 @@ export class LoadRun implements GeneratorRun {
     const isOver = await this.#windDown();
     const closed = this.#closedByBroker();
     for (const connection of this.#connections) connection.abort();
+    this.#reader?.close();
     if (this.#refused !== "") throw new Error(this.#refused);
     if (closed > 0) throw new Error(`the broker closed ${closed} connections`);
     return this.#counts(isOver);
@@ -263,8 +266,13 @@ export class LoadRun implements GeneratorRun {
     await untilDone(isReady, () => this.#readyCount, SETUP_STALL_MS, what);
   }
 
-  #connect(createSink: (self: LoadConnection) => SubscriberSink | PublisherSink): LoadConnection {
+  #connect(
+    createSink: (self: LoadConnection) => SubscriberSink | PublisherSink,
+    isFrozen = false,
+  ): LoadConnection {
     const connection = new LoadConnection({
+      // Who is to stop reading must read by itself.
+      reader: isFrozen ? null : this.#reader,
       target: this.#task.target,
       hasProperties: this.#shape.protocolVersion === 5,
       createSink,
@@ -276,17 +284,18 @@ export class LoadRun implements GeneratorRun {
 
   #addSubscriber(index: number): void {
     const { protocolVersion, isPersistent } = this.#shape;
+    const isFrozen = index === 0 && this.#task.frozen !== null;
     const connection = this.#connect((self) => {
       const sink = new SubscriberSink(this, self, {
         shape: this.#shape,
         heard: this.#routes.heardRoute(index),
         payloadBytes: this.#payloadBytes,
-        isFrozen: index === 0 && this.#task.frozen !== null,
+        isFrozen,
         known: this.#known,
       });
       this.#subscribers.push(sink);
       return sink;
-    });
+    }, isFrozen);
     const clientId = `${this.#task.prefix}-sub-${index}`;
     connection.gather(connectPacket(clientId, protocolVersion, isPersistent));
     connection.flush();

@@ -46,6 +46,7 @@ export class PlainClient implements PacketSink {
       hasProperties: options.protocolVersion === 5,
       createSink: () => this,
       afterRead: () => {},
+      reader: null,
     });
     this.connection.ended.then(
       () => this.#settleAccepted(new Error(`${options.clientId}: closed before CONNACK`)),

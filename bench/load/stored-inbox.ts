@@ -95,6 +95,7 @@ export class StoredInbox implements PacketSink {
       hasProperties: protocolVersion === 5,
       createSink: () => this,
       afterRead: () => {},
+      reader: null,
     });
     this.#connection = connection;
     connection.gather(connectPacket(clientId, protocolVersion, true));

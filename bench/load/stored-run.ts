@@ -206,6 +206,7 @@ export class StoredRun implements GeneratorRun, DeliveryTally {
         return new PublisherSink(this, publisher, protocolVersion === 5);
       },
       afterRead: () => this.#publishMore(),
+      reader: null,
     });
     connection.gather(connectPacket(`${prefix}-pub-${index}`, protocolVersion));
     connection.flush();

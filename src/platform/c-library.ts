@@ -17,6 +17,11 @@ export interface CLibrary {
    * it.
    */
   view(address: number, size: number): ArrayBuffer;
+  /**
+   * Calls `onReadable` from this thread's event loop as long as `fd` is readable; does not keep the
+   * thread alive. Ends with `close`, or when nobody holds what is returned.
+   */
+  watch(fd: number, onReadable: () => void): { close(): void };
 }
 
 let loaded: CLibrary | null | undefined;
@@ -44,6 +49,11 @@ function bindLibrary(koffi: typeof import("koffi")): CLibrary {
   return {
     bind: (declaration) => program.func(declaration) as (...values: unknown[]) => unknown,
     view: (address, size) => koffi.view(BigInt(address), size),
+    watch: (fd, onReadable) => {
+      const handle = koffi.node.poll(fd, { readable: true }, onReadable);
+      handle.unref();
+      return handle;
+    },
     errorCode: () => errorNames.get(koffi.errno()) ?? `errno ${koffi.errno()}`,
   };
 }

@@ -17,11 +17,12 @@ const SYS_IO_URING_SETUP = 425;
 const SYS_IO_URING_ENTER = 426;
 const SYS_IO_URING_REGISTER = 427;
 
-/**
- * The size of the second ring is ours, one thread submits, and the kernel works for us only when
- * that thread asks: the last two since 6.1.
- */
-const SETUP_FLAGS = (1 << 3) | (1 << 12) | (1 << 13);
+/** The size of the second ring is ours, and one thread submits (since 6.0). */
+const SETUP_FLAGS = (1 << 3) | (1 << 12);
+/** The kernel works for us with the next system call of ours, whichever it is, or when we wait. */
+const SETUP_COOPERATIVE = 1 << 8;
+/** The kernel works for us in `enter` only (since 6.1). */
+const SETUP_DEFERRED = 1 << 13;
 const ENTER_GETEVENTS = 1;
 const OFFSET_RINGS = 0;
 const OFFSET_REQUESTS = 0x1000_0000;
@@ -64,11 +65,13 @@ const COMPLETION_FLAGS = 3;
 const WORD_BYTES = 4;
 const TWO_TO_32 = 0x1_0000_0000;
 
-export interface UringSize {
+export interface UringOptions {
   /** Requests per system call; a power of two. */
   readonly requests: number;
   /** Answers that may wait; a power of two, not smaller. */
   readonly completions: number;
+  /** True: answers appear in `enter` only. False: at any time, and then `fd` becomes readable. */
+  readonly isDeferred: boolean;
 }
 
 /** Gets one answer after the other. */
@@ -115,7 +118,7 @@ export class IoUring {
   #tail = 0;
   #isOpen = true;
 
-  private constructor(calls: UringCalls, fd: number, layout: Layout, size: UringSize) {
+  private constructor(calls: UringCalls, fd: number, layout: Layout, size: UringOptions) {
     this.#calls = calls;
     this.fd = fd;
     this.#layout = layout;
@@ -130,14 +133,15 @@ export class IoUring {
   }
 
   /** Null where the system cannot or may not. */
-  static open(size: UringSize): IoUring | null {
+  static open(size: UringOptions): IoUring | null {
     const isLinux = process.platform === "linux" && endianness() === "LE";
     const library = isLinux ? loadCLibrary() : null;
     if (library === null) return null;
     const calls = bindCalls(library);
     const params = new Uint8Array(PARAMS_SIZE);
     const view = new DataView(params.buffer);
-    view.setUint32(PARAM_FLAGS, SETUP_FLAGS, true);
+    const when = size.isDeferred ? SETUP_DEFERRED : SETUP_COOPERATIVE;
+    view.setUint32(PARAM_FLAGS, SETUP_FLAGS | when, true);
     view.setUint32(PARAM_CQ_ENTRIES, size.completions, true);
     const fd = calls.setup(size.requests, params);
     if (fd < 0) return null;
@@ -195,18 +199,25 @@ export class IoUring {
     return accepted;
   }
 
-  /** Hands the answers that are there to `sink`, oldest first; returns how many. */
+  /**
+   * Hands the answers that are there to `sink`, oldest first, which may call this again meanwhile;
+   * returns how many.
+   */
   reap(sink: CompletionSink): number {
     const rings = this.#rings;
     const { cqHead, cqTail, completions } = this.#layout;
-    const head = rings[cqHead]!;
     const tail = Atomics.load(rings, cqTail);
-    for (let next = head; next !== tail; next = (next + 1) | 0) {
+    let count = 0;
+    for (let next = rings[cqHead]!; ((tail - next) | 0) > 0; next = rings[cqHead]!) {
       const at = completions + (next & this.#completionMask) * COMPLETION_WORDS;
-      sink.complete(rings[at]!, rings[at + COMPLETION_RESULT]!, rings[at + COMPLETION_FLAGS]!);
+      const userData = rings[at]!;
+      const result = rings[at + COMPLETION_RESULT]!;
+      const flags = rings[at + COMPLETION_FLAGS]!;
+      Atomics.store(rings, cqHead, (next + 1) | 0);
+      count += 1;
+      sink.complete(userData, result, flags);
     }
-    Atomics.store(rings, cqHead, tail);
-    return (tail - head) | 0;
+    return count;
   }
 
   /** io_uring_register(2); negative when it is refused. */
@@ -271,7 +282,7 @@ function bindCalls(library: CLibrary): UringCalls {
 }
 
 /** Null: not as we asked for. */
-function readLayout(params: DataView, size: UringSize): Layout | null {
+function readLayout(params: DataView, size: UringOptions): Layout | null {
   if (readWord(params, PARAM_SQ_ENTRIES) !== size.requests) return null;
   if (readWord(params, PARAM_CQ_ENTRIES) !== size.completions) return null;
   if ((readWord(params, PARAM_FEATURES) & FEATURE_SINGLE_MMAP) === 0) return null;

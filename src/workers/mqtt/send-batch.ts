@@ -39,7 +39,11 @@ export class SendBatch implements CompletionSink {
 
   /** Null where the system cannot or may not. */
   static open(): SendBatch | null {
-    const ring = IoUring.open({ requests: BATCH_SIZE, completions: BATCH_SIZE });
+    const ring = IoUring.open({
+      requests: BATCH_SIZE,
+      completions: BATCH_SIZE,
+      isDeferred: true,
+    });
     return ring === null ? null : new SendBatch(ring);
   }
 
