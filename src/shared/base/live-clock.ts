@@ -25,11 +25,12 @@ export class LiveClock {
   }
 
   /**
-   * A later reading of the same clock; of a long time since the last one only a part has passed.
+   * A later reading of the same clock; of the time since the last one at most `longestStepMs`
+   * counts.
    */
-  advance(clockMs: number): void {
+  advance(clockMs: number, longestStepMs = LONGEST_STEP_MS): void {
     const stepMs = clockMs - this.#readMs;
     this.#readMs = clockMs;
-    if (stepMs > 0) this.#nowMs += Math.min(stepMs, LONGEST_STEP_MS);
+    if (stepMs > 0) this.#nowMs += Math.min(stepMs, longestStepMs);
   }
 }
