@@ -94,6 +94,7 @@ export class WorkerRuntime {
   #tickTimer: NodeJS.Timeout | null = null;
   /** Of the last tick, monotonic. */
   #tickedMs = performance.now();
+  #isServing = false;
   #resolvePorts: (boundPorts: Readonly<Record<string, number>>) => void = () => {};
   /** By listener id, as far as other workers have taken them. */
   readonly #boundPorts: Promise<Readonly<Record<string, number>>>;
@@ -179,6 +180,7 @@ export class WorkerRuntime {
     this.#services.serve();
     if (await this.#listeners.open(boundPorts)) {
       this.#sysTopics.start();
+      this.#isServing = true;
       this.#report({ type: "ready" });
     }
   }
@@ -398,7 +400,8 @@ export class WorkerRuntime {
     const clockMs = performance.now();
     const heldMs = clockMs - this.#tickedMs - TICK_MS;
     this.#tickedMs = clockMs;
-    if (heldMs < HELD_UP_MS) return;
+    // A start reads its stores in one go.
+    if (heldMs < HELD_UP_MS || !this.#isServing) return;
     this.#log.warn("worker_held_up", {
       held_ms: Math.round(heldMs),
       hint: "the process was stopped or got no CPU, or one event took that long; no client is closed for it",
