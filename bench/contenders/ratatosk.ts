@@ -128,7 +128,10 @@ async function ownFigures(
 }
 
 function warningsOf(logs: readonly LogEvent[]): string[] {
-  const grave = logs.filter(({ level }) => level === "warn" || level === "error");
+  // Of the limiter's own there may be many, and they tell nothing.
+  const grave = logs.filter(({ level, msg }) => {
+    return (level === "warn" || level === "error") && msg !== "log_suppressed";
+  });
   return grave.map((event) => JSON.stringify(event));
 }
 
