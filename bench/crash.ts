@@ -17,7 +17,15 @@ import {
 } from "./command-line.ts";
 import { formatTable } from "./statistics.ts";
 
-const TROUBLES: readonly Trouble[] = ["none", "connections", "kills", "workers", "disk", "lies"];
+const TROUBLES: readonly Trouble[] = [
+  "none",
+  "connections",
+  "kills",
+  "freezes",
+  "workers",
+  "disk",
+  "lies",
+];
 /** Seeds from the clock stay short enough to type. */
 const CLOCK_SEEDS = 1_000_000_000;
 
@@ -27,6 +35,7 @@ const USAGE = `npm run test:crash -- [options]   kills the broker at every bad m
   npm run test:crash -- --kills 1000 --minutes 30
   npm run test:crash -- --trouble disk           and the disk is late, stalls and fails
   npm run test:crash -- --trouble workers        single workers die; "connections": only those
+  npm run test:crash -- --trouble freezes        the process stands still now and then, every tenth time for 25 s
   npm run test:crash -- --trouble lies           the disk lies: promises must break, and be found
   npm run test:crash -- --seed 4711 --workers 4 --rate 3000 --durability os
   npm run test:crash -- --log lmdb               default: segments

@@ -13,6 +13,8 @@ export interface RunningServer {
   readonly ownFigures: () => Promise<Record<string, number>>;
   /** Port of its HTTP server; 0 = it has none. */
   readonly adminPort: number;
+  /** What its log has warned of so far, for the story of a run that failed. */
+  readonly warnings?: () => readonly string[];
   stop(): Promise<void>;
 }
 

@@ -3,7 +3,11 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type BrokerProcess, startBroker } from "../../test/helpers/broker-process.ts";
+import {
+  type BrokerProcess,
+  type LogEvent,
+  startBroker,
+} from "../../test/helpers/broker-process.ts";
 import type { TransportName } from "../load/load-shape.ts";
 import {
   benchCertificates,
@@ -90,6 +94,7 @@ function runningBroker(broker: BrokerProcess, transport: TransportName): Running
     ownFigures: () => ownFigures(broker, totals),
     storeTotals: () => storeTotals(broker),
     loopDelay: new LoopDelay(broker),
+    warnings: () => warningsOf(broker.logs),
     stop: async () => {
       await broker.stop();
     },
@@ -120,6 +125,14 @@ async function ownFigures(
   const losses = Object.entries(dropped).filter(([, count]) => count > 0);
   const share = cpu > 0 ? { "garbage collection, % of CPU": (gc / cpu) * 100 } : {};
   return { ...Object.fromEntries(losses), ...worst, ...share };
+}
+
+function warningsOf(logs: readonly LogEvent[]): string[] {
+  // Of the limiter's own there may be many, and they tell nothing.
+  const grave = logs.filter(({ level, msg }) => {
+    return (level === "warn" || level === "error") && msg !== "log_suppressed";
+  });
+  return grave.map((event) => JSON.stringify(event));
 }
 
 async function storeTotals(broker: BrokerProcess): Promise<StoreTotals> {

@@ -8,6 +8,7 @@
  * many clients): then the window opens before `begin` and closes when `work` is done.
  */
 
+import { LiveClock } from "../../src/shared/base/live-clock.ts";
 import { nowMicros } from "./clock.ts";
 import type { BrokerUsage, DeliveryCheck, GeneratorCounts, LoadTarget } from "./load-shape.ts";
 import { processCpu } from "./process-cpu.ts";
@@ -97,6 +98,9 @@ export function pause(ms: number): Promise<void> {
 
 const STILL_POLL_MS = 20;
 
+// All of these count only time in which this process ran: after a stop its timers run before it
+// reads what has come meanwhile.
+
 /**
  * Polls until `isDone`, or until `progress` has stood still for `stallMs`: then all is over, and
  * true is returned. False: something still moved after `limitMs`.
@@ -107,12 +111,14 @@ export async function untilStill(wait: {
   readonly stallMs: number;
   readonly limitMs: number;
 }): Promise<boolean> {
-  const startMs = performance.now();
+  const clock = new LiveClock(performance.now());
+  const startMs = clock.nowMs;
   let changedMs = startMs;
   let seen = wait.progress();
   while (!wait.isDone()) {
     await pause(STILL_POLL_MS);
-    const nowMs = performance.now();
+    clock.advance(performance.now());
+    const { nowMs } = clock;
     const current = wait.progress();
     if (current !== seen) changedMs = nowMs;
     else if (nowMs - changedMs > wait.stallMs) return true;
@@ -132,15 +138,17 @@ export async function untilDone(
   limitMs: number,
   what: string,
 ): Promise<void> {
+  const clock = new LiveClock(performance.now());
   let seen = progress();
-  let changedMs = performance.now();
+  let changedMs = clock.nowMs;
   while (!isTrue()) {
     await pause(2);
+    clock.advance(performance.now());
     const current = progress();
     if (current !== seen) {
       seen = current;
-      changedMs = performance.now();
-    } else if (performance.now() - changedMs > limitMs) {
+      changedMs = clock.nowMs;
+    } else if (clock.nowMs - changedMs > limitMs) {
       throw new Error(`${what}: nothing moved for ${limitMs} ms at ${current}`);
     }
   }

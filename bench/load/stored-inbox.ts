@@ -36,6 +36,8 @@ export class StoredInbox implements PacketSink {
   readonly #judge: DeliveryJudge;
   #connection: LoadConnection | null = null;
   #isCollecting = false;
+  /** The server has said what this connection waits for, or it is not wanted any more. */
+  #isAnswered = false;
 
   constructor(options: StoredInboxOptions, tally: DeliveryTally) {
     const { heard, payloadBytes } = options;
@@ -55,6 +57,7 @@ export class StoredInbox implements PacketSink {
   }
 
   abort(): void {
+    this.#isAnswered = true;
     this.#connection?.abort();
   }
 
@@ -72,6 +75,7 @@ export class StoredInbox implements PacketSink {
 
   handleOther(type: number, bytes: Uint8Array, bodyOffset: number, bodyLength: number): void {
     const { onFault, onReady } = this.#options;
+    if (type === PacketType.SUBACK || this.#isCollecting) this.#isAnswered = true;
     if (type === PacketType.PUBREL) {
       this.#connection!.acknowledge(
         PacketType.PUBCOMP,
@@ -98,6 +102,11 @@ export class StoredInbox implements PacketSink {
       reader: null,
     });
     this.#connection = connection;
+    this.#isAnswered = false;
+    void connection.ended.then(() => {
+      if (this.#isAnswered) return;
+      this.#options.onFault("stored session: a connection was closed before it was answered");
+    });
     connection.gather(connectPacket(clientId, protocolVersion, true));
     connection.flush();
   }

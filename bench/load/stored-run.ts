@@ -12,7 +12,7 @@
 import { connectPacket, publishTemplate } from "./client-codec.ts";
 import { nowMicros, readClock } from "./clock.ts";
 import type { DeliveryTally } from "./delivery-judge.ts";
-import { type GeneratorRun, MeasuredWindow, pause, untilDone } from "./generator-run.ts";
+import { type GeneratorRun, MeasuredWindow, untilDone, untilStill } from "./generator-run.ts";
 import { LatencyRecorder } from "./latency.ts";
 import { LoadConnection } from "./load-connection.ts";
 import { LoadPublisher } from "./load-publisher.ts";
@@ -37,7 +37,6 @@ export interface StoredTask {
 /** Clients that connect at once. */
 const CONNECT_BATCH = 50;
 const STALL_MS = 20_000;
-const POLL_MS = 5;
 
 export class StoredRun implements GeneratorRun, DeliveryTally {
   readonly #task: StoredTask;
@@ -254,17 +253,12 @@ export class StoredRun implements GeneratorRun, DeliveryTally {
     this.#readyCount = 0;
     this.#collectMicros = nowMicros();
     await this.#inBatches("coming back", this.#inboxes, (inbox) => inbox.collect());
-    let seen = -1;
-    let changedMs = performance.now();
-    while (this.#deliveries - this.#repeated < this.#expected) {
-      if (this.#deliveries !== seen) {
-        seen = this.#deliveries;
-        changedMs = performance.now();
-      } else if (performance.now() - changedMs > this.#task.stallMs) {
-        return;
-      }
-      await pause(POLL_MS);
-    }
+    await untilStill({
+      isDone: () => this.#deliveries - this.#repeated >= this.#expected,
+      progress: () => this.#deliveries,
+      stallMs: this.#task.stallMs,
+      limitMs: Number.POSITIVE_INFINITY,
+    });
   }
 
   async #inBatches(

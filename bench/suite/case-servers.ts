@@ -8,6 +8,9 @@ import type { TransportName } from "../load/load-shape.ts";
 import type { FoundBefore } from "./case.ts";
 import type { Freshness } from "./options.ts";
 
+/** Of a server's log, behind an error: what came last. */
+const WARNINGS_TOLD = 5;
+
 export class CaseServers {
   readonly #transport: TransportName;
   readonly #isStored: boolean;
@@ -36,6 +39,8 @@ export class CaseServers {
       const result = await measure(server, found);
       isGood = true;
       return result;
+    } catch (error) {
+      throw withWarnings(error, server);
     } finally {
       if (this.#fresh === "run" || !isGood) await this.#stop(contender);
     }
@@ -55,4 +60,10 @@ export class CaseServers {
     this.#running.delete(contender);
     await server?.stop();
   }
+}
+
+function withWarnings(error: unknown, { warnings }: RunningServer): unknown {
+  const told = warnings?.().slice(-WARNINGS_TOLD) ?? [];
+  if (told.length === 0 || !(error instanceof Error)) return error;
+  return new Error(`${error.message.split(/\n +at /)[0]}; its log: ${told.join(" ")}`);
 }

@@ -11,6 +11,7 @@
  */
 
 import type { Log } from "../platform/log.ts";
+import { PatientTimer } from "../platform/patient-timer.ts";
 import { assert } from "../shared/base/assert.ts";
 import type { BrokerConfig } from "../shared/config/config.ts";
 import type {
@@ -390,7 +391,7 @@ export class WorkerPool {
     const missing = new Set(threads);
     return new Promise((resolve) => {
       const finish = () => {
-        clearTimeout(timer);
+        timer.cancel();
         this.#waiters.delete(waiter);
         resolve([...missing].map((thread) => thread.threadIndex));
       };
@@ -399,7 +400,7 @@ export class WorkerPool {
         missing.delete(thread);
         if (missing.size === 0) finish();
       };
-      const timer = setTimeout(finish, timeoutMs);
+      const timer = new PatientTimer(finish, timeoutMs);
       this.#waiters.add(waiter);
       if (missing.size === 0) finish();
     });

@@ -7,6 +7,7 @@
  */
 
 import { Worker } from "node:worker_threads";
+import { PatientTimer } from "../platform/patient-timer.ts";
 import type {
   ControlFromWorker,
   ControlToWorker,
@@ -96,8 +97,8 @@ export class WorkerThread {
     if (this.state === "ended") return;
     const ended = new Promise<void>((resolve) => this.#worker.once("exit", () => resolve()));
     this.#worker.postMessage({ type: "end" } satisfies ControlToWorker);
-    const timer = setTimeout(() => void this.#worker.terminate(), END_TIMEOUT_MS);
+    const timer = new PatientTimer(() => void this.#worker.terminate(), END_TIMEOUT_MS);
     await ended;
-    clearTimeout(timer);
+    timer.cancel();
   }
 }

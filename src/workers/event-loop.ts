@@ -9,6 +9,7 @@
  * were readable at once: their output leaves together. Thread: worker. Scope: one per worker.
  */
 
+import { LiveClock } from "../shared/base/live-clock.ts";
 import { Counter } from "../shared/metrics/counter-table.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
 import type { Transport } from "./mqtt/transport.ts";
@@ -42,6 +43,7 @@ export class EventLoop {
   #dirtyCount = 0;
   #flushing: (Transport | null)[] = [];
   #nowMs = Date.now();
+  readonly #live = new LiveClock(this.#nowMs);
   readonly #cycle = () => this.#runCycle();
 
   constructor(endpoint: RingEndpoint, counters: Float64Array, hooks: EventLoopHooks) {
@@ -55,9 +57,14 @@ export class EventLoop {
     return this.#nowMs;
   }
 
+  /** Milliseconds for deadlines of others: time in which this thread was held up does not count. */
+  get liveMs(): number {
+    return this.#live.nowMs;
+  }
+
   /** An event has begun outside of a cycle: take the time and make sure that a cycle follows. */
   wake(): void {
-    this.#nowMs = Date.now();
+    this.#takeTime();
     this.schedule();
   }
 
@@ -84,7 +91,7 @@ export class EventLoop {
   #runCycle(): void {
     this.#isScheduled = false;
     if (this.#isStopped) return;
-    this.#nowMs = Date.now();
+    this.#takeTime();
     this.#counters[Counter.LOOP_CYCLES]! += 1;
     this.#endpoint.unpark();
     const drained = this.#endpoint.drain(DRAIN_LIMIT);
@@ -95,6 +102,11 @@ export class EventLoop {
     this.#flushDirty();
     this.#endpoint.flush();
     if (drained > 0 || this.#dirtyCount > 0 || !this.#endpoint.tryPark()) this.schedule();
+  }
+
+  #takeTime(): void {
+    this.#nowMs = Date.now();
+    this.#live.advance(this.#nowMs);
   }
 
   #flushDirty(): void {

@@ -71,6 +71,7 @@ export class WorkerRanges {
       wake,
       onCommit: (report) => meter.take(report),
       onStoreFailure: (storeId, error) => this.#storeFailed(storeId, error),
+      onSlowCommit: (storeId, waitingMs) => this.#commitIsSlow(storeId, waitingMs),
       onTimeAhead: (range, aheadMs) => this.#timeIsAhead(range, aheadMs),
     });
     this.client = new RingRangeClient({
@@ -180,6 +181,14 @@ export class WorkerRanges {
   #spaceChanged(storeId: number, isShort: boolean): void {
     if (isShort) this.#options.log.error("store_without_space", { store: storeId });
     this.#options.onStoreSpace(storeId, isShort);
+  }
+
+  #commitIsSlow(storeId: number, waitingMs: number): void {
+    this.#options.log.warn("store_slow", {
+      store: storeId,
+      waiting_ms: Math.round(waitingMs),
+      hint: "a commit is not finished, the disk may be busy: stored sessions and acknowledgements wait",
+    });
   }
 
   #timeIsAhead(range: RangeId, aheadMs: number): void {

@@ -52,6 +52,8 @@ import { WorkerRanges } from "./worker-ranges.ts";
 
 /** Deadlines and expiry are seconds; a quarter of one is close enough. */
 const TICK_MS = 250;
+/** Clients with short timeouts notice. */
+const HELD_UP_MS = 2000;
 const CLIENT_ID_BYTES = 12;
 
 /** A delivery has at most three hops: publisher's worker, inbox owner, session's worker. */
@@ -91,6 +93,9 @@ export class WorkerRuntime {
   /** Sessions whose input waits for the rings to drain. */
   readonly #congested = new Set<Session>();
   #tickTimer: NodeJS.Timeout | null = null;
+  /** Of the last tick, monotonic. */
+  #tickedMs = performance.now();
+  #isServing = false;
   #resolvePorts: (boundPorts: Readonly<Record<string, number>>) => void = () => {};
   /** By listener id, as far as other workers have taken them. */
   readonly #boundPorts: Promise<Readonly<Record<string, number>>>;
@@ -165,6 +170,7 @@ export class WorkerRuntime {
    */
   async start(): Promise<void> {
     for (const bell of this.#bells) this.#listen(bell);
+    this.#tickedMs = performance.now();
     this.#tickTimer = setInterval(() => this.#tick(), TICK_MS);
     this.#loop.wake();
     // All workers have opened their ranges by then, and know the routes in them.
@@ -177,6 +183,7 @@ export class WorkerRuntime {
     this.#services.serve();
     if (await this.#listeners.open(boundPorts)) {
       this.#sysTopics.start();
+      this.#isServing = true;
       this.#report({ type: "ready" });
     }
   }
@@ -357,11 +364,12 @@ export class WorkerRuntime {
         (delayMs, act) => this.#later(delayMs, act),
       ),
       connects: new ConnectQueue(() => this.#loop.schedule()),
-      deadlines: new DeadlineWheel<Session>(Date.now()),
+      deadlines: new DeadlineWheel<Session>(this.#loop.liveMs),
       view: new PacketView(),
       publish: new BorrowedPublish(),
       log: this.#log,
       nowMs: () => this.#loop.nowMs,
+      liveMs: () => this.#loop.liveMs,
       newClientId: () => `auto-${randomBytes(CLIENT_ID_BYTES).toString("hex")}`,
       wake: () => this.#loop.wake(),
       flushNow: (transport) => this.#outputs.flush(transport),
@@ -385,9 +393,23 @@ export class WorkerRuntime {
 
   #tick(): void {
     this.#loop.wake();
-    const nowMs = this.#loop.nowMs;
-    this.#context.deadlines.poll(nowMs, (session) => session.handleDeadline(nowMs));
+    this.#noteDelay();
+    const { nowMs, liveMs } = this.#loop;
+    this.#context.deadlines.poll(liveMs, (session) => session.handleDeadline(liveMs));
     if (nowMs >= this.#services.nextDeadlineMs) this.#services.handleTimeout(nowMs);
+  }
+
+  /** Says so when this thread did nothing for a while: clients have seen a broker that is gone. */
+  #noteDelay(): void {
+    const clockMs = performance.now();
+    const heldMs = clockMs - this.#tickedMs - TICK_MS;
+    this.#tickedMs = clockMs;
+    // A start reads its stores in one go.
+    if (heldMs < HELD_UP_MS || !this.#isServing) return;
+    this.#log.warn("worker_held_up", {
+      held_ms: Math.round(heldMs),
+      hint: "the process was stopped or got no CPU, or one event took that long; no client is closed for it",
+    });
   }
 
   #resumeCongested(): void {

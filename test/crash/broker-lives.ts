@@ -38,6 +38,8 @@ export class BrokerLives {
   #hasLostWorker = false;
   kills = 0;
   stops = 0;
+  /** How often it was made to stand still. */
+  freezes = 0;
   workerDeaths = 0;
   /** Ends by a commit that was made to fail. */
   failures = 0;
@@ -93,7 +95,8 @@ export class BrokerLives {
     this.#faults = faults;
     this.#isToldToEnd = false;
     this.#hasLostWorker = false;
-    this.#startMs = world.nowMs();
+    this.#startMs = world.liveMs();
+    world.clock.watch(broker.pid);
     world.life += 1;
     const how = faults === null ? "" : `, store faults ${JSON.stringify(faults)}`;
     world.trace.note(`broker starts life ${world.life}${how}`);
@@ -113,7 +116,7 @@ export class BrokerLives {
     if (!isServing || this.#broker !== broker) return false;
     const world = this.#world;
     if (world.readySinceMs < Number.POSITIVE_INFINITY) return true;
-    world.readySinceMs = world.nowMs();
+    world.readySinceMs = world.liveMs();
     world.trace.note("broker is ready");
     this.slowestReadyMs = Math.max(this.slowestReadyMs, world.readySinceMs - this.#startMs);
     return true;
@@ -135,8 +138,21 @@ export class BrokerLives {
     world.life += 1;
     world.readySinceMs = Number.POSITIVE_INFINITY;
     await until(() => broker.countOf("worker_ready") > serving, "the worker", READY_WAIT_MS);
-    world.readySinceMs = world.nowMs();
+    world.readySinceMs = world.liveMs();
     world.trace.note("broker has its worker back");
+  }
+
+  /** The process stands still for so long. */
+  async freeze(milliseconds: number): Promise<void> {
+    const broker = this.#broker;
+    if (broker === null) return;
+    this.#world.trace.note(`broker stands still for ${milliseconds} ms`);
+    this.freezes += 1;
+    broker.signal("SIGSTOP");
+    this.#world.clock.look();
+    await this.#world.pause(milliseconds);
+    broker.signal("SIGCONT");
+    this.#world.trace.note("broker goes on");
   }
 
   async kill(): Promise<void> {
@@ -181,6 +197,7 @@ export class BrokerLives {
     const world = this.#world;
     this.#broker = null;
     world.port = 0;
+    world.clock.watch(0);
     world.readySinceMs = Number.POSITIVE_INFINITY;
     world.trace.note(`broker has ended with ${code ?? signal}`);
     const end = broker.output.slice(-OUTPUT_KEPT);

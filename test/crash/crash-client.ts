@@ -129,15 +129,16 @@ export class CrashClient implements ExchangeHost {
     if (cleanStart || known === "none") this.session.stored = "unknown";
     connection.write(this.#connectPacket(cleanStart, will));
     this.hasAsked = true;
-    const timer = setTimeout(() => {
-      this.complain("progress", `no CONNACK within ${CONNACK_WAIT_MS} ms`);
-      this.destroy();
-    }, CONNACK_WAIT_MS);
-    const connack = await new Promise<Connack | null>((resolve) => {
+    const answered = new Promise<Connack | null>((resolve) => {
       this.#onConnack = resolve;
     });
-    clearTimeout(timer);
-    return connack;
+    const hasEnded = () => this.#connection !== connection || this.#onConnack === null;
+    void world.waitFor(hasEnded, CONNACK_WAIT_MS).then((isInTime) => {
+      if (isInTime || world.isOver) return;
+      this.complain("progress", `no CONNACK within ${CONNACK_WAIT_MS} ms`);
+      this.destroy();
+    });
+    return answered;
   }
 
   /**

@@ -24,6 +24,8 @@ export type Trouble =
   | "none"
   | "connections"
   | "kills"
+  /** The broker's process stands still and goes on, sometimes for longer than anybody waits. */
+  | "freezes"
   /** Single workers die, the process lives on. */
   | "workers"
   /** Kills, and a disk that is late, stalls and fails. */
@@ -61,6 +63,7 @@ export interface CrashReport {
 export interface CrashCounts {
   kills: number;
   stops: number;
+  freezes: number;
   workerDeaths: number;
   commitFailures: number;
   rounds: number;
@@ -83,6 +86,7 @@ export interface CrashCounts {
 
 const KILLS_PER_ROUND = 10;
 const QUIET_ROUND_MS = 2_000;
+const LAST_LIFE_MS = 1_500;
 const REST_MS = 240_000;
 const WILLS_MS = 30_000;
 /** What a lying disk has lost never comes: nobody need wait long for it. */
@@ -128,6 +132,7 @@ class CrashRun {
     const startMs = performance.now();
     this.#lives.start(null);
     if (!(await this.#lives.ready())) return;
+    world.clock.start();
     const everybody = this.#population.run();
     await world.waitFor(() => this.#population.isStarted, REST_MS);
     for (let left = this.#options.kills; left > 0; left -= KILLS_PER_ROUND) {
@@ -144,6 +149,7 @@ class CrashRun {
     this.#lives.terminate();
     await this.#lives.ended();
     await everybody;
+    world.clock.stop();
   }
 
   report(): CrashReport {
@@ -156,8 +162,13 @@ class CrashRun {
     const { trouble } = this.#options;
     if (trouble === "none") await this.world.pause(QUIET_ROUND_MS);
     else if (trouble === "connections") await this.#driver.killConnections(kills, this.#population);
+    else if (trouble === "freezes") await this.#driver.freezeBroker(kills);
     else if (trouble === "workers") await this.#driver.killWorkers(Math.ceil(kills / 3));
-    else await this.#driver.killBroker(kills);
+    else {
+      await this.#driver.killBroker(kills);
+      // All of these lives may have been too short for anything.
+      await this.world.pause(LAST_LIFE_MS);
+    }
   }
 
   /** Everybody finishes; then nothing may be missing. */
@@ -195,6 +206,7 @@ class CrashRun {
     return {
       kills: this.#lives.kills,
       stops: this.#lives.stops,
+      freezes: this.#lives.freezes,
       workerDeaths: this.#lives.workerDeaths,
       commitFailures: this.#lives.failures,
       rounds: this.#rounds,

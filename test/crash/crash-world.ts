@@ -7,6 +7,7 @@
 
 import { EventTrace } from "./event-trace.ts";
 import { Findings } from "./findings.ts";
+import { RunClock } from "./run-clock.ts";
 import { Stream, type StreamFields } from "./stream.ts";
 
 export type Phase = "load" | "settle" | "over";
@@ -25,9 +26,11 @@ export class CrashWorld {
   port = 0;
   /** Lives of the broker so far; the present one included. */
   life = 0;
-  /** Milliseconds of this process. */
-  nowMs: () => number = () => performance.now();
-  /** When the present life became ready; Infinity = not yet. */
+  readonly clock = new RunClock();
+  /** What they are for stands in run-clock.ts. */
+  nowMs: () => number = () => this.clock.nowMs;
+  liveMs: () => number = () => this.clock.liveMs;
+  /** When the present life became ready, by `liveMs`; Infinity = not yet. */
   readySinceMs = Number.POSITIVE_INFINITY;
   #phase: Phase = "load";
   readonly #sleepers = new Set<() => void>();
@@ -72,7 +75,7 @@ export class CrashWorld {
 
   /**
    * Resolves when `isTrue`, or with false when the run is over, when the time is up, or when
-   * `progress` has not changed for `standstillMs`.
+   * `progress` has not changed for `standstillMs`; by `liveMs`.
    */
   async waitFor(
     isTrue: () => boolean,
@@ -80,11 +83,11 @@ export class CrashWorld {
     progress: (() => number) | null = null,
     standstillMs: number = STANDSTILL_MS,
   ): Promise<boolean> {
-    const endMs = this.nowMs() + milliseconds;
+    const endMs = this.liveMs() + milliseconds;
     let last = -1;
-    let lastMs = this.nowMs();
+    let lastMs = this.liveMs();
     while (!isTrue()) {
-      const nowMs = this.nowMs();
+      const nowMs = this.liveMs();
       const done = progress === null ? nowMs : progress();
       if (done !== last) {
         last = done;

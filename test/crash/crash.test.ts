@@ -39,6 +39,11 @@ test(
   },
 );
 
+test("crash: a process that stands still now and then keeps its promises", TIMEOUT, async () => {
+  const { counts } = await passes({ trouble: "freezes", kills: 4 });
+  assert.equal(counts.freezes, 4);
+});
+
 for (const log of LOG_KINDS) {
   test(
     `crash: kill -9 at any moment loses, repeats and disorders nothing acknowledged, logs in ${log}`,

@@ -1,7 +1,7 @@
 /**
  * When and how the broker dies: at any moment of its work, while it starts, when everybody comes
  * back, while it shuts down; now and then it is stopped as an operator would. Or only connections
- * die, and the broker lives.
+ * die, and the broker lives; or it stands still and goes on.
  */
 
 import type { Prng } from "../../src/shared/base/prng.ts";
@@ -37,6 +37,10 @@ const STARTS_MAX = 3;
 const CONNECTIONS_EVERY_MS = 120;
 /** Five deaths within 30 seconds end the process. */
 const WORKER_EVERY_MS = 6_500;
+const FREEZE_MAX_MS = 1500;
+/** Beyond the broker's own limits, and those of clients. */
+const LONG_FREEZE_MS = 25_000;
+const LONG_FREEZE_EVERY = 10;
 /** A connection is killed this often, for one kill of the broker. */
 const CONNECTIONS_PER_KILL = 5;
 
@@ -69,6 +73,15 @@ export class KillDriver {
       const { clients } = population;
       clients[this.#prng.below(clients.length)]!.destroy();
       await this.#world.pause(this.#prng.below(CONNECTIONS_EVERY_MS));
+    }
+  }
+
+  /** The process stands still now and then; every tenth time for long. */
+  async freezeBroker(freezes: number): Promise<void> {
+    for (let left = freezes; left > 0; left--) {
+      await this.#world.pause(this.#prng.below(WITHIN_MS.working));
+      const isLong = this.#lives.freezes % LONG_FREEZE_EVERY === LONG_FREEZE_EVERY - 1;
+      await this.#lives.freeze(isLong ? LONG_FREEZE_MS : 1 + this.#prng.below(FREEZE_MAX_MS));
     }
   }
 

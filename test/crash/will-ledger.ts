@@ -34,7 +34,10 @@ interface Will {
   /** Of the broker, when it was announced. */
   readonly life: number;
   fate: Fate;
-  /** Between these the broker lost the connection, unless it was not there to notice. */
+  /**
+   * Between these the broker lost the connection, unless it was not there to notice. The first by
+   * the world's `nowMs`, the second, as `firstMs`, by its `liveMs`.
+   */
   lastHeardMs: number;
   lostMs: number;
   /** DISCONNECT 0x00 was sent in this life of the broker; -1 = it was not. */
@@ -89,7 +92,7 @@ export class WillLedger {
     const will = this.#wills[number]!;
     will.fate = "lost";
     will.lastHeardMs = lastHeardMs;
-    will.lostMs = this.#world.nowMs();
+    will.lostMs = this.#world.liveMs();
     if (will.count > 0 && will.lostMs > will.firstMs + MARGIN_MS) {
       this.#complain(number, "was published while the session was connected");
     }
@@ -98,14 +101,14 @@ export class WillLedger {
   /** Its owner's session is connected again. */
   back(number: number): void {
     const will = this.#wills[number]!;
-    const nowMs = this.#world.nowMs();
+    const liveMs = this.#world.liveMs();
     const noticedMs = Math.max(will.lostMs, this.#world.readySinceMs);
     if (will.withdrawnInLife >= 0) {
       // In the life in which it was sent, DISCONNECT has come before the new CONNECT.
       will.fate = will.withdrawnInLife === this.#world.life ? "withdrawn" : "open";
-    } else if (will.delayMs === 0 || nowMs > noticedMs + will.delayMs + MARGIN_MS) {
+    } else if (will.delayMs === 0 || liveMs > noticedMs + will.delayMs + MARGIN_MS) {
       will.fate = "owed";
-    } else if (nowMs < will.lastHeardMs + will.delayMs - MARGIN_MS) {
+    } else if (this.#world.nowMs() < will.lastHeardMs + will.delayMs - MARGIN_MS) {
       will.fate = "suppressed"; // [MQTT-3.1.3-9]
     } else {
       will.fate = "open";
@@ -124,7 +127,7 @@ export class WillLedger {
     }
     will.count += 1;
     if (will.count === 1) {
-      will.firstMs = this.#world.nowMs();
+      will.firstMs = this.#world.liveMs();
       this.counts.published += 1;
     } else {
       this.counts.again += 1;

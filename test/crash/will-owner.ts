@@ -35,6 +35,7 @@ export class WillOwner {
   readonly #client: CrashClient;
   /** Of the last connection that had one; -1 = none. */
   #number = -1;
+  /** By the world's `liveMs`; `#lastHeardMs` by its `nowMs`. */
   #lostMs = Number.NEGATIVE_INFINITY;
   #lastHeardMs = Number.NEGATIVE_INFINITY;
 
@@ -73,7 +74,7 @@ export class WillOwner {
       this.#client.destroy();
     }
     await this.#client.closed();
-    this.#lostMs = this.#world.nowMs();
+    this.#lostMs = this.#world.liveMs();
     this.#lastHeardMs = this.#client.lastHeardMs;
     this.#ledger.lost(this.#number, this.#lastHeardMs);
     const isShort = this.#prng.chance(0.5);
@@ -88,7 +89,7 @@ export class WillOwner {
     const fields = { topic: `${WILL_TOPIC}/${name}`, payload: String(number), qos: 2 };
     const properties = level === 5 ? [packets.property.willDelay(delay)] : [];
     const isNew = client.session.stored === "none";
-    const sentMs = this.#world.nowMs();
+    const sentMs = this.#world.liveMs();
     const expected = () => (isNew ? "absent" : this.#expected(sentMs));
     const connack = await client.tryConnect({ will: { ...fields, properties }, expected });
     if (connack !== null) {
@@ -102,7 +103,7 @@ export class WillOwner {
     this.#ledger.unanswered(number);
     if (this.#number >= 0) this.#ledger.overtaken(this.#number);
     this.#number = -1;
-    this.#lostMs = this.#world.nowMs();
+    this.#lostMs = this.#world.liveMs();
     return false;
   }
 
@@ -111,7 +112,7 @@ export class WillOwner {
     return Math.min(this.#options.delay, this.#options.sessionExpiry);
   }
 
-  /** Of session present, for a CONNECT sent at `sentMs` and answered now. */
+  /** Of session present, for a CONNECT sent at `sentMs` (by `liveMs`) and answered now. */
   #expected(sentMs: number): "present" | "absent" | "either" {
     const expiryMs = this.#options.sessionExpiry * 1000;
     const noticedMs = Math.max(this.#lostMs, this.#world.readySinceMs);

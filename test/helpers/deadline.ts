@@ -1,7 +1,10 @@
 /**
  * Waiting with an end: every wait in the black-box tests names what it waits for and gives up with
- * that name.
+ * that name. A stop of the test's own process is nobody's delay.
  */
+
+import { PatientTimer } from "../../src/platform/patient-timer.ts";
+import { LiveClock } from "../../src/shared/base/live-clock.ts";
 
 /** Long enough for a loaded two-core machine, short enough that a broken test still ends. */
 export const DEFAULT_WAIT_MS = 4_000;
@@ -12,15 +15,16 @@ export async function withDeadline<T>(
   what: string,
   waitMs: number = DEFAULT_WAIT_MS,
 ): Promise<T> {
-  let timer: NodeJS.Timeout | null = null;
+  let giveUp = (): void => {};
   const late = new Promise<never>((_resolve, reject) => {
     const error = new Error(`timed out after ${waitMs} ms waiting for ${what}`);
-    timer = setTimeout(() => reject(error), waitMs);
+    giveUp = () => reject(error);
   });
+  const timer = new PatientTimer(giveUp, waitMs);
   try {
     return await Promise.race([promise, late]);
   } finally {
-    if (timer !== null) clearTimeout(timer);
+    timer.cancel();
   }
 }
 
@@ -30,9 +34,11 @@ export async function until(
   what: string,
   waitMs: number = DEFAULT_WAIT_MS,
 ): Promise<void> {
-  const startMs = performance.now();
+  const clock = new LiveClock(performance.now());
+  const endMs = clock.nowMs + waitMs;
   while (!(await isTrue())) {
-    if (performance.now() - startMs > waitMs) {
+    clock.advance(performance.now());
+    if (clock.nowMs > endMs) {
       throw new Error(`timed out after ${waitMs} ms waiting for ${what}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -88,6 +88,7 @@ export class InstantRanges {
       clockMs: this.#nowMs,
       wake: () => {},
       onCommit: () => {},
+      onSlowCommit: () => {},
       onTimeAhead: () => {},
       onStoreFailure: (_storeId, error) => {
         throw error;

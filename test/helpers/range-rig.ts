@@ -240,6 +240,7 @@ export class RangeRig {
       clockMs: () => this.nowMs,
       wake: () => {},
       onCommit: () => {},
+      onSlowCommit: () => {},
       onTimeAhead: (range, aheadMs) => this.ahead.push({ range, aheadMs }),
       onStoreFailure: (storeId, error) => this.fatal.push({ storeId, error }),
     });

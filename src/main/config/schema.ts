@@ -259,7 +259,7 @@ export const configSchema = Type.Object(
       connect_timeout_ms: count(
         10 * SECOND_MS,
         { minimum: 100, maximum: 600 * SECOND_MS },
-        "milliseconds from connecting to a complete CONNECT",
+        "milliseconds from connecting to a complete CONNECT, and to its answer",
       ),
       accept_rate_per_second: count(
         0,

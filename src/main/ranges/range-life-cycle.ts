@@ -22,7 +22,7 @@ import {
   type RangeDescriptor,
   type RangeId,
 } from "../../shared/range/range-descriptor.ts";
-import { readProposals } from "../../shared/range/range-record.ts";
+import { readProposals, readRuns } from "../../shared/range/range-record.ts";
 import { workerBoot } from "../../shared/range/worker-life.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { RangeChangeError } from "./range-change-error.ts";
@@ -67,18 +67,22 @@ export class RangeLifeCycle {
   constructor(options: RangeLifeCycleOptions) {
     this.#options = options;
     const reader = new RecordReader();
-    const listen = (type: RecordType, visit: (range: RangeId, proposal: number) => void) => {
+    const listen = (type: RecordType, read: () => void) => {
       options.endpoint.setHandler(type, (bytes, offset, length) => {
         reader.reset(bytes, offset, length);
-        readProposals(reader, visit);
+        read();
         reader.release();
         this.#progress();
       });
     };
-    listen(RecordType.RANGE_DONE, (range, proposal) => this.#settled(range, proposal));
-    listen(RecordType.RANGE_MOVED, (range, proposal) => {
-      this.#moved.add(proposal);
-      this.#settled(range, proposal);
+    listen(RecordType.RANGE_DONE, () => {
+      readRuns(reader, (range, _first, last) => this.#settled(range, last));
+    });
+    listen(RecordType.RANGE_MOVED, () => {
+      readProposals(reader, (range, proposal) => {
+        this.#moved.add(proposal);
+        this.#settled(range, proposal);
+      });
     });
     options.groups.addListener({
       changed: () => this.#progress(),

@@ -4,8 +4,11 @@
  *
  *   RANGE_PROPOSE   range u32 | proposal u64 | batch (command-batch.ts), which main does not look at
  *   RANGE_REFUSED   { range u32 | proposal u64 | reason u8 } ...
- *   RANGE_DONE      { range u32 | proposal u64 } ...   this one and all earlier ones are settled
- *   RANGE_MOVED     { range u32 | proposal u64 } ...   this one only
+ *   RANGE_DONE      { range u32 | first u64 | last u64 } ...   these and all between are applied
+ *   RANGE_MOVED     { range u32 | proposal u64 } ...
+ *
+ * An answer is about the proposals that it names and no others: main refuses some, a range's worker
+ * answers the rest, and what the two say overtakes each other.
  */
 
 import type { RecordReader } from "../bytes/record-reader.ts";
@@ -40,7 +43,25 @@ export function writeRefusal(
   writer.u8(reason);
 }
 
-/** Calls `visit` for each proposal of a RANGE_DONE or RANGE_MOVED record. */
+export function writeRun(writer: RecordWriter, range: RangeId, first: number, last: number): void {
+  writer.u32(range);
+  writer.u64(first);
+  writer.u64(last);
+}
+
+/** Calls `visit` for each run of a RANGE_DONE record. */
+export function readRuns(
+  reader: RecordReader,
+  visit: (range: RangeId, first: number, last: number) => void,
+): void {
+  while (!reader.isAtEnd) {
+    const range = reader.u32();
+    const first = reader.u64();
+    visit(range, first, reader.u64());
+  }
+}
+
+/** Calls `visit` for each proposal of a RANGE_MOVED record. */
 export function readProposals(
   reader: RecordReader,
   visit: (range: RangeId, proposal: number) => void,

@@ -4,6 +4,7 @@
  * connections waiting here. Thread: worker. Scope: one per worker.
  */
 
+import { PatientTimer } from "../../platform/patient-timer.ts";
 import {
   type CpuReply,
   type CpuRequest,
@@ -37,7 +38,7 @@ const MAIN_THREAD = 0;
 
 interface Outstanding {
   readonly resolve: (reply: CpuReply) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly timer: PatientTimer;
 }
 
 export class CpuClient {
@@ -72,7 +73,7 @@ export class CpuClient {
     this.#ring.enqueue(MAIN_THREAD, RecordType.CPU_REQUEST, bytes, 0, bytes.length);
     this.#options.requestFlush();
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
+      const timer = new PatientTimer(() => {
         this.#settle({ id, status: "failed", error: "no answer in time" });
       }, this.#options.timeoutMs);
       this.#outstanding.set(id, { resolve, timer });
@@ -105,7 +106,7 @@ export class CpuClient {
     const outstanding = this.#outstanding.get(reply.id);
     if (outstanding === undefined) return;
     this.#outstanding.delete(reply.id);
-    clearTimeout(outstanding.timer);
+    outstanding.timer.cancel();
     outstanding.resolve(reply);
   }
 }

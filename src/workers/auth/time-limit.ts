@@ -1,5 +1,7 @@
 /** A time limit for answers of providers. Thread: worker. */
 
+import { PatientTimer } from "../../platform/patient-timer.ts";
+
 export class TimeLimitError extends Error {
   override readonly name = "TimeLimitError";
 }
@@ -10,11 +12,11 @@ export class TimeLimitError extends Error {
  */
 export function withTimeLimit<T>(answer: PromiseLike<T>, limitMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
+    const timer = new PatientTimer(() => {
       reject(new TimeLimitError(`no answer within ${limitMs} ms`));
     }, limitMs);
     Promise.resolve(answer)
       .then(resolve, reject)
-      .finally(() => clearTimeout(timer));
+      .finally(() => timer.cancel());
   });
 }

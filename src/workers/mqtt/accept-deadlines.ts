@@ -5,12 +5,14 @@
  * Scope: two per listener.
  */
 
+import { PatientTimer } from "../../platform/patient-timer.ts";
+
 export class DeadlineList<Entry extends object> {
   /** A Map iterates in insertion order: the first entry expires first. */
   readonly #deadlines = new Map<Entry, number>();
   readonly #expire: (entry: Entry) => void;
   #durationMs: number;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: PatientTimer | null = null;
 
   /** `expire` is called once for an entry that is still in the list after `durationMs`. */
   constructor(durationMs: number, expire: (entry: Entry) => void) {
@@ -42,13 +44,13 @@ export class DeadlineList<Entry extends object> {
 
   /** Expires everything now. */
   expireAll(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = null;
     for (const entry of [...this.#deadlines.keys()]) this.#expireOne(entry);
   }
 
-  #armed(delayMs: number): NodeJS.Timeout {
-    return setTimeout(() => this.#handleTimer(), delayMs).unref();
+  #armed(delayMs: number): PatientTimer {
+    return new PatientTimer(() => this.#handleTimer(), delayMs).unref();
   }
 
   #handleTimer(): void {

@@ -30,6 +30,7 @@ import {
   COMMANDS_AT,
   readProposals,
   readRefusals,
+  readRuns,
 } from "../../shared/range/range-record.ts";
 import { RefusalReason } from "../../shared/range/refusal-reason.ts";
 import type { ServiceId } from "../../shared/range/service-id.ts";
@@ -127,7 +128,7 @@ export class RingRangeClient implements RangeClient {
       this.#useDirectory(directory);
     });
     this.#listen(RecordType.RANGE_DONE, (reader) => {
-      readProposals(reader, (range, proposal) => this.#done(range, proposal));
+      readRuns(reader, (range, first, last) => this.#done(range, first, last));
     });
     this.#listen(RecordType.RANGE_MOVED, (reader) => {
       readProposals(reader, (range, proposal) => this.#moved(range, proposal));
@@ -282,17 +283,21 @@ export class RingRangeClient implements RangeClient {
     this.#unsettledBytes += batch.bytes;
   }
 
-  #done(range: RangeId, proposal: number): void {
+  #done(range: RangeId, first: number, last: number): void {
     const slot = this.#slots.get(range);
     if (slot === undefined) return;
-    let count = 0;
-    while (count < slot.open.length && slot.open[count]!.proposal <= proposal) {
-      this.#forget(slot.open[count]!);
-      count += 1;
+    const { open, service } = slot;
+    let start = 0;
+    // Refused ones, of which main's word is still on its way.
+    while (start < open.length && open[start]!.proposal < first) start += 1;
+    let end = start;
+    while (end < open.length && open[end]!.proposal <= last) {
+      this.#forget(open[end]!);
+      end += 1;
     }
-    if (count === 0) return;
-    slot.open.splice(0, count);
-    this.#settled(slot.service);
+    if (end === start) return;
+    open.splice(start, end - start);
+    this.#settled(service);
   }
 
   #moved(range: RangeId, proposal: number): void {

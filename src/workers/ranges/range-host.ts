@@ -69,6 +69,8 @@ export interface RangeHostOptions {
    * again.
    */
   readonly onTimeAhead: (range: RangeId, aheadMs: number) => void;
+  /** A commit does not end. Said again and again while it does not. */
+  readonly onSlowCommit: (storeId: number, waitingMs: number) => void;
   /** A commit failed: the process must end. */
   readonly onStoreFailure: (storeId: number, error: unknown) => void;
 }
@@ -102,12 +104,20 @@ export class RingRangeHost implements RangeHost {
     this.#options = options;
     this.#firstAlive = new Array<number>(endpoint.threadCount).fill(0);
     for (const [storeId, store] of options.stores) {
-      const { clockMs, wake, onStoreFailure: onFailure } = options;
+      const { clockMs, wake, onStoreFailure: onFailure, onSlowCommit: onSlow } = options;
       const onCommit = (report: CommitReport) => {
         this.#loads.committed(storeId, report.ms);
         options.onCommit(report);
       };
-      const turn = new StoreTurn({ storeId, store, clockMs, onCommit, wake, onFailure });
+      const turn = new StoreTurn({
+        storeId,
+        store,
+        clockMs,
+        onCommit,
+        onSlow,
+        wake,
+        onFailure,
+      });
       this.#turns.set(storeId, turn);
     }
     this.#answers = new ProposerAnswers(endpoint);

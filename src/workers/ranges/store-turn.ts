@@ -15,6 +15,7 @@ import { assert } from "../../shared/base/assert.ts";
 import type { Entry } from "../../shared/raft/entry.ts";
 import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import type { LogStore } from "../store/log-store.ts";
+import { SlowCommits } from "./slow-commits.ts";
 
 const MAX_COMMITS = 2;
 
@@ -32,6 +33,8 @@ export interface StoreTurnOptions {
   /** Monotonic, milliseconds with fractions. */
   readonly clockMs: () => number;
   readonly onCommit: (report: CommitReport) => void;
+  /** A commit has been under way for so long, and still is. */
+  readonly onSlow: (storeId: number, waitingMs: number) => void;
   /** Something became durable: a duty cycle shall follow. */
   readonly wake: () => void;
   /** A commit failed: nobody knows what the disk holds, the process must end. */
@@ -42,6 +45,7 @@ export class StoreTurn {
   readonly storeId: number;
   readonly store: LogStore;
   readonly #options: StoreTurnOptions;
+  readonly #slow: SlowCommits;
   #commits = 0;
   #needsCommit = false;
   #hasFailed = false;
@@ -54,6 +58,8 @@ export class StoreTurn {
     this.#options = options;
     this.storeId = options.storeId;
     this.store = options.store;
+    const { clockMs, onSlow, storeId } = options;
+    this.#slow = new SlowCommits(clockMs, (waitingMs) => onSlow(storeId, waitingMs));
   }
 
   /** Something waits for the next commit. */
@@ -82,6 +88,7 @@ export class StoreTurn {
 
   /** End of a duty cycle: commits what must be durable, unless two commits are under way. */
   flush(): void {
+    this.#slow.look();
     if (!this.#needsCommit || this.#hasFailed || this.#commits === MAX_COMMITS) return;
     const { store } = this;
     const { clockMs, onCommit } = this.#options;
@@ -93,6 +100,7 @@ export class StoreTurn {
     this.#entries = 0;
     this.#needsCommit = false;
     this.#commits += 1;
+    this.#slow.began();
     store.commit().then(
       () => {
         onCommit({ store, entries, bytes, ms: clockMs() - startMs });
@@ -105,6 +113,7 @@ export class StoreTurn {
   #committed(actions: readonly (() => void)[]): void {
     if (this.#hasFailed) return;
     this.#commits -= 1;
+    this.#slow.ended();
     assert(this.#commits >= 0, "commits end as often as they begin");
     for (const action of actions) action();
     this.#options.wake();

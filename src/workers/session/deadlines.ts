@@ -1,15 +1,17 @@
 /**
  * The one deadline a session has at a time: its connect timeout, then the nearest of keep alive,
  * stalled output and what has to be sent again. Checked lazily: packets only note the time, and who
- * turns out to be alive is put back for later. Thread: worker.
+ * turns out to be alive is put back for later. Time in which this worker was held up itself is
+ * nobody's silence (live-clock.ts). Thread: worker.
  */
 
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
 import { countOutput } from "./output-budget.ts";
+import { refuse } from "./refuse-connect.ts";
 import { resendDue, resendDueMs } from "./resend.ts";
 import type { Session } from "./session.ts";
-import { EndReason, Phase } from "./session-state.ts";
+import { EndReason, PauseReason, Phase } from "./session-state.ts";
 
 const KEEP_ALIVE_FACTOR = 1.5;
 
@@ -24,12 +26,11 @@ export function scheduleNextDeadline(session: Session): void {
   else session.context.deadlines.schedule(session, deadlineMs);
 }
 
+/** `nowMs`: of the live clock. */
 export function handleDeadline(session: Session, nowMs: number): void {
   if (session.phase === Phase.CLOSED) return;
   if (session.phase !== Phase.ACTIVE) {
-    session.context.log.info("connect_timeout", { peer: session.transport.remoteAddress });
-    session.end(EndReason.CONNECTION_LOST);
-    session.transport.destroy();
+    endOpening(session);
     return;
   }
   // Who is not read at present is silent because of us.
@@ -46,6 +47,26 @@ export function handleDeadline(session: Session, nowMs: number): void {
   }
   resendDue(session, nowMs);
   scheduleNextDeadline(session);
+}
+
+/** No CONNECT has come in time, or no step of its authentication; or it has, and waits for us. */
+function endOpening(session: Session): void {
+  const { context, transport, identity } = session;
+  if (session.phase === Phase.OPENING && session.isPausedFor(PauseReason.ANSWER)) {
+    const waitsFor = session.epoch > 0 ? "store" : "claim";
+    context.log.warn("connect_unanswered", {
+      tenant: session.tenantId,
+      client_id: session.clientId,
+      peer: transport.remoteAddress,
+      waits_for: identity === null ? "authentication" : waitsFor,
+      limit_ms: context.config.limits.connectTimeoutMs,
+    });
+    refuse(session, ReasonCode.SERVER_UNAVAILABLE, "the server did not get to it in time");
+    return;
+  }
+  context.log.info("connect_timeout", { peer: transport.remoteAddress });
+  session.end(EndReason.CONNECTION_LOST);
+  transport.destroy();
 }
 
 function keepAliveDeadline(session: Session): number {

@@ -258,7 +258,7 @@ function writeRecord(session: Session, push: InboxPush): boolean {
 export function noteSent(session: Session, packetId: number, delivery: Delivery | null): void {
   const { resends } = session;
   if (resends === null) return;
-  resends.sent(packetId, delivery, session.context.nowMs());
+  resends.sent(packetId, delivery, session.context.liveMs());
   if (resends.size === 1) session.reviewDeadline();
 }
 

@@ -46,6 +46,6 @@ export function noteOverMark(session: Session): void {
 function noteWaiting(session: Session, hasMoved: boolean): void {
   if (session.stalledSinceMs !== 0 && !hasMoved) return;
   const isNew = session.stalledSinceMs === 0;
-  session.stalledSinceMs = session.context.nowMs();
+  session.stalledSinceMs = session.context.liveMs();
   if (isNew) session.reviewDeadline();
 }

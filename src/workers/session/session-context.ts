@@ -38,7 +38,7 @@ export interface SessionContext {
   readonly registry: SessionRegistry;
   readonly turns: ConnectTurns;
   readonly connects: ConnectQueue;
-  /** Keep alive, connect timeout, stalled output: one deadline per session, the nearest. */
+  /** Keep alive, connect timeout, stalled output: one per session, the nearest; by `liveMs`. */
   readonly deadlines: DeadlineWheel<Session>;
   /** The decoder's view and the publish being handled; both borrowed, never kept. */
   readonly view: PacketView;
@@ -46,6 +46,8 @@ export interface SessionContext {
   readonly log: Log;
   /** Wall clock, milliseconds; constant within one event of the event loop. */
   nowMs(): number;
+  /** As LiveClock has it: for how long clients are waited for. */
+  liveMs(): number;
   /** A random identifier for clients that bring none. */
   newClientId(): string;
   /** An event outside of a duty cycle has begun or will send something: a cycle must follow. */

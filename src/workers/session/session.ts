@@ -103,6 +103,7 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   isPersistent = false;
   /** Of the inbox; 0 = none. */
   incarnation = 0;
+  /** By `liveMs`, as `stalledSinceMs` is. */
   lastReceivedMs: number;
   /** When the output was last seen to move while it was over its mark; 0 = not over the mark. */
   stalledSinceMs = 0;
@@ -147,7 +148,7 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   constructor(context: SessionContext, transport: Transport) {
     this.context = context;
     this.transport = transport;
-    this.lastReceivedMs = context.nowMs();
+    this.lastReceivedMs = context.liveMs();
     transport.handler = this;
     context.registry.opened(this);
     context.deadlines.schedule(this, this.lastReceivedMs + context.config.limits.connectTimeoutMs);
@@ -165,7 +166,7 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   handleBytes(bytes: Uint8Array, start: number, end: number): void {
     if (this.phase === Phase.CLOSED) return;
     this.context.wake();
-    this.lastReceivedMs = this.context.nowMs();
+    this.lastReceivedMs = this.context.liveMs();
     if (this.tenant !== null) this.tenant.counters.bytesReceived += end - start;
     processInput(this, bytes, start, end);
   }
@@ -217,8 +218,8 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
     if (this.phase === Phase.ACTIVE) scheduleNextDeadline(this);
   }
 
-  handleDeadline(nowMs: number): void {
-    handleDeadline(this, nowMs);
+  handleDeadline(liveMs: number): void {
+    handleDeadline(this, liveMs);
   }
 
   deliver(

@@ -122,3 +122,14 @@ test("case servers: a new process for every run", async () => {
   await servers.measureOn(ours, () => Promise.resolve());
   assert.deepEqual([ours.starts, ours.stops], [2, 2]);
 });
+
+test("case servers: a run that fails tells what the broker has warned of", async () => {
+  const contender = fakeContender("ours");
+  const start = async () => ({ ...(await contender.start("tcp")), warnings: () => ["store_slow"] });
+  const servers = new CaseServers("tcp", "run");
+  const failing = servers.measureOn({ ...contender, start }, () =>
+    Promise.reject(new Error("nothing moved")),
+  );
+  await assert.rejects(failing, /nothing moved; its log: store_slow/);
+  assert.equal(contender.stops, 1);
+});

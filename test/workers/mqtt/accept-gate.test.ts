@@ -128,6 +128,24 @@ test("accept deadlines: expireAll empties the list at once", () => {
   assert.equal(list.size, 0);
 });
 
+test("accept deadlines: after a stop of the process entries have a moment to be heard", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let clockMs = 0;
+  t.mock.method(performance, "now", () => clockMs);
+  const expired: object[] = [];
+  const list = new DeadlineList<object>(3000, (entry) => expired.push(entry));
+  const [heard, silent] = [{}, {}];
+  list.add(heard);
+  list.add(silent);
+  clockMs += 60_000;
+  t.mock.timers.tick(3000);
+  assert.deepEqual(expired, []);
+  list.delete(heard);
+  clockMs += 1000;
+  t.mock.timers.tick(1000);
+  assert.deepEqual(expired, [silent]);
+});
+
 test("addresses: one canonical text per address", () => {
   assert.equal(canonicalAddress("::ffff:10.1.2.3"), "10.1.2.3");
   assert.equal(canonicalAddress("0:0:0:0:0:ffff:7f00:1"), "127.0.0.1");

@@ -377,3 +377,35 @@ test("range client: too much unsettled is congestion, and its end is told once",
   assert.equal(reliefs, 1);
   assert.equal(rig.acknowledged.length, number);
 });
+
+test("ranges: a refusal that is overtaken by the answer to a later batch is heard", async () => {
+  const rig = new RangeRig({ workers: 2, stores: 2 });
+  await rig.serve();
+  rig.restartWorker(1);
+  while (rig.mesh.waitingCount(0, 2) > 0) rig.mesh.deliver(0, 2);
+  // Main refuses this one: the range's worker is not back yet.
+  rig.propose(2, 10, 1);
+  rig.turn(2);
+  rig.mesh.deliver(2, 0);
+  let isAnswered = false;
+  for (let round = 0; !isAnswered; round++) {
+    assert.ok(round < 1000, "the range's worker comes back");
+    // Of what main says to worker 2 nothing arrives.
+    if (rig.main.groups.isServing) rig.propose(2, 10, 2 + round);
+    rig.turnAll();
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const source of [0, 1, 2]) {
+      for (const target of [0, 1, 2]) {
+        if (source !== 0 || target !== 2) rig.mesh.deliver(source, target);
+      }
+    }
+    isAnswered = rig.acknowledged.some(({ proposer }) => proposer === 2);
+  }
+  assert.equal(rig.refused.length, 0);
+  await rig.settle();
+  assert.deepEqual(
+    rig.refused.filter(({ command }) => command.number === 1).map(({ reason }) => reason),
+    [RefusalReason.UNAVAILABLE],
+  );
+  assert.equal(rig.worker(2).client.openCount, 0);
+});

@@ -155,11 +155,12 @@ export class SessionWorker {
         (delayMs, act) => world.later(delayMs, act),
       ),
       connects: new ConnectQueue(() => {}),
-      deadlines: new DeadlineWheel<Session>(world.nowMs),
+      deadlines: new DeadlineWheel<Session>(world.liveMs),
       view: new PacketView(),
       publish: new BorrowedPublish(),
       log: world.log,
       nowMs,
+      liveMs: () => world.liveMs,
       newClientId: () => `auto-${thread}-${++this.#clientIds}`,
       wake: () => {},
       flushNow: (transport) => this.#outputs.flush(transport),
@@ -199,8 +200,8 @@ export class SessionWorker {
   }
 
   tick(): void {
-    const { nowMs } = this.#world;
-    this.context.deadlines.poll(nowMs, (session) => session.handleDeadline(nowMs));
+    const { nowMs, liveMs } = this.#world;
+    this.context.deadlines.poll(liveMs, (session) => session.handleDeadline(liveMs));
     if (nowMs >= this.services.nextDeadlineMs) this.services.handleTimeout(nowMs);
   }
 

@@ -5,6 +5,7 @@
  * promises continue, `advance` lets time pass.
  */
 
+import { LiveClock } from "../../../src/shared/base/live-clock.ts";
 import type { BrokerConfig, LimitsConfig } from "../../../src/shared/config/config.ts";
 import { sharedWordsSize } from "../../../src/shared/metrics/shared-words.ts";
 import {
@@ -74,6 +75,7 @@ export class SessionWorld {
   readonly words: Int32Array;
   config: BrokerConfig;
   nowMs = 1_700_000_000_000;
+  readonly #live = new LiveClock(this.nowMs);
   #timers: { dueMs: number; act: () => void }[] = [];
 
   constructor(options: WorldOptions = {}) {
@@ -88,6 +90,11 @@ export class SessionWorld {
     }
     for (const worker of this.workers) worker.dist.synchronize([], () => {});
     this.run();
+  }
+
+  get liveMs(): number {
+    this.#live.advance(this.nowMs);
+    return this.#live.nowMs;
   }
 
   worker(thread: number): SessionWorker {
@@ -154,6 +161,15 @@ export class SessionWorld {
       this.run();
     }
     await this.settle();
+  }
+
+  /**
+   * All workers stand still for so long, and go on as their event loops do: with the timers, before
+   * they read what has come meanwhile.
+   */
+  holdUp(ms: number): void {
+    this.nowMs += ms;
+    for (const worker of this.workers) worker.tick();
   }
 
   later(delayMs: number, act: () => void): void {

@@ -64,6 +64,22 @@ test("commit watchdog: a commit that never ends is given up", async () => {
   watchdog.stop();
 });
 
+test("commit watchdog: a stop of the whole process is not the disk's", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  let clockMs = 0;
+  t.mock.method(performance, "now", () => clockMs);
+  const watchdog = new CommitWatchdog(60_000);
+  let end: () => void = () => {};
+  const commit = watchdog.watch(new Promise((resolve) => (end = resolve)));
+  for (let stops = 0; stops < 4; stops++) {
+    clockMs += 3_600_000;
+    t.mock.timers.tick(15_000);
+  }
+  // It had ended long before, but timers come first.
+  end();
+  await commit;
+});
+
 test("commit watchdog: settles as the commit does", async () => {
   const watchdog = new CommitWatchdog(60_000);
   await watchdog.watch(Promise.resolve());
