@@ -64,6 +64,7 @@ export class RangeRig {
   readonly #options: RigOptions;
   readonly #incarnations: number[];
   #process = 0;
+  #clockMs = 0;
 
   constructor(options: RigOptions) {
     this.#options = options;
@@ -187,6 +188,11 @@ export class RangeRig {
     return lists;
   }
 
+  #tick(): number {
+    this.#clockMs += 0.7;
+    return this.#clockMs;
+  }
+
   #deliverOne(random: Prng): void {
     const threads = this.#options.workers + 1;
     const lanes: [number, number][] = [];
@@ -237,7 +243,8 @@ export class RangeRig {
       processNumber: this.#process,
       limits: LIMITS,
       nowMs: () => this.nowMs,
-      clockMs: () => this.nowMs,
+      // Each look takes its time, so work in steps ends amid a cycle.
+      clockMs: () => this.nowMs + this.#tick(),
       wake: () => {},
       onCommit: () => {},
       onTimeAhead: (range, aheadMs) => this.ahead.push({ range, aheadMs }),

@@ -41,6 +41,9 @@ const MAIN = 0;
 /** Commands applied per range and duty cycle before other ranges and sockets get their turn. */
 const APPLY_BYTES = 4 * 1024 * 1024;
 
+/** Of a cycle for steps of splits and merges: as long as others may well wait for their turn. */
+const STEPS_MS = 2;
+
 const COMPARE_CLOCKS_MS = 60_000;
 /** More than a clock is put right by in normal operation. */
 const TIME_AHEAD_MS = 60_000;
@@ -116,6 +119,8 @@ export class RingRangeHost implements RangeHost {
       ranges: this.#ranges,
       collector: this.#collector,
       nowMs: options.nowMs,
+      clockMs: options.clockMs,
+      wake: options.wake,
       report: (reports) => this.#report(reports),
       rangesChanged: ({ service }) => this.#services[service]?.rangesChanged?.(),
       closed: (range) => this.#closed(range),
@@ -223,6 +228,7 @@ export class RingRangeHost implements RangeHost {
     // First, so that the disk works while the machines do.
     for (const turn of this.#turns.values()) turn.flush();
     for (const range of this.#ranges.values()) this.#applyDue(range);
+    this.#takeSteps();
     this.#answers.flush();
     this.#flushProgress();
     this.#questions.flush();
@@ -231,6 +237,15 @@ export class RingRangeHost implements RangeHost {
       this.#compareClocks(nowMs);
     }
     for (const turn of this.#turns.values()) turn.flush();
+  }
+
+  /** Splits and merges, and what is counted ahead of them. */
+  #takeSteps(): void {
+    const { clockMs } = this.#options;
+    const endMs = clockMs() + STEPS_MS;
+    const isTimeUp = () => clockMs() >= endMs;
+    this.#changes.flush(isTimeUp);
+    this.#questions.plan(isTimeUp);
   }
 
   #compareClocks(nowMs: number): void {
@@ -386,7 +401,8 @@ export class RingRangeHost implements RangeHost {
    * From here on its machine answers and proposes; before it is given anything that is waited for.
    */
   #liven(range: HostedRange): void {
-    if (range.isLive || !this.#isServing || range.applied < range.openedLast) return;
+    if (range.isLive || range.isBlocked) return;
+    if (!this.#isServing || range.applied < range.openedLast) return;
     range.isLive = true;
     range.machine.goLive();
   }
