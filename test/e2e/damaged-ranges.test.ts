@@ -8,6 +8,7 @@ import { statSync } from "node:fs";
 import test, { type TestContext } from "node:test";
 import { BrokerProcess } from "../helpers/broker-process.ts";
 import { dataFolder, startOver } from "../helpers/data-folder.ts";
+import { until } from "../helpers/deadline.ts";
 import * as packets from "../helpers/packets.ts";
 import { RawClient, textOf } from "../helpers/raw-client.ts";
 import { damageRecord, flipRows } from "../helpers/stored-rows.ts";
@@ -96,6 +97,7 @@ test(
       status: "degraded",
       workers: { ready: 2, total: 2 },
       damaged_ranges: [2],
+      disk_full: false,
     });
     const outcomes: (boolean | null)[] = [];
     for (const clientId of SESSIONS) {
@@ -271,5 +273,17 @@ test(
       found.push(textOf((await client.expect("publish")).payload));
     await client.expectQuiet();
     assert.deepEqual(found.sort(), taken.sort());
+    const event = await broker.waitForLog("retained_incomplete");
+    assert.deepEqual([event["client_id"], event["filter"]], ["client", "r/#"]);
+    const incomplete = () => broker.metric("ratatosk_mqtt_retained_incomplete_total");
+    assert.equal(await incomplete(), 1);
+    await client.subscribe(taken[0]!, 0);
+    await client.expectPublish(taken[0]!);
+    assert.equal(await incomplete(), 1, "all of it was there");
+    const lost = Array.from({ length: 12 }, (_, number) => `r/${number}`).find((topic) => {
+      return !taken.includes(topic);
+    });
+    await client.subscribe(lost!, 0);
+    await until(async () => (await incomplete()) === 2, "the topic out of reach to be counted");
   },
 );
