@@ -23,6 +23,8 @@ const DRAIN_LIMIT = 512;
 const KEPT_SLOTS = 1024;
 
 export interface EventLoopHooks {
+  /** The broker's time, milliseconds. */
+  nowMs(): number;
   /** Sends what services and routes have gathered. */
   flushServices(): void;
   /** Flushes one connection, unless its bandwidth limit holds it back. */
@@ -41,23 +43,24 @@ export class EventLoop {
   #dirty: (Transport | null)[] = [];
   #dirtyCount = 0;
   #flushing: (Transport | null)[] = [];
-  #nowMs = Date.now();
+  #nowMs: number;
   readonly #cycle = () => this.#runCycle();
 
   constructor(endpoint: RingEndpoint, counters: Float64Array, hooks: EventLoopHooks) {
     this.#endpoint = endpoint;
     this.#counters = counters;
     this.#hooks = hooks;
+    this.#nowMs = hooks.nowMs();
   }
 
-  /** Wall clock, milliseconds, as of the current event. */
+  /** The broker's time (steady-clock.ts), milliseconds, as of the current event. */
   get nowMs(): number {
     return this.#nowMs;
   }
 
   /** An event has begun outside of a cycle: take the time and make sure that a cycle follows. */
   wake(): void {
-    this.#nowMs = Date.now();
+    this.#nowMs = this.#hooks.nowMs();
     this.schedule();
   }
 
@@ -84,7 +87,7 @@ export class EventLoop {
   #runCycle(): void {
     this.#isScheduled = false;
     if (this.#isStopped) return;
-    this.#nowMs = Date.now();
+    this.#nowMs = this.#hooks.nowMs();
     this.#counters[Counter.LOOP_CYCLES]! += 1;
     this.#endpoint.unpark();
     const drained = this.#endpoint.drain(DRAIN_LIMIT);

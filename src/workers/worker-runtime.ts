@@ -5,9 +5,11 @@
 
 import { randomBytes } from "node:crypto";
 import type { Log } from "../platform/log.ts";
+import { monotonicClock } from "../platform/monotonic-clock.ts";
 import { DeadlineWheel } from "../shared/collections/deadline-wheel.ts";
 import type { BrokerConfig } from "../shared/config/config.ts";
 import { counterRow } from "../shared/metrics/counter-table.ts";
+import { SteadyClock } from "../shared/metrics/steady-clock.ts";
 import { PacketView } from "../shared/mqtt/packet-view.ts";
 import type {
   BellPort,
@@ -73,6 +75,7 @@ export class WorkerRuntime {
   readonly #report: (message: ControlFromWorker) => void;
   readonly #counters: Float64Array;
   readonly #words: Int32Array;
+  readonly #clock: SteadyClock;
   readonly #tenants: TenantTable;
   readonly #port: RingPort;
   readonly #barrier: RingBarrier;
@@ -106,6 +109,8 @@ export class WorkerRuntime {
     this.#bells = [...boot.bells];
     this.#counters = counterRow(boot.counters, boot.threadIndex);
     this.#words = new Int32Array(boot.words);
+    const { clockOriginMs: originMs } = boot;
+    this.#clock = new SteadyClock({ words: this.#words, originMs, monotonicMs: monotonicClock() });
     this.#tenants = new TenantTable(boot.config);
     this.#port = new RingPort({
       threadIndex: boot.threadIndex,
@@ -119,6 +124,7 @@ export class WorkerRuntime {
     this.#ranges.client.onRelief = () => this.#resumeCongested();
     this.#outputs = new OutputFlush((delayMs, act) => this.#later(delayMs, act));
     this.#loop = new EventLoop(this.#port, this.#counters, {
+      nowMs: () => this.#clock.nowMs,
       flushServices: () => {
         this.#ranges.hostTurn();
         this.#context.connects.handleCycle();
@@ -270,6 +276,7 @@ export class WorkerRuntime {
       counters: this.#counters,
       nowMs: () => this.#loop.nowMs,
       wake: () => this.#loop.wake(),
+      onReplayed: (reachedMs) => this.#clock.raise(reachedMs),
       onStoreFailure: (storeId, error) => this.#report({ type: "store_failed", storeId, error }),
       onStoreSpace: (storeId, isShort) => this.#report({ type: "store_space", storeId, isShort }),
     });
@@ -353,7 +360,7 @@ export class WorkerRuntime {
         (delayMs, act) => this.#later(delayMs, act),
       ),
       connects: new ConnectQueue(() => this.#loop.schedule()),
-      deadlines: new DeadlineWheel<Session>(Date.now()),
+      deadlines: new DeadlineWheel<Session>(this.#loop.nowMs),
       view: new PacketView(),
       publish: new BorrowedPublish(),
       log: this.#log,

@@ -88,7 +88,6 @@ export class InstantRanges {
       clockMs: this.#nowMs,
       wake: () => {},
       onCommit: () => {},
-      onTimeAhead: () => {},
       onStoreFailure: (_storeId, error) => {
         throw error;
       },

@@ -53,8 +53,6 @@ export class RangeRig {
   readonly acknowledged: TraceCommand[] = [];
   readonly refused: { command: TraceCommand; reason: number }[] = [];
   readonly fatal: unknown[] = [];
-  /** Warnings that a range's time is ahead of the clock. */
-  readonly ahead: { readonly range: number; readonly aheadMs: number }[] = [];
   mesh: FakeMesh;
   main!: NodeRanges;
   workers: RigWorker[] = [];
@@ -247,7 +245,6 @@ export class RangeRig {
       clockMs: () => this.nowMs + this.#tick(),
       wake: () => {},
       onCommit: () => {},
-      onTimeAhead: (range, aheadMs) => this.ahead.push({ range, aheadMs }),
       onStoreFailure: (storeId, error) => this.fatal.push({ storeId, error }),
     });
     const client = new RingRangeClient({

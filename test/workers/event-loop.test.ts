@@ -40,6 +40,7 @@ class Setup {
     };
     // The loop calls these four only.
     this.loop = new EventLoop(endpoint as RingEndpoint, this.counters, {
+      nowMs: () => Date.now(),
       flushServices: () => this.steps.push("services"),
       flushTransport: (transport) => {
         this.steps.push(`output ${transport.remoteAddress}`);

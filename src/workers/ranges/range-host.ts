@@ -44,10 +44,6 @@ const APPLY_BYTES = 4 * 1024 * 1024;
 /** Of a cycle for steps of splits and merges: as long as others may well wait for their turn. */
 const STEPS_MS = 2;
 
-const COMPARE_CLOCKS_MS = 60_000;
-/** More than a clock is put right by in normal operation. */
-const TIME_AHEAD_MS = 60_000;
-
 type DamagedReport = RangeReport & { readonly kind: typeof ReportKind.DAMAGED };
 /** Of a range that is not served. */
 type LeftOut = Pick<OpenedRange, "id" | "record">;
@@ -59,19 +55,13 @@ export interface RangeHostOptions {
   /** Random, one per start of the process: upper part of the boot numbers of its workers. */
   readonly processNumber: number;
   readonly limits: CollectLimits;
-  /** Wall clock of the duty cycle. */
+  /** The broker's time, of the duty cycle. */
   readonly nowMs: () => number;
   /** Monotonic, with fractions. */
   readonly clockMs: () => number;
   /** Makes sure that a duty cycle follows. */
   readonly wake: () => void;
   readonly onCommit: (report: CommitReport) => void;
-  /**
-   * The time of a range, which never goes back, is far ahead of the clock: that was set back, or
-   * was wrong when the range took commands. Said of the range that is furthest ahead, again and
-   * again.
-   */
-  readonly onTimeAhead: (range: RangeId, aheadMs: number) => void;
   /** A commit failed: the process must end. */
   readonly onStoreFailure: (storeId: number, error: unknown) => void;
 }
@@ -95,8 +85,6 @@ export class RingRangeHost implements RangeHost {
   readonly #damaged: DamagedReport[] = [];
   /** Ranges that were applied further, or cut, since main was told. */
   readonly #progressed = new Set<HostedRange>();
-  /** Wall clock. */
-  #comparedMs = 0;
   #isReporting = false;
   #isServing = false;
 
@@ -198,6 +186,13 @@ export class RingRangeHost implements RangeHost {
     return true;
   }
 
+  /** Of the commands applied, the latest of any range; 0: there are none. */
+  get reachedMs(): number {
+    let latestMs = 0;
+    for (const { appliedMs } of this.#ranges.values()) latestMs = Math.max(latestMs, appliedMs);
+    return latestMs;
+  }
+
   /** Commits are under way. */
   get isWriting(): boolean {
     return [...this.#turns.values()].some((turn) => turn.isWriting);
@@ -232,10 +227,7 @@ export class RingRangeHost implements RangeHost {
     this.#answers.flush();
     this.#flushProgress();
     this.#questions.flush();
-    if (this.#isReporting) {
-      this.#loads.flush(nowMs);
-      this.#compareClocks(nowMs);
-    }
+    if (this.#isReporting) this.#loads.flush(nowMs);
     for (const turn of this.#turns.values()) turn.flush();
   }
 
@@ -246,17 +238,6 @@ export class RingRangeHost implements RangeHost {
     const isTimeUp = () => clockMs() >= endMs;
     this.#changes.flush(isTimeUp);
     this.#questions.plan(isTimeUp);
-  }
-
-  #compareClocks(nowMs: number): void {
-    // A clock that was set back is looked at as well.
-    if (Math.abs(nowMs - this.#comparedMs) < COMPARE_CLOCKS_MS) return;
-    this.#comparedMs = nowMs;
-    let furthest: HostedRange | null = null;
-    for (const range of this.#ranges.values()) {
-      if (range.appliedMs > (furthest?.appliedMs ?? nowMs + TIME_AHEAD_MS)) furthest = range;
-    }
-    if (furthest !== null) this.#options.onTimeAhead(furthest.id, furthest.appliedMs - nowMs);
   }
 
   /** `thread` died, its life with the number `incarnation` with it, and its rings are replaced. */
