@@ -73,14 +73,20 @@ async function storeSessions(broker: BrokerProcess): Promise<void> {
   }
 }
 
+/** Of a broker that has stopped. */
+async function folderOfSessions(t: TestContext): Promise<string> {
+  const folder = dataFolder(t);
+  const broker = await startOver(t, folder);
+  await storeSessions(broker);
+  await broker.stop();
+  return folder;
+}
+
 test(
   "damaged state: a flipped bit of a session's head sets its range aside, the rest is served",
   DAMAGED,
   async (t) => {
-    const folder = dataFolder(t);
-    let broker = await startOver(t, folder);
-    await storeSessions(broker);
-    await broker.stop();
+    const folder = await folderOfSessions(t);
     let isFirst = true;
     const flipped = await flipRows(folder, "sm", (key) => {
       const isHead = isFirst && key[0] === INBOX_ROW && key[5] === HEAD && key.length === 12;
@@ -88,7 +94,7 @@ test(
       return isHead;
     });
     assert.equal(flipped, 1);
-    broker = await startOver(t, folder);
+    const broker = await startOver(t, folder);
     const event = await broker.waitForLog("range_damaged");
     assert.match(String(event["damage"]), /state row [0-9a-f]+: its checksum is wrong/);
     const { status, body } = await readiness(broker);
@@ -156,13 +162,10 @@ test(
   "damaged routes: what stored sessions may want is acknowledged to nobody",
   DAMAGED,
   async (t) => {
-    const folder = dataFolder(t);
-    let broker = await startOver(t, folder);
-    await storeSessions(broker);
-    await broker.stop();
+    const folder = await folderOfSessions(t);
     await damageRecord(folder, ROUTES);
     await damageRecord(folder, FIRST_INBOX);
-    broker = await startDamaged(t, folder);
+    let broker = await startDamaged(t, folder);
     const connected = await RawClient.connect({ port: broker.port }, { clientId: "connected" });
     await connected.subscribe("t/#", 1);
     const publisher = await RawClient.connect({ port: broker.port }, { clientId: "publisher" });
