@@ -21,16 +21,19 @@ import {
 } from "../platform/data-folder.ts";
 import { DiskSpaceWatch } from "../platform/disk-space.ts";
 import type { Log } from "../platform/log.ts";
+import { monotonicClock } from "../platform/monotonic-clock.ts";
 import { poolThreads, poolThreadsFor } from "../platform/thread-pool.ts";
 import { assert } from "../shared/base/assert.ts";
 import type { BrokerConfig } from "../shared/config/config.ts";
 import { counterTableSize } from "../shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../shared/metrics/shared-words.ts";
+import { SteadyClock } from "../shared/metrics/steady-clock.ts";
 import type { StorageBoot } from "../shared/protocol/worker-boot.ts";
 import { PROCESS_NUMBER_BOUND } from "../shared/range/worker-life.ts";
 import { AcceptTokens } from "./accept-tokens.ts";
 import { BrokerMetrics } from "./admin/broker-metrics.ts";
 import { AdminServer, type BrokerPhase } from "./admin/http-server.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import { compareConfigs, keepFixed } from "./config/config-change.ts";
 import type { LoadedConfig } from "./config/load-config.ts";
 import { ConfigError } from "./config/problem.ts";
@@ -62,6 +65,8 @@ const RAFT_TICK_MS = 100;
 export class Broker {
   readonly #options: BrokerOptions;
   readonly #log: Log;
+  readonly #clock: SteadyClock;
+  readonly #clockWatch: ClockWatch;
   readonly #mesh: RingMesh;
   readonly #port: MainPort;
   readonly #cpuPool: CpuPool;
@@ -89,6 +94,14 @@ export class Broker {
     this.#config = config;
     const counters = new SharedArrayBuffer(counterTableSize(config.workers));
     const words = new SharedArrayBuffer(sharedWordsSize(config.workers));
+    const monotonicMs = monotonicClock();
+    const clockOriginMs = Date.now() - monotonicMs();
+    this.#clock = new SteadyClock({
+      words: new Int32Array(words),
+      originMs: clockOriginMs,
+      monotonicMs,
+    });
+    this.#clockWatch = new ClockWatch(this.#clock, options.log);
     this.#mesh = createRingMesh(config.workers);
     this.#cpuPool = createCpuPool(config);
     this.#port = new MainPort(this.#mesh.endpoint(0));
@@ -101,6 +114,7 @@ export class Broker {
       mesh: this.#mesh,
       counters,
       words,
+      clockOriginMs,
       onPeerReplaced: (replacement) => this.#replacePeer(replacement),
       storage: () => this.#storageBoot(),
       onFatal: options.onFatal,
@@ -180,12 +194,15 @@ export class Broker {
       processNumber: this.#processNumber,
       splitLimits: this.#config.storage.split,
       random: (bound) => randomInt(bound),
-      nowMs: () => Date.now(),
+      nowMs: () => this.#clock.nowMs,
       schedule: () => this.#port.schedule(),
     });
     this.#ranges = ranges;
     this.#port.addTurn(() => ranges.flush());
-    this.#raftTicks = setInterval(() => ranges.tick(performance.now()), RAFT_TICK_MS);
+    this.#raftTicks = setInterval(() => {
+      this.#clockWatch.tick(Date.now());
+      ranges.tick(performance.now());
+    }, RAFT_TICK_MS);
     this.#raftTicks.unref();
     this.#diskSpace = new DiskSpaceWatch({
       path: dataDir,

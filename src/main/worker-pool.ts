@@ -35,6 +35,7 @@ export interface WorkerPoolOptions {
   readonly mesh: RingMesh;
   readonly counters: SharedArrayBuffer;
   readonly words: SharedArrayBuffer;
+  readonly clockOriginMs: number;
   /** Main's own rings to a worker that died were replaced. */
   readonly onPeerReplaced: (replacement: PeerReplacement) => void;
   /** Asked at each start of a worker. */
@@ -239,7 +240,7 @@ export class WorkerPool {
   }
 
   #spawn(slot: Slot, waitsToListen = false): WorkerThread {
-    const { entry, counters, words, mesh, nowMs, storage } = this.#options;
+    const { entry, counters, words, clockOriginMs, mesh, nowMs, storage } = this.#options;
     const endpoint = slot.nextEndpoint;
     assert(endpoint !== null, "worker pool: a start without rings");
     const boot = {
@@ -252,6 +253,7 @@ export class WorkerPool {
       waitsToListen,
       counters,
       words,
+      clockOriginMs,
       boundPorts: this.boundPorts,
     };
     const events = {

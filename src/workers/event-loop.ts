@@ -24,6 +24,8 @@ const DRAIN_LIMIT = 512;
 const KEPT_SLOTS = 1024;
 
 export interface EventLoopHooks {
+  /** The broker's time, milliseconds. */
+  nowMs(): number;
   /** Sends what services and routes have gathered. */
   flushServices(): void;
   /** Flushes transports[0, count), which all have output, and empties their slots. */
@@ -42,17 +44,19 @@ export class EventLoop {
   #dirty: (Transport | null)[] = [];
   #dirtyCount = 0;
   #flushing: (Transport | null)[] = [];
-  #nowMs = Date.now();
-  readonly #live = new LiveClock(this.#nowMs);
+  #nowMs: number;
+  readonly #live: LiveClock;
   readonly #cycle = () => this.#runCycle();
 
   constructor(endpoint: RingEndpoint, counters: Float64Array, hooks: EventLoopHooks) {
     this.#endpoint = endpoint;
     this.#counters = counters;
     this.#hooks = hooks;
+    this.#nowMs = hooks.nowMs();
+    this.#live = new LiveClock(this.#nowMs);
   }
 
-  /** Wall clock, milliseconds, as of the current event. */
+  /** The broker's time (steady-clock.ts), milliseconds, as of the current event. */
   get nowMs(): number {
     return this.#nowMs;
   }
@@ -105,7 +109,7 @@ export class EventLoop {
   }
 
   #takeTime(): void {
-    this.#nowMs = Date.now();
+    this.#nowMs = this.#hooks.nowMs();
     this.#live.advance(this.#nowMs);
   }
 

@@ -12,7 +12,6 @@
 import { storeFolder } from "../platform/data-folder.ts";
 import type { Log } from "../platform/log.ts";
 import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
-import type { RangeId } from "../shared/range/range-descriptor.ts";
 import { storesOfThread } from "../shared/range/store-placement.ts";
 import { workerBoot } from "../shared/range/worker-life.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
@@ -36,10 +35,12 @@ export interface WorkerRangesOptions {
   readonly log: Log;
   /** This thread's row of the counter table. */
   readonly counters: Float64Array;
-  /** Wall clock of the duty cycle. */
+  /** The broker's time, of the duty cycle. */
   readonly nowMs: () => number;
   /** Makes sure that a duty cycle follows, with the time taken. */
   readonly wake: () => void;
+  /** Once, before anything is served: the time that stored state has reached. */
+  readonly onReplayed: (reachedMs: number) => void;
   /** The process must end. */
   readonly onStoreFailure: (storeId: number, error: string) => void;
   /** A store has found the disk full, or has space again. */
@@ -72,7 +73,6 @@ export class WorkerRanges {
       onCommit: (report) => meter.take(report),
       onStoreFailure: (storeId, error) => this.#storeFailed(storeId, error),
       onSlowCommit: (storeId, waitingMs) => this.#commitIsSlow(storeId, waitingMs),
-      onTimeAhead: (range, aheadMs) => this.#timeIsAhead(range, aheadMs),
     });
     this.client = new RingRangeClient({
       endpoint,
@@ -101,6 +101,7 @@ export class WorkerRanges {
     if (this.#isAnnounced) return;
     if (this.host.isReplayed) {
       this.#isAnnounced = true;
+      this.#options.onReplayed(this.host.reachedMs);
       this.host.announce();
     }
   }
@@ -188,14 +189,6 @@ export class WorkerRanges {
       store: storeId,
       waiting_ms: Math.round(waitingMs),
       hint: "a commit is not finished, the disk may be busy: stored sessions and acknowledgements wait",
-    });
-  }
-
-  #timeIsAhead(range: RangeId, aheadMs: number): void {
-    this.#options.log.warn("range_time_ahead", {
-      range,
-      ahead_ms: aheadMs,
-      hint: "the clock was ahead once; until it gets there again, what expires does so at once or late",
     });
   }
 

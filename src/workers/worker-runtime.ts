@@ -5,9 +5,11 @@
 
 import { randomBytes } from "node:crypto";
 import type { Log } from "../platform/log.ts";
+import { monotonicClock } from "../platform/monotonic-clock.ts";
 import { DeadlineWheel } from "../shared/collections/deadline-wheel.ts";
 import type { BrokerConfig } from "../shared/config/config.ts";
 import { counterRow } from "../shared/metrics/counter-table.ts";
+import { SteadyClock } from "../shared/metrics/steady-clock.ts";
 import { PacketView } from "../shared/mqtt/packet-view.ts";
 import type {
   BellPort,
@@ -76,6 +78,7 @@ export class WorkerRuntime {
   readonly #report: (message: ControlFromWorker) => void;
   readonly #counters: Float64Array;
   readonly #words: Int32Array;
+  readonly #clock: SteadyClock;
   readonly #tenants: TenantTable;
   readonly #port: RingPort;
   readonly #barrier: RingBarrier;
@@ -112,6 +115,8 @@ export class WorkerRuntime {
     this.#bells = [...boot.bells];
     this.#counters = counterRow(boot.counters, boot.threadIndex);
     this.#words = new Int32Array(boot.words);
+    const { clockOriginMs: originMs } = boot;
+    this.#clock = new SteadyClock({ words: this.#words, originMs, monotonicMs: monotonicClock() });
     this.#tenants = new TenantTable(boot.config);
     this.#port = new RingPort({
       threadIndex: boot.threadIndex,
@@ -127,6 +132,7 @@ export class WorkerRuntime {
     // Every worker has it or none.
     if (boot.threadIndex === 1) log.info("sockets", { ioUring: this.#outputs.isBatched });
     this.#loop = new EventLoop(this.#port, this.#counters, {
+      nowMs: () => this.#clock.nowMs,
       flushServices: () => {
         this.#ranges.hostTurn();
         this.#context.connects.handleCycle();
@@ -281,6 +287,7 @@ export class WorkerRuntime {
       counters: this.#counters,
       nowMs: () => this.#loop.nowMs,
       wake: () => this.#loop.wake(),
+      onReplayed: (reachedMs) => this.#clock.raise(reachedMs),
       onStoreFailure: (storeId, error) => this.#report({ type: "store_failed", storeId, error }),
       onStoreSpace: (storeId, isShort) => this.#report({ type: "store_space", storeId, isShort }),
     });

@@ -8,6 +8,7 @@ import { statSync } from "node:fs";
 import test, { type TestContext } from "node:test";
 import { BrokerProcess } from "../helpers/broker-process.ts";
 import { dataFolder, startOver } from "../helpers/data-folder.ts";
+import { until } from "../helpers/deadline.ts";
 import * as packets from "../helpers/packets.ts";
 import { RawClient, textOf } from "../helpers/raw-client.ts";
 import { damageRecord, flipRows } from "../helpers/stored-rows.ts";
@@ -72,14 +73,20 @@ async function storeSessions(broker: BrokerProcess): Promise<void> {
   }
 }
 
+/** Of a broker that has stopped. */
+async function folderOfSessions(t: TestContext): Promise<string> {
+  const folder = dataFolder(t);
+  const broker = await startOver(t, folder);
+  await storeSessions(broker);
+  await broker.stop();
+  return folder;
+}
+
 test(
   "damaged state: a flipped bit of a session's head sets its range aside, the rest is served",
   DAMAGED,
   async (t) => {
-    const folder = dataFolder(t);
-    let broker = await startOver(t, folder);
-    await storeSessions(broker);
-    await broker.stop();
+    const folder = await folderOfSessions(t);
     let isFirst = true;
     const flipped = await flipRows(folder, "sm", (key) => {
       const isHead = isFirst && key[0] === INBOX_ROW && key[5] === HEAD && key.length === 12;
@@ -87,7 +94,7 @@ test(
       return isHead;
     });
     assert.equal(flipped, 1);
-    broker = await startOver(t, folder);
+    const broker = await startOver(t, folder);
     const event = await broker.waitForLog("range_damaged");
     assert.match(String(event["damage"]), /state row [0-9a-f]+: its checksum is wrong/);
     const { status, body } = await readiness(broker);
@@ -96,6 +103,7 @@ test(
       status: "degraded",
       workers: { ready: 2, total: 2 },
       damaged_ranges: [2],
+      disk_full: false,
     });
     const outcomes: (boolean | null)[] = [];
     for (const clientId of SESSIONS) {
@@ -154,13 +162,10 @@ test(
   "damaged routes: what stored sessions may want is acknowledged to nobody",
   DAMAGED,
   async (t) => {
-    const folder = dataFolder(t);
-    let broker = await startOver(t, folder);
-    await storeSessions(broker);
-    await broker.stop();
+    const folder = await folderOfSessions(t);
     await damageRecord(folder, ROUTES);
     await damageRecord(folder, FIRST_INBOX);
-    broker = await startDamaged(t, folder);
+    let broker = await startDamaged(t, folder);
     const connected = await RawClient.connect({ port: broker.port }, { clientId: "connected" });
     await connected.subscribe("t/#", 1);
     const publisher = await RawClient.connect({ port: broker.port }, { clientId: "publisher" });
@@ -271,5 +276,17 @@ test(
       found.push(textOf((await client.expect("publish")).payload));
     await client.expectQuiet();
     assert.deepEqual(found.sort(), taken.sort());
+    const event = await broker.waitForLog("retained_incomplete");
+    assert.deepEqual([event["client_id"], event["filter"]], ["client", "r/#"]);
+    const incomplete = () => broker.metric("ratatosk_mqtt_retained_incomplete_total");
+    assert.equal(await incomplete(), 1);
+    await client.subscribe(taken[0]!, 0);
+    await client.expectPublish(taken[0]!);
+    assert.equal(await incomplete(), 1, "all of it was there");
+    const lost = Array.from({ length: 12 }, (_, number) => `r/${number}`).find((topic) => {
+      return !taken.includes(topic);
+    });
+    await client.subscribe(lost!, 0);
+    await until(async () => (await incomplete()) === 2, "the topic out of reach to be counted");
   },
 );

@@ -90,6 +90,12 @@ async function fillDisk(broker: BrokerProcess, disk: SmallDisk): Promise<void> {
   }, "every worker to know");
 }
 
+async function readiness(broker: BrokerProcess) {
+  const response = await fetch(`http://127.0.0.1:${broker.adminPort}/readyz`);
+  const body = (await response.json()) as { status: string; disk_full?: boolean };
+  return { status: response.status, said: body.status, isDiskFull: body.disk_full };
+}
+
 function resume(broker: BrokerProcess, fields: packets.ConnectFields = {}): Promise<RawClient> {
   return RawClient.connect({ port: broker.port }, { ...KEPT, clientId: "stored", ...fields });
 }
@@ -111,6 +117,7 @@ for (const log of ["lmdb", "segments"]) {
     assert.equal(await answerTo(broker, 5, { topic: "stored", qos: 1, payload: "before" }), 0);
 
     await fillDisk(broker, disk);
+    assert.deepEqual(await readiness(broker), { status: 200, said: "degraded", isDiskFull: true });
     await expectRefusals(broker);
     await expectLive(broker);
     assert.ok((await broker.metric("ratatosk_mqtt_dropped_total", { reason: "disk_full" })) >= 12);
@@ -138,6 +145,8 @@ for (const log of ["lmdb", "segments"]) {
     await until(async () => {
       return (await answerTo(broker, 5, { topic: "stored", qos: 1, payload: "after" })) === 0;
     }, "every worker to know");
+    const ready = { status: 200, said: "serving", isDiskFull: undefined };
+    assert.deepEqual(await readiness(broker), ready);
     stored = await resume(broker);
     const arrived = [await stored.expect("publish"), await stored.expect("publish")];
     assert.deepEqual(arrived.map(({ payload }) => textOf(payload)).sort(), ["after", "will"]);

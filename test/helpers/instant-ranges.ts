@@ -89,7 +89,6 @@ export class InstantRanges {
       wake: () => {},
       onCommit: () => {},
       onSlowCommit: () => {},
-      onTimeAhead: () => {},
       onStoreFailure: (_storeId, error) => {
         throw error;
       },

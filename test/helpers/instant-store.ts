@@ -13,6 +13,7 @@ import type { RangeId } from "../../src/shared/range/range-descriptor.ts";
 import type { ServiceId } from "../../src/shared/range/service-id.ts";
 import type { LogStore, OpenedRange, RangeRecord } from "../../src/workers/store/log-store.ts";
 import { MemoryTable } from "../../src/workers/store/memory-table.ts";
+import { type PageLimits, rowPage } from "../../src/workers/store/row-page.ts";
 import type { StoreUsage } from "../../src/workers/store/store-engine.ts";
 
 /** Calls back before `then` returns. */
@@ -145,17 +146,14 @@ export class InstantStore implements LogStore {
     service: ServiceId,
     start: Uint8Array,
     end: Uint8Array | null,
-    limits: { readonly maxEntries: number; readonly maxBytes: number },
+    limits: PageLimits,
   ): readonly KeyValue[] {
-    const found: KeyValue[] = [];
-    let bytes = 0;
-    this.#disk.state(service).visit({ start, end }, (key, value) => {
-      bytes += value.length;
-      if (bytes > limits.maxBytes && found.length > 0) return false;
-      found.push({ key: key.slice(), value: value.slice() });
-      return found.length < limits.maxEntries;
-    });
-    return found;
+    const rows = this.#disk.state(service);
+    return rowPage(
+      limits,
+      (visit) => rows.visit({ start, end }, visit),
+      (key, value) => ({ key: key.slice(), value: value.slice() }),
+    );
   }
 
   usage(): StoreUsage {

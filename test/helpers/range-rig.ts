@@ -53,8 +53,6 @@ export class RangeRig {
   readonly acknowledged: TraceCommand[] = [];
   readonly refused: { command: TraceCommand; reason: number }[] = [];
   readonly fatal: unknown[] = [];
-  /** Warnings that a range's time is ahead of the clock. */
-  readonly ahead: { readonly range: number; readonly aheadMs: number }[] = [];
   mesh: FakeMesh;
   main!: NodeRanges;
   workers: RigWorker[] = [];
@@ -64,6 +62,7 @@ export class RangeRig {
   readonly #options: RigOptions;
   readonly #incarnations: number[];
   #process = 0;
+  #clockMs = 0;
 
   constructor(options: RigOptions) {
     this.#options = options;
@@ -187,6 +186,11 @@ export class RangeRig {
     return lists;
   }
 
+  #tick(): number {
+    this.#clockMs += 0.7;
+    return this.#clockMs;
+  }
+
   #deliverOne(random: Prng): void {
     const threads = this.#options.workers + 1;
     const lanes: [number, number][] = [];
@@ -237,11 +241,11 @@ export class RangeRig {
       processNumber: this.#process,
       limits: LIMITS,
       nowMs: () => this.nowMs,
-      clockMs: () => this.nowMs,
+      // Each look takes its time, so work in steps ends amid a cycle.
+      clockMs: () => this.nowMs + this.#tick(),
       wake: () => {},
       onCommit: () => {},
       onSlowCommit: () => {},
-      onTimeAhead: (range, aheadMs) => this.ahead.push({ range, aheadMs }),
       onStoreFailure: (storeId, error) => this.fatal.push({ storeId, error }),
     });
     const client = new RingRangeClient({

@@ -13,6 +13,7 @@ import type {
   ApplyContext,
   RangeStateMachine,
 } from "../../src/shared/range/range-state-machine.ts";
+import type { Steps } from "../../src/shared/range/steps.ts";
 
 export interface TraceEvent {
   readonly proposer: number;
@@ -39,6 +40,8 @@ export function readTrace(reader: RecordReader): TraceCommand {
 export type Acknowledge = (command: TraceCommand, context: ApplyContext) => void;
 
 const EVENT_BYTES = 5;
+/** Of a split or merge. */
+const STEPS = 3;
 
 export class TraceMachine implements RangeStateMachine {
   readonly #reader: KeyValueReader;
@@ -48,6 +51,7 @@ export class TraceMachine implements RangeStateMachine {
   isLive = false;
   isClosed = false;
   #isCollecting = false;
+  #isStill = false;
   #lastMs = 0;
 
   constructor(reader: KeyValueReader, acknowledge: Acknowledge, loads = true) {
@@ -72,6 +76,7 @@ export class TraceMachine implements RangeStateMachine {
   }
 
   apply(commands: RecordReader, context: ApplyContext): void {
+    if (this.#isStill) throw new Error("applied amid a split or merge");
     if (context.nowMs < this.#lastMs) throw new Error("time went back");
     this.#lastMs = context.nowMs;
     // Its proposer waits for an answer, which a machine gives from goLive on.
@@ -88,6 +93,7 @@ export class TraceMachine implements RangeStateMachine {
 
   collect(writer: KeyValueWriter): void {
     if (this.#isCollecting) throw new Error("collected twice");
+    if (this.#isStill) throw new Error("collected amid a split or merge");
     this.#isCollecting = true;
     for (const key of this.#dirty) {
       writer.put(Uint8Array.of(key), encode(this.lists.get(key) ?? []));
@@ -105,8 +111,16 @@ export class TraceMachine implements RangeStateMachine {
     this.isLive = true;
   }
 
-  splitOff(at: Uint8Array, reader: KeyValueReader): TraceMachine {
+  *planSplit(at: Uint8Array | null): Steps<Uint8Array | null> {
+    if (at !== null) return at;
+    const keys = [...this.lists.keys()].sort((a, b) => a - b);
+    for (const _key of keys) yield;
+    return keys.length < 2 ? null : Uint8Array.of(keys[keys.length >> 1]!);
+  }
+
+  *splitOff(at: Uint8Array, reader: KeyValueReader): Steps<TraceMachine> {
     if (this.#isCollecting) throw new Error("split while collecting");
+    yield* this.#stillSteps();
     const right = new TraceMachine(reader, this.#acknowledge, false);
     right.isLive = this.isLive;
     right.#lastMs = this.#lastMs;
@@ -119,21 +133,25 @@ export class TraceMachine implements RangeStateMachine {
     return right;
   }
 
-  absorb(right: RangeStateMachine): void {
+  *absorb(right: RangeStateMachine): Steps<void> {
     if (!(right instanceof TraceMachine)) throw new Error("of another service");
     if (this.#isCollecting || right.#isCollecting) throw new Error("merge while collecting");
+    right.#isStill = true;
+    yield* this.#stillSteps();
     for (const [key, list] of right.lists) this.lists.set(key, list);
     for (const key of right.#dirty) this.#dirty.add(key);
     this.#lastMs = Math.max(this.#lastMs, right.#lastMs);
   }
 
-  middleKey(): Uint8Array | null {
-    const keys = [...this.lists.keys()].sort((a, b) => a - b);
-    return keys.length < 2 ? null : Uint8Array.of(keys[keys.length >> 1]!);
-  }
-
   close(): void {
     this.isClosed = true;
+  }
+
+  /** Between them nothing may be applied or collected. */
+  *#stillSteps(): Steps<void> {
+    this.#isStill = true;
+    for (let left = STEPS; left > 0; left--) yield;
+    this.#isStill = false;
   }
 
   /** What the store holds of this range, to compare. */

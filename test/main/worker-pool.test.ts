@@ -42,6 +42,7 @@ function createPool(t: TestContext, workers: number, behaviour = "", listeners =
     mesh,
     counters,
     words,
+    clockOriginMs: 0,
     onPeerReplaced: (replacement) => replacements.push(replacement),
     storage: () => ({ path: "data", storeCount: workers, log: "lmdb", processNumber: 1 }),
     onFatal: (error) => fatal.push(error),

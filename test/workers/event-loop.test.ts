@@ -40,6 +40,7 @@ class Setup {
     };
     // The loop calls these four only.
     this.loop = new EventLoop(endpoint as RingEndpoint, this.counters, {
+      nowMs: () => Date.now(),
       flushServices: () => this.steps.push("services"),
       flushTransports: (transports, count) => {
         for (const transport of transports.splice(0, count)) {

@@ -137,8 +137,9 @@ export class AdminServer {
 
   /**
    * Ready as long as one worker serves: taking a node out because of one crashed thread would
-   * double the damage. So would it for damaged data: the body says "degraded", and what else the
-   * node has is served. Without all routes nothing of QoS 1 and 2 is taken, which is not to serve.
+   * double the damage. So would it for damaged data and for a full disk: the body says "degraded",
+   * and what else the node has is served. Without all routes nothing of QoS 1 and 2 is taken, which
+   * is not to serve.
    */
   #readiness(): Answer {
     const phase = this.#sources.phase();
@@ -146,11 +147,13 @@ export class AdminServer {
     const groups = this.#sources.ranges()?.groups ?? null;
     const damaged = [...(groups?.damaged.keys() ?? [])];
     const isReady = phase === "serving" && workers.ready > 0;
+    const isDiskFull = groups?.isDiskFull ?? false;
+    const faults = { damaged_ranges: damaged, disk_full: isDiskFull };
     if (isReady && groups?.areRoutesWhole === false) {
-      return jsonAnswer(503, { status: "routes_missing", workers, damaged_ranges: damaged });
+      return jsonAnswer(503, { status: "routes_missing", workers, ...faults });
     }
-    if (isReady && damaged.length > 0) {
-      return jsonAnswer(200, { status: "degraded", workers, damaged_ranges: damaged });
+    if (isReady && (damaged.length > 0 || isDiskFull)) {
+      return jsonAnswer(200, { status: "degraded", workers, ...faults });
     }
     const status = phase === "serving" && !isReady ? "no_worker" : phase;
     return jsonAnswer(isReady ? 200 : 503, { status, workers });

@@ -201,7 +201,7 @@ export const configSchema = Type.Object(
       split_busy_percent: count(
         0,
         { minimum: 0, maximum: 100 },
-        "share of one core, or of the time in which its store writes, that a range may take before it is split in two; 0 = never",
+        "share of one core, or of the time in which its store writes, that a range may take before it is split in two, which relieves neither on one node; 0 = never",
       ),
     }),
     log: block("the log, on standard output", {

@@ -124,6 +124,11 @@ export class RangeGroups {
     return this.#directory.areRoutesWhole;
   }
 
+  /** Nothing is proposed that needs disk; see `setDiskFull`. */
+  get isDiskFull(): boolean {
+    return this.#isDiskFull;
+  }
+
   /** Every range that is not damaged is served, and every worker knows which holds what. */
   get isServing(): boolean {
     const isCurrent = !this.#isDirectoryStale && this.#uninformed.size === 0;

@@ -99,22 +99,17 @@ export class RangeLifeCycle {
   /** Cuts the range at `key`, or in about two halves; resolves with the new right-hand range. */
   split(id: RangeId, key: Uint8Array | null): Promise<RangeDescriptor> {
     return this.oneAtATime(async () => {
+      const { descriptor, thread } = this.#group(id);
+      if (key !== null) checkCut(descriptor, key);
+      const at = await this.#options.requests.planSplit(thread, id, key);
+      // Its worker may have died meanwhile.
       const group = this.#group(id);
-      const { thread } = group;
-      const at = key ?? (await this.#options.requests.middleKey(thread, id));
       if (at === null)
         throw new RangeChangeError(
           "indivisible",
           `range ${id} cannot be cut: it has too little, or too much that belongs together`,
         );
-      if (!isInside(group.descriptor, at)) {
-        throw new RangeChangeError(
-          "bad_key",
-          `range ${id} does not hold that key behind its first`,
-        );
-      }
-      const fault = faultOfCut(group.descriptor.service, at);
-      if (fault !== null) throw new RangeChangeError("bad_key", fault);
+      checkCut(group.descriptor, at);
       const rightId = this.#nextId();
       const proposal = this.#propose(group, BatchKind.SPLIT, (writer) => {
         writeSplit(writer, { rightId, key: at });
@@ -283,6 +278,16 @@ export class RangeLifeCycle {
       this.#progress();
     });
   }
+}
+
+/** Throws when the range must not be cut at `key`. */
+function checkCut(range: RangeDescriptor, key: Uint8Array): void {
+  if (!isInside(range, key)) {
+    const text = `range ${range.id} does not hold that key behind its first`;
+    throw new RangeChangeError("bad_key", text);
+  }
+  const fault = faultOfCut(range.service, key);
+  if (fault !== null) throw new RangeChangeError("bad_key", fault);
 }
 
 function isInside(range: RangeDescriptor, key: Uint8Array): boolean {

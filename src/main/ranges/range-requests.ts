@@ -52,10 +52,17 @@ export class RangeRequests {
     return reply.isDone;
   }
 
-  /** Resolves with null when the range cannot be cut. */
-  async middleKey(thread: number, range: RangeId): Promise<Uint8Array | null> {
+  /**
+   * Resolves with where to cut the range, `key` or, with null, the middle, when its worker is ready
+   * for that; with null when it cannot be cut.
+   */
+  async planSplit(
+    thread: number,
+    range: RangeId,
+    key: Uint8Array | null,
+  ): Promise<Uint8Array | null> {
     const request = this.#nextRequest();
-    const reply = await this.#ask(thread, { request, kind: AdminKind.MIDDLE_KEY, range });
+    const reply = await this.#ask(thread, { request, kind: AdminKind.PLAN_SPLIT, range, key });
     return reply.isDone ? reply.key : null;
   }
 

@@ -23,6 +23,8 @@ import { behind, nameOf } from "../range/key-bytes.ts";
 import type { KeyValueReader, KeyValueWriter } from "../range/key-value.ts";
 import { compareKeys, type RangeDescriptor } from "../range/range-descriptor.ts";
 import type { ApplyContext, RangeStateMachine } from "../range/range-state-machine.ts";
+import { SplitTally, TallyPlace } from "../range/split-tally.ts";
+import type { Steps } from "../range/steps.ts";
 import { distKey, distRangeKey, longDistKey, numberOfLongKey } from "./dist-key.ts";
 import {
   type DistLogHandler,
@@ -34,6 +36,8 @@ import {
 
 /** A page of a walk: a megabyte of records of usual size. */
 const PAGE = { entries: 4096, bytes: 1024 * 1024 };
+/** One of a walk that gives way to others in between. */
+const STEP_PAGE = { entries: 256, bytes: 64 * 1024 };
 /** A stored route and its node in the match index, about. */
 const ROUTE_BYTES = 300;
 
@@ -67,6 +71,12 @@ interface Change {
   readonly record: RouteRecord | null;
 }
 
+/** What lies where the range is to be cut, or above. */
+interface UpperPart {
+  readonly tally: SplitTally;
+  count: number;
+}
+
 export interface DistRangeOptions {
   readonly reader: KeyValueReader;
   readonly output: DistOutput;
@@ -83,6 +93,8 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
   readonly #long = new Map<string, Uint8Array>();
   #lastNumber = 0;
   #count = 0;
+  /** Not null: counted, or being counted, for a cut to come. */
+  #upper: UpperPart | null = null;
   #context: ApplyContext | null = null;
   readonly #writer = new RecordWriter();
 
@@ -116,6 +128,7 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
       return;
     }
     if (previous === null) this.#count += 1;
+    this.#recount(key, previous === null ? 1 : 0);
     this.#changes.set(nameOf(key), { key, record: { route, options } });
     this.#options.output.routeAdded(route, options, answer);
   }
@@ -129,6 +142,7 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
       return;
     }
     this.#count -= 1;
+    this.#recount(key, -1);
     this.#changes.set(nameOf(key), { key, record: null });
     this.#long.delete(longName(route));
     this.#options.output.routeRemoved(previous.route, answer);
@@ -160,13 +174,21 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
 
   goLive(): void {}
 
-  splitOff(at: Uint8Array, reader: KeyValueReader): DistRange {
+  *planSplit(at: Uint8Array | null): Steps<Uint8Array | null> {
+    const cut = at ?? (yield* this.#findMiddle());
+    if (cut === null) return null;
+    this.#upper = this.#beginUpper(cut);
+    yield* this.#readUpper(this.#upper);
+    return cut;
+  }
+
+  *splitOff(at: Uint8Array, reader: KeyValueReader): Steps<DistRange> {
+    const isPlanned = this.#upper !== null && compareKeys(this.#upper.tally.at, at) === 0;
+    const upper = isPlanned ? this.#upper! : this.#beginUpper(at);
+    yield* this.#readUpper(upper);
+    this.#upper = null;
     const right = new DistRange({ start: at, end: this.#end }, { ...this.#options, reader });
-    this.#eachNow((key, record) => {
-      if (compareKeys(key, at) < 0) return;
-      right.#count += 1;
-      right.#learnLong(key, record.route);
-    });
+    right.#count = upper.count;
     this.#count -= right.#count;
     this.#end = at;
     for (const [name, change] of this.#changes) {
@@ -174,13 +196,19 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
       this.#changes.delete(name);
       right.#changes.set(name, change);
     }
-    for (const name of right.#long.keys()) this.#long.delete(name);
+    for (const [name, key] of this.#long) {
+      if (compareKeys(key, at) < 0) continue;
+      this.#long.delete(name);
+      right.#long.set(name, key);
+    }
     right.#lastNumber = this.#lastNumber;
     return right;
   }
 
-  absorb(right: RangeStateMachine): void {
+  // biome-ignore lint/correctness/useYield: nothing of it takes long.
+  *absorb(right: RangeStateMachine): Steps<void> {
     assert(right instanceof DistRange, "a neighbour of the same service");
+    this.#upper = null;
     for (const [name, change] of right.#changes) this.#changes.set(name, change);
     for (const [name, key] of right.#long) this.#long.set(name, key);
     this.#lastNumber = Math.max(this.#lastNumber, right.#lastNumber);
@@ -194,18 +222,6 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
 
   get stateBytes(): number {
     return this.#count * ROUTE_BYTES;
-  }
-
-  /** O(routes). */
-  middleKey(): Uint8Array | null {
-    let left = Math.floor(this.#count / 2);
-    let middle: Uint8Array | null = null;
-    this.#eachNow((_key, { route }) => {
-      // The long routes of a tenant stay together.
-      if (left === 0) middle = distRangeKey(route);
-      left -= 1;
-    });
-    return middle === null || compareKeys(middle, this.#start) <= 0 ? null : middle;
   }
 
   close(): void {}
@@ -244,6 +260,53 @@ export class DistRange implements RangeStateMachine, DistLogHandler {
     if (number === 0) return;
     this.#lastNumber = Math.max(this.#lastNumber, number);
     this.#long.set(longName(route), key);
+  }
+
+  /** The key gets one route more or less, or another in place of the one it has. */
+  #recount(key: Uint8Array, change: 1 | 0 | -1): void {
+    if (this.#upper === null) return;
+    const place = this.#upper.tally.place(key);
+    if (place === TallyPlace.COUNTED) this.#upper.count += change;
+    else if (place === TallyPlace.NEW && change >= 0) this.#upper.count += 1;
+  }
+
+  /** Counts what the store does not have as it is now; the rest is for `#readUpper`. */
+  #beginUpper(at: Uint8Array): UpperPart {
+    const upper = { tally: new SplitTally(at), count: 0 };
+    for (const { key, record } of new Map([...this.#collecting, ...this.#changes]).values()) {
+      if (upper.tally.place(key) !== TallyPlace.OUTSIDE && record !== null) upper.count += 1;
+    }
+    return upper;
+  }
+
+  #readUpper(upper: UpperPart): Steps<void> {
+    return upper.tally.read(this.#options.reader, this.#end, () => {
+      upper.count += 1;
+    });
+  }
+
+  /**
+   * Of the stored routes the one in the middle, about: commands go on meanwhile. Null: the range
+   * cannot be cut there. Of routes that no collection has come to yet nothing is known here.
+   */
+  *#findMiddle(): Steps<Uint8Array | null> {
+    const { reader } = this.#options;
+    let left = Math.floor(this.#count / 2);
+    let from = this.#start;
+    let middle: Uint8Array | null = null;
+    while (left >= 0) {
+      const page = reader.scan(from, this.#end, STEP_PAGE.entries, STEP_PAGE.bytes);
+      const last = page.at(-1);
+      if (last === undefined) break;
+      middle = (page[left] ?? last).value;
+      left -= page.length;
+      from = behind(last.key);
+      yield;
+    }
+    if (middle === null) return null;
+    // The long routes of a tenant stay together.
+    const cut = distRangeKey(readRecord(middle).route);
+    return compareKeys(cut, this.#start) <= 0 ? null : cut;
   }
 
   #read(key: Uint8Array): RouteRecord | null {

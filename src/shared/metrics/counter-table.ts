@@ -96,6 +96,10 @@ export const COUNTERS = [
   ),
   counter("dropped", DROPPED, { reason: "disk_full" }),
   counter("dropped", DROPPED, { reason: "retain_quota" }),
+  counter(
+    "retained_incomplete",
+    "subscriptions that could not be given all retained messages: some were out of reach",
+  ),
 ] as const satisfies readonly CounterDefinition[];
 
 /** Column numbers, in the order of COUNTERS. */
@@ -154,6 +158,7 @@ export const Counter = {
   STORE_COMMIT_P99_SECONDS: 53,
   DROPPED_DISK_FULL: 54,
   DROPPED_RETAIN_QUOTA: 55,
+  RETAINED_INCOMPLETE: 56,
 } as const;
 
 /** Room for growth, and rows on cache lines of their own: a multiple of 8. */

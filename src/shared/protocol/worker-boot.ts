@@ -49,6 +49,8 @@ export interface WorkerBoot {
   readonly counters: SharedArrayBuffer;
   /** Atomic words all threads share; layout in shared/metrics/shared-words.ts. */
   readonly words: SharedArrayBuffer;
+  /** Of the process' time; see steady-clock.ts. */
+  readonly clockOriginMs: number;
   /**
    * Ports that listeners with `port: 0` got, by listener id, when another worker bound them first.
    */

@@ -4,6 +4,7 @@
  *
  *   RANGE_ADMIN         request u32 | kind u8, then CREATE, RESET: descriptor; else: range u32
  *                       DROP_ROUTES: descriptor | below u64
+ *                       PLAN_SPLIT: range u32 | isGiven u8 | key: length u16, bytes
  *   RANGE_ADMIN_REPLY   request u32 | isDone u8 | key: length u16, bytes | text: length u32, UTF-8
  *                       | number u64
  */
@@ -17,8 +18,11 @@ import type { RangeDescriptor, RangeId } from "./range-descriptor.ts";
 export const AdminKind = {
   /** A first range, with an empty log; reported as OPENED once it is durable. */
   CREATE: 1,
-  /** The reply's key cuts the range's state in about two halves. */
-  MIDDLE_KEY: 2,
+  /**
+   * The reply's key is where to cut: the one given or, without, one that has about half of the
+   * state on either side. What a cut there needs to know is counted when the reply comes.
+   */
+  PLAN_SPLIT: 2,
   /** Write the state, drop the applied log. Done when the log is short. */
   COMPACT: 3,
   /**
@@ -55,12 +59,22 @@ export type AdminRequest =
       readonly descriptor: RangeDescriptor;
       readonly below: number;
     }
+  | {
+      readonly request: number;
+      readonly kind: typeof AdminKind.PLAN_SPLIT;
+      readonly range: RangeId;
+      /** Null: in the middle. */
+      readonly key: Uint8Array | null;
+    }
   | { readonly request: number; readonly kind: PlainKind; readonly range: RangeId };
 
 /** Kinds that name a range and nothing else. */
 type PlainKind = Exclude<
   AdminKind,
-  typeof AdminKind.CREATE | typeof AdminKind.RESET | typeof AdminKind.DROP_ROUTES
+  | typeof AdminKind.CREATE
+  | typeof AdminKind.RESET
+  | typeof AdminKind.DROP_ROUTES
+  | typeof AdminKind.PLAN_SPLIT
 >;
 
 export interface AdminReply {
@@ -83,6 +97,9 @@ export function writeAdminRequest(writer: RecordWriter, request: AdminRequest): 
   if ("descriptor" in request) writeDescriptor(writer, request.descriptor);
   else writer.u32(request.range);
   if (request.kind === AdminKind.DROP_ROUTES) writer.u64(request.below);
+  if (request.kind !== AdminKind.PLAN_SPLIT) return;
+  writer.u8(request.key === null ? 0 : 1);
+  writeKey(writer, request.key ?? NO_BYTES);
 }
 
 /** Null if these are not the bytes of a request. */
@@ -99,6 +116,11 @@ export function readAdminRequest(reader: WireReader): AdminRequest | null {
     return descriptor === null ? null : { request, kind, descriptor, below };
   }
   const range = reader.u32();
+  if (kind === AdminKind.PLAN_SPLIT) {
+    const isGiven = reader.u8() === 1;
+    const key = readKey(reader);
+    return reader.isMalformed ? null : { request, kind, range, key: isGiven ? key : null };
+  }
   const isKnown = Object.values(AdminKind).includes(kind);
   return isKnown && !reader.isMalformed ? { request, kind, range } : null;
 }

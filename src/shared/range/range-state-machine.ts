@@ -17,6 +17,7 @@
 
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { KeyValueReader, KeyValueWriter } from "./key-value.ts";
+import type { Steps } from "./steps.ts";
 
 /** Of the command batch being applied. One object, refilled: borrowed until `apply` returns. */
 export interface ApplyContext {
@@ -49,25 +50,31 @@ export interface RangeStateMachine {
    */
   goLive(): void;
   /**
+   * Where to cut, `at` or, with null, so that about half of the state lies on either side; null:
+   * nowhere. Counts ahead what a cut there needs to know; commands may be applied between the
+   * steps. A split need not follow, and one that was not planned only takes longer.
+   */
+  planSplit(at: Uint8Array | null): Steps<Uint8Array | null>;
+  /**
    * Gives away the keys from `at` on: the returned machine holds them, in memory, and has noted
    * what must be written for them beyond what the store has under these keys already. This machine
-   * has forgotten them. `reader` is for the returned one, which is live if this one is. Never
-   * between `collect` and `collected`.
+   * has forgotten them. `reader` is for the returned one, which is live if this one is.
+   *
+   * Until the last step this machine answers for all of its keys as before. Never between `collect`
+   * and `collected`; no command is applied and nothing collected between the steps.
    */
-  splitOff(at: Uint8Array, reader: KeyValueReader): RangeStateMachine;
+  splitOff(at: Uint8Array, reader: KeyValueReader): Steps<RangeStateMachine>;
   /**
-   * Takes over the right-hand neighbour's state; `right` is not used any more. Neither is between
-   * `collect` and `collected`.
+   * Takes over the right-hand neighbour's state; `right` is not used any more. Until the last step
+   * both answer as before, under the same conditions as with `splitOff`.
    */
-  absorb(right: RangeStateMachine): void;
+  absorb(right: RangeStateMachine): Steps<void>;
   /**
    * Keys held, about; bytes of all that they stand for, in memory or in the store, about: for the
    * split hinter and listings. O(tenants) at most.
    */
   readonly keyCount: number;
   readonly stateBytes: number;
-  /** A key that cuts the state in about two halves, or null when it cannot be cut. */
-  middleKey(): Uint8Array | null;
   /** The range leaves this worker, which goes on; not called when the worker ends. */
   close(): void;
 }

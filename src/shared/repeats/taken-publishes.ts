@@ -22,6 +22,7 @@ import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { PublishOrigin } from "../mqtt/publish-origin.ts";
 import type { KeyValueWriter } from "../range/key-value.ts";
 import { stableHash } from "../range/stable-hash.ts";
+import type { Steps } from "../range/steps.ts";
 import { processOf } from "../range/worker-life.ts";
 import {
   addScope,
@@ -39,6 +40,8 @@ import {
  * Publishers that a range remembers; the one longest silent goes first. A few hundred bytes each.
  */
 const PUBLISHERS_MAX = 16_384;
+/** Of one step of a copy, at about a microsecond each. */
+const STEP_PUBLISHERS = 256;
 
 /** Stands among groups for the topic of a retained message. */
 const TOPIC = stableHash("topic", "");
@@ -218,11 +221,12 @@ export class TakenPublishes {
   }
 
   /** The range is cut: either half may be asked for what was taken before. */
-  copyTo(right: TakenPublishes): void {
+  *copyTo(right: TakenPublishes): Steps<void> {
     right.#lastChange = this.#lastChange;
     for (const publisher of this.#publishers.values()) {
       right.#publishers.set(publisher.id, copyOf(publisher));
       right.#changed.add(publisher.id);
+      if (right.#publishers.size % STEP_PUBLISHERS === 0) yield;
     }
   }
 

@@ -17,7 +17,9 @@ import { behind, nameOf } from "../range/key-bytes.ts";
 import type { KeyValueReader, KeyValueWriter } from "../range/key-value.ts";
 import { compareKeys, type RangeDescriptor } from "../range/range-descriptor.ts";
 import type { ApplyContext, RangeStateMachine } from "../range/range-state-machine.ts";
+import { SplitTally, TallyPlace } from "../range/split-tally.ts";
 import { middleHash } from "../range/stable-hash.ts";
+import type { Steps } from "../range/steps.ts";
 import { TakenPublishes } from "../repeats/taken-publishes.ts";
 import {
   needsNumber,
@@ -35,6 +37,7 @@ import {
 } from "./retain-log-command.ts";
 import { RetainTotals } from "./retain-totals.ts";
 import { RetainStatus } from "./retain-types.ts";
+import type { Usage } from "./retain-usage.ts";
 import { expiresAtMs, type RetainedEntry, type RetainedTopics } from "./retained-topics.ts";
 
 /** A page of the load: 4,096 records of usual size are a megabyte. */
@@ -62,6 +65,12 @@ interface Change {
 
 type Changes = Map<string, Change>;
 
+/** What lies where the range is to be cut, or above. */
+interface UpperPart {
+  readonly tally: SplitTally;
+  readonly totals: RetainTotals;
+}
+
 export class RetainRange implements RangeStateMachine, RetainLogHandler {
   readonly totals = new RetainTotals();
   readonly #options: RetainRangeOptions;
@@ -72,6 +81,8 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
   /** Collected and not yet durable. */
   #collecting: Changes = new Map();
   #lastNumber = 0;
+  /** Not null: counted, or being counted, for a cut to come. */
+  #upper: UpperPart | null = null;
   /** Tenants of which the range holds more or less than when last asked. */
   readonly #changedTenants = new Set<string>();
   #context: ApplyContext | null = null;
@@ -180,9 +191,24 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
 
   goLive(): void {}
 
-  splitOff(at: Uint8Array, reader: KeyValueReader): RetainRange {
+  *planSplit(at: Uint8Array | null): Steps<Uint8Array | null> {
+    const cut = at ?? middleHash(this.#start, this.#end);
+    if (cut === null) return null;
+    this.#upper = this.#beginUpper(cut);
+    yield* this.#readUpper(this.#upper);
+    return cut;
+  }
+
+  *splitOff(at: Uint8Array, reader: KeyValueReader): Steps<RetainRange> {
+    const isPlanned = this.#upper !== null && compareKeys(this.#upper.tally.at, at) === 0;
+    this.#upper = isPlanned ? this.#upper : this.#beginUpper(at);
+    const { totals } = this.#upper!;
+    yield* this.#readUpper(this.#upper!);
     const right = new RetainRange({ start: at, end: this.#end }, { ...this.#options, reader });
-    this.#recount(at, right);
+    yield* this.#taken.copyTo(right.#taken);
+    this.#upper = null;
+    right.totals.addAll(totals);
+    this.totals.removeAll(totals);
     this.#end = at;
     for (const [name, change] of this.#changes) {
       if (compareKeys(change.key, at) < 0) continue;
@@ -190,14 +216,15 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
       right.#changes.set(name, change);
     }
     right.#lastNumber = this.#lastNumber;
-    this.#taken.copyTo(right.#taken);
     for (const tenantId of right.totals.tenants()) this.#changedTenants.add(tenantId);
     for (const tenantId of right.totals.tenants()) right.#changedTenants.add(tenantId);
     return right;
   }
 
-  absorb(right: RangeStateMachine): void {
+  // biome-ignore lint/correctness/useYield: nothing of it takes long.
+  *absorb(right: RangeStateMachine): Steps<void> {
     assert(right instanceof RetainRange, "a neighbour of the same service");
+    this.#upper = null;
     for (const [name, change] of right.#changes) this.#changes.set(name, change);
     for (const publisher of this.#taken.absorb(right.#taken)) {
       this.#note(repeatKey(right.#start, publisher), null);
@@ -215,10 +242,6 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
   /** Topics, payloads and properties. */
   get stateBytes(): number {
     return this.totals.bytes;
-  }
-
-  middleKey(): Uint8Array | null {
-    return middleHash(this.#start, this.#end);
   }
 
   close(): void {
@@ -262,8 +285,10 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     if (!this.totals.allows(tenantId, { topics, bytes }, allowance)) return RetainStatus.QUOTA;
     const number = this.#numberOf(tenantId, topic);
     const entry = this.#topics.put(record, number, before);
+    const key = retainKey(tenantId, topic, number);
     this.#add(tenantId, topics, bytes);
-    this.#note(retainKey(tenantId, topic, number), entry);
+    this.#recount(key, message, { topics, bytes });
+    this.#note(key, entry);
     return RetainStatus.OK;
   }
 
@@ -273,6 +298,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     const bytes = messageContentBytes(message);
     this.#topics.remove(tenantId, topic, bytes);
     this.#add(tenantId, -1, -bytes);
+    this.#recount(key, message, { topics: -1, bytes: -bytes });
     this.#note(key, null);
   }
 
@@ -305,13 +331,35 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     this.#topics.putCold(tenantId, topic ?? message.topic, cold);
   }
 
-  /** Moves the totals of what lies at or above `at` to `right`. */
-  #recount(at: Uint8Array, right: RetainRange): void {
-    this.#eachTopic((message, key) => {
-      if (compareKeys(key, at) < 0) return;
-      const bytes = messageContentBytes(message);
-      right.totals.add(message.tenantId, 1, bytes);
-      this.totals.add(message.tenantId, -1, -bytes);
+  /** `message` has come, or was there and goes: the change is what is more, or less, for it. */
+  #recount(key: Uint8Array, message: Message, change: Usage): void {
+    if (this.#upper === null) return;
+    const { tally, totals } = this.#upper;
+    const { tenantId } = message;
+    const place = tally.place(key);
+    if (place === TallyPlace.COUNTED) totals.add(tenantId, change.topics, change.bytes);
+    else if (place === TallyPlace.NEW && change.topics >= 0) {
+      totals.add(tenantId, 1, messageContentBytes(message));
+    }
+  }
+
+  /** Counts what the store does not have as it is now; the rest is for `#readUpper`. */
+  #beginUpper(at: Uint8Array): UpperPart {
+    const upper = { tally: new SplitTally(at), totals: new RetainTotals() };
+    for (const { key, entry } of new Map([...this.#collecting, ...this.#changes]).values()) {
+      if (upper.tally.place(key) !== TallyPlace.OUTSIDE && entry !== null) {
+        const message = entry.message!;
+        upper.totals.add(message.tenantId, 1, messageContentBytes(message));
+      }
+    }
+    return upper;
+  }
+
+  #readUpper({ tally, totals }: UpperPart): Steps<void> {
+    return tally.read(this.#options.reader, this.#end, (key, value) => {
+      if (publisherOfRepeatKey(key) !== 0) return;
+      const message = messageInRecord(value);
+      totals.add(message.tenantId, 1, messageContentBytes(message));
     });
   }
 

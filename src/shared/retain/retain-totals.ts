@@ -36,6 +36,10 @@ export class RetainTotals {
     for (const [tenantId, usage] of other.#tenants) this.add(tenantId, usage.topics, usage.bytes);
   }
 
+  removeAll(other: RetainTotals): void {
+    for (const [tenantId, usage] of other.#tenants) this.add(tenantId, -usage.topics, -usage.bytes);
+  }
+
   /** False when `more` would overstep the allowance; taking away is always allowed. */
   allows(tenantId: string, more: Readonly<Usage>, allowance: RetainAllowance): boolean {
     const held = this.of(tenantId);

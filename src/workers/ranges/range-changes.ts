@@ -2,7 +2,8 @@
  * Changes of ranges themselves: cut in two, sealed for its left-hand neighbour, taken over by it.
  * All on this worker and within one store, so that each is one commit: state, records and applied
  * index together. Nothing behind the change is applied before it is durable, hence nobody has seen
- * what a crash could undo; after a crash the log leads to the same change again.
+ * what a crash could undo; after a crash the log leads to the same change again. What a machine has
+ * to do for it takes as many duty cycles as it needs, in steps.
  *
  *   split    left |------ SPLIT(key, id) ------   right: begins behind a compacted index
  *   merge    right |-- SEAL(left) --              from there on it applies no commands
@@ -16,10 +17,12 @@ import type { RecordReader } from "../../shared/bytes/record-reader.ts";
 import type { HardState } from "../../shared/raft/hard-state.ts";
 import { BatchKind } from "../../shared/range/command-batch.ts";
 import {
+  type AbsorbChange,
   absorbDescriptor,
   readAbsorb,
   readSeal,
   readSplit,
+  type SplitChange,
   splitDescriptor,
 } from "../../shared/range/range-change.ts";
 import {
@@ -29,6 +32,7 @@ import {
   type RangeId,
 } from "../../shared/range/range-descriptor.ts";
 import { type RangeReport, ReportKind } from "../../shared/range/range-report.ts";
+import { runSteps, type Steps } from "../../shared/range/steps.ts";
 import type { RangeRecord } from "../store/log-store.ts";
 import type { Collector } from "./collector.ts";
 import { HostedRange } from "./hosted-range.ts";
@@ -50,12 +54,16 @@ export interface RangeChangesOptions {
   readonly ranges: Map<RangeId, HostedRange>;
   readonly collector: Collector;
   readonly nowMs: () => number;
+  /** Monotonic, with fractions. */
+  readonly clockMs: () => number;
   /** Together, so that main never sees a gap between neighbours. */
   readonly report: (reports: readonly RangeReport[]) => void;
   /** Of the service, on this worker. */
   readonly rangesChanged: (range: RangeDescriptor) => void;
   /** The range is gone, with what was in its log and not applied. */
   readonly closed: (range: HostedRange) => void;
+  /** Makes sure that a duty cycle follows. */
+  readonly wake: () => void;
 }
 
 /** The record of a range that has no entries yet. */
@@ -75,16 +83,41 @@ export function foundingRecord(
   };
 }
 
+type Halves = NonNullable<ReturnType<typeof splitDescriptor>>;
+
+/** A split or merge under way. */
+interface Change {
+  readonly range: HostedRange;
+  readonly steps: Steps<void>;
+}
+
 export class RangeChanges {
   readonly #options: RangeChangesOptions;
+  /** In the order in which they began. */
+  readonly #underWay: Change[] = [];
 
   constructor(options: RangeChangesOptions) {
     this.#options = options;
   }
 
+  /** In each duty cycle: goes on with what is under way until `isTimeUp`. */
+  flush(isTimeUp: () => boolean): void {
+    for (let change = this.#underWay[0]; change !== undefined; change = this.#underWay[0]) {
+      const startMs = this.#options.clockMs();
+      const ended = runSteps(change.steps, isTimeUp);
+      change.range.busyMs += this.#options.clockMs() - startMs;
+      if (ended === null) {
+        this.#options.wake();
+        return;
+      }
+      this.#underWay.shift();
+    }
+  }
+
   /**
-   * Applies the change that `reader` holds, to its end. False: not now, because of a commit or
-   * another range that must come first; nothing has happened.
+   * Applies the change that `reader` holds; what takes long about it `flush` does, and the range
+   * waits. False: not now, because of a commit or another range that must come first; nothing has
+   * happened.
    */
   apply(range: HostedRange, index: number, kind: BatchKind, reader: RecordReader): boolean {
     // A machine is not taken apart while a commit holds what it has written.
@@ -106,16 +139,16 @@ export class RangeChanges {
     }
   }
 
-  #split(
-    range: HostedRange,
-    index: number,
-    change: { readonly rightId: RangeId; readonly key: Uint8Array },
-  ): void {
+  #split(range: HostedRange, index: number, change: SplitChange): void {
     const halves = splitDescriptor(range.descriptor, change);
     if (halves === null || this.#options.ranges.has(change.rightId)) return;
+    this.#begin(range, index, this.#splitSteps(range, index, halves));
+  }
+
+  *#splitSteps(range: HostedRange, index: number, halves: Halves): Steps<void> {
     const { turn } = range;
     const reader = new RangeReader(turn.store, halves.right);
-    const machine = range.machine.splitOff(halves.right.start, reader);
+    const machine = yield* range.machine.splitOff(halves.right.start, reader);
     const record = foundingRecord(halves.right, {
       replicaId: range.record.replicaId,
       conf: range.conf,
@@ -141,11 +174,7 @@ export class RangeChanges {
     this.#commit(range, index, () => [{ kind: ReportKind.CHANGED, descriptor: range.descriptor }]);
   }
 
-  #absorb(
-    left: HostedRange,
-    index: number,
-    change: { readonly rightId: RangeId; readonly rightVersion: number },
-  ): boolean {
+  #absorb(left: HostedRange, index: number, change: AbsorbChange): boolean {
     const right = this.#options.ranges.get(change.rightId);
     // It is open again since, or was never found: then there is nothing to take over.
     const version = right?.descriptor.boundaryVersion ?? Number.POSITIVE_INFINITY;
@@ -156,7 +185,14 @@ export class RangeChanges {
     const { end } = left.descriptor;
     // Cut meanwhile: another range is the neighbour now.
     if (end === null || compareKeys(end, right.descriptor.start) !== 0) return true;
-    left.machine.absorb(right.machine);
+    // Nothing of it is collected meanwhile.
+    right.isBlocked = true;
+    this.#begin(left, index, this.#absorbSteps(left, right, index));
+    return true;
+  }
+
+  *#absorbSteps(left: HostedRange, right: HostedRange, index: number): Steps<void> {
+    yield* left.machine.absorb(right.machine);
     // Time never goes back, not for what comes from the right either.
     left.appliedMs = Math.max(left.appliedMs, right.appliedMs);
     left.setDescriptor(absorbDescriptor(left.descriptor, right.descriptor));
@@ -167,7 +203,14 @@ export class RangeChanges {
       { kind: ReportKind.CHANGED, descriptor: left.descriptor },
       { kind: ReportKind.CLOSED, id: right.id },
     ]);
-    return true;
+  }
+
+  /** The entry at `index` counts as applied; nothing behind it is before the change is over. */
+  #begin(range: HostedRange, index: number, steps: Steps<void>): void {
+    range.applied = index;
+    range.isBlocked = true;
+    this.#underWay.push({ range, steps });
+    this.#options.wake();
   }
 
   /** One commit with the state after the entry at `index`; the range waits for it. */

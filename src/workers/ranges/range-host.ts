@@ -41,9 +41,8 @@ const MAIN = 0;
 /** Commands applied per range and duty cycle before other ranges and sockets get their turn. */
 const APPLY_BYTES = 4 * 1024 * 1024;
 
-const COMPARE_CLOCKS_MS = 60_000;
-/** More than a clock is put right by in normal operation. */
-const TIME_AHEAD_MS = 60_000;
+/** Of a cycle for steps of splits and merges: as long as others may well wait for their turn. */
+const STEPS_MS = 2;
 
 type DamagedReport = RangeReport & { readonly kind: typeof ReportKind.DAMAGED };
 /** Of a range that is not served. */
@@ -56,19 +55,13 @@ export interface RangeHostOptions {
   /** Random, one per start of the process: upper part of the boot numbers of its workers. */
   readonly processNumber: number;
   readonly limits: CollectLimits;
-  /** Wall clock of the duty cycle. */
+  /** The broker's time, of the duty cycle. */
   readonly nowMs: () => number;
   /** Monotonic, with fractions. */
   readonly clockMs: () => number;
   /** Makes sure that a duty cycle follows. */
   readonly wake: () => void;
   readonly onCommit: (report: CommitReport) => void;
-  /**
-   * The time of a range, which never goes back, is far ahead of the clock: that was set back, or
-   * was wrong when the range took commands. Said of the range that is furthest ahead, again and
-   * again.
-   */
-  readonly onTimeAhead: (range: RangeId, aheadMs: number) => void;
   /** A commit does not end. Said again and again while it does not. */
   readonly onSlowCommit: (storeId: number, waitingMs: number) => void;
   /** A commit failed: the process must end. */
@@ -94,8 +87,6 @@ export class RingRangeHost implements RangeHost {
   readonly #damaged: DamagedReport[] = [];
   /** Ranges that were applied further, or cut, since main was told. */
   readonly #progressed = new Set<HostedRange>();
-  /** Wall clock. */
-  #comparedMs = 0;
   #isReporting = false;
   #isServing = false;
 
@@ -126,6 +117,8 @@ export class RingRangeHost implements RangeHost {
       ranges: this.#ranges,
       collector: this.#collector,
       nowMs: options.nowMs,
+      clockMs: options.clockMs,
+      wake: options.wake,
       report: (reports) => this.#report(reports),
       rangesChanged: ({ service }) => this.#services[service]?.rangesChanged?.(),
       closed: (range) => this.#closed(range),
@@ -203,6 +196,13 @@ export class RingRangeHost implements RangeHost {
     return true;
   }
 
+  /** Of the commands applied, the latest of any range; 0: there are none. */
+  get reachedMs(): number {
+    let latestMs = 0;
+    for (const { appliedMs } of this.#ranges.values()) latestMs = Math.max(latestMs, appliedMs);
+    return latestMs;
+  }
+
   /** Commits are under way. */
   get isWriting(): boolean {
     return [...this.#turns.values()].some((turn) => turn.isWriting);
@@ -233,25 +233,21 @@ export class RingRangeHost implements RangeHost {
     // First, so that the disk works while the machines do.
     for (const turn of this.#turns.values()) turn.flush();
     for (const range of this.#ranges.values()) this.#applyDue(range);
+    this.#takeSteps();
     this.#answers.flush();
     this.#flushProgress();
     this.#questions.flush();
-    if (this.#isReporting) {
-      this.#loads.flush(nowMs);
-      this.#compareClocks(nowMs);
-    }
+    if (this.#isReporting) this.#loads.flush(nowMs);
     for (const turn of this.#turns.values()) turn.flush();
   }
 
-  #compareClocks(nowMs: number): void {
-    // A clock that was set back is looked at as well.
-    if (Math.abs(nowMs - this.#comparedMs) < COMPARE_CLOCKS_MS) return;
-    this.#comparedMs = nowMs;
-    let furthest: HostedRange | null = null;
-    for (const range of this.#ranges.values()) {
-      if (range.appliedMs > (furthest?.appliedMs ?? nowMs + TIME_AHEAD_MS)) furthest = range;
-    }
-    if (furthest !== null) this.#options.onTimeAhead(furthest.id, furthest.appliedMs - nowMs);
+  /** Splits and merges, and what is counted ahead of them. */
+  #takeSteps(): void {
+    const { clockMs } = this.#options;
+    const endMs = clockMs() + STEPS_MS;
+    const isTimeUp = () => clockMs() >= endMs;
+    this.#changes.flush(isTimeUp);
+    this.#questions.plan(isTimeUp);
   }
 
   /** `thread` died, its life with the number `incarnation` with it, and its rings are replaced. */
@@ -396,7 +392,8 @@ export class RingRangeHost implements RangeHost {
    * From here on its machine answers and proposes; before it is given anything that is waited for.
    */
   #liven(range: HostedRange): void {
-    if (range.isLive || !this.#isServing || range.applied < range.openedLast) return;
+    if (range.isLive || range.isBlocked) return;
+    if (!this.#isServing || range.applied < range.openedLast) return;
     range.isLive = true;
     range.machine.goLive();
   }

@@ -21,6 +21,7 @@ import {
 import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
 import type { RangeReport } from "../../shared/range/range-report.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
+import { runSteps, type Steps } from "../../shared/range/steps.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { OpenedRange } from "../store/log-store.ts";
 import type { HostedRange } from "./hosted-range.ts";
@@ -40,6 +41,16 @@ const FIRST_CONF: ConfState = {
   learnersNext: [],
   autoLeave: false,
 };
+
+/** About one range. */
+type RangeRequest = Extract<AdminRequest, { readonly range: RangeId }>;
+
+/** Where to cut a range is being looked for. */
+interface Plan {
+  readonly request: number;
+  readonly range: HostedRange;
+  readonly steps: Steps<Uint8Array | null>;
+}
 
 type DropRoutes = AdminRequest & { readonly kind: typeof AdminKind.DROP_ROUTES };
 
@@ -64,6 +75,8 @@ export class RangeQuestions {
   readonly #writer = new RecordWriter();
   /** Requests to compact that are under way, and the ranges that they are for. */
   readonly #compacting = new Map<number, HostedRange>();
+  /** In the order in which they were asked for. */
+  readonly #planning: Plan[] = [];
 
   constructor(options: RangeQuestionsOptions) {
     this.#options = options;
@@ -85,6 +98,23 @@ export class RangeQuestions {
       if (range.trimmed < range.compactTarget && this.#options.ranges.has(range.id)) continue;
       this.#compacting.delete(request);
       this.#reply(plainReply(request, true));
+    }
+  }
+
+  /** In each duty cycle: goes on with what is counted for splits to come, until `isTimeUp`. */
+  plan(isTimeUp: () => boolean): void {
+    for (let plan = this.#planning[0]; plan !== undefined; plan = this.#planning[0]) {
+      const { request, range, steps } = plan;
+      const isThere = this.#options.ranges.get(range.id) === range;
+      const ended = isThere ? runSteps(steps, isTimeUp) : { result: null };
+      if (ended === null) {
+        this.#options.wake();
+        return;
+      }
+      this.#planning.shift();
+      const key = ended.result;
+      const reply = plainReply(request, key !== null);
+      this.#reply(key === null ? reply : { ...reply, key });
     }
   }
 
@@ -111,23 +141,23 @@ export class RangeQuestions {
     } else if (request.kind === AdminKind.TELL_ROUTES) {
       this.#tellRoutes((isWhole) => this.#reply(plainReply(number, isWhole)));
     } else {
-      this.#answerFor(this.#options.ranges.get(request.range) ?? null, request);
+      const range = this.#options.ranges.get(request.range);
+      if (range === undefined) this.#reply(plainReply(number, false));
+      else this.#answerFor(range, request);
     }
   }
 
-  #answerFor(range: HostedRange | null, { request, kind }: AdminRequest): void {
-    if (range === null) {
-      this.#reply(plainReply(request, false));
-    } else if (kind === AdminKind.COMPACT) {
+  #answerFor(range: HostedRange, asked: RangeRequest): void {
+    const { request } = asked;
+    if (asked.kind === AdminKind.COMPACT) {
       range.compactTarget = range.applied;
       this.#compacting.set(request, range);
-    } else if (kind === AdminKind.KEEP) {
+    } else if (asked.kind === AdminKind.PLAN_SPLIT) {
+      this.#planning.push({ request, range, steps: range.machine.planSplit(asked.key) });
+      this.#options.wake();
+    } else if (asked.kind === AdminKind.KEEP) {
       range.turn.store.forgetDamage(range.id);
       this.#reply(plainReply(request, true));
-    } else {
-      const key = range.machine.middleKey();
-      const reply = plainReply(request, key !== null);
-      this.#reply(key === null ? reply : { ...reply, key });
     }
   }
 

@@ -20,6 +20,11 @@ export interface RetainScan {
    * receivedAtMs, and come in no particular order. One call at a time.
    */
   next(maxMessages: number, done: (batch: RetainedBatch, isEnd: boolean) => void): void;
+  /**
+   * False: there may be more that it cannot reach, because a range is damaged or a worker has died.
+   * Final when the scan is over.
+   */
+  readonly isWhole: boolean;
   /** Forgets the scan; no further callback. */
   cancel(): void;
 }

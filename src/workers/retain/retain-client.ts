@@ -11,6 +11,7 @@ import type { Message } from "../../shared/mqtt/message.ts";
 import { messageInRecord } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RangeId } from "../../shared/range/range-descriptor.ts";
+import { gapsBetween } from "../../shared/range/range-gaps.ts";
 import { RefusalReason } from "../../shared/range/refusal-reason.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import {
@@ -36,9 +37,11 @@ import { PendingRequests } from "../pending-requests.ts";
 import type { CommandOwner, RangeClient } from "../ranges/range-client-api.ts";
 import { nextRequest } from "../request-number.ts";
 import { type RetainClient, RetainForm, type RetainScan, RetainStatus } from "./retain-api.ts";
-import { RingRetainScan, type ScanRequester } from "./ring-retain-scan.ts";
+import { RingRetainScan, type ScanPlan, type ScanRequester } from "./ring-retain-scan.ts";
 
 const encoder = new TextEncoder();
+
+type Reach = Pick<ScanPlan, "threads" | "isWhole">;
 
 interface Storing {
   /** Worker of the range when it was asked. */
@@ -66,12 +69,14 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
   readonly #storing = new PendingRequests<Storing>();
   readonly #scans = new Map<number, RingRetainScan>();
   #lastScanId = 0;
+  /** Every topic has a range that is not damaged. */
+  #areAllServed = true;
 
   constructor(options: RetainClientOptions) {
     this.#options = options;
     const { endpoint, ranges } = options;
     ranges.register(ServiceId.RETAIN, this.#commandOwner());
-    ranges.onDirectory(() => this.#forgetMergedRanges());
+    ranges.onDirectory(() => this.#learnRanges());
     endpoint.setHandler(RecordType.RETAIN_REPLY, (bytes, offset, length) => {
       this.#reader.reset(bytes, offset, length);
       readRetainReplies(this.#reader, this);
@@ -109,8 +114,8 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
   ): RetainScan {
     this.#lastScanId = nextRequest(this.#lastScanId, this.#scans);
     const isOneTopic = !filter.includes("+") && !filter.includes("#");
-    const threads = isOneTopic ? this.#threadOf(tenantId, filter) : this.#threads();
-    const plan = { scanId: this.#lastScanId, tenantId, filter, limit, form, threads };
+    const reach = isOneTopic ? this.#reachOf(tenantId, filter) : this.#reachOfAll();
+    const plan = { scanId: this.#lastScanId, tenantId, filter, limit, form, ...reach };
     const scan = new RingRetainScan(plan, this);
     this.#scans.set(plan.scanId, scan);
     return scan;
@@ -200,18 +205,28 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     return allowanceOf(settings(tenantId), { topics, bytes: others.bytes + own.bytes });
   }
 
-  #threadOf(tenantId: string, topic: string): number[] {
-    const key = retainRangeKey(tenantId, encoder.encode(topic));
-    const thread = this.#options.ranges.ownerThread(ServiceId.RETAIN, key);
-    return thread === 0 ? [] : [thread];
+  #reachOf(tenantId: string, topic: string): Reach {
+    const { ranges } = this.#options;
+    const range = ranges.find(ServiceId.RETAIN, retainRangeKey(tenantId, encoder.encode(topic)));
+    const thread = range === null ? 0 : ranges.threadOf(range);
+    if (range === null || thread === 0) return { threads: [], isWhole: false };
+    return { threads: [thread], isWhole: !ranges.isSetAside(range) };
   }
 
   /** Workers that have ranges, each once. */
-  #threads(): number[] {
+  #reachOfAll(): Reach {
     const { ranges } = this.#options;
-    return [
-      ...new Set(ranges.rangesOf(ServiceId.RETAIN).map((range) => ranges.threadOf(range))),
-    ].filter((thread) => thread !== 0);
+    const threads = new Set(
+      ranges.rangesOf(ServiceId.RETAIN).map((range) => ranges.threadOf(range)),
+    );
+    return { threads: [...threads].filter((thread) => thread !== 0), isWhole: this.#areAllServed };
+  }
+
+  #learnRanges(): void {
+    const { ranges } = this.#options;
+    const served = ranges.rangesOf(ServiceId.RETAIN).filter((range) => !ranges.isSetAside(range));
+    this.#areAllServed = gapsBetween(ServiceId.RETAIN, served).length === 0;
+    this.#forgetMergedRanges();
   }
 
   #forgetMergedRanges(): void {

@@ -35,6 +35,8 @@ export interface ScanPlan {
   readonly form: RetainForm;
   /** Whom to ask, in this order. */
   readonly threads: readonly number[];
+  /** They have all that may match. */
+  readonly isWhole: boolean;
 }
 
 /** Never filled. */
@@ -49,6 +51,7 @@ export class RingRetainScan implements RetainScan {
   #isReady = false;
   #isOpenThere = false;
   #isOver = false;
+  #isWhole: boolean;
   #left: number;
   #wanted = 0;
   #done: BatchHandler | null = null;
@@ -56,7 +59,12 @@ export class RingRetainScan implements RetainScan {
   constructor(plan: ScanPlan, requester: ScanRequester) {
     this.plan = plan;
     this.#requester = requester;
+    this.#isWhole = plan.isWhole;
     this.#left = plan.limit === 0 ? Number.POSITIVE_INFINITY : plan.limit;
+  }
+
+  get isWhole(): boolean {
+    return this.#isWhole;
   }
 
   next(maxMessages: number, done: BatchHandler): void {
@@ -90,6 +98,7 @@ export class RingRetainScan implements RetainScan {
   /** A worker died. */
   peerLost(thread: number): void {
     if (this.#isOver || thread !== this.#thread || !this.#isOpenThere) return;
+    this.#isWhole = false;
     this.#leaveThread();
     if (this.#done === null) return;
     if (this.#isOver) this.#answer(NO_MESSAGES);

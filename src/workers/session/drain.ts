@@ -34,8 +34,10 @@ export async function disconnectAll(
     }
     if (start + perStep < sessions.length) await pause(STEP_MS);
   }
-  const deadlineMs = Date.now() + FLUSH_TIMEOUT_MS;
-  while (context.registry.connectionCount > 0 && Date.now() < deadlineMs) await pause(STEP_MS);
+  const deadlineMs = performance.now() + FLUSH_TIMEOUT_MS;
+  while (context.registry.connectionCount > 0 && performance.now() < deadlineMs) {
+    await pause(STEP_MS);
+  }
 }
 
 function pause(delayMs: number): Promise<void> {

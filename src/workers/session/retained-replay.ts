@@ -6,6 +6,7 @@
  */
 
 import { RingQueue } from "../../shared/collections/ring-queue.ts";
+import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { MessageRecord } from "../../shared/mqtt/message-codec.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
@@ -13,6 +14,7 @@ import { InboxOp, InsertStatus } from "../inbox/inbox-api.ts";
 import { RetainForm, type RetainScan } from "../retain/retain-api.ts";
 import { deliver, deliverPackets, hasRoom, pumpQueue } from "./deliver.ts";
 import type { Session } from "./session.ts";
+import { logRetainedIncomplete } from "./session-events.ts";
 import { Phase } from "./session-state.ts";
 import { isTraced } from "./trace.ts";
 
@@ -88,9 +90,17 @@ class RetainedReplay {
       if (batch.packets === null) {
         while (batch.advance()) this.#send(batch.record, request.options);
       } else deliverPackets(this.#session, batch.packets, batch.size, batch.payloadBytes);
-      if (isEnd) this.start();
+      if (isEnd) this.#ended(request);
       else this.#whenRoom(() => this.#next(request));
     });
+  }
+
+  #ended({ filter }: RetainedRequest): void {
+    if (this.#scan?.isWhole === false) {
+      this.#session.context.counters[Counter.RETAINED_INCOMPLETE]! += 1;
+      logRetainedIncomplete(this.#session, filter);
+    }
+    this.start();
   }
 
   get #batchMax(): number {

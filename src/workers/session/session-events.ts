@@ -85,6 +85,15 @@ export function logSubscribeDenied(session: Session, filter: string): void {
   session.context.log.info("sub_action_disallow", { ...clientOf(session), filter });
 }
 
+/** MQTT has no words for it: SUBACK has left, and what came may not be all there is. */
+export function logRetainedIncomplete(session: Session, filter: string): void {
+  session.context.log.warn("retained_incomplete", {
+    ...clientOf(session),
+    filter,
+    hint: "a range of retained messages is damaged, or a worker has died: there may be more",
+  });
+}
+
 function clientOf(session: Session): Record<string, unknown> {
   return {
     tenant: session.tenantId,

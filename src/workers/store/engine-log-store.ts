@@ -21,6 +21,7 @@ import type { LogStore, OpenedRange, RangeRecord } from "./log-store.ts";
 import { LogSweeper } from "./log-sweeper.ts";
 import { openRanges } from "./open-ranges.ts";
 import { decodeRangeRecord, TOMBSTONE, writeRangeRecord } from "./range-record-codec.ts";
+import { type PageLimits, rowPage } from "./row-page.ts";
 import { openSealedState, StateDamage, writeSealedState } from "./state-seal.ts";
 import { COMMITS_MAX, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
 import {
@@ -195,17 +196,14 @@ export class EngineLogStore implements LogStore {
     service: ServiceId,
     start: Uint8Array,
     end: Uint8Array | null,
-    limits: { readonly maxEntries: number; readonly maxBytes: number },
+    limits: PageLimits,
   ): readonly KeyValue[] {
-    const found: KeyValue[] = [];
-    let bytes = 0;
-    this.#engine.scan(StoreTable.STATE, stateBounds(service, start, end), (key, value) => {
-      bytes += value.length;
-      if (bytes > limits.maxBytes && found.length > 0) return false;
-      found.push({ key: ownedCopy(key, 1, key.length), value: openState(key, value) });
-      return found.length < limits.maxEntries;
-    });
-    return found;
+    const bounds = stateBounds(service, start, end);
+    return rowPage(
+      limits,
+      (visit) => this.#engine.scan(StoreTable.STATE, bounds, visit),
+      (key, value) => ({ key: ownedCopy(key, 1, key.length), value: openState(key, value) }),
+    );
   }
 
   noteDamage(id: RangeId, { message, key }: StateDamage): void {

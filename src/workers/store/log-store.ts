@@ -14,6 +14,7 @@ import type { KeyValue, KeyValueWriter } from "../../shared/range/key-value.ts";
 import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
 import type { ServiceId } from "../../shared/range/service-id.ts";
 import type { Clearing } from "./clear-damaged.ts";
+import type { PageLimits } from "./row-page.ts";
 import type { StateDamage } from "./state-seal.ts";
 import type { StoreUsage } from "./store-engine.ts";
 
@@ -124,7 +125,7 @@ export interface LogStore {
     service: ServiceId,
     start: Uint8Array,
     end: Uint8Array | null,
-    limits: { readonly maxEntries: number; readonly maxBytes: number },
+    limits: PageLimits,
   ): readonly KeyValue[];
 
   /**

@@ -18,6 +18,7 @@ async function startAdmin(t: TestContext) {
     ended: [] as string[],
     ending: null as SessionEnding | null,
     areRoutesWhole: true,
+    isDiskFull: false,
   };
   const counts = () => ({ ready: state.ready, total: 2 });
   const workers = {
@@ -35,7 +36,8 @@ async function startAdmin(t: TestContext) {
     // Of all that ranges are, /readyz looks at this only.
     ranges: () => {
       const damaged = new Map(state.damaged.map((id) => [id, {}]));
-      return { groups: { damaged, areRoutesWhole: state.areRoutesWhole } } as unknown as NodeRanges;
+      const { areRoutesWhole, isDiskFull } = state;
+      return { groups: { damaged, areRoutesWhole, isDiskFull } } as unknown as NodeRanges;
     },
     endSession: async (tenantId, clientId) => {
       state.ended.push(`${tenantId} ${clientId}`);
@@ -98,6 +100,7 @@ test("admin: /readyz names damaged ranges, and is ready with the rest", async (t
     status: "degraded",
     workers: { ready: 2, total: 2 },
     damaged_ranges: [3, 7],
+    disk_full: false,
   });
   state.areRoutesWhole = false;
   const useless = await get("/readyz");
@@ -105,6 +108,22 @@ test("admin: /readyz names damaged ranges, and is ready with the rest", async (t
   assert.equal(((await useless.json()) as { status: string }).status, "routes_missing");
   state.phase = "draining";
   assert.equal((await get("/readyz")).status, 503);
+});
+
+test("admin: /readyz tells of a full disk, and is ready with what needs none", async (t) => {
+  const { state, get } = await startAdmin(t);
+  state.isDiskFull = true;
+  const degraded = await get("/readyz");
+  assert.equal(degraded.status, 200);
+  assert.deepEqual(await degraded.json(), {
+    status: "degraded",
+    workers: { ready: 2, total: 2 },
+    damaged_ranges: [],
+    disk_full: true,
+  });
+  state.isDiskFull = false;
+  const again = (await (await get("/readyz")).json()) as { status: string };
+  assert.equal(again.status, "serving");
 });
 
 test("admin: DELETE /v1/sessions ends a session, and says when it did not", async (t) => {

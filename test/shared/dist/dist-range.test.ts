@@ -6,15 +6,18 @@ import fc from "fast-check";
 import { NO_BYTES } from "../../../src/shared/bytes/copy-bytes.ts";
 import { RecordReader } from "../../../src/shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../../src/shared/bytes/record-writer.ts";
+import { distRangeKey } from "../../../src/shared/dist/dist-key.ts";
 import {
   type StoredRoute,
   writeRouteAdd,
   writeRouteRemove,
 } from "../../../src/shared/dist/dist-log-command.ts";
 import { type DistOutput, DistRange } from "../../../src/shared/dist/dist-range.ts";
+import type { KeyValueReader } from "../../../src/shared/range/key-value.ts";
 import type { ApplyContext } from "../../../src/shared/range/range-state-machine.ts";
 import { MapKeyValues } from "../../helpers/map-key-values.ts";
 import { OPTIONS } from "../../helpers/service-workers.ts";
+import { finish, rowsPerStep } from "../../helpers/steps.ts";
 
 const WHOLE = { start: NO_BYTES, end: null };
 
@@ -27,9 +30,10 @@ class Worker implements DistOutput {
   readonly answers: number[] = [];
   readonly ranges: DistRange[];
 
-  constructor(store: MapKeyValues) {
+  constructor(store: MapKeyValues, scan: KeyValueReader["scan"] | null = null) {
     this.store = store;
-    this.ranges = [new DistRange(WHOLE, { reader: store, output: this })];
+    const reader = scan === null ? store : { get: (key: Uint8Array) => store.get(key), scan };
+    this.ranges = [new DistRange(WHOLE, { reader, output: this })];
     this.ranges[0]!.load();
   }
 
@@ -169,10 +173,10 @@ test("dist range: a crash, a cut and a merge at any place change nothing", () =>
           worker.collect();
           log = [];
         } else if (after === "split" && worker.ranges.length === 1) {
-          const middle = first!.middleKey();
-          if (middle !== null) worker.ranges.push(first!.splitOff(middle, store));
+          const middle = finish(first!.planSplit(null));
+          if (middle !== null) worker.ranges.push(finish(first!.splitOff(middle, store)));
         } else if (after === "merge" && worker.ranges.length === 2) {
-          first!.absorb(worker.ranges.pop()!);
+          finish(first!.absorb(worker.ranges.pop()!));
         } else if (after === "crash") {
           store.crash();
           worker = new Worker(store);
@@ -185,6 +189,58 @@ test("dist range: a crash, a cut and a merge at any place change nothing", () =>
     }),
     { numRuns: 300 },
   );
+});
+
+test("dist range: a cut that is counted ahead counts what has changed meanwhile", () => {
+  const steps = fc.record({
+    filter: fc.constantFrom("a", "b/#", "c", "d/+", "e", "f", "x".repeat(2000)),
+    isAdd: fc.boolean(),
+    after: fc.constantFrom("", "step", "step", "collect"),
+  });
+  fc.assert(
+    fc.property(fc.array(steps, { maxLength: 40 }), fc.nat(20), (operations, planAt) => {
+      const store = new MapKeyValues();
+      // A row per page, so that the count takes many steps.
+      const worker = new Worker(store, (start, end) => store.scan(start, end, 1, 1));
+      const [left] = worker.ranges as [DistRange];
+      const cut = distRangeKey(route({ filter: "d/+" }));
+      const model = new Set<string>();
+      let plan = null;
+      for (const [index, { isAdd, after, filter }] of operations.entries()) {
+        if (index === planAt) plan = left.planSplit(cut);
+        worker.apply(isAdd ? add({ filter }) : remove({ filter }));
+        if (isAdd) model.add(filter);
+        else model.delete(filter);
+        if (after === "collect") worker.collect();
+        if (after === "step") plan?.next();
+      }
+      const right = finish(left.splitOff(cut, store));
+      for (const range of [left, right]) {
+        const held = [...model].filter((filter) => range.holds(route({ filter })));
+        assert.equal(range.keyCount, held.length);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("dist range: the middle is found, and the range cut, some hundred rows at a time", () => {
+  const store = new MapKeyValues();
+  const filling = new Worker(store);
+  for (let number = 0; number < 3000; number++) filling.apply(add({ filter: `f/${number}` }));
+  filling.collect();
+  let left!: DistRange;
+  const { result: right, rows } = rowsPerStep(store, function* (reader) {
+    left = new Worker(store, reader.scan).ranges[0]!;
+    yield;
+    const at = yield* left.planSplit(null);
+    yield;
+    return yield* left.splitOff(at!, reader);
+  });
+  const steps = rows.slice(1);
+  assert.ok(Math.max(...steps) <= 256, `${Math.max(...steps)} rows in a step`);
+  assert.equal(steps.at(-1), 0, "all of it was counted ahead");
+  assert.deepEqual([left.keyCount, right.keyCount], [1500, 1500]);
 });
 
 function rangeOf(worker: Worker, one: StoredRoute): DistRange {

@@ -16,6 +16,7 @@ import { TakenPublishes } from "../../../src/shared/repeats/taken-publishes.ts";
 import { InboxRig, NO_LIMITS } from "../../helpers/inbox-rig.ts";
 import { MapKeyValues } from "../../helpers/map-key-values.ts";
 import { message, receiver } from "../../helpers/service-workers.ts";
+import { finish } from "../../helpers/steps.ts";
 
 const BOOT = 1;
 const ALL = { first: 0, end: 4096 };
@@ -85,7 +86,7 @@ test("taken publishes: what its repeat has asked for in vain comes too late from
   assert.ok(!left.has("$share/g/a", 0));
   left.ask("$share/g/a");
   const right = new TakenPublishes();
-  left.copyTo(right);
+  finish(left.copyTo(right));
   const joined = new TakenPublishes();
   joined.absorb(readBack(right));
   for (const taken of [left, right, readBack(left), joined]) {
@@ -148,7 +149,7 @@ test("taken publishes: both halves of a cut range know them, and the one they be
   const left = new TakenPublishes();
   const right = new TakenPublishes();
   take(left, origin({ sequence: 1, packetId: 1 }));
-  left.copyTo(right);
+  finish(left.copyTo(right));
   take(left, origin({ sequence: 2, packetId: 2 }));
   take(right, origin({ sequence: 3, packetId: 3 }));
   take(right, origin({ publisher: 8, packetId: 4 }));
@@ -222,7 +223,7 @@ test("taken publishes: who was silent longest is the same when they are read bac
   const left = new TakenPublishes();
   for (const publisher of [9, 8, 7]) take(left, origin({ publisher }));
   const right = new TakenPublishes();
-  left.copyTo(right);
+  finish(left.copyTo(right));
   take(right, origin({ publisher: 8, sequence: 2, packetId: 6 }));
   take(right, origin({ publisher: 6 }));
   assert.deepEqual(namesOf(right), [9, 7, 8, 6]);

@@ -25,6 +25,7 @@ import { type RetainedEntry, RetainedTopics } from "../../../src/shared/retain/r
 import { RetainedTrie } from "../../../src/shared/topic/retained-trie.ts";
 import { MapKeyValues } from "../../helpers/map-key-values.ts";
 import { message, payloadOf } from "../../helpers/service-workers.ts";
+import { finish, rowsPerStep } from "../../helpers/steps.ts";
 
 const WHOLE = { start: NO_BYTES, end: null };
 const NOW = 1_000_000;
@@ -41,7 +42,7 @@ class Worker {
   readonly ranges: RetainRange[] = [];
   refusals = 0;
 
-  constructor(store: MapKeyValues, hotBytes = 0) {
+  constructor(store: MapKeyValues, hotBytes = 0, scan: KeyValueReader["scan"] | null = null) {
     this.store = store;
     this.topics = new RetainedTopics({
       trie: new RetainedTrie<RetainedEntry>(),
@@ -51,7 +52,7 @@ class Worker {
     });
     const range = new RetainRange(WHOLE, {
       topics: this.topics,
-      reader: store,
+      reader: scan === null ? store : { get: (key) => store.get(key), scan },
       output: {
         stored: (_thread, _request, status) => this.answers.push(status),
         retainRefused: () => {
@@ -264,9 +265,10 @@ test("retain range: a crash, a cut and a merge at any place change nothing", () 
           worker.collect();
           log = [];
         } else if (after === "split" && worker.ranges.length === 1) {
-          worker.ranges.push(worker.ranges[0]!.splitOff(worker.ranges[0]!.middleKey()!, store));
+          const at = finish(worker.ranges[0]!.planSplit(null))!;
+          worker.ranges.push(finish(worker.ranges[0]!.splitOff(at, store)));
         } else if (after === "merge" && worker.ranges.length === 2) {
-          worker.ranges[0]!.absorb(worker.ranges.pop()!);
+          finish(worker.ranges[0]!.absorb(worker.ranges.pop()!));
         } else if (after === "crash") {
           store.crash();
           worker = new Worker(store, isHot ? 1e6 : 0);
@@ -285,6 +287,67 @@ test("retain range: a crash, a cut and a merge at any place change nothing", () 
     }),
     { numRuns: 300 },
   );
+});
+
+const duringPlan = fc.record({
+  topic: fc.constantFrom("a", "a/b", "b", "c/d/e", "f", "g/h", "$x"),
+  payload: fc.constantFrom("", "1", "22", "333"),
+  after: fc.constantFrom("", "step", "step", "collect"),
+});
+
+test("retain range: a cut that is counted ahead counts what has changed meanwhile", () => {
+  fc.assert(
+    fc.property(
+      fc.array(duringPlan, { maxLength: 40 }),
+      fc.nat(20),
+      fc.boolean(),
+      (operations, planAt, isPlanned) => {
+        const store = new MapKeyValues();
+        // A row per page, so that the count takes many steps.
+        const worker = new Worker(store, 1e6, (start, end) => store.scan(start, end, 1, 1));
+        const [left] = worker.ranges as [RetainRange];
+        const model = new Map<string, string>();
+        let plan = null;
+        for (const [index, { after, ...fields }] of operations.entries()) {
+          if (index === planAt && isPlanned) plan = left.planSplit(null);
+          worker.apply(put(fields));
+          if (fields.payload === "") model.delete(fields.topic);
+          else model.set(fields.topic, fields.payload);
+          if (after === "collect") worker.collect();
+          if (after === "step") plan?.next();
+        }
+        const right = finish(left.splitOff(Uint8Array.of(0x80, 0, 0, 0), store));
+        for (const range of [left, right]) {
+          const held = [...model].filter(([topic]) => range.holds("t", encoder.encode(topic)));
+          const bytes = held.reduce((sum, [topic, { length }]) => sum + topic.length + length, 0);
+          assert.deepEqual([range.keyCount, range.stateBytes], [held.length, bytes]);
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test("retain range: a cut is counted, and made, some hundred rows at a time", () => {
+  const store = new MapKeyValues();
+  const filling = new Worker(store);
+  for (let number = 0; number < 3000; number++) filling.apply(put({ topic: `t/${number}` }));
+  filling.collect();
+  for (const isPlanned of [true, false]) {
+    let range: RetainRange;
+    const { rows } = rowsPerStep(store, function* (reader) {
+      range = new Worker(store, 0, reader.scan).ranges[0]!;
+      yield;
+      const at = isPlanned ? yield* range.planSplit(null) : Uint8Array.of(0x80, 0, 0, 0);
+      yield;
+      return yield* range.splitOff(at!, reader);
+    });
+    const [loading, ...steps] = rows;
+    assert.ok(loading! >= 3000);
+    assert.ok(Math.max(...steps) <= 256, `${Math.max(...steps)} rows in a step`);
+    assert.ok(steps.length > 3);
+    if (isPlanned) assert.equal(steps.at(-1), 0, "all of it was counted ahead");
+  }
 });
 
 /** The range that a topic belongs to. */
@@ -344,14 +407,14 @@ test("retain range: both halves of one that is cut, and what they become again, 
   worker.apply(attempt({}));
   worker.collect();
   const at = Uint8Array.of(0x80, 0, 0, 0);
-  const right = whole.splitOff(at, store);
+  const right = finish(whole.splitOff(at, store));
   const half = right.holds("t", encoder.encode("a")) ? right : whole;
   worker.ranges.push(right);
   worker.apply(put({ topic: "a", payload: "newer" }), NOW, true, half);
   worker.apply(attempt({ epoch: 2 }), NOW, true, half);
   assert.equal(worker.payload("a"), "newer");
   worker.collect();
-  whole.absorb(right);
+  finish(whole.absorb(right));
   worker.ranges.pop();
   worker.apply(attempt({ epoch: 3 }));
   assert.equal(worker.payload("a"), "newer");

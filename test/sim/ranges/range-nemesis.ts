@@ -7,6 +7,7 @@ import { bucketOfKey, cutBefore } from "../../../src/shared/inbox/range/inbox-ke
 import { BatchKind } from "../../../src/shared/range/command-batch.ts";
 import { writeSeal, writeSplit } from "../../../src/shared/range/range-change.ts";
 import { ServiceId } from "../../../src/shared/range/service-id.ts";
+import { finish } from "../../helpers/steps.ts";
 import type { SimRandom } from "../kernel/sim-random.ts";
 import { cut, TOPOLOGIES } from "../kernel/topology.ts";
 import type { Reign } from "./gateway/gateway.ts";
@@ -100,7 +101,7 @@ export class RangeNemesis {
   /** The middle, or right beside a session. */
   #cutOf({ hosted }: Reign): Uint8Array | null {
     const isInbox = hosted.descriptor.service === ServiceId.INBOX;
-    if (!isInbox || this.#random.chance(0.5)) return hosted.machine.middleKey();
+    if (!isInbox || this.#random.chance(0.5)) return finish(hosted.machine.planSplit(null));
     const { bucket } = this.#random.pick(this.#world.sessions);
     const first = bucketOfKey(cutBefore(bucket)) + this.#random.below(2);
     return first > 0 && first < 0x1000 ? cutBefore(first) : null;

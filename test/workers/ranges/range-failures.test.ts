@@ -12,8 +12,10 @@ import { RangeRig, SERVICE, soon } from "../../helpers/range-rig.ts";
 import type { TraceMachine } from "../../helpers/trace-machine.ts";
 import { scratchFolder } from "../store/store-fixtures.ts";
 
+type DamageOf = readonly [table: StoreTable, isWanted: (key: Uint8Array) => boolean];
+
 /** Flips a bit in each value of a table that `isWanted`. */
-function damage(rig: RangeRig, table: StoreTable, isWanted: (key: Uint8Array) => boolean): number {
+function damage(rig: RangeRig, ...[table, isWanted]: DamageOf): number {
   let count = 0;
   const rows = rig.disks[0]!.tables[table]!;
   const wanted: [Uint8Array, Uint8Array][] = [];
@@ -30,6 +32,20 @@ function damage(rig: RangeRig, table: StoreTable, isWanted: (key: Uint8Array) =>
   return count;
 }
 
+/** What was proposed is applied, and written to the tables. */
+async function collected(rig: RangeRig): Promise<void> {
+  await rig.settle();
+  rig.nowMs += 10_000;
+  await rig.settle();
+}
+
+/** Starts the node with those values damaged. */
+async function startDamaged(rig: RangeRig, ...what: DamageOf): Promise<void> {
+  assert.ok(damage(rig, ...what) > 0);
+  rig.boot();
+  await rig.serve();
+}
+
 function isOfRange(id: number): (key: Uint8Array) => boolean {
   return (key) => new DataView(key.buffer, key.byteOffset).getUint32(0) === id;
 }
@@ -44,9 +60,7 @@ async function damagedNode(table: StoreTable): Promise<RangeRig> {
     rig.mesh.pump(() => rig.turnAll());
     await soon();
   }
-  assert.ok(damage(rig, table, isOfRange(2)) > 0);
-  rig.boot();
-  await rig.serve();
+  await startDamaged(rig, table, isOfRange(2));
   return rig;
 }
 
@@ -82,9 +96,7 @@ test("ranges: a rotten state row sets its range aside when it is opened, the oth
   const rig = new RangeRig({ workers: 2, stores: 2 });
   await rig.serve();
   rig.propose(1, 10, 1);
-  await rig.settle();
-  rig.nowMs += 10_000;
-  await rig.settle();
+  await collected(rig);
   assert.equal(damage(rig, StoreTable.STATE, isStateOfRange2), 1);
   rig.boot();
   await rig.serve();
@@ -109,9 +121,7 @@ test("ranges: a row that rots while its range is served ends its thread once, no
   const rig = new RangeRig({ workers: 2, stores: 2 });
   await rig.serve();
   rig.propose(1, 10, 1);
-  await rig.settle();
-  rig.nowMs += 10_000;
-  await rig.settle();
+  await collected(rig);
   assert.equal(damage(rig, StoreTable.STATE, isStateOfRange2), 1);
   const [range] = rig.worker(1).host.ownedBy(SERVICE);
   assert.throws(() => (range!.machine as TraceMachine).storedKeys(), StateDamage);
@@ -144,9 +154,7 @@ test("ranges: every worker hears that routes are missing when a range of theirs 
     const seen = () => rig.workers.map(({ client }) => client.areRoutesWhole);
     assert.deepEqual(seen(), [true, true]);
     // With the sessions' range: else the routes are made anew at once.
-    for (const id of [1, 2]) assert.ok(damage(rig, table, isOfRange(id)) > 0);
-    rig.boot();
-    await rig.serve();
+    await startDamaged(rig, table, (key) => isOfRange(1)(key) || isOfRange(2)(key));
     rig.nowMs += 60_000;
     await rig.settle();
     rig.main.tick(rig.nowMs);
@@ -163,9 +171,7 @@ test("ranges: a damaged range is made anew, empty, whatever of it could be read"
     await rig.serve();
     rig.propose(1, 10, 1);
     rig.propose(1, 200, 2);
-    await rig.settle();
-    rig.nowMs += 10_000;
-    await rig.settle();
+    await collected(rig);
     const isWanted = table === StoreTable.STATE ? isStateOfRange2 : isOfRange(2);
     rig.propose(1, 10, 3);
     for (let round = 0; table === StoreTable.LOG && round < 10; round++) {
@@ -173,9 +179,7 @@ test("ranges: a damaged range is made anew, empty, whatever of it could be read"
       rig.mesh.pump(() => rig.turnAll());
       await soon();
     }
-    assert.ok(damage(rig, table, isWanted) > 0);
-    rig.boot();
-    await rig.serve();
+    await startDamaged(rig, table, isWanted);
     assert.equal(listRanges(rig.main.groups).find(({ id }) => id === 2)?.state, "damaged");
     await assert.rejects(rig.main.resets.reset(3), /not damaged/);
     await assert.rejects(rig.main.resets.reset(9), /no range 9/);
@@ -203,9 +207,7 @@ test("ranges: a damaged range is made anew, empty, whatever of it could be read"
 test("ranges: routes that are damaged are made anew without being told", async (t) => {
   const rig = new RangeRig({ workers: 2, stores: 2, folder: scratchFolder(t) });
   await rig.serve();
-  assert.ok(damage(rig, StoreTable.RECORDS, isOfRange(1)) > 0);
-  rig.boot();
-  await rig.serve();
+  await startDamaged(rig, StoreTable.RECORDS, isOfRange(1));
   await until(async () => {
     await rig.settle();
     rig.main.tick(rig.nowMs);
@@ -220,9 +222,7 @@ test("ranges: routes that are damaged are made anew without being told", async (
 test("ranges: while a range's rows have no place to go nothing is changed", async () => {
   const rig = new RangeRig({ workers: 2, stores: 2 });
   await rig.serve();
-  assert.ok(damage(rig, StoreTable.RECORDS, isOfRange(2)) > 0);
-  rig.boot();
-  await rig.serve();
+  await startDamaged(rig, StoreTable.RECORDS, isOfRange(2));
   const refused = assert.rejects(rig.main.resets.reset(2), /not made anew: .*no place/);
   await rig.settle();
   await refused;
@@ -234,12 +234,8 @@ test("ranges: one that is made anew when the process ends is set aside still", a
   const rig = new RangeRig({ workers: 1, stores: 1, holdsCommits: true, folder: scratchFolder(t) });
   await rig.serve();
   rig.propose(1, 10, 1);
-  await rig.settle();
-  rig.nowMs += 10_000;
-  await rig.settle();
-  assert.ok(damage(rig, StoreTable.RECORDS, isOfRange(2)) > 0);
-  rig.boot();
-  await rig.serve();
+  await collected(rig);
+  await startDamaged(rig, StoreTable.RECORDS, isOfRange(2));
   rig.main.resets.reset(2).catch(() => {});
   // Its file takes as long as the disk does.
   await until(() => {
@@ -255,27 +251,18 @@ test("ranges: one that is made anew when the process ends is set aside still", a
   assert.equal(rig.acknowledged.length, 1);
 });
 
-test("ranges: a clock that was ahead once is warned of until it gets there, also after a restart", async () => {
+test("ranges: the time that stored state has reached is known when it is replayed", async () => {
   const rig = new RangeRig({ workers: 1, stores: 1 });
   await rig.serve();
   const hourMs = 3_600_000;
   rig.nowMs += 10 * hourMs;
+  const aheadMs = rig.nowMs;
   rig.propose(1, 10, 1);
   await rig.settle();
-  assert.equal(rig.ahead.length, 0);
   rig.nowMs -= 10 * hourMs;
-  await rig.settle();
-  const [warning] = rig.ahead.splice(0);
-  assert.equal(warning?.range, 2);
-  assert.ok(warning.aheadMs > 9 * hourMs && warning.aheadMs <= 10 * hourMs);
-  await rig.settle();
-  assert.equal(rig.ahead.length, 0, "once a minute");
   rig.boot();
   await rig.serve();
-  assert.equal(rig.ahead.splice(0).length, 1);
-  rig.nowMs += 10 * hourMs;
-  await rig.settle();
-  assert.equal(rig.ahead.length, 0);
+  assert.ok(rig.worker(1).host.reachedMs >= aheadMs);
 });
 
 test("ranges: after a failed commit nothing is acknowledged and the process is told to end", async () => {

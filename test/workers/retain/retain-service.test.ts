@@ -155,8 +155,10 @@ test("retain service: a scan that outlives one of its workers goes on with the n
   const scan = workers.services(3).retainClient.scan("t", "#", 0);
   const batches: Batch[] = [];
   scan.next(1, (batch, isEnd) => batches.push({ messages: owned(batch), isEnd }));
+  assert.ok(scan.isWhole);
   workers.restart(1);
   workers.run();
+  assert.ok(!scan.isWhole, "what lay there is missing");
   assert.equal(batches.length, 1);
   const found = batches[0]!.messages.map(topicOf);
   found.push(...next(workers, scan, 1000).messages.map(topicOf));

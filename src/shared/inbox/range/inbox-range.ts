@@ -13,6 +13,7 @@ import type { RecordReader } from "../../bytes/record-reader.ts";
 import type { KeyValueReader, KeyValueWriter } from "../../range/key-value.ts";
 import type { RangeDescriptor } from "../../range/range-descriptor.ts";
 import type { ApplyContext, RangeStateMachine } from "../../range/range-state-machine.ts";
+import type { Steps } from "../../range/steps.ts";
 import { readLogCommands } from "../log-command.ts";
 import { CommandApplier } from "./command-applier.ts";
 import type { DeliveryForm, StoredMessage } from "./delivery.ts";
@@ -54,6 +55,8 @@ export class InboxRange implements RangeStateMachine {
   readonly #state: RangeState;
   readonly #applier: CommandApplier;
   readonly #collector: RangeCollector;
+  /** Between the steps of a split or merge. */
+  #isChanging = false;
 
   /** Empty; see `load`. */
   constructor(
@@ -151,6 +154,8 @@ export class InboxRange implements RangeStateMachine {
 
   /** Tells how many bytes it holds, as far as that is news; `isAnew`: all of it. */
   reportUsage(steps: UsageSteps, isAnew: boolean, listener: UsageListener): void {
+    // Half of it counts for the other range already; all is told anew when the change is over.
+    if (this.#isChanging && !isAnew) return;
     reportUsage(this.#state, steps, isAnew, listener);
   }
 
@@ -247,17 +252,26 @@ export class InboxRange implements RangeStateMachine {
     return this.#state.find(tenantId, clientId);
   }
 
-  splitOff(at: Uint8Array, reader: KeyValueReader): InboxRange {
+  *planSplit(at: Uint8Array | null): Steps<Uint8Array | null> {
+    return at ?? (yield* middleCut(this.#state));
+  }
+
+  *splitOff(at: Uint8Array, reader: KeyValueReader): Steps<InboxRange> {
     assert(!this.#collector.isCollecting, "no split during a collection");
     const right = new InboxRange({ start: at, end: null }, reader, this.#options);
-    splitRange(this.#state, right.#state);
+    this.#isChanging = true;
+    yield* splitRange(this.#state, right.#state);
+    this.#isChanging = false;
     return right;
   }
 
-  absorb(right: RangeStateMachine): void {
+  *absorb(right: RangeStateMachine): Steps<void> {
     assert(right instanceof InboxRange, "ranges of one service are merged");
     assert(!this.#collector.isCollecting, "no merge during a collection");
-    absorbRange(this.#state, right.#state);
+    this.#isChanging = true;
+    right.#isChanging = true;
+    yield* absorbRange(this.#state, right.#state);
+    this.#isChanging = false;
     right.close();
   }
 
@@ -271,10 +285,6 @@ export class InboxRange implements RangeStateMachine {
 
   get stateBytes(): number {
     return this.#state.inboxes.size * SESSION_BYTES + this.#state.heldBytes;
-  }
-
-  middleKey(): Uint8Array | null {
-    return middleCut(this.#state);
   }
 
   close(): void {

@@ -6,6 +6,7 @@
  * (shared-cut.ts). Both must be collected in one transaction with the change of bounds.
  */
 
+import type { Steps } from "../../range/steps.ts";
 import type { Inbox } from "./inbox.ts";
 import {
   bucketOfId,
@@ -15,56 +16,92 @@ import {
   takenKey,
   tenantKey,
 } from "./inbox-key.ts";
-import { addHeld, enlist } from "./range-loader.ts";
+import { addSums } from "./range-loader.ts";
 import type { RangeState } from "./range-state.ts";
-import { mergeShared, splitShared } from "./shared-cut.ts";
+import { SessionTables } from "./session-tables.ts";
+import { mergeShared, reuniteCopies, shareDeliveries, splitShared } from "./shared-cut.ts";
 
 const BUCKET_COUNT = 0x1000;
 /**
- * A cut reads the queues that refer to shared messages, on one side: so many references take some
- * hundred milliseconds.
+ * A cut reads the queues that refer to shared messages, on one side, and the range applies nothing
+ * meanwhile: so many references take some hundred milliseconds.
  */
 const CUT_REFERENCES_MAX = 250_000;
+/** Sessions that one step moves, at about a microsecond each. */
+const STEP_INBOXES = 256;
 
 /** `right` is empty and begins where the cut is; it takes over what lies there. */
-export function splitRange(left: RangeState, right: RangeState): void {
+export function* splitRange(left: RangeState, right: RangeState): Steps<void> {
   const cut = right.buckets.first;
+  const isRight = (id: number) => bucketOfId(id) >= cut;
   right.setBuckets({ first: cut, end: left.buckets.end });
   right.isLive = left.isLive;
   right.lastNumber = left.lastNumber;
   right.isCounterChanged = true;
-  const isRight = (id: number) => bucketOfId(id) >= cut;
-  const moving = [...left.inboxes.values()].filter(({ id }) => isRight(id));
-  splitShared(left, right, moving);
-  left.setBuckets({ first: left.buckets.first, end: cut });
-  for (const inbox of moving) {
-    delist(left, inbox);
-    inbox.tenant = right.tenant(inbox.tenant.tenantId);
-    enlist(right, inbox);
+  yield* left.taken.copyTo(right.taken);
+  yield* splitShared(left, right, isRight);
+  const staying = new SessionTables();
+  const moving = new SessionTables();
+  const awake = new Set<Inbox>();
+  for (const inbox of inSteps(left.inboxes.values())) {
+    if (inbox === null) {
+      yield;
+    } else if (isRight(inbox.id)) {
+      moveSums(left, right, inbox);
+      moving.add(inbox);
+      if (inbox.isAwake || inbox.queue !== null) awake.add(inbox);
+    } else {
+      staying.add(inbox);
+    }
   }
+  // All at once from here on.
   right.listed = left.listed.filter(({ id }) => isRight(id));
   left.listed = left.listed.filter(({ id }) => !isRight(id));
+  // Who has been woken by a question meanwhile is listed.
+  shareDeliveries(left, right, new Set([...awake, ...right.listed]));
+  left.setBuckets({ first: left.buckets.first, end: cut });
+  staying.install(left);
+  moving.install(right);
+  // At most once: what waits there is not worth a move.
+  eachAttached(right, (inbox) => {
+    inbox.qosZero?.clear();
+    inbox.qosZero = null;
+  });
   left.erased.moveTo(right.erased, (key) => bucketOfKey(key) >= cut);
   left.outbox.moveTo(right.outbox, isRight);
-  left.taken.copyTo(right.taken);
 }
 
 /** `right` is not used any more. */
-export function absorbRange(left: RangeState, right: RangeState): void {
+export function* absorbRange(left: RangeState, right: RangeState): Steps<void> {
   const leftBuckets = left.buckets;
   const rightBuckets = right.buckets;
   const merged = { first: leftBuckets.first, end: Math.max(leftBuckets.end, rightBuckets.end) };
+  const copies = yield* reuniteCopies(left, right, merged);
+  const tables = new SessionTables();
+  const awake = new Set<Inbox>();
+  for (const inbox of inSteps(left.inboxes.values())) {
+    if (inbox === null) yield;
+    else tables.add(inbox);
+  }
+  for (const inbox of inSteps(right.inboxes.values())) {
+    if (inbox === null) {
+      yield;
+      continue;
+    }
+    moveSums(right, left, inbox);
+    tables.add(inbox);
+    if (inbox.isAwake || inbox.queue !== null) awake.add(inbox);
+  }
+  // All at once from here on.
   forgetRecords(left, right, left.taken.absorb(right.taken));
   left.lastNumber = Math.max(left.lastNumber, right.lastNumber);
   left.isCounterChanged = true;
-  mergeShared(left, right, merged);
+  mergeShared(left, right, copies, new Set([...awake, ...right.listed]));
   left.setBuckets(merged);
-  for (const inbox of right.inboxes.values()) {
-    right.deadlines.cancel(inbox);
-    inbox.tenant = left.tenant(inbox.tenant.tenantId);
+  eachAttached(right, (inbox) => {
     inbox.qosZero = null;
-    enlist(left, inbox);
-  }
+  });
+  tables.install(left);
   left.listed.push(...right.listed);
   right.erased.moveTo(left.erased, () => true);
   right.outbox.moveTo(left.outbox, () => true);
@@ -75,14 +112,18 @@ export function absorbRange(left: RangeState, right: RangeState): void {
  * refers to more shared messages than a cut may read, as near to the middle as it gets: then more
  * cuts follow, each with as much as one takes.
  */
-export function middleCut(
+export function* middleCut(
   state: RangeState,
   referencesMax: number = CUT_REFERENCES_MAX,
-): Uint8Array | null {
+): Steps<Uint8Array | null> {
   const weights = new Float64Array(BUCKET_COUNT);
   const references = new Float64Array(BUCKET_COUNT);
   let total = 0;
-  for (const inbox of state.inboxes.values()) {
+  for (const inbox of inSteps(state.inboxes.values())) {
+    if (inbox === null) {
+      yield;
+      continue;
+    }
     const weight = 1 + inbox.subscriptionCount + inbox.load;
     const bucket = bucketOfId(inbox.id);
     weights[bucket]! += weight;
@@ -103,24 +144,31 @@ export function middleCut(
   return best < 0 ? null : cutBefore(best);
 }
 
-/** Takes an inbox out of all tables and sums. */
-function delist(state: RangeState, inbox: Inbox): void {
-  state.inboxes.delete(inbox.id);
-  if (!inbox.isEnded) {
-    inbox.tenant.inboxes.delete(inbox.clientId);
-    state.gauges.sessions(-1);
+/** Every inbox, and null where a step ends. */
+function* inSteps(inboxes: Iterable<Inbox>): Generator<Inbox | null> {
+  let left = STEP_INBOXES;
+  for (const inbox of inboxes) {
+    yield inbox;
+    left -= 1;
+    if (left > 0) continue;
+    left = STEP_INBOXES;
+    yield null;
   }
-  addHeld(state, inbox, -1);
-  if (inbox.isAttached) {
-    const attachments = state.attachments.get(inbox.boot);
-    attachments?.delete(inbox.token);
-    if (attachments?.size === 0) state.attachments.delete(inbox.boot);
+}
+
+/** The tables of either state stay as they are. */
+function moveSums(from: RangeState, to: RangeState, inbox: Inbox): void {
+  addSums(from, inbox, -1);
+  from.deadlines.cancel(inbox);
+  inbox.tenant = to.tenant(inbox.tenant.tenantId);
+  addSums(to, inbox, 1);
+  to.schedule(inbox);
+}
+
+function eachAttached(state: RangeState, visit: (inbox: Inbox) => void): void {
+  for (const attachments of state.attachments.values()) {
+    for (const inbox of attachments.values()) visit(inbox);
   }
-  state.deadlines.cancel(inbox);
-  // At most once: what waits there is not worth a move.
-  inbox.qosZero?.clear();
-  inbox.qosZero = null;
-  state.forgetIfEmpty(inbox.tenant);
 }
 
 /**

@@ -50,15 +50,11 @@ export function loadRange(state: RangeState): void {
   }
 }
 
-/** Puts an inbox into the tables of a state, with all that the sums have of it. */
-export function enlist(state: RangeState, inbox: Inbox): void {
+/** An inbox was found: it gets its places in the tables of an empty state. */
+function enlist(state: RangeState, inbox: Inbox): void {
   const { tenant } = inbox;
   state.inboxes.set(inbox.id, inbox);
-  if (!inbox.isEnded) {
-    tenant.inboxes.set(inbox.clientId, inbox);
-    state.gauges.sessions(1);
-  }
-  addHeld(state, inbox, 1);
+  if (!inbox.isEnded) tenant.inboxes.set(inbox.clientId, inbox);
   if (inbox.isAttached) {
     let attachments = state.attachments.get(inbox.boot);
     if (attachments === undefined) {
@@ -67,12 +63,14 @@ export function enlist(state: RangeState, inbox: Inbox): void {
     }
     attachments.set(inbox.token, inbox);
   }
+  addSums(state, inbox, 1);
   state.schedule(inbox);
 }
 
-/** Counts, or with -1 forgets, the messages stored within the inbox's deliveries. */
-export function addHeld(state: RangeState, inbox: Inbox, sign: 1 | -1): void {
+/** Counts an inbox, or with -1 forgets it, with the messages stored within its deliveries. */
+export function addSums(state: RangeState, inbox: Inbox, sign: 1 | -1): void {
   const { inline } = inbox.tenant;
+  if (!inbox.isEnded) state.gauges.sessions(sign);
   inline.bytes += sign * inbox.inlineBytes;
   inline.count += sign * inbox.inlineCount;
   state.heldBytes += sign * inbox.inlineBytes;
@@ -80,18 +78,27 @@ export function addHeld(state: RangeState, inbox: Inbox, sign: 1 | -1): void {
   state.gauges.bytes(sign * inbox.inlineBytes, sign * inbox.inlineCount);
 }
 
-/** Every pair of [start, end), page by page. */
-export function eachPair(
+function eachPair(
   store: KeyValueReader,
-  [start, end]: readonly [Uint8Array, Uint8Array],
+  bounds: readonly [Uint8Array, Uint8Array],
   visit: (pair: KeyValue) => void,
 ): void {
+  for (const page of pagesOf(store, bounds)) {
+    for (const pair of page) visit(pair);
+  }
+}
+
+/** Every pair of [start, end), page by page. */
+export function* pagesOf(
+  store: KeyValueReader,
+  [start, end]: readonly [Uint8Array, Uint8Array],
+): Generator<readonly KeyValue[]> {
   let from = start;
   for (;;) {
     const page = store.scan(from, end, PAGE_ENTRIES, PAGE_BYTES);
-    for (const pair of page) visit(pair);
-    // Pages end at about so many bytes: only one that is far from full is the last for certain.
     if (page.length === 0) return;
+    yield page;
+    // Pages end at about so many bytes: only one that is far from full is the last for certain.
     if (page.length < PAGE_ENTRIES && bytesOf(page) < PAGE_BYTES / 2) return;
     from = behind(page.at(-1)!.key);
   }

@@ -35,9 +35,9 @@ export class RangeState implements QueueStore {
   isLive = false;
   readonly tenants = new Map<string, TenantShare>();
   /** By identifier; those that have ended and still have messages too. */
-  readonly inboxes = new Map<number, Inbox>();
+  inboxes = new Map<number, Inbox>();
   /** Attached ones, by worker's life, then by token. */
-  readonly attachments = new Map<number, Map<number, Inbox>>();
+  attachments = new Map<number, Map<number, Inbox>>();
   readonly deadlines = new DeadlineHeap<Inbox>();
   readonly shared: SharedMessages;
   readonly outbox = new Outbox();

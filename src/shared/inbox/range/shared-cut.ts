@@ -12,23 +12,49 @@
  * rewritten; a merge brings them home.
  */
 
+import type { Steps } from "../../range/steps.ts";
 import { type Delivery, StoredMessage } from "./delivery.ts";
 import { Changed, type Inbox } from "./inbox.ts";
 import { bucketOfId, copyKeys, idOfCopyKey, idOfKey, messageKeys } from "./inbox-key.ts";
 import { sleep, wake } from "./inbox-parts.ts";
 import { exchangesOf } from "./outbound.ts";
-import { eachPair } from "./range-loader.ts";
+import { pagesOf } from "./range-loader.ts";
 import type { RangeState } from "./range-state.ts";
 import type { Buckets } from "./shared-messages.ts";
 import { WaitingQueue } from "./waiting-queue.ts";
 
-/** `moving`: the inboxes that go to `right`, still in the tables of `left`. */
-export function splitShared(left: RangeState, right: RangeState, moving: readonly Inbox[]): void {
-  const references = countReferences(left, moving);
+/** Of one step: each takes up to three reads of the store, some 20 microseconds. */
+const STEP_MESSAGES = 16;
+/** Sessions without shared messages that one step passes. */
+const STEP_INBOXES = 1024;
+
+/**
+ * Gives each range the records that it needs, with its own count. Deliveries in memory follow, see
+ * `shareDeliveries`. `isRight` says which inboxes, still in the tables of `left`, go to `right`.
+ */
+export function* splitShared(
+  left: RangeState,
+  right: RangeState,
+  isRight: (id: number) => boolean,
+): Steps<void> {
+  const references = yield* countReferences(left, isRight);
   const ids = new Set(references.keys());
-  for (const id of homedFrom(left, right.buckets.first)) ids.add(id);
-  for (const id of ids) divide(left, right, id, references.get(id) ?? 0);
-  eachDelivery(moving, (delivery) => {
+  yield* addHomed(ids, left, right.buckets.first);
+  let steps = 0;
+  for (const id of ids) {
+    divide(left, right, id, references.get(id) ?? 0);
+    steps += 1;
+    if (steps % STEP_MESSAGES === 0) yield;
+  }
+}
+
+/** What deliveries in memory of `inboxes`, which go to `right`, hold in `left` they hold there. */
+export function shareDeliveries(
+  left: RangeState,
+  right: RangeState,
+  inboxes: Iterable<Inbox>,
+): void {
+  eachDelivery(inboxes, (delivery) => {
     const { stored } = delivery;
     if (stored?.isShared !== true) return;
     left.letGo(delivery);
@@ -36,8 +62,40 @@ export function splitShared(left: RangeState, right: RangeState, moving: readonl
   });
 }
 
-/** Brings everything of `right` to `left`, which is to hold the buckets `merged`. */
-export function mergeShared(left: RangeState, right: RangeState, merged: Buckets): void {
+/** Messages of which a range has a record and whose home is elsewhere. */
+export interface Copies {
+  readonly ids: ReadonlySet<number>;
+  /** Those that only the right-hand range had. */
+  readonly taken: readonly StoredMessage[];
+}
+
+/** Makes one record of two, for `left`, which is to hold the buckets `merged`. */
+export function* reuniteCopies(
+  left: RangeState,
+  right: RangeState,
+  merged: Buckets,
+): Steps<Copies> {
+  const ids = new Set<number>();
+  yield* addCopies(ids, left);
+  yield* addCopies(ids, right);
+  const taken: StoredMessage[] = [];
+  let steps = 0;
+  for (const id of ids) {
+    const survivor = reunite(left, right, id, merged);
+    if (survivor !== null) taken.push(survivor);
+    steps += 1;
+    if (steps % STEP_MESSAGES === 0) yield;
+  }
+  return { ids, taken };
+}
+
+/** Brings everything of `right` to `left`; `inboxes`: those of `right` that are in memory. */
+export function mergeShared(
+  left: RangeState,
+  right: RangeState,
+  { ids, taken }: Copies,
+  inboxes: Iterable<Inbox>,
+): void {
   for (const { tenantId, shared } of right.tenants.values()) {
     const tenant = left.tenant(tenantId);
     tenant.shared.bytes += shared.bytes;
@@ -46,14 +104,14 @@ export function mergeShared(left: RangeState, right: RangeState, merged: Buckets
     left.gauges.bytes(shared.bytes, shared.count);
     left.changeTenant(tenant);
   }
-  const copies = new Set([...copiesOf(left), ...copiesOf(right)]);
-  for (const id of copies) reunite(left, right, id, merged);
   for (const stored of right.shared.inMemory()) {
-    if (!copies.has(stored.id)) left.shared.move(stored);
+    if (!ids.has(stored.id)) left.shared.move(stored);
   }
-  eachDelivery(right.inboxes.values(), (delivery) => {
+  // Deliveries hold them again, one by one.
+  for (const stored of taken) left.shared.free(stored);
+  eachDelivery(inboxes, (delivery) => {
     const { stored } = delivery;
-    if (stored?.isShared !== true || !copies.has(stored.id)) return;
+    if (stored?.isShared !== true || !ids.has(stored.id)) return;
     delivery.stored = left.hold(stored.id, stored.footprint, stored.expiresAtMs);
   });
 }
@@ -88,16 +146,24 @@ function divide(left: RangeState, right: RangeState, id: number, count: number):
   }
 }
 
-/** One record, at home if that is in the merged range, in place of one or two. */
-function reunite(left: RangeState, right: RangeState, id: number, merged: Buckets): void {
+/**
+ * One record, at home if that is in the merged range, in place of one or two. Returns it if it was
+ * that of `right` alone.
+ */
+function reunite(
+  left: RangeState,
+  right: RangeState,
+  id: number,
+  merged: Buckets,
+): StoredMessage | null {
   const ours = left.shared.find(id);
   const theirs = right.shared.find(id);
   const survivor = ours ?? theirs;
-  if (survivor === null) return;
+  if (survivor === null) return null;
   const home = bucketOfId(id);
   const isHome = home >= merged.first && home < merged.end;
   // A copy that stays one.
-  if (theirs === null && !isHome) return;
+  if (theirs === null && !isHome) return null;
   if (ours !== null) left.erased.add(left.shared.recordsOf(ours));
   if (theirs !== null) left.erased.add(right.shared.recordsOf(theirs));
   if (ours !== null && theirs !== null) {
@@ -108,12 +174,15 @@ function reunite(left: RangeState, right: RangeState, id: number, merged: Bucket
   }
   survivor.isStored = false;
   survivor.isCountStored = false;
-  if (ours === null) survivor.holders = 0;
   left.shared.adopt(survivor);
+  return ours === null ? survivor : null;
 }
 
-/** References of these inboxes, by message. */
-function countReferences(state: RangeState, inboxes: readonly Inbox[]): Map<number, number> {
+/** References of inboxes that `isCounted`, by message. */
+function* countReferences(
+  state: RangeState,
+  isCounted: (id: number) => boolean,
+): Steps<Map<number, number>> {
   const references = new Map<number, number>();
   const count = (id: number) => references.set(id, (references.get(id) ?? 0) + 1);
   const counted = new StoredMessage(null, 0, 0, true);
@@ -123,12 +192,15 @@ function countReferences(state: RangeState, inboxes: readonly Inbox[]): Map<numb
       return counted;
     },
   };
-  for (const inbox of inboxes) {
-    if (inbox.sharedCount === 0) continue;
+  let looked = 0;
+  for (const inbox of state.inboxes.values()) {
+    looked += 1;
+    if (looked % STEP_INBOXES === 0) yield;
+    if (inbox.sharedCount === 0 || !isCounted(inbox.id)) continue;
     const wasAsleep = !inbox.isAwake;
     wake(state, inbox);
     const queue = inbox.queue ?? new WaitingQueue(inbox);
-    queue.countUnread(inbox, state, source);
+    yield* queue.countUnread(inbox, state, source);
     eachDelivery([inbox], ({ stored }) => {
       if (stored?.isShared === true) count(stored.id);
     });
@@ -138,35 +210,38 @@ function countReferences(state: RangeState, inboxes: readonly Inbox[]): Map<numb
   return references;
 }
 
-/** Messages of a range whose home is in its bucket `first` or behind. */
-function homedFrom(state: RangeState, first: number): Set<number> {
-  const ids = new Set<number>();
+/** Adds the messages of a range whose home is in its bucket `first` or behind. */
+function* addHomed(ids: Set<number>, state: RangeState, first: number): Steps<void> {
   for (const { id, references } of state.shared.inMemory()) {
     const home = bucketOfId(id);
     if (home >= first && home < state.buckets.end && references !== 0) ids.add(id);
   }
   for (let bucket = first; bucket < state.buckets.end; bucket++) {
-    eachPair(state.reader, messageKeys(bucket), ({ key }) => {
-      const id = idOfKey(key);
-      if (id !== 0 && !state.erased.has(key)) ids.add(id);
-    });
+    for (const page of pagesOf(state.reader, messageKeys(bucket))) {
+      for (const { key } of page) {
+        const id = idOfKey(key);
+        if (id !== 0 && !state.erased.has(key)) ids.add(id);
+      }
+      yield;
+    }
+    yield;
   }
-  return ids;
 }
 
-/** Messages that a range has and whose home is not in it. */
-function copiesOf(state: RangeState): Set<number> {
+/** Adds the messages that a range has and whose home is not in it. */
+function* addCopies(ids: Set<number>, state: RangeState): Steps<void> {
   const { first, end } = state.buckets;
-  const ids = new Set<number>();
   for (const { id } of state.shared.inMemory()) {
     const home = bucketOfId(id);
     if (home < first || home >= end) ids.add(id);
   }
-  eachPair(state.reader, copyKeys(first), ({ key }) => {
-    const id = idOfCopyKey(key);
-    if (id !== 0 && !state.erased.has(key)) ids.add(id);
-  });
-  return ids;
+  for (const page of pagesOf(state.reader, copyKeys(first))) {
+    for (const { key } of page) {
+      const id = idOfCopyKey(key);
+      if (id !== 0 && !state.erased.has(key)) ids.add(id);
+    }
+    yield;
+  }
 }
 
 function eachDelivery(inboxes: Iterable<Inbox>, visit: (delivery: Delivery) => void): void {

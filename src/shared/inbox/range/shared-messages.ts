@@ -106,6 +106,12 @@ export class SharedMessages implements SharedSource {
     if (stored.holders === 0) this.#idle.push(stored);
   }
 
+  /** Nobody holds it; who does says so again before the next collection ends. Cold. */
+  free(stored: StoredMessage): void {
+    stored.holders = 1;
+    this.unhold(stored);
+  }
+
   /** Forgets a message; its records in the store are not touched. Cold. */
   forget(stored: StoredMessage): void {
     this.#messages.delete(stored.id);

@@ -16,7 +16,7 @@ export interface HeldBytes {
 
 export class TenantShare {
   readonly tenantId: string;
-  readonly inboxes = new Map<string, Inbox>();
+  inboxes = new Map<string, Inbox>();
   /** Stored within deliveries: each delivery counts. */
   readonly inline: HeldBytes = { bytes: 0, count: 0 };
   /** Shared: each message counts once. */

@@ -18,6 +18,7 @@ import { RecordReader } from "../../bytes/record-reader.ts";
 import { RecordWriter } from "../../bytes/record-writer.ts";
 import { RingQueue } from "../../collections/ring-queue.ts";
 import type { KeyValue, KeyValueReader, KeyValueWriter } from "../../range/key-value.ts";
+import type { Steps } from "../../range/steps.ts";
 import { type Delivery, StoredMessage } from "./delivery.ts";
 import { readDelivery, type SharedSource, writeDelivery } from "./delivery-codec.ts";
 import type { Inbox } from "./inbox.ts";
@@ -169,8 +170,11 @@ export class WaitingQueue {
     for (let i = 0; i < this.#tail.size; i++) visit(this.#tail.at(i));
   }
 
-  /** Tells `source` of the shared messages that only the store has deliveries of. Cold. */
-  countUnread(inbox: Inbox, store: QueueStore, source: SharedSource): void {
+  /**
+   * Tells `source` of the shared messages that only the store has deliveries of, a page a step.
+   * Cold.
+   */
+  *countUnread(inbox: Inbox, store: QueueStore, source: SharedSource): Steps<void> {
     const unread = Math.max(this.#frontEnd, inbox.firstSequence);
     let scanFrom = this.#scanFrom;
     for (;;) {
@@ -183,6 +187,7 @@ export class WaitingQueue {
         }
       });
       if (page.length === 0) return;
+      yield;
     }
   }
 

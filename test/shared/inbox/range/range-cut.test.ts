@@ -32,10 +32,13 @@ import {
 import { InboxRange } from "../../../../src/shared/inbox/range/inbox-range.ts";
 import { middleCut } from "../../../../src/shared/inbox/range/range-cut.ts";
 import { COUNTER_COLUMNS, Counter } from "../../../../src/shared/metrics/counter-table.ts";
+import type { KeyValueReader } from "../../../../src/shared/range/key-value.ts";
 import { compareKeys } from "../../../../src/shared/range/range-descriptor.ts";
+import type { Steps } from "../../../../src/shared/range/steps.ts";
 import { NO_LIMITS, place, RangeRecorder, WINDOW_BYTES } from "../../../helpers/inbox-rig.ts";
 import { MapKeyValues } from "../../../helpers/map-key-values.ts";
 import { message, OPTIONS } from "../../../helpers/service-workers.ts";
+import { finish } from "../../../helpers/steps.ts";
 
 const CLIENTS = 4;
 const NO_KEY = new Uint8Array(0);
@@ -43,6 +46,8 @@ const NO_KEY = new Uint8Array(0);
 /** Ranges over all buckets, in one store; `starts` are their first buckets. */
 class CutRig {
   readonly store = new MapKeyValues();
+  /** Of the last cut or merge. */
+  rowsPerStep: number[] = [];
   readonly counters = new Float64Array(COUNTER_COLUMNS);
   readonly recorder = new RangeRecorder();
   ranges: InboxRange[];
@@ -50,9 +55,22 @@ class CutRig {
   #lastToken = 0;
   #index = 0;
   readonly #writer = new RecordWriter();
-  readonly #reader = new RecordReader();
+  readonly #commands = new RecordReader();
+  readonly #reader: KeyValueReader;
+  #rowsRead = 0;
 
   constructor() {
+    this.#reader = {
+      get: (key) => {
+        this.#rowsRead += 1;
+        return this.store.get(key);
+      },
+      scan: (...bounds) => {
+        const page = this.store.scan(...bounds);
+        this.#rowsRead += page.length;
+        return page;
+      },
+    };
     this.ranges = [this.#open(NO_KEY, null)];
     this.ranges[0]!.goLive();
   }
@@ -64,11 +82,11 @@ class CutRig {
   command(bucket: number, write: (writer: RecordWriter) => void): void {
     this.#writer.clear();
     write(this.#writer);
-    this.#reader.reset(this.#writer.bytes, 0, this.#writer.size);
+    this.#commands.reset(this.#writer.bytes, 0, this.#writer.size);
     this.#index += 1;
     const context = { index: this.#index, nowMs: 0, boot: 1, thread: 1, isOwnBoot: true };
-    this.rangeOf(bucket).apply(this.#reader, context);
-    this.#reader.release();
+    this.rangeOf(bucket).apply(this.#commands, context);
+    this.#commands.release();
   }
 
   attach(index: number, window: number, cleanStart = false, sessionExpirySeconds = 3600): void {
@@ -120,14 +138,16 @@ class CutRig {
   split(bucket: number): void {
     const range = this.rangeOf(bucket);
     if (bucket <= range.state.buckets.first) return;
-    const right = range.splitOff(cutBefore(bucket), this.store);
+    const steps = range.splitOff(cutBefore(bucket), this.#reader);
+    const right = this.#asked(steps, [range]);
     this.ranges.splice(this.ranges.indexOf(range) + 1, 0, right);
   }
 
   merge(at: number): void {
     if (this.ranges.length < 2) return;
     const index = at % (this.ranges.length - 1);
-    this.ranges[index]!.absorb(this.ranges[index + 1]!);
+    const [left, right] = this.ranges.slice(index, index + 2) as [InboxRange, InboxRange];
+    this.#asked(left.absorb(right), [left, right]);
     this.ranges.splice(index + 1, 1);
   }
 
@@ -159,9 +179,34 @@ class CutRig {
     }
   }
 
+  /**
+   * Does the work to its end. Between its steps the ranges know all of their sessions, and each of
+   * them once; now and then one is woken by a question.
+   */
+  #asked<Result>(steps: Steps<Result>, ranges: readonly InboxRange[]): Result {
+    const clients = Array.from({ length: CLIENTS }, (_, client) => `c${client}`);
+    const find = () => ranges.map((range) => clients.map((client) => range.find("t", client)));
+    const before = find();
+    const gauges = this.counters.slice();
+    this.rowsPerStep = [];
+    for (let turn = 0; ; turn++) {
+      this.#rowsRead = 0;
+      const { done, value } = steps.next();
+      this.rowsPerStep.push(this.#rowsRead);
+      if (done === true) return value;
+      if (turn % 97 !== 0) continue;
+      assert.deepEqual(find(), before);
+      assert.deepEqual(this.counters, gauges);
+      for (const range of ranges) {
+        const inbox = range.find("t", `c${turn % CLIENTS}`);
+        if (inbox !== null) range.wants(inbox.id, "a");
+      }
+    }
+  }
+
   #open(start: Uint8Array, end: Uint8Array | null): InboxRange {
     const output = this.recorder;
-    const range = new InboxRange({ start, end }, this.store, { output, counters: this.counters });
+    const range = new InboxRange({ start, end }, this.#reader, { output, counters: this.counters });
     range.load();
     return range;
   }
@@ -340,9 +385,9 @@ test("range cut: sessions that sleep go on sleeping, whatever they have of share
 
 test("range cut: the middle has about half of the load on either side, and buckets are not cut", () => {
   const rig = new CutRig();
-  assert.equal(rig.ranges[0]!.middleKey(), null, "nothing to cut");
+  assert.equal(finish(rig.ranges[0]!.planSplit(null)), null, "nothing to cut");
   for (let client = 0; client < CLIENTS; client++) rig.attach(client, 1);
-  const middle = rig.ranges[0]!.middleKey();
+  const middle = finish(rig.ranges[0]!.planSplit(null));
   assert.ok(middle !== null);
   rig.split(firstBucket(middle));
   assert.deepEqual(
@@ -363,7 +408,7 @@ test("range cut: what the hinter is told grows with queues, and either side has 
   rig.reopen();
   const full = rig.ranges[0]!.stateBytes;
   assert.ok(full > empty + 40_000 && full < empty + 44_000, `${empty}, then ${full} bytes`);
-  rig.split(firstBucket(rig.ranges[0]!.middleKey()!));
+  rig.split(firstBucket(finish(rig.ranges[0]!.planSplit(null))!));
   const parts = rig.ranges.map(({ stateBytes }) => stateBytes);
   assert.deepEqual(parts, [full / 2, full / 2]);
 });
@@ -376,18 +421,37 @@ test("range cut: what is too much to be read at once is cut off in parts", () =>
   }
   for (let number = 0; number < 3; number++) rig.insert([0, 1, 2, 3], `${number}`.repeat(1000), 1);
   const { state } = rig.ranges[0]!;
-  assert.equal(middleCut(state, 2), null, "one session refers to more");
-  const part = middleCut(state, 3);
+  assert.equal(finish(middleCut(state, 2)), null, "one session refers to more");
+  const part = finish(middleCut(state, 3));
   assert.ok(part !== null);
   rig.split(firstBucket(part));
   assert.deepEqual(
     rig.ranges.map((range) => range.state.inboxes.size),
     [CLIENTS - 1, 1],
   );
-  const half = middleCut(state, 6);
+  const half = finish(middleCut(state, 6));
   assert.ok(half !== null);
   rig.split(firstBucket(half));
   assert.equal(rig.ranges.length, 3);
+});
+
+test("range cut: cuts and merges read some hundred rows at a time, and move as many sessions", () => {
+  const rig = new CutRig();
+  const everyone = Array.from({ length: 1200 }, (_, client) => client);
+  for (const client of everyone) {
+    rig.attach(client, 1);
+    rig.detach(client);
+  }
+  for (let number = 0; number < 3; number++) rig.insert(everyone, `${number}`.repeat(1000), 1);
+  rig.save();
+  rig.split(0x800);
+  const split = rig.rowsPerStep;
+  rig.save();
+  rig.merge(0);
+  for (const rows of [split, rig.rowsPerStep]) {
+    assert.ok(Math.max(...rows) <= 256, `${Math.max(...rows)} rows in a step`);
+    assert.ok(rows.length > everyone.length / 256);
+  }
 });
 
 test("range cut: wherever a range is cut in the hash space, a bucket is on one side, routed there", () => {

@@ -30,6 +30,7 @@ import {
 } from "../../../../src/shared/range/range-descriptor.ts";
 import type { ServiceId } from "../../../../src/shared/range/service-id.ts";
 import { RetainRange } from "../../../../src/shared/retain/retain-range.ts";
+import { finish } from "../../../helpers/steps.ts";
 import { BoundedReader } from "./bounded-reader.ts";
 import { HostedMachine } from "./hosted-machine.ts";
 import { MachineKit, type MachineOutputs } from "./machine-kit.ts";
@@ -142,7 +143,7 @@ export class MachineHost {
     if (halves === null) return;
     const { service } = range.descriptor;
     const reader = new BoundedReader(this.#duties.table(service), halves.right);
-    const machine = range.machine.splitOff(halves.right.start, reader);
+    const machine = finish(range.machine.splitOff(halves.right.start, reader));
     const right = new HostedMachine(reader, machine, {
       descriptor: halves.right,
       applied: FOUNDING_INDEX,
@@ -177,7 +178,7 @@ export class MachineHost {
     if (!isSealed || right.isBlocked || right.isCollecting) return false;
     const { end } = left.descriptor;
     if (end === null || compareKeys(end, right.descriptor.start) !== 0) return true;
-    left.machine.absorb(right.machine);
+    finish(left.machine.absorb(right.machine));
     // Time never goes back, not for those who come from the right either.
     left.appliedMs = Math.max(left.appliedMs, right.appliedMs);
     left.setDescriptor(absorbDescriptor(left.descriptor, right.descriptor));
