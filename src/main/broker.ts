@@ -27,6 +27,7 @@ import type { BrokerConfig } from "../shared/config/config.ts";
 import { counterTableSize } from "../shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../shared/metrics/shared-words.ts";
 import type { StorageBoot } from "../shared/protocol/worker-boot.ts";
+import { createQuotaMemory } from "../shared/quota/quota-ledger.ts";
 import { PROCESS_NUMBER_BOUND } from "../shared/range/worker-life.ts";
 import { AcceptTokens } from "./accept-tokens.ts";
 import { BrokerMetrics } from "./admin/broker-metrics.ts";
@@ -89,6 +90,7 @@ export class Broker {
     this.#config = config;
     const counters = new SharedArrayBuffer(counterTableSize(config.workers));
     const words = new SharedArrayBuffer(sharedWordsSize(config.workers));
+    const quotas = createQuotaMemory(config.workers);
     this.#mesh = createRingMesh(config.workers);
     this.#cpuPool = createCpuPool(config);
     this.#port = new MainPort(this.#mesh.endpoint(0));
@@ -101,6 +103,7 @@ export class Broker {
       mesh: this.#mesh,
       counters,
       words,
+      quotas,
       onPeerReplaced: (replacement) => this.#replacePeer(replacement),
       storage: () => this.#storageBoot(),
       onFatal: options.onFatal,

@@ -20,6 +20,7 @@ import type {
   SessionEnding,
   StorageBoot,
 } from "../shared/protocol/worker-boot.ts";
+import { clearQuotas } from "../shared/quota/quota-ledger.ts";
 import { clearDeadWorker } from "./dead-worker.ts";
 import { ExitCode, ExitError } from "./exit-code.ts";
 import { listenerName, listenFailure } from "./probe-listeners.ts";
@@ -35,6 +36,7 @@ export interface WorkerPoolOptions {
   readonly mesh: RingMesh;
   readonly counters: SharedArrayBuffer;
   readonly words: SharedArrayBuffer;
+  readonly quotas: SharedArrayBuffer;
   /** Main's own rings to a worker that died were replaced. */
   readonly onPeerReplaced: (replacement: PeerReplacement) => void;
   /** Asked at each start of a worker. */
@@ -239,7 +241,7 @@ export class WorkerPool {
   }
 
   #spawn(slot: Slot, waitsToListen = false): WorkerThread {
-    const { entry, counters, words, mesh, nowMs, storage } = this.#options;
+    const { entry, counters, words, quotas, mesh, nowMs, storage } = this.#options;
     const endpoint = slot.nextEndpoint;
     assert(endpoint !== null, "worker pool: a start without rings");
     const boot = {
@@ -252,6 +254,7 @@ export class WorkerPool {
       waitsToListen,
       counters,
       words,
+      quotas,
       boundPorts: this.boundPorts,
     };
     const events = {
@@ -306,7 +309,7 @@ export class WorkerPool {
   }
 
   #restart(slot: Slot, thread: WorkerThread, end: WorkerEnd): void {
-    const { log, mesh, counters, words, nowMs, onFatal } = this.#options;
+    const { log, mesh, counters, words, quotas, nowMs, onFatal } = this.#options;
     const worker = slot.threadIndex;
     log.error("worker_died", {
       worker,
@@ -315,6 +318,7 @@ export class WorkerPool {
       ...(end.error === null ? {} : { error: end.error }),
     });
     clearDeadWorker(counters, words, worker);
+    clearQuotas(quotas, worker);
     const delayMs = this.#policy.recordDeath(nowMs());
     if (delayMs < 0) {
       this.#stopSupervising();

@@ -15,6 +15,7 @@ import type {
   ControlToWorker,
   WorkerBoot,
 } from "../shared/protocol/worker-boot.ts";
+import { QuotaLedger } from "../shared/quota/quota-ledger.ts";
 import { RingPort } from "../shared/ring/ring-port.ts";
 import type { HashKey } from "../shared/topic/level-hash.ts";
 import { RetainedTrie } from "../shared/topic/retained-trie.ts";
@@ -76,6 +77,7 @@ export class WorkerRuntime {
   readonly #report: (message: ControlFromWorker) => void;
   readonly #counters: Float64Array;
   readonly #words: Int32Array;
+  readonly #quotas: QuotaLedger;
   readonly #tenants: TenantTable;
   readonly #port: RingPort;
   readonly #barrier: RingBarrier;
@@ -112,6 +114,7 @@ export class WorkerRuntime {
     this.#bells = [...boot.bells];
     this.#counters = counterRow(boot.counters, boot.threadIndex);
     this.#words = new Int32Array(boot.words);
+    this.#quotas = new QuotaLedger(boot.quotas, boot.threadIndex);
     this.#tenants = new TenantTable(boot.config);
     this.#port = new RingPort({
       threadIndex: boot.threadIndex,
@@ -198,7 +201,6 @@ export class WorkerRuntime {
       });
       this.#context.config = config;
       this.#context.tenants.reload(config);
-      this.#services.settingsChanged();
       refreshSessions(this.#context);
       this.#sysTopics.start();
       this.#loop.wake();
@@ -293,6 +295,7 @@ export class WorkerRuntime {
       counters: this.#counters,
       retainedTrie: new RetainedTrie(randomHashKey()),
       dist: this.#dist,
+      quotas: this.#quotas,
       ranges: this.#ranges,
       host: {
         publisher: { publish: (...publish) => this.#publisher.publish(...publish) },

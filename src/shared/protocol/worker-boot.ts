@@ -49,6 +49,8 @@ export interface WorkerBoot {
   readonly counters: SharedArrayBuffer;
   /** Atomic words all threads share; layout in shared/metrics/shared-words.ts. */
   readonly words: SharedArrayBuffer;
+  /** What is counted against quotas of the whole node (shared/quota/quota-ledger.ts). */
+  readonly quotas: SharedArrayBuffer;
   /**
    * Ports that listeners with `port: 0` got, by listener id, when another worker bound them first.
    */

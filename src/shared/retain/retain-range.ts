@@ -29,6 +29,7 @@ import {
   retainRangeKey,
 } from "./retain-key.ts";
 import {
+  allows,
   type RetainAllowance,
   type RetainLogHandler,
   readRetainLog,
@@ -259,7 +260,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     const topics = previous === null ? 1 : 0;
     const before = previous === null ? 0 : messageContentBytes(previous);
     const bytes = messageContentBytes(message) - before;
-    if (!this.totals.allows(tenantId, { topics, bytes }, allowance)) return RetainStatus.QUOTA;
+    if (!allows(allowance, { topics, bytes })) return RetainStatus.QUOTA;
     const number = this.#numberOf(tenantId, topic);
     const entry = this.#topics.put(record, number, before);
     this.#add(tenantId, topics, bytes);

@@ -8,9 +8,9 @@ import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
-import { messageInRecord } from "../../shared/mqtt/message-codec.ts";
+import { messageContentBytes, messageInRecord } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
-import type { RangeId } from "../../shared/range/range-descriptor.ts";
+import type { QuotaLedger } from "../../shared/quota/quota-ledger.ts";
 import { RefusalReason } from "../../shared/range/refusal-reason.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import {
@@ -23,19 +23,20 @@ import {
 } from "../../shared/retain/retain-command.ts";
 import { retainRangeKey } from "../../shared/retain/retain-key.ts";
 import {
-  type RetainAllowance,
+  NOTHING_MORE,
   readRetainLog,
+  UNCAPPED,
   writeRetainExpire,
   writeRetainStore,
 } from "../../shared/retain/retain-log-command.ts";
 import type { RetainLimits } from "../../shared/retain/retain-types.ts";
-import { allowanceOf, type RetainUsage, type Usage } from "../../shared/retain/retain-usage.ts";
 import type { RetainedBatch } from "../../shared/retain/retained-batch.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { PendingRequests } from "../pending-requests.ts";
 import type { CommandOwner, RangeClient } from "../ranges/range-client-api.ts";
 import { nextRequest } from "../request-number.ts";
 import { type RetainClient, RetainForm, type RetainScan, RetainStatus } from "./retain-api.ts";
+import { isCapped, RetainReservation } from "./retain-reservation.ts";
 import { RingRetainScan, type ScanRequester } from "./ring-retain-scan.ts";
 
 const encoder = new TextEncoder();
@@ -43,7 +44,10 @@ const encoder = new TextEncoder();
 interface Storing {
   /** Worker of the range when it was asked. */
   readonly owner: number;
-  readonly done: (status: RetainStatus) => void;
+  /** Null: nobody waits. */
+  readonly done: ((status: RetainStatus) => void) | null;
+  /** Null: its tenant has no cap, or it adds nothing. */
+  readonly reservation: RetainReservation | null;
 }
 
 export interface RetainClientOptions {
@@ -52,10 +56,7 @@ export interface RetainClientOptions {
   readonly counters: Float64Array;
   readonly ranges: RangeClient;
   readonly settings: (tenantId: string) => RetainLimits;
-  /** What other workers' ranges hold. */
-  readonly elsewhere: RetainUsage;
-  /** What this worker's ranges hold of a tenant, one left out. */
-  readonly here: (tenantId: string, except: RangeId) => Usage;
+  readonly quotas: QuotaLedger;
 }
 
 export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanRequester {
@@ -71,7 +72,6 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     this.#options = options;
     const { endpoint, ranges } = options;
     ranges.register(ServiceId.RETAIN, this.#commandOwner());
-    ranges.onDirectory(() => this.#forgetMergedRanges());
     endpoint.setHandler(RecordType.RETAIN_REPLY, (bytes, offset, length) => {
       this.#reader.reset(bytes, offset, length);
       readRetainReplies(this.#reader, this);
@@ -94,9 +94,12 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
       counters[Counter.DROPPED_DISK_FULL]! += 1;
       done?.(RetainStatus.NO_ROOM);
     } else {
-      const allowance = this.#allowance(message.tenantId, range.id);
+      const reservation = this.#reserve(message);
       const owner = ranges.threadOf(range);
-      const request = done === null ? 0 : this.#storing.add({ owner, done });
+      const isAnswered = done !== null || reservation !== null;
+      const request = isAnswered ? this.#storing.add({ owner, done, reservation }) : 0;
+      const plain = message.payload.length > 0 ? UNCAPPED : NOTHING_MORE;
+      const allowance = reservation?.allowance ?? plain;
       writeRetainStore(ranges.writer(ServiceId.RETAIN, key), request, allowance, message);
     }
   }
@@ -119,13 +122,16 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
   /** `thread` died, and its rings are replaced. */
   peerLost(thread: number): void {
     // Stored or not, an answer may have been lost with it.
-    for (const { done } of this.#storing.takeOwner(thread)) done(RetainStatus.UNAVAILABLE);
+    for (const storing of this.#storing.takeOwner(thread)) {
+      conclude(storing, RetainStatus.UNAVAILABLE);
+    }
     for (const scan of [...this.#scans.values()]) scan.peerLost(thread);
   }
 
   handleStored(request: number, status: RetainStatus): void {
     // Unknown: given up as lost, and applied all the same.
-    this.#storing.take(request)?.done(status);
+    const storing = this.#storing.take(request);
+    if (storing !== null) conclude(storing, status);
   }
 
   handleBatch(scanId: number, batch: RetainedBatch, isEnd: boolean): void {
@@ -192,12 +198,12 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     this.#send(owner);
   }
 
-  #allowance(tenantId: string, range: RangeId): RetainAllowance {
-    const { elsewhere, here, settings } = this.#options;
-    const others = elsewhere.elsewhere(tenantId, range);
-    const own = here(tenantId, range);
-    const topics = others.topics + own.topics;
-    return allowanceOf(settings(tenantId), { topics, bytes: others.bytes + own.bytes });
+  /** Null: nothing of it is counted. */
+  #reserve(message: Message): RetainReservation | null {
+    const limits = this.#options.settings(message.tenantId);
+    if (message.payload.length === 0 || !isCapped(limits)) return null;
+    const account = this.#options.quotas.account(message.tenantId);
+    return new RetainReservation(account, limits, messageContentBytes(message));
   }
 
   #threadOf(tenantId: string, topic: string): number[] {
@@ -214,20 +220,14 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     ].filter((thread) => thread !== 0);
   }
 
-  #forgetMergedRanges(): void {
-    const { elsewhere, endpoint, ranges } = this.#options;
-    const threads = new Map(
-      ranges.rangesOf(ServiceId.RETAIN).map((range) => [range.id, ranges.threadOf(range)]),
-    );
-    elsewhere.keepOnly((range) => {
-      const thread = threads.get(range);
-      return thread !== undefined && thread !== endpoint.threadIndex;
-    });
-  }
-
   #send(owner: number): void {
     const { bytes, size } = this.#writer;
     this.#options.endpoint.enqueue(owner, RecordType.RETAIN_COMMAND, bytes, 0, size);
     this.#writer.clear();
   }
+}
+
+function conclude({ done, reservation }: Storing, status: RetainStatus): void {
+  reservation?.release();
+  done?.(status);
 }

@@ -1,21 +1,17 @@
 /**
  * The retained messages of this worker's ranges: gives the ranges their state machines, serves
- * scans, proposes that what has expired be removed, and tells the other workers how much it holds
- * of capped tenants.
+ * scans, proposes that what has expired be removed, and enters in the ledger of quotas how much it
+ * holds of each tenant.
  * Thread: worker. Scope: one per worker.
  */
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
-import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import { messageContentBytes, messageInRecord } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
+import { Quota, type QuotaLedger } from "../../shared/quota/quota-ledger.ts";
 import type { KeyValueReader } from "../../shared/range/key-value.ts";
-import {
-  NO_RANGE,
-  type RangeDescriptor,
-  type RangeId,
-} from "../../shared/range/range-descriptor.ts";
+import type { RangeDescriptor } from "../../shared/range/range-descriptor.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import {
   beginBatch,
@@ -24,18 +20,13 @@ import {
   readRetainCommand,
   type ScanRequest,
   writeStored,
-  writeUsage,
 } from "../../shared/retain/retain-command.ts";
 import { RetainCursors } from "../../shared/retain/retain-cursors.ts";
 import { retainRangeKey } from "../../shared/retain/retain-key.ts";
 import { writeRetainExpire } from "../../shared/retain/retain-log-command.ts";
 import { type RetainOutput, RetainRange } from "../../shared/retain/retain-range.ts";
-import {
-  RetainForm,
-  type RetainLimits,
-  type RetainStatus,
-} from "../../shared/retain/retain-types.ts";
-import { isCapped, type RetainUsage, type Usage } from "../../shared/retain/retain-usage.ts";
+import type { Usage } from "../../shared/retain/retain-totals.ts";
+import { RetainForm, type RetainStatus } from "../../shared/retain/retain-types.ts";
 import { writeRetainedPacket } from "../../shared/retain/retained-packet.ts";
 import {
   type ExpiringTopic,
@@ -64,7 +55,6 @@ const encoder = new TextEncoder();
 
 /** The part of InboxHost that this service needs too. */
 export interface RetainHost {
-  settings(tenantId: string): RetainLimits;
   nowMs(): number;
 }
 
@@ -75,8 +65,7 @@ export interface RetainServiceOptions {
   readonly trie: RetainedTrie<RetainedEntry>;
   readonly ranges: RangeHost;
   readonly client: RangeClient;
-  /** Shared with this worker's RingRetainClient. */
-  readonly elsewhere: RetainUsage;
+  readonly quotas: QuotaLedger;
 }
 
 export class RetainService implements RangeService, RetainOutput, RetainCommandHandler {
@@ -85,12 +74,11 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   readonly #cursors: RetainCursors;
   readonly #replies: RecordBatches;
   readonly #reader = new RecordReader();
-  readonly #writer = new RecordWriter();
   readonly #waiting: WaitingScans;
   readonly #machines = new Set<RetainRange>();
   /** Of the record being handled. */
   #source = 0;
-  #mustTellAll = false;
+  #mustCountAll = false;
 
   constructor(options: RetainServiceOptions) {
     this.#options = options;
@@ -120,13 +108,13 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     return machine;
   }
 
-  /** Ranges were cut, joined, or moved: whoever keeps count of them must hear of it. */
+  /** Ranges were opened, cut, joined, or moved: what they hold is counted anew. */
   rangesChanged(): void {
     this.#machines.clear();
     for (const { machine } of this.#options.ranges.ownedBy(ServiceId.RETAIN)) {
       this.#machines.add(machine as RetainRange);
     }
-    this.#mustTellAll = true;
+    this.#mustCountAll = true;
   }
 
   /** Wall clock; Infinity when nothing is due. */
@@ -154,20 +142,11 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     }
   }
 
-  /**
-   * End of a duty cycle: answers, and tells the other workers what has changed for capped tenants.
-   */
+  /** End of a duty cycle: answers. */
   flush(): void {
     this.#waiting.drain((thread, scan) => this.#open(thread, scan));
+    this.#countHeld();
     this.#replies.flush();
-    const mustTellAll = this.#mustTellAll;
-    this.#mustTellAll = false;
-    for (const { descriptor, machine } of this.#options.ranges.ownedBy(ServiceId.RETAIN)) {
-      const range = machine as RetainRange;
-      const tell = (tenantId: string) => this.#tellUsage(descriptor.id, range, tenantId);
-      range.drainChangedTenants(tell);
-      if (mustTellAll) for (const tenantId of range.totals.tenants()) tell(tenantId);
-    }
   }
 
   /** Tenants that this worker holds messages of. */
@@ -175,23 +154,15 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     for (const machine of this.#machines) yield* machine.totals.tenants();
   }
 
-  /** What this worker's ranges hold of a tenant, `except` left out. */
-  usage(tenantId: string, except: RangeId = NO_RANGE): Usage {
+  /** What this worker's ranges hold of a tenant. */
+  usage(tenantId: string): Usage {
     const total = { topics: 0, bytes: 0 };
-    for (const { descriptor, machine } of this.#options.ranges.ownedBy(ServiceId.RETAIN)) {
-      if (descriptor.id === except) continue;
-      const usage = (machine as RetainRange).totals.of(tenantId);
+    for (const machine of this.#machines) {
+      const usage = machine.totals.of(tenantId);
       total.topics += usage.topics;
       total.bytes += usage.bytes;
     }
     return total;
-  }
-
-  /**
-   * Settings were reloaded: a tenant may have got a cap that the others must know its usage for.
-   */
-  settingsChanged(): void {
-    this.#mustTellAll = true;
   }
 
   /** `thread` died, and its rings are replaced. */
@@ -199,13 +170,13 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     this.#waiting.peerLost(thread);
     this.#cursors.peerLost(thread);
     this.#replies.drop(thread);
-    // Its successor knows nobody.
-    this.#mustTellAll = true;
   }
 
   stored(thread: number, request: number, status: RetainStatus): void {
     writeStored(this.#replies.writer(thread), request, status);
-    if (this.#replies.isFull(thread)) this.#replies.flushTarget(thread);
+    if (!this.#replies.isFull(thread)) return;
+    this.#countHeld();
+    this.#replies.flushTarget(thread);
   }
 
   retainRefused(): void {
@@ -264,10 +235,6 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     this.#cursors.close(this.#source, scanId);
   }
 
-  learnUsage(range: RangeId, tenantId: string, usage: Usage): void {
-    this.#options.elsewhere.learn(range, tenantId, usage);
-  }
-
   #handleExpired(expiring: ExpiringTopic, nowMs: number): void {
     const { tenantId, topic } = expiring;
     const message = this.#topics.read(tenantId, topic);
@@ -284,16 +251,21 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     this.#topics.expectAgain(expiring, nowMs + RETRY_MS);
   }
 
-  #tellUsage(range: RangeId, machine: RetainRange, tenantId: string): void {
-    const { endpoint, host } = this.#options;
-    if (!isCapped(host.settings(tenantId))) return;
-    for (let thread = 1; thread < endpoint.threadCount; thread++) {
-      if (thread === endpoint.threadIndex) continue;
-      writeUsage(this.#writer, range, tenantId, machine.totals.of(tenantId));
-      const { bytes, size } = this.#writer;
-      endpoint.enqueue(thread, RecordType.RETAIN_COMMAND, bytes, 0, size);
-      this.#writer.clear();
-    }
+  /** Before the answers leave: then what was reserved for a message is let go. */
+  #countHeld(): void {
+    const hold = (tenantId: string) => {
+      const { topics, bytes } = this.usage(tenantId);
+      const account = this.#options.quotas.account(tenantId);
+      account.hold(Quota.RETAINED_TOPICS, topics);
+      account.hold(Quota.RETAINED_BYTES, bytes);
+    };
+    for (const machine of this.#machines) machine.drainChangedTenants(hold);
+    if (!this.#mustCountAll) return;
+    this.#mustCountAll = false;
+    const { quotas } = this.#options;
+    for (const tenantId of new Set([...quotas.tenants(), ...this.tenants()])) hold(tenantId);
+    quotas.dropInherited(Quota.RETAINED_TOPICS);
+    quotas.dropInherited(Quota.RETAINED_BYTES);
   }
 
   #readCold(tenantId: string, topic: Uint8Array, keyNumber: number): Uint8Array | null {

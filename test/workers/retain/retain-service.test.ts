@@ -220,11 +220,36 @@ test("retain service: a tenant's caps hold over all workers, also after one rest
   assert.equal(left + stored, 20);
 });
 
+test("retain service: a burst from all workers oversteps no cap, and one after the other fill it", () => {
+  const payload = "x".repeat(1000);
+  for (const cap of [{ RetainMaxTopics: 100 }, { RetainMaxBytes: 100 * 1007 }]) {
+    const workers = new ServiceWorkers(4);
+    workers.settings = { ...workers.settings, ...cap };
+    const refused: string[] = [];
+    for (let at = 0; at < 400; at++) {
+      const topic = `burst/${100 + at}`;
+      const client = workers.services(1 + (at % 4)).retainClient;
+      // At QoS 0 nobody waits.
+      const done = (status: RetainStatus) =>
+        void (status !== RetainStatus.OK && refused.push(topic));
+      client.store(message({ topic, payload: payload.slice(2) }), at % 3 === 0 ? null : done);
+      if (at % 5 === 0) workers.flush();
+    }
+    workers.run();
+    const stored = workers.total(Counter.RETAINED_MESSAGES);
+    assert.ok(stored > 0 && stored <= 100, `${stored} of 100`);
+    for (const topic of refused.slice(0, 100 - stored)) {
+      assert.deepEqual(retain(workers, [topic], payload.slice(2)), [RetainStatus.OK]);
+    }
+    assert.equal(workers.total(Counter.RETAINED_MESSAGES), 100);
+    assert.deepEqual(retain(workers, ["over"], payload), [RetainStatus.QUOTA]);
+  }
+});
+
 test("retain service: a cap that comes with a reload counts what is stored already", () => {
   const workers = new ServiceWorkers(3);
   retain(workers, numbered(30));
   workers.settings = { ...workers.settings, RetainMaxTopics: 30 };
-  for (const thread of [1, 2, 3]) workers.services(thread).settingsChanged();
   workers.run();
   const statuses = numbered(10, "more").flatMap((topic) => retain(workers, [topic]));
   assert.deepEqual(new Set(statuses), new Set([RetainStatus.QUOTA]));

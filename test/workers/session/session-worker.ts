@@ -3,6 +3,7 @@
 import { DeadlineWheel } from "../../../src/shared/collections/deadline-wheel.ts";
 import { COUNTER_COLUMNS } from "../../../src/shared/metrics/counter-table.ts";
 import { PacketView } from "../../../src/shared/mqtt/packet-view.ts";
+import { QuotaLedger } from "../../../src/shared/quota/quota-ledger.ts";
 import { RetainedTrie } from "../../../src/shared/topic/retained-trie.ts";
 import { splitShareFilter } from "../../../src/shared/topic/share-filter.ts";
 import { createAuthChain } from "../../../src/workers/auth/auth-chain.ts";
@@ -109,6 +110,7 @@ export class SessionWorker {
       counters: this.counters,
       retainedTrie: new RetainedTrie(HASH_KEY),
       dist: this.dist,
+      quotas: new QuotaLedger(world.quotas, thread),
       ranges: world.ranges.start(thread),
       host,
     });

@@ -28,7 +28,6 @@ import { loadRange } from "./range-loader.ts";
 import { RangeState } from "./range-state.ts";
 import type { Buckets } from "./shared-messages.ts";
 import { resumeTransmit } from "./transmit.ts";
-import { reportUsage, type UsageListener, type UsageSteps } from "./usage-report.ts";
 
 /**
  * Sessions that one call of `pollDue` names: a command for each costs some 10 µs, so the wills of a
@@ -149,9 +148,29 @@ export class InboxRange implements RangeStateMachine {
     }
   }
 
-  /** Tells how many bytes it holds, as far as that is news; `isAnew`: all of it. */
-  reportUsage(steps: UsageSteps, isAnew: boolean, listener: UsageListener): void {
-    reportUsage(this.#state, steps, isAnew, listener);
+  /** Bytes of all waiting messages and those in flight. */
+  get heldBytes(): number {
+    return this.#state.heldBytes;
+  }
+
+  /** The same of one tenant. */
+  tenantBytes(tenantId: string): number {
+    return this.#state.tenants.get(tenantId)?.bytes ?? 0;
+  }
+
+  /** Tenants that have anything here. */
+  knownTenants(): Iterable<string> {
+    return this.#state.tenants.keys();
+  }
+
+  /** Hands over each tenant that has more or fewer sessions or bytes than at the last call. */
+  drainChangedTenants(take: (tenantId: string) => void): void {
+    const { notedTenants } = this.#state;
+    for (const tenant of notedTenants) {
+      tenant.isNoted = false;
+      take(tenant.tenantId);
+    }
+    notedTenants.length = 0;
   }
 
   /** Wall clock; Infinity when nothing is due. */

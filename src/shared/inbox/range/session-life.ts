@@ -42,8 +42,8 @@ const PURGE_MAX = 4096;
 export interface Attaching {
   readonly request: AttachRequest;
   readonly windowBytes: number;
-  /** Of its tenant in this range, if one is to be created. */
-  readonly mostSessions: number;
+  /** Sessions that its tenant may have more. */
+  readonly sessionRoom: number;
   readonly boot: number;
   readonly thread: number;
   readonly token: number;
@@ -69,7 +69,7 @@ export function attach(state: RangeState, attaching: Attaching, nowMs: number): 
   // publishes its waiting will.
   let existing = state.find(tenantId, clientId);
   // One that takes another's place adds none.
-  const hasRoom = existing !== null || state.sessionCount(tenantId) < attaching.mostSessions;
+  const hasRoom = existing !== null || attaching.sessionRoom > 0;
   // [MQTT-3.1.4-4]
   if (existing !== null && request.cleanStart) {
     end(state, existing, nowMs);
