@@ -115,7 +115,7 @@ export class WorkerRuntime {
     this.#counters = counterRow(boot.counters, boot.threadIndex);
     this.#words = new Int32Array(boot.words);
     this.#quotas = new QuotaLedger(boot.quotas, boot.threadIndex);
-    this.#tenants = new TenantTable(boot.config);
+    this.#tenants = new TenantTable(boot.config, this.#quotas);
     this.#port = new RingPort({
       threadIndex: boot.threadIndex,
       inbound: boot.inbound,
@@ -354,6 +354,7 @@ export class WorkerRuntime {
       config: this.#boot.config,
       counters: this.#counters,
       tenants: this.#tenants,
+      quotas: this.#quotas,
       auth: this.#auth,
       dict: this.#services.sessionDict,
       inbox: this.#services.inboxClient,

@@ -90,7 +90,8 @@ export class SessionWorker {
     this.#outputs = new OutputFlush((delayMs, act) => world.later(delayMs, act), null);
     const table = new RouteTable(this.index);
     const members = new MemberTable(world.words, thread);
-    const tenants = new TenantTable(world.config);
+    const quotas = new QuotaLedger(world.quotas, thread);
+    const tenants = new TenantTable(world.config, quotas);
     const nowMs = () => world.nowMs;
     this.dist = new DistClient(this.endpoint, this.index, table, members);
     const host: Omit<InboxHost, "routes"> = {
@@ -110,7 +111,7 @@ export class SessionWorker {
       counters: this.counters,
       retainedTrie: new RetainedTrie(HASH_KEY),
       dist: this.dist,
-      quotas: new QuotaLedger(world.quotas, thread),
+      quotas,
       ranges: world.ranges.start(thread),
       host,
     });
@@ -144,6 +145,7 @@ export class SessionWorker {
       config: world.config,
       counters: this.counters,
       tenants,
+      quotas,
       auth,
       dict: this.services.sessionDict,
       inbox: this.services.inboxClient,
