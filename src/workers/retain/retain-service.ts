@@ -79,6 +79,8 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   /** Of the record being handled. */
   #source = 0;
   #mustCountAll = false;
+  /** There is a new directory: what expired before may be removed now. */
+  #mustSweep = false;
 
   constructor(options: RetainServiceOptions) {
     this.#options = options;
@@ -93,6 +95,9 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     this.#replies = new RecordBatches(endpoint, RecordType.RETAIN_REPLY);
     this.#waiting = new WaitingScans(options.ranges);
     options.ranges.register(ServiceId.RETAIN, this);
+    options.client.onDirectory(() => {
+      this.#mustSweep = true;
+    });
     endpoint.setHandler(RecordType.RETAIN_COMMAND, (bytes, offset, length, source) => {
       this.#reader.reset(bytes, offset, length);
       this.#source = source;
@@ -135,6 +140,7 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   /** Proposes that what has expired be removed [MQTT-3.3.2-5], so much at a time. */
   handleTimeout(nowMs: number): void {
     this.#cursors.handleTimeout(nowMs);
+    if (!this.#areListed()) return;
     for (let left = SWEEP_COUNT; left > 0; left--) {
       const expiring = this.#topics.pollExpired(nowMs);
       if (expiring === null) return;
@@ -144,6 +150,10 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
 
   /** End of a duty cycle: answers. */
   flush(): void {
+    if (this.#mustSweep) {
+      this.#mustSweep = false;
+      this.handleTimeout(this.#options.host.nowMs());
+    }
     this.#waiting.drain((thread, scan) => this.#open(thread, scan));
     this.#countHeld();
     this.#replies.flush();
@@ -233,6 +243,17 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   scanCancel(scanId: number): void {
     this.#waiting.cancel(this.#source, scanId);
     this.#cursors.close(this.#source, scanId);
+  }
+
+  /**
+   * While a worker starts no directory names its ranges yet, and what it proposes is lost. Clients
+   * come when one does: by then what is over must not count any more.
+   */
+  #areListed(): boolean {
+    const { client, ranges } = this.#options;
+    return ranges.ownedBy(ServiceId.RETAIN).every(({ descriptor }) => {
+      return client.find(ServiceId.RETAIN, descriptor.start) !== null;
+    });
   }
 
   #handleExpired(expiring: ExpiringTopic, nowMs: number): void {

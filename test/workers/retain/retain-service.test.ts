@@ -246,6 +246,21 @@ test("retain service: a burst from all workers oversteps no cap, and one after t
   }
 });
 
+test("retain service: what expired while its worker was away does not count against a cap [MQTT-3.3.2-5]", () => {
+  const workers = new ServiceWorkers(1);
+  workers.settings = { ...workers.settings, RetainMaxTopics: 1 };
+  workers.services(1).retainClient.store(message({ topic: "old", expirySeconds: 1 }), null);
+  workers.run();
+  assert.deepEqual(retain(workers, ["new"]), [RetainStatus.QUOTA]);
+  workers.nowMs += 2000;
+  workers.restart(1);
+  // Its timers run before it has heard of any range.
+  workers.services(1).handleTimeout(workers.nowMs);
+  workers.run();
+  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 0);
+  assert.deepEqual(retain(workers, ["new"]), [RetainStatus.OK]);
+});
+
 test("retain service: a cap that comes with a reload counts what is stored already", () => {
   const workers = new ServiceWorkers(3);
   retain(workers, numbered(30));
