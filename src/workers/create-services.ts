@@ -91,6 +91,7 @@ export function createServices(options: ServicesOptions): Services {
   const flush = () => {
     inboxClient.flush();
     inboxService.flush();
+    retainClient.flush();
     retainService.flush();
     distService.flush();
   };
@@ -170,6 +171,7 @@ function createRetain(options: ServicesOptions, host: InboxHost) {
     ranges: ranges.client,
     settings: (tenantId) => host.settings(tenantId),
     quotas,
+    nowMs: () => host.nowMs(),
   });
   return { retainService, retainClient };
 }

@@ -38,6 +38,7 @@ import { nextRequest } from "../request-number.ts";
 import { type RetainClient, RetainForm, type RetainScan, RetainStatus } from "./retain-api.ts";
 import { isCapped, RetainReservation } from "./retain-reservation.ts";
 import { RingRetainScan, type ScanRequester } from "./ring-retain-scan.ts";
+import { FULL_DISK_WAIT_MS } from "./waiting-scans.ts";
 
 const encoder = new TextEncoder();
 
@@ -57,6 +58,13 @@ export interface RetainClientOptions {
   readonly ranges: RangeClient;
   readonly settings: (tenantId: string) => RetainLimits;
   readonly quotas: QuotaLedger;
+  readonly nowMs: () => number;
+}
+
+/** A scan that waits for what this worker has stored before. */
+interface WaitingScan {
+  readonly sinceMs: number;
+  readonly ready: () => void;
 }
 
 export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanRequester {
@@ -66,6 +74,7 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
   /** Stores under way. */
   readonly #storing = new PendingRequests<Storing>();
   readonly #scans = new Map<number, RingRetainScan>();
+  readonly #waiting = new Set<WaitingScan>();
   #lastScanId = 0;
 
   constructor(options: RetainClientOptions) {
@@ -140,7 +149,16 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
   }
 
   whenStored(ready: () => void): void {
-    this.#options.ranges.whenSettled(ServiceId.RETAIN, ready);
+    const waiting = { sinceMs: this.#options.nowMs(), ready };
+    this.#waiting.add(waiting);
+    this.#options.ranges.whenSettled(ServiceId.RETAIN, () => this.#begin(waiting));
+  }
+
+  /** End of a duty cycle: on a full disk no scan waits for ever (waiting-scans.ts). */
+  flush(): void {
+    if (this.#waiting.size === 0 || !this.#options.ranges.isDiskFull) return;
+    const giveUpMs = this.#options.nowMs() - FULL_DISK_WAIT_MS;
+    for (const waiting of this.#waiting) if (waiting.sinceMs <= giveUpMs) this.#begin(waiting);
   }
 
   open(scan: RingRetainScan, thread: number, maxMessages: number): void {
@@ -188,6 +206,10 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
         });
       },
     };
+  }
+
+  #begin(waiting: WaitingScan): void {
+    if (this.#waiting.delete(waiting)) waiting.ready();
   }
 
   #storeOwn(message: Message): void {

@@ -39,7 +39,7 @@ import type { RetainedTrie } from "../../shared/topic/retained-trie.ts";
 import type { RangeClient } from "../ranges/range-client-api.ts";
 import type { RangeHost, RangeService } from "../ranges/range-host-api.ts";
 import { RecordBatches } from "../record-batches.ts";
-import { WaitingScans } from "./waiting-scans.ts";
+import { FULL_DISK_WAIT_MS, WaitingScans } from "./waiting-scans.ts";
 
 /** Expired messages that one call takes out, at about a microsecond each. */
 const SWEEP_COUNT = 10_000;
@@ -154,7 +154,11 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
       this.#mustSweep = false;
       this.handleTimeout(this.#options.host.nowMs());
     }
-    this.#waiting.drain((thread, scan) => this.#open(thread, scan));
+    const { client, host } = this.#options;
+    const giveUpMs = client.isDiskFull
+      ? host.nowMs() - FULL_DISK_WAIT_MS
+      : Number.NEGATIVE_INFINITY;
+    this.#waiting.drain(giveUpMs, (thread, scan) => this.#open(thread, scan));
     this.#countHeld();
     this.#replies.flush();
   }
@@ -207,7 +211,7 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
 
   scanOpen(scan: ScanRequest): void {
     const thread = this.#source;
-    if (!this.#waiting.hold(thread, scan)) this.#open(thread, scan);
+    if (!this.#waiting.hold(thread, scan, this.#options.host.nowMs())) this.#open(thread, scan);
   }
 
   scanNext(scanId: number, maxMessages: number, form: RetainForm): void {
