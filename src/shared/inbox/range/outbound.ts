@@ -225,13 +225,20 @@ export function endExchange(state: RangeState, inbox: Inbox, delivery: Delivery)
   state.change(inbox, Changed.EXCHANGES);
 }
 
-/** The oldest waiting message, taken out; null when none waits. It still holds its message. */
-export function takeFirst(state: RangeState, inbox: Inbox): Delivery | null {
+/** The oldest waiting message; null when none waits. */
+export function peekFirst(state: RangeState, inbox: Inbox): Delivery | null {
   if (inbox.waitingCount === 0) return null;
   inbox.queue ??= new WaitingQueue(inbox);
   const delivery = inbox.queue.peek(inbox, state);
   assert(delivery !== null, "what the head counts is there");
-  inbox.queue.shift(inbox);
+  return delivery;
+}
+
+/** The same, taken out. It still holds its message. */
+export function takeFirst(state: RangeState, inbox: Inbox): Delivery | null {
+  const delivery = peekFirst(state, inbox);
+  if (delivery === null) return null;
+  inbox.queue!.shift(inbox);
   inbox.waitingBytes -= delivery.stored!.footprint;
   return delivery;
 }
