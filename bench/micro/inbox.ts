@@ -36,8 +36,8 @@ const CONTEXT = { index: 1, nowMs: 0, boot: 1, thread: 1, isOwnBoot: true };
 const LIMITS = {
   sessionInboxSize: 0xffff_ffff,
   sessionBytes: 2 ** 40,
-  tenantBytes: 2 ** 40,
-  rangeBytes: 2 ** 40,
+  tenantRoom: 2 ** 40,
+  processRoom: 2 ** 40,
 };
 const WINDOW_BYTES = 1 << 30;
 /** Deliveries per clock reading. */

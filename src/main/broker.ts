@@ -29,6 +29,7 @@ import { counterTableSize } from "../shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../shared/metrics/shared-words.ts";
 import { SteadyClock } from "../shared/metrics/steady-clock.ts";
 import type { StorageBoot } from "../shared/protocol/worker-boot.ts";
+import { createQuotaMemory } from "../shared/quota/quota-ledger.ts";
 import { PROCESS_NUMBER_BOUND } from "../shared/range/worker-life.ts";
 import { AcceptTokens } from "./accept-tokens.ts";
 import { BrokerMetrics } from "./admin/broker-metrics.ts";
@@ -102,6 +103,7 @@ export class Broker {
       monotonicMs,
     });
     this.#clockWatch = new ClockWatch(this.#clock, options.log);
+    const quotas = createQuotaMemory(config.workers);
     this.#mesh = createRingMesh(config.workers);
     this.#cpuPool = createCpuPool(config);
     this.#port = new MainPort(this.#mesh.endpoint(0));
@@ -115,6 +117,7 @@ export class Broker {
       counters,
       words,
       clockOriginMs,
+      quotas,
       onPeerReplaced: (replacement) => this.#replacePeer(replacement),
       storage: () => this.#storageBoot(),
       onFatal: options.onFatal,

@@ -20,6 +20,7 @@ import type {
   SessionEnding,
   StorageBoot,
 } from "../shared/protocol/worker-boot.ts";
+import { clearQuotas } from "../shared/quota/quota-ledger.ts";
 import { clearDeadWorker } from "./dead-worker.ts";
 import { ExitCode, ExitError } from "./exit-code.ts";
 import { listenerName, listenFailure } from "./probe-listeners.ts";
@@ -36,6 +37,7 @@ export interface WorkerPoolOptions {
   readonly counters: SharedArrayBuffer;
   readonly words: SharedArrayBuffer;
   readonly clockOriginMs: number;
+  readonly quotas: SharedArrayBuffer;
   /** Main's own rings to a worker that died were replaced. */
   readonly onPeerReplaced: (replacement: PeerReplacement) => void;
   /** Asked at each start of a worker. */
@@ -240,7 +242,7 @@ export class WorkerPool {
   }
 
   #spawn(slot: Slot, waitsToListen = false): WorkerThread {
-    const { entry, counters, words, clockOriginMs, mesh, nowMs, storage } = this.#options;
+    const { entry, counters, words, quotas, clockOriginMs, mesh, nowMs, storage } = this.#options;
     const endpoint = slot.nextEndpoint;
     assert(endpoint !== null, "worker pool: a start without rings");
     const boot = {
@@ -254,6 +256,7 @@ export class WorkerPool {
       counters,
       words,
       clockOriginMs,
+      quotas,
       boundPorts: this.boundPorts,
     };
     const events = {
@@ -308,7 +311,7 @@ export class WorkerPool {
   }
 
   #restart(slot: Slot, thread: WorkerThread, end: WorkerEnd): void {
-    const { log, mesh, counters, words, nowMs, onFatal } = this.#options;
+    const { log, mesh, counters, words, quotas, nowMs, onFatal } = this.#options;
     const worker = slot.threadIndex;
     log.error("worker_died", {
       worker,
@@ -317,6 +320,7 @@ export class WorkerPool {
       ...(end.error === null ? {} : { error: end.error }),
     });
     clearDeadWorker(counters, words, worker);
+    clearQuotas(quotas, worker);
     const delayMs = this.#policy.recordDeath(nowMs());
     if (delayMs < 0) {
       this.#stopSupervising();

@@ -5,9 +5,8 @@
  */
 
 import type { LimitsConfig } from "../shared/config/config.ts";
-import { InboxUsage } from "../shared/inbox/inbox-usage.ts";
 import type { WorkerBoot } from "../shared/protocol/worker-boot.ts";
-import { RetainUsage } from "../shared/retain/retain-usage.ts";
+import type { QuotaLedger } from "../shared/quota/quota-ledger.ts";
 import type { RetainedEntry } from "../shared/retain/retained-topics.ts";
 import type { RingEndpoint } from "../shared/ring/ring-endpoint.ts";
 import { RetainedTrie } from "../shared/topic/retained-trie.ts";
@@ -36,6 +35,7 @@ export interface ServicesOptions {
   /** `routes`: those in ranges unless a test has its own. */
   readonly host: Omit<InboxHost, "routes"> & Partial<Pick<InboxHost, "routes">>;
   readonly dist: DistClient;
+  readonly quotas: QuotaLedger;
   /** Not started yet: services register with both. */
   readonly ranges: { readonly host: RangeHost; readonly client: RangeClient };
   /**
@@ -62,8 +62,6 @@ export interface Services {
    * at once.
    */
   peerLost(thread: number): void;
-  /** Tenant settings were reloaded. */
-  settingsChanged(): void;
   /** Tenants that this worker stores something for. */
   tenants(): Iterable<string>;
   /** What this worker stores for a tenant. */
@@ -93,6 +91,7 @@ export function createServices(options: ServicesOptions): Services {
   const flush = () => {
     inboxClient.flush();
     inboxService.flush();
+    retainClient.flush();
     retainService.flush();
     distService.flush();
   };
@@ -124,10 +123,6 @@ export function createServices(options: ServicesOptions): Services {
       distService.peerLost(thread);
       routes.peerLost(thread);
     },
-    settingsChanged(): void {
-      inboxService.settingsChanged();
-      retainService.settingsChanged();
-    },
     tenants: () => new Set([...retainService.tenants(), ...inboxService.tenants()]),
     usage: (tenantId) => {
       const retained = retainService.usage(tenantId);
@@ -143,27 +138,24 @@ export function createServices(options: ServicesOptions): Services {
 }
 
 function createInbox(options: ServicesOptions, host: InboxHost) {
-  const { endpoint, boot, counters, ranges } = options;
+  const { endpoint, boot, counters, quotas, ranges } = options;
   const { limits } = boot.config;
-  const budget = queueBudget(limits);
-  const usage = new InboxUsage();
-  const inboxService = new InboxService({ endpoint, counters, host, budget, usage, ranges });
+  const inboxService = new InboxService({ endpoint, counters, host, quotas, ranges });
   const inboxClient = new RangeInboxClient({
     endpoint,
     counters,
     ranges: ranges.client,
     windowBytes: limits.connectionOutputBytes,
-    budget,
-    usage,
+    budget: queueBudget(limits),
+    quotas,
     settings: (tenantId) => host.settings(tenantId),
   });
   return { inboxService, inboxClient };
 }
 
 function createRetain(options: ServicesOptions, host: InboxHost) {
-  const { endpoint, counters, ranges } = options;
+  const { endpoint, counters, quotas, ranges } = options;
   const trie = options.retainedTrie ?? new RetainedTrie<RetainedEntry>();
-  const elsewhere = new RetainUsage();
   const retainService = new RetainService({
     endpoint,
     counters,
@@ -171,15 +163,15 @@ function createRetain(options: ServicesOptions, host: InboxHost) {
     trie,
     ranges: ranges.host,
     client: ranges.client,
-    elsewhere,
+    quotas,
   });
   const retainClient = new RingRetainClient({
     endpoint,
     counters,
     ranges: ranges.client,
     settings: (tenantId) => host.settings(tenantId),
-    elsewhere,
-    here: (tenantId, except) => retainService.usage(tenantId, except),
+    quotas,
+    nowMs: () => host.nowMs(),
   });
   return { retainService, retainClient };
 }

@@ -17,6 +17,7 @@ import type {
   ControlToWorker,
   WorkerBoot,
 } from "../shared/protocol/worker-boot.ts";
+import { QuotaLedger } from "../shared/quota/quota-ledger.ts";
 import { RingPort } from "../shared/ring/ring-port.ts";
 import type { HashKey } from "../shared/topic/level-hash.ts";
 import { RetainedTrie } from "../shared/topic/retained-trie.ts";
@@ -79,6 +80,7 @@ export class WorkerRuntime {
   readonly #counters: Float64Array;
   readonly #words: Int32Array;
   readonly #clock: SteadyClock;
+  readonly #quotas: QuotaLedger;
   readonly #tenants: TenantTable;
   readonly #port: RingPort;
   readonly #barrier: RingBarrier;
@@ -117,7 +119,8 @@ export class WorkerRuntime {
     this.#words = new Int32Array(boot.words);
     const { clockOriginMs: originMs } = boot;
     this.#clock = new SteadyClock({ words: this.#words, originMs, monotonicMs: monotonicClock() });
-    this.#tenants = new TenantTable(boot.config);
+    this.#quotas = new QuotaLedger(boot.quotas, boot.threadIndex);
+    this.#tenants = new TenantTable(boot.config, this.#quotas);
     this.#port = new RingPort({
       threadIndex: boot.threadIndex,
       inbound: boot.inbound,
@@ -204,7 +207,6 @@ export class WorkerRuntime {
       });
       this.#context.config = config;
       this.#context.tenants.reload(config);
-      this.#services.settingsChanged();
       refreshSessions(this.#context);
       this.#sysTopics.start();
       this.#loop.wake();
@@ -300,6 +302,7 @@ export class WorkerRuntime {
       counters: this.#counters,
       retainedTrie: new RetainedTrie(randomHashKey()),
       dist: this.#dist,
+      quotas: this.#quotas,
       ranges: this.#ranges,
       host: {
         publisher: { publish: (...publish) => this.#publisher.publish(...publish) },
@@ -358,6 +361,7 @@ export class WorkerRuntime {
       config: this.#boot.config,
       counters: this.#counters,
       tenants: this.#tenants,
+      quotas: this.#quotas,
       auth: this.#auth,
       dict: this.#services.sessionDict,
       inbox: this.#services.inboxClient,

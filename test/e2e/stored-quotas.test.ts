@@ -33,6 +33,38 @@ test("stored quotas: one session may fill its tenant's quota, whatever the numbe
   assert.ok(taken >= 95 && taken <= 105, `${taken} messages of 10,000 bytes in 1 MiB`);
 });
 
+test("stored quotas: a burst from many connections oversteps no limit of its tenant", async (t) => {
+  const tenants = { defaults: { RetainMaxTopics: 100, TotalPersistentSessions: 50 } };
+  const broker = await startBroker({ workers: 4, config: { tenants } });
+  t.after(() => broker.stop());
+  const { port } = broker;
+  const connecting = Array.from({ length: 200 }, (_, at) => connectOrNot(port, `stored-${at}`));
+  const accepted = (await Promise.all(connecting)).filter((code) => code === 0).length;
+  assert.ok(accepted > 10 && accepted <= 50, `${accepted} of 50 sessions`);
+  const publishers = await Promise.all(
+    Array.from({ length: 8 }, (_, at) => RawClient.connect({ port }, { clientId: `p-${at}` })),
+  );
+  for (let at = 0; at < 1000; at++) {
+    const publisher = publishers[at % 8]!;
+    const packetId = publisher.packetId();
+    const retained = { topic: `r/${at}`, payload: "m", qos: 1, packetId, retain: true };
+    publisher.send(packets.publish(retained));
+  }
+  let stored = 0;
+  for (let at = 0; at < 1000; at++) {
+    const { reasonCode } = await publishers[at % 8]!.expect("puback");
+    if (reasonCode !== QUOTA_EXCEEDED) stored += 1;
+  }
+  assert.ok(stored > 10 && stored <= 100, `${stored} of 100 retained messages`);
+});
+
+async function connectOrNot(port: number, clientId: string): Promise<number> {
+  const client = await RawClient.open({ port });
+  client.send(packets.connect({ clientId, ...KEPT }));
+  const { reasonCode } = await client.expect("connack");
+  return reasonCode ?? -1;
+}
+
 test("stored quotas: each session that missed messages is named once, however many come back at once", async (t) => {
   const tenants = { defaults: { SessionInboxSize: 1 } };
   const broker = await startBroker({ workers: 2, config: { tenants } });

@@ -45,8 +45,8 @@ import { OPTIONS, payloadOf } from "./service-workers.ts";
 export const NO_LIMITS: InsertLimits = {
   sessionInboxSize: 1000,
   sessionBytes: Number.MAX_SAFE_INTEGER,
-  tenantBytes: Number.MAX_SAFE_INTEGER,
-  rangeBytes: Number.MAX_SAFE_INTEGER,
+  tenantRoom: Number.MAX_SAFE_INTEGER,
+  processRoom: Number.MAX_SAFE_INTEGER,
 };
 
 export const WINDOW_BYTES = 1 << 20;

@@ -11,6 +11,11 @@ import { COUNTER_COLUMNS } from "../../src/shared/metrics/counter-table.ts";
 import { sharedWordsSize } from "../../src/shared/metrics/shared-words.ts";
 import { Message } from "../../src/shared/mqtt/message.ts";
 import type { SubscriptionOptions } from "../../src/shared/mqtt/subscription-options.ts";
+import {
+  clearQuotas,
+  createQuotaMemory,
+  QuotaLedger,
+} from "../../src/shared/quota/quota-ledger.ts";
 import { ServiceId } from "../../src/shared/range/service-id.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
@@ -262,6 +267,7 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
   readonly publishedForStored: Message[] = [];
   readonly #workers: Worker[] = [];
   readonly #words: Int32Array;
+  readonly #quotas: SharedArrayBuffer;
   readonly #queueBytes: QueueBytes;
   #incarnation = 0;
 
@@ -273,6 +279,7 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
     this.#queueBytes = { ...AMPLE, ...queueBytes };
     this.mesh = new FakeMesh(workerCount);
     this.#words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(workerCount)));
+    this.#quotas = createQuotaMemory(workerCount);
     this.ranges = rangesOf(this.mesh, () => this.nowMs);
     for (let thread = 1; thread <= workerCount; thread++) this.#start(thread);
     this.run();
@@ -319,6 +326,7 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
   /** The worker dies and comes back with its ranges; the others are told. */
   restart(thread: number): void {
     this.mesh.replace(thread);
+    clearQuotas(this.#quotas, thread);
     this.ranges.lost(thread);
     this.#workers.forEach((worker, peer) => {
       if (peer === thread) return;
@@ -409,7 +417,8 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
     const index = new MatchIndex(FIXED_HASH_KEY);
     const dist = new DistClient(endpoint, index, new RouteTable(index), members);
     const ranges = this.ranges.start(thread);
-    const services = createServices({ endpoint, boot, counters, dist, ranges, host });
+    const quotas = new QuotaLedger(this.#quotas, thread);
+    const services = createServices({ endpoint, boot, counters, dist, quotas, ranges, host });
     this.ranges.open(thread);
     services.serve();
     this.#workers[thread] = { services, dist, counters, rangeHost: ranges.host };

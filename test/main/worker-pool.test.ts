@@ -14,6 +14,7 @@ import {
   WORD_LISTENER_CONNECTIONS,
   workerListenerWord,
 } from "../../src/shared/metrics/shared-words.ts";
+import { createQuotaMemory } from "../../src/shared/quota/quota-ledger.ts";
 import type { FakeWorkerCommand, FakeWorkerReport } from "./fake-worker.ts";
 import { arrayLog, configFrom, eventually } from "./helpers.ts";
 
@@ -43,6 +44,7 @@ function createPool(t: TestContext, workers: number, behaviour = "", listeners =
     counters,
     words,
     clockOriginMs: 0,
+    quotas: createQuotaMemory(workers),
     onPeerReplaced: (replacement) => replacements.push(replacement),
     storage: () => ({ path: "data", storeCount: workers, log: "lmdb", processNumber: 1 }),
     onFatal: (error) => fatal.push(error),

@@ -38,6 +38,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "shared/crdt": ["shared/base", "shared/bytes"],
   "shared/mqtt": MQTT,
   "shared/range": ["shared/base", "shared/bytes", "shared/collections", "shared/raft"],
+  "shared/quota": ["shared/base", "shared/range"],
   "shared/raft": ["shared/base", "shared/bytes", "shared/collections"],
   "shared/dist": SERVICE_STATE,
   "shared/repeats": SERVICE_STATE,

@@ -305,12 +305,12 @@ export const configSchema = Type.Object(
       tenant_queue_bytes: byteCount(
         512 * MIB,
         { minimum: MIB, maximum: 65_536 * MIB },
-        "messages waiting for all sessions of one tenant before new ones are refused",
+        "messages waiting for all stored sessions of one tenant before new ones are refused, and as many for its other sessions",
       ),
       process_queue_bytes: byteCount(
         1024 * MIB,
         { minimum: MIB, maximum: 65_536 * MIB },
-        "messages waiting for all sessions before new ones are refused",
+        "messages waiting for all stored sessions before new ones are refused, and as many for other sessions",
       ),
       stalled_timeout_ms: count(
         30 * SECOND_MS,

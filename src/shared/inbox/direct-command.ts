@@ -1,14 +1,12 @@
 /**
  * What goes straight to the worker of an inbox range, past its log, because nothing of it is kept:
- * QoS 0, credit for it, and the question whether a session is stored; and what one worker's ranges
- * hold, to all other workers. One ring record holds one or more, one after the other.
+ * QoS 0, credit for it, and the question whether a session is stored. One ring record holds one or
+ * more, one after the other.
  *
  * ```
  *  QOS_0    u8 1 · insert (insert-codec.ts)
  *  CREDIT   u8 2 · u16 bucket · u64 boot · u32 token · u32 bytes of QoS 0 taken
  *  PROBE    u8 3 · u32 token · u16 bucket · text tenant · text client
- *  HELD     u8 4 · u64 range · u64 bytes · u8 (1: its tenants follow anew)
- *  HELD_OF  u8 5 · u64 range · text tenant · u64 bytes · u32 sessions
  * ```
  */
 
@@ -16,15 +14,12 @@ import { assert } from "../base/assert.ts";
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
-import type { RangeId } from "../range/range-descriptor.ts";
 import type { InboxReceiver } from "./inbox-types.ts";
 import { type InsertHandler, readInsert, writeInsert } from "./insert-codec.ts";
 
 const QOS_0 = 1;
 const CREDIT = 2;
 const PROBE = 3;
-const HELD = 4;
-const HELD_OF = 5;
 
 /** An attachment by the life of its worker. */
 export interface Credited {
@@ -65,60 +60,22 @@ export function writeProbe(writer: RecordWriter, token: number, probe: Probe): v
   writer.text(probe.clientId);
 }
 
-/** What a range holds in all; `isAnew`: what was said of its tenants before is void. */
-export function writeHeld(
-  writer: RecordWriter,
-  range: RangeId,
-  bytes: number,
-  isAnew: boolean,
-): void {
-  writer.u8(HELD);
-  writer.u64(range);
-  writer.u64(bytes);
-  writer.u8(isAnew ? 1 : 0);
-}
-
-export function writeHeldOf(
-  writer: RecordWriter,
-  range: RangeId,
-  tenantId: string,
-  bytes: number,
-  sessions: number,
-): void {
-  writer.u8(HELD_OF);
-  writer.u64(range);
-  writer.text(tenantId);
-  writer.u64(bytes);
-  writer.u32(sessions);
-}
-
 /** One call per command, in record order; QOS_0 by the calls of InsertHandler. */
 export interface DirectCommandHandler extends InsertHandler {
   credit(credited: Credited, bytes: number): void;
   probe(token: number, probe: Probe): void;
-  held(range: RangeId, bytes: number, isAnew: boolean): void;
-  heldOf(range: RangeId, tenantId: string, bytes: number, sessions: number): void;
 }
 
 /** Reads all commands of one record. */
 export function readDirectCommands(reader: RecordReader, handler: DirectCommandHandler): void {
   while (!reader.isAtEnd) {
     const kind = reader.u8();
-    assert(kind >= QOS_0 && kind <= HELD_OF, "known direct inbox command");
+    assert(kind >= QOS_0 && kind <= PROBE, "known direct inbox command");
     if (kind === QOS_0) {
       readInsert(reader, handler);
     } else if (kind === CREDIT) {
       const credited = { bucket: reader.u16(), boot: reader.u64(), token: reader.u32() };
       handler.credit(credited, reader.u32());
-    } else if (kind === HELD) {
-      const range = reader.u64();
-      const bytes = reader.u64();
-      handler.held(range, bytes, reader.u8() === 1);
-    } else if (kind === HELD_OF) {
-      const range = reader.u64();
-      const tenantId = reader.text();
-      const bytes = reader.u64();
-      handler.heldOf(range, tenantId, bytes, reader.u32());
     } else {
       const token = reader.u32();
       const bucket = reader.u16();

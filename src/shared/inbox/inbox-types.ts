@@ -34,23 +34,19 @@ export interface AttachRequest {
   readonly will: InboxWill | null;
 }
 
-/** What decides whether a QoS 1 or 2 message may wait; it travels with the message. */
+/**
+ * What decides whether a QoS 1 or 2 message may wait; it travels with the message, so that every
+ * replica decides alike.
+ */
 export interface InsertLimits {
   /** Messages waiting in one session. */
   readonly sessionInboxSize: number;
-  /** Bytes of messages waiting in one session; of a tenant, and of all tenants, in this range. */
+  /** Bytes of messages waiting in one session. */
   readonly sessionBytes: number;
-  readonly tenantBytes: number;
-  readonly rangeBytes: number;
+  /** Bytes that may be added to those of its tenant, and to those of all tenants. */
+  readonly tenantRoom: number;
+  readonly processRoom: number;
 }
-
-/** Of an insert that is to store nothing. */
-export const NOTHING_FITS: InsertLimits = Object.freeze({
-  sessionInboxSize: 0,
-  sessionBytes: 0,
-  tenantBytes: 0,
-  rangeBytes: 0,
-});
 
 /** Session expiry that never comes. */
 export const NEVER_EXPIRES = 0xffff_ffff;

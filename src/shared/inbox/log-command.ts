@@ -4,8 +4,8 @@
  *
  * ```
  *  ATTACH       u8 1 · u32 token · u64 epoch
- *               u8 flags (bit 0 clean start, bit 1 has will, bit 2 has most sessions)
- *               u32 session expiry · u16 receive maximum · u32 window bytes · [u32 most sessions]
+ *               u8 flags (bit 0 clean start, bit 1 has will, bit 2 sessions are limited)
+ *               u32 session expiry · u16 receive maximum · u32 window bytes · [u32 sessions that fit]
  *               text tenant · text client · text user · [u32 will delay · message]
  *  DETACH       u8 2 · u16 bucket · u32 token · u32 request (0 = no reply)
  *               u8 flags (bit 0 discard will, bit 1 has expiry) · [u32 session expiry]
@@ -13,8 +13,8 @@
  *               options · text filter
  *  UNSUBSCRIBE  u8 4 · u16 bucket · u32 token · u32 request · text filter
  *  COMMIT       u8 5 · u16 bucket · u32 token · u32 request · u8 InboxOp · u16 packet identifier
- *  INSERT       u8 6 · u32 request · u32 most messages · u64 session bytes · u64 tenant bytes
- *               u64 range bytes · origin (repeats/origin-codec.ts) · insert (insert-codec.ts)
+ *  INSERT       u8 6 · u32 request · u32 most messages · u64 session bytes · u64 room of
+ *               the tenant · u64 room of all tenants · origin (repeats/origin-codec.ts) · insert (insert-codec.ts)
  *  LOST         u8 7 · u16 bucket · u64 boot · u32 last token
  *  DUE          u8 8 · u64 incarnation
  *  OUTBOX_DONE  u8 9 · u64 record
@@ -53,12 +53,12 @@ const OUTBOX_DONE = 9;
 
 const ATTACH_CLEAN_START = 1;
 const ATTACH_HAS_WILL = 2;
-const ATTACH_HAS_MOST = 4;
+const ATTACH_IS_LIMITED = 4;
 const DETACH_DISCARD_WILL = 1;
 const DETACH_HAS_EXPIRY = 2;
 
 /** A tenant without a limit. */
-export const NO_MOST_SESSIONS = Number.POSITIVE_INFINITY;
+export const UNLIMITED_SESSIONS = Number.POSITIVE_INFINITY;
 
 /** Which attachment a command is about, and where it lives. */
 export interface Attached {
@@ -73,19 +73,19 @@ export interface Detaching {
   readonly discardWill: boolean;
 }
 
-/** `mostSessions`: of its tenant in this range, if the command is to create one. */
+/** `sessionRoom`: 0 if the tenant has room for no other session, so that none is created. */
 export function writeAttach(
   writer: RecordWriter,
   token: number,
   request: AttachRequest,
   windowBytes: number,
-  mostSessions: number = NO_MOST_SESSIONS,
+  sessionRoom: number = UNLIMITED_SESSIONS,
 ): void {
   const will = request.will;
-  const hasMost = mostSessions !== NO_MOST_SESSIONS;
+  const isLimited = sessionRoom !== UNLIMITED_SESSIONS;
   let flags = request.cleanStart ? ATTACH_CLEAN_START : 0;
   if (will !== null) flags |= ATTACH_HAS_WILL;
-  if (hasMost) flags |= ATTACH_HAS_MOST;
+  if (isLimited) flags |= ATTACH_IS_LIMITED;
   writer.u8(ATTACH);
   writer.u32(token);
   writer.u64(request.epoch);
@@ -93,7 +93,7 @@ export function writeAttach(
   writer.u32(request.sessionExpirySeconds);
   writer.u16(request.receiveMaximum);
   writer.u32(windowBytes);
-  if (hasMost) writer.u32(mostSessions);
+  if (isLimited) writer.u32(sessionRoom);
   writer.text(request.tenantId);
   writer.text(request.clientId);
   writer.text(request.userId);
@@ -173,8 +173,8 @@ export function writeInsertHeader(
   writer.u32(request);
   writer.u32(limits.sessionInboxSize);
   writer.u64(limits.sessionBytes);
-  writer.u64(limits.tenantBytes);
-  writer.u64(limits.rangeBytes);
+  writer.u64(limits.tenantRoom);
+  writer.u64(limits.processRoom);
   writeOrigin(writer, origin);
 }
 
@@ -204,7 +204,7 @@ export function writeOutboxDone(writer: RecordWriter, record: number): void {
 
 /** One call per command, in the order of the batch. Objects are borrowed until the call returns. */
 export interface LogCommandHandler extends InsertHandler {
-  attach(token: number, request: AttachRequest, windowBytes: number, mostSessions: number): void;
+  attach(token: number, request: AttachRequest, windowBytes: number, sessionRoom: number): void;
   detach(attached: Attached, request: number, detaching: Detaching): void;
   subscribe(
     attached: Attached,
@@ -228,7 +228,7 @@ export function readLogCommands(reader: RecordReader, handler: LogCommandHandler
 
 /** Refilled per command. One thread, never re-entrant. */
 const attachedView = { bucket: 0, token: 0 };
-const limitsView = { sessionInboxSize: 0, sessionBytes: 0, tenantBytes: 0, rangeBytes: 0 };
+const limitsView = { sessionInboxSize: 0, sessionBytes: 0, tenantRoom: 0, processRoom: 0 };
 
 function readLogCommand(reader: RecordReader, handler: LogCommandHandler): void {
   const kind = reader.u8();
@@ -237,8 +237,8 @@ function readLogCommand(reader: RecordReader, handler: LogCommandHandler): void 
     const request = reader.u32();
     limitsView.sessionInboxSize = reader.u32();
     limitsView.sessionBytes = reader.u64();
-    limitsView.tenantBytes = reader.u64();
-    limitsView.rangeBytes = reader.u64();
+    limitsView.tenantRoom = reader.u64();
+    limitsView.processRoom = reader.u64();
     handler.insertHeader(request, limitsView, readOrigin(reader));
     readInsert(reader, handler);
   } else if (kind === ATTACH) {
@@ -285,8 +285,8 @@ function readAttach(reader: RecordReader, handler: LogCommandHandler): void {
   const sessionExpirySeconds = reader.u32();
   const receiveMaximum = reader.u16();
   const windowBytes = reader.u32();
-  const hasMost = (flags & ATTACH_HAS_MOST) !== 0;
-  const mostSessions = hasMost ? reader.u32() : NO_MOST_SESSIONS;
+  const isLimited = (flags & ATTACH_IS_LIMITED) !== 0;
+  const sessionRoom = isLimited ? reader.u32() : UNLIMITED_SESSIONS;
   const tenantId = reader.text();
   const clientId = reader.text();
   const userId = reader.text();
@@ -298,5 +298,5 @@ function readAttach(reader: RecordReader, handler: LogCommandHandler): void {
   const cleanStart = (flags & ATTACH_CLEAN_START) !== 0;
   const who = { tenantId, clientId, userId, epoch };
   const how = { cleanStart, sessionExpirySeconds, receiveMaximum, will };
-  handler.attach(token, { ...who, ...how }, windowBytes, mostSessions);
+  handler.attach(token, { ...who, ...how }, windowBytes, sessionRoom);
 }

@@ -51,6 +51,8 @@ export interface WorkerBoot {
   readonly words: SharedArrayBuffer;
   /** Of the process' time; see steady-clock.ts. */
   readonly clockOriginMs: number;
+  /** What is counted against quotas of the whole node (shared/quota/quota-ledger.ts). */
+  readonly quotas: SharedArrayBuffer;
   /**
    * Ports that listeners with `port: 0` got, by listener id, when another worker bound them first.
    */

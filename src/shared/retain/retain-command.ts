@@ -8,14 +8,13 @@
  *                   OPEN    u8 2 · u32 scan · u32 most messages · u8 RetainForm · text tenant · text filter
  *                   NEXT    u8 3 · u32 scan · u32 most messages · u8 RetainForm
  *                   CANCEL  u8 4 · u32 scan
- *                   USAGE   u8 5 · u32 range · text tenant · u64 topics · u64 bytes
  *  RETAIN_REPLY     STORED  u8 1 · u32 request · u8 RetainStatus
  *                   BATCH   u8 2 · u32 scan · u8 end · u32 n · n × message
  *                   PACKETS u8 3 · u32 scan · u8 end · u32 n · u32 bytes of payload · u32 bytes · n × packet
  * ```
  *
  * OWN: a statistic of the broker itself, which is retained in memory only. OPEN asks for the first
- * batch too. USAGE tells the other workers what a range holds of a tenant.
+ * batch too.
  */
 
 import { assert } from "../base/assert.ts";
@@ -23,16 +22,13 @@ import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { Message } from "../mqtt/message.ts";
 import { writeMessage } from "../mqtt/message-codec.ts";
-import type { RangeId } from "../range/range-descriptor.ts";
 import { RetainForm, type RetainStatus } from "./retain-types.ts";
-import type { Usage } from "./retain-usage.ts";
 import { RetainedBatch } from "./retained-batch.ts";
 
 const OWN = 1;
 const OPEN = 2;
 const NEXT = 3;
 const CANCEL = 4;
-const USAGE = 5;
 
 const STORED = 1;
 const BATCH = 2;
@@ -80,39 +76,19 @@ export function writeScanCancel(writer: RecordWriter, scanId: number): void {
   writer.u32(scanId);
 }
 
-/** `range` of the sender holds `usage` of the tenant. */
-export function writeUsage(
-  writer: RecordWriter,
-  range: RangeId,
-  tenantId: string,
-  usage: Readonly<Usage>,
-): void {
-  writer.u8(USAGE);
-  writer.u32(range);
-  writer.text(tenantId);
-  writer.u64(usage.topics);
-  writer.u64(usage.bytes);
-}
-
 export interface RetainCommandHandler {
   /** `record` is owned: the message as message-codec.ts writes it. */
   storeOwn(record: Uint8Array): void;
   scanOpen(scan: ScanRequest): void;
   scanNext(scanId: number, maxMessages: number, form: RetainForm): void;
   scanCancel(scanId: number): void;
-  learnUsage(range: RangeId, tenantId: string, usage: Usage): void;
 }
 
 export function readRetainCommand(reader: RecordReader, handler: RetainCommandHandler): void {
   const kind = reader.u8();
-  assert(kind >= OWN && kind <= USAGE, "known retain command");
+  assert(kind >= OWN && kind <= CANCEL, "known retain command");
   if (kind === OWN) {
     handler.storeOwn(reader.rest());
-  } else if (kind === USAGE) {
-    const range = reader.u32();
-    const tenantId = reader.text();
-    const topics = reader.u64();
-    handler.learnUsage(range, tenantId, { topics, bytes: reader.u64() });
   } else {
     const scanId = reader.u32();
     if (kind === CANCEL) {

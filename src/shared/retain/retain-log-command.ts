@@ -7,8 +7,8 @@
  *  ONCE     u8 3 · origin (repeats/origin-codec.ts) · as STORE from request on
  * ```
  *
- * `topics` and `bytes` are what this range may hold of the tenant: its cap less what the other
- * ranges hold, as far as the proposer knows. It travels so that every replica decides alike.
+ * `topics` and `bytes` are what the message may add to what its tenant has: what the proposer found
+ * left of the caps (quota/quota-ledger.ts). It travels so that every replica decides alike.
  */
 
 import { assert } from "../base/assert.ts";
@@ -24,7 +24,7 @@ const EXPIRE = 2;
 /** Of a stored session that publishes at QoS 2: a repeat of it is not stored again. */
 const ONCE = 3;
 
-/** What a range may hold of a tenant. */
+/** What a message may add to what its tenant has. */
 export interface RetainAllowance {
   readonly topics: number;
   readonly bytes: number;
@@ -34,6 +34,14 @@ export interface RetainAllowance {
 export const NO_CAP = Number.MAX_SAFE_INTEGER;
 
 export const UNCAPPED: RetainAllowance = Object.freeze({ topics: NO_CAP, bytes: NO_CAP });
+
+/** Of what is to be removed. */
+export const NOTHING_MORE: RetainAllowance = Object.freeze({ topics: 0, bytes: 0 });
+
+/** False when `more` oversteps the allowance; taking away is always allowed. */
+export function allows(allowance: RetainAllowance, more: RetainAllowance): boolean {
+  return more.topics <= allowance.topics && more.bytes <= allowance.bytes;
+}
 
 export function writeRetainStore(
   writer: RecordWriter,

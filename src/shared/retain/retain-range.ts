@@ -31,13 +31,13 @@ import {
   retainRangeKey,
 } from "./retain-key.ts";
 import {
+  allows,
   type RetainAllowance,
   type RetainLogHandler,
   readRetainLog,
 } from "./retain-log-command.ts";
-import { RetainTotals } from "./retain-totals.ts";
+import { RetainTotals, type Usage } from "./retain-totals.ts";
 import { RetainStatus } from "./retain-types.ts";
-import type { Usage } from "./retain-usage.ts";
 import { expiresAtMs, type RetainedEntry, type RetainedTopics } from "./retained-topics.ts";
 
 /** A page of the load: 4,096 records of usual size are a megabyte. */
@@ -282,7 +282,7 @@ export class RetainRange implements RangeStateMachine, RetainLogHandler {
     const topics = previous === null ? 1 : 0;
     const before = previous === null ? 0 : messageContentBytes(previous);
     const bytes = messageContentBytes(message) - before;
-    if (!this.totals.allows(tenantId, { topics, bytes }, allowance)) return RetainStatus.QUOTA;
+    if (!allows(allowance, { topics, bytes })) return RetainStatus.QUOTA;
     const number = this.#numberOf(tenantId, topic);
     const entry = this.#topics.put(record, number, before);
     const key = retainKey(tenantId, topic, number);

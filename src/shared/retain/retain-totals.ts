@@ -1,7 +1,9 @@
 /** How much of each tenant one range of retained messages holds. */
 
-import type { RetainAllowance } from "./retain-log-command.ts";
-import type { Usage } from "./retain-usage.ts";
+export interface Usage {
+  topics: number;
+  bytes: number;
+}
 
 const NOTHING: Readonly<Usage> = Object.freeze({ topics: 0, bytes: 0 });
 
@@ -38,12 +40,5 @@ export class RetainTotals {
 
   removeAll(other: RetainTotals): void {
     for (const [tenantId, usage] of other.#tenants) this.add(tenantId, -usage.topics, -usage.bytes);
-  }
-
-  /** False when `more` would overstep the allowance; taking away is always allowed. */
-  allows(tenantId: string, more: Readonly<Usage>, allowance: RetainAllowance): boolean {
-    const held = this.of(tenantId);
-    if (more.topics > 0 && held.topics + more.topics > allowance.topics) return false;
-    return !(more.bytes > 0 && held.bytes + more.bytes > allowance.bytes);
   }
 }

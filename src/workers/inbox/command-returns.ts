@@ -78,9 +78,9 @@ class Rerouter implements LogCommandHandler {
     this.#inserts = inserts;
   }
 
-  attach(token: number, request: AttachRequest, windowBytes: number, mostSessions: number): void {
+  attach(token: number, request: AttachRequest, windowBytes: number, sessionRoom: number): void {
     const bucket = bucketOf(request.tenantId, request.clientId);
-    writeAttach(this.#ranges.writer(bucket), token, request, windowBytes, mostSessions);
+    writeAttach(this.#ranges.writer(bucket), token, request, windowBytes, sessionRoom);
   }
 
   detach(attached: Attached, request: number, detaching: Detaching): void {

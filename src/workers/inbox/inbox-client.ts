@@ -14,10 +14,9 @@ import {
   readInboxReplies,
   readPushes,
 } from "../../shared/inbox/inbox-reply.ts";
-import { type InsertLimits, refusedAttach } from "../../shared/inbox/inbox-types.ts";
-import type { InboxUsage } from "../../shared/inbox/inbox-usage.ts";
+import { refusedAttach } from "../../shared/inbox/inbox-types.ts";
 import {
-  NO_MOST_SESSIONS,
+  UNLIMITED_SESSIONS,
   writeAttach,
   writeCommit,
   writeDetach,
@@ -29,7 +28,7 @@ import { Counter } from "../../shared/metrics/counter-table.ts";
 import { Message } from "../../shared/mqtt/message.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
-import type { RangeId } from "../../shared/range/range-descriptor.ts";
+import type { QuotaLedger } from "../../shared/quota/quota-ledger.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";
@@ -50,6 +49,7 @@ import {
   InboxSubscribeStatus,
   InsertStatus,
 } from "./inbox-api.ts";
+import { InboxQuotas } from "./inbox-quotas.ts";
 import { InboxRanges } from "./inbox-ranges.ts";
 import { InsertWriter } from "./insert-writer.ts";
 import { Insertions } from "./insertions.ts";
@@ -79,8 +79,7 @@ export interface InboxClientOptions {
    */
   readonly windowBytes: number;
   readonly budget: QueueBudget;
-  /** What the ranges hold; shared with this worker's InboxService. */
-  readonly usage: InboxUsage;
+  readonly quotas: QuotaLedger;
   readonly settings: (tenantId: string) => TenantSettings;
 }
 
@@ -120,10 +119,9 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
   readonly #creditStepBytes: number;
   readonly #reader = new RecordReader();
   readonly #ranges: InboxRanges;
-  readonly #insertions = new Insertions();
+  readonly #quotas: InboxQuotas;
+  readonly #insertions: Insertions;
   readonly #inserts: InsertWriter;
-  /** Refilled per range and message. */
-  readonly #limitsView = { sessionInboxSize: 0, sessionBytes: 0, tenantBytes: 0, rangeBytes: 0 };
   readonly #direct: RecordBatches;
   readonly #attachments = new Attachments();
   /** By token. */
@@ -140,9 +138,9 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     this.#boot = ranges.boot;
     this.#creditStepBytes = windowBytes / 4;
     this.#ranges = new InboxRanges(ranges);
-    ranges.onDirectory(() => options.usage.keepOnly(new Set(this.#ranges.ids())));
-    const limits = (tenantId: string, range: RangeId) => this.#limits(tenantId, range);
-    this.#inserts = new InsertWriter(endpoint, this.#ranges, this.#insertions, limits);
+    this.#quotas = new InboxQuotas(options);
+    this.#insertions = new Insertions((...part) => this.#quotas.releaseBytes(...part));
+    this.#inserts = new InsertWriter(endpoint, this.#ranges, this.#insertions, this.#quotas);
     this.#direct = new RecordBatches(endpoint, RecordType.INBOX_COMMAND);
     this.#returns = new CommandReturns(this.#ranges, this.#inserts, {
       attachRefused: (token) => this.handleAttached(token, refusedAttach(AttachStatus.UNAVAILABLE)),
@@ -345,7 +343,11 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
       return;
     }
     this.#attaching.delete(token);
-    const { session } = attaching.attachment;
+    const { attachment, request } = attaching;
+    if (attachment.isProposed && request.sessionExpirySeconds > 0) {
+      this.#quotas.releaseSession(request.tenantId);
+    }
+    const { session } = attachment;
     const isCurrent = this.#attachments.byToken(token) !== null;
     if (isCurrent && reply.status !== AttachStatus.ATTACHED) this.#attachments.remove(session);
     attaching.done(reply);
@@ -386,30 +388,12 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     this.#insertions.answered(request, statuses);
   }
 
-  /** What one range may hold is what all the others leave of the quotas. */
-  #limits(tenantId: string, range: RangeId): InsertLimits {
-    const { budget, settings, usage } = this.#options;
-    const limits = this.#limitsView;
-    limits.sessionInboxSize = settings(tenantId).SessionInboxSize;
-    limits.sessionBytes = budget.sessionBytes;
-    limits.tenantBytes = Math.max(0, budget.tenantBytes - usage.tenantElsewhere(tenantId, range));
-    limits.rangeBytes = Math.max(0, budget.processBytes - usage.elsewhere(range));
-    return limits;
-  }
-
   #proposeAttach(attachment: Attachment, request: AttachRequest): void {
     attachment.isProposed = true;
     const writer = this.#ranges.writer(attachment.bucket);
-    const most = this.#mostSessions(request.tenantId, attachment.bucket);
-    writeAttach(writer, attachment.token, request, this.#options.windowBytes, most);
-  }
-
-  /** Of a tenant in the range of a bucket. */
-  #mostSessions(tenantId: string, bucket: number): number {
-    const { settings, usage } = this.#options;
-    const most = settings(tenantId).TotalPersistentSessions;
-    if (most === 0) return NO_MOST_SESSIONS;
-    return Math.max(0, most - usage.sessionsElsewhere(tenantId, this.#ranges.idOf(bucket)));
+    const mayCreate = request.sessionExpirySeconds > 0;
+    const room = mayCreate ? this.#quotas.reserveSession(request.tenantId) : UNLIMITED_SESSIONS;
+    writeAttach(writer, attachment.token, request, this.#options.windowBytes, room);
   }
 
   /**

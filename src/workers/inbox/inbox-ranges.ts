@@ -6,7 +6,6 @@
 
 import type { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { endBucket, firstBucket, putRoutingKey } from "../../shared/inbox/range/inbox-key.ts";
-import { NO_RANGE, type RangeId } from "../../shared/range/range-descriptor.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import { HASH_BYTES } from "../../shared/range/stable-hash.ts";
 import type { RangeClient } from "../ranges/range-client-api.ts";
@@ -23,17 +22,12 @@ export class InboxRanges {
   /** By that place. */
   #threads: number[] = [];
   #firstBuckets: number[] = [];
-  #ids: RangeId[] = [];
   #isWhole = false;
 
   constructor(client: RangeClient) {
     this.#client = client;
     client.onDirectory(() => this.#read());
     this.#read();
-  }
-
-  get count(): number {
-    return this.#threads.length;
   }
 
   /** What would need more of the disk is refused. */
@@ -54,15 +48,6 @@ export class InboxRanges {
   /** The worker that has the range of a bucket; 0 when none does. */
   threadOf(bucket: number): number {
     return this.#threads[this.#indexes[bucket]!] ?? 0;
-  }
-
-  /** The range of a bucket; NO_RANGE when none holds it. */
-  idOf(bucket: number): RangeId {
-    return this.#ids[this.#indexes[bucket]!] ?? NO_RANGE;
-  }
-
-  ids(): readonly RangeId[] {
-    return this.#ids;
   }
 
   /** Every bucket has a range that is served. */
@@ -86,7 +71,6 @@ export class InboxRanges {
       .rangesOf(ServiceId.INBOX)
       .filter((range) => !this.#client.isSetAside(range));
     this.#threads = ranges.map((range) => this.#client.threadOf(range));
-    this.#ids = ranges.map(({ id }) => id);
     this.#firstBuckets = ranges.map(({ start }) => firstBucket(start));
     this.#indexes.fill(NO_RANGE_INDEX);
     ranges.forEach(({ start, end }, index) => {

@@ -30,7 +30,6 @@ import {
   type InboxReceiver,
   InboxSubscribeStatus,
 } from "../../shared/inbox/inbox-types.ts";
-import type { InboxUsage } from "../../shared/inbox/inbox-usage.ts";
 import { writeDue, writeLost } from "../../shared/inbox/log-command.ts";
 import {
   type Delivery,
@@ -50,19 +49,19 @@ import { InboxRenewal } from "../../shared/inbox/range/inbox-renewal.ts";
 import type { OutboxRecord } from "../../shared/inbox/range/outbox.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
+import type { QuotaLedger } from "../../shared/quota/quota-ledger.ts";
 import type { KeyValueReader } from "../../shared/range/key-value.ts";
-import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
+import type { RangeDescriptor } from "../../shared/range/range-descriptor.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { RangeClient } from "../ranges/range-client-api.ts";
 import type { RangeHost, RangeService } from "../ranges/range-host-api.ts";
 import { RecordBatches } from "../record-batches.ts";
+import { HeldCounter } from "./held-counter.ts";
 import type { InboxHost } from "./inbox-api.ts";
 import { InboxRanges } from "./inbox-ranges.ts";
 import { OutboxRunner } from "./outbox-runner.ts";
-import type { QueueBudget } from "./queue-budget.ts";
 import { storedRouteOf } from "./stored-route.ts";
-import { UsageTeller } from "./usage-teller.ts";
 
 type Told = (isDone: boolean) => void;
 
@@ -80,9 +79,7 @@ export interface InboxServiceOptions {
   /** This thread's row of the counter table. */
   readonly counters: Float64Array;
   readonly host: InboxHost;
-  readonly budget: QueueBudget;
-  /** Shared with this worker's RangeInboxClient. */
-  readonly usage: InboxUsage;
+  readonly quotas: QuotaLedger;
   readonly ranges: { readonly client: RangeClient; readonly host: RangeHost };
 }
 
@@ -96,7 +93,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   readonly #reader = new RecordReader();
   readonly #replies: RecordBatches;
   readonly #pushes: RecordBatches;
-  readonly #usage: UsageTeller;
+  readonly #held: HeldCounter;
   /** By thread: the message of the last push in its batch. */
   readonly #lastPushed: (Message | null)[];
   /** Threads that pushes have stopped for. */
@@ -126,9 +123,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
     });
     this.#replies = new RecordBatches(endpoint, RecordType.INBOX_REPLY);
     this.#pushes = new RecordBatches(endpoint, RecordType.INBOX_PUSH);
-    this.#usage = new UsageTeller(options);
-    // Who has forgotten a range that was not in a directory must hear of it again.
-    ranges.client.onDirectory(() => this.#usage.mustTellAll());
+    this.#held = new HeldCounter(options.quotas);
     this.#lastPushed = new Array<Message | null>(endpoint.threadCount).fill(null);
     ranges.host.register(ServiceId.INBOX, this);
     endpoint.setHandler(RecordType.INBOX_COMMAND, (bytes, offset, length, source) => {
@@ -175,7 +170,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
       const { first, end } = machine.buckets;
       this.#machines.fill(machine, first, end);
     }
-    this.#usage.mustTellAll();
+    this.#held.rangesChanged(this.#owned);
   }
 
   /** The ranges of this worker, for tests and metrics. */
@@ -219,11 +214,6 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
     }
   }
 
-  /** Settings were reloaded: a tenant may have got a limit that others must know its usage for. */
-  settingsChanged(): void {
-    this.#usage.mustTellAll();
-  }
-
   /** End of a duty cycle. */
   flush(): void {
     for (const thread of this.#stopped) {
@@ -231,7 +221,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
       this.#stopped.delete(thread);
       for (const machine of this.#owned) machine.resume(thread, this.#host.nowMs());
     }
-    this.#usage.flush(this.#ranges.count);
+    this.#held.count();
     this.#replies.flush();
     this.#pushes.flush();
     this.#lastPushed.fill(null);
@@ -241,7 +231,6 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   peerLost(thread: number): void {
     this.#replies.drop(thread);
     this.#pushes.drop(thread);
-    this.#usage.peerLost(thread);
     this.#lastPushed[thread] = null;
     this.#stopped.delete(thread);
     for (const machine of this.#owned) {
@@ -267,14 +256,6 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
 
   credit({ bucket, boot, token }: Credited, bytes: number): void {
     this.#machines[bucket]?.credit(boot, token, bytes, this.#host.nowMs());
-  }
-
-  held(range: RangeId, bytes: number, isAnew: boolean): void {
-    this.#usage.held(range, bytes, isAnew);
-  }
-
-  heldOf(range: RangeId, tenantId: string, bytes: number, sessions: number): void {
-    this.#usage.heldOf(range, tenantId, bytes, sessions);
   }
 
   probe(token: number, { bucket, tenantId, clientId }: Probe): void {
@@ -345,7 +326,8 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
     const previous = this.#lastPushed[thread] ?? null;
     this.#lastPushed[thread] = writePush(writer, token, delivery, dup, previous);
     if (!this.#pushes.isFull(thread)) return;
-    // Answers written earlier stay ahead.
+    // Answers written earlier stay ahead, and before them what has come of their commands.
+    this.#held.count();
     this.#replies.flushTarget(thread);
     this.#pushes.flushTarget(thread);
     this.#lastPushed[thread] = null;

@@ -10,18 +10,15 @@
 
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { writeQosZero } from "../../shared/inbox/direct-command.ts";
-import {
-  type InboxReceiver,
-  type InsertLimits,
-  InsertStatus,
-} from "../../shared/inbox/inbox-types.ts";
+import { type InboxReceiver, InsertStatus } from "../../shared/inbox/inbox-types.ts";
 import { writeInsert } from "../../shared/inbox/insert-codec.ts";
 import { writeInsertHeader } from "../../shared/inbox/log-command.ts";
+import { insertFootprint } from "../../shared/inbox/range/delivery.ts";
 import { bucketOfId } from "../../shared/inbox/range/inbox-key.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
-import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
+import type { InboxQuotas } from "./inbox-quotas.ts";
 import { type InboxRanges, NO_RANGE_INDEX } from "./inbox-ranges.ts";
 import { Insertion, type Insertions } from "./insertions.ts";
 
@@ -39,9 +36,6 @@ interface GrowingGroup extends Group {
   readonly indexes: number[];
 }
 
-/** What a range may hold of a tenant; borrowed until the next call. */
-type LimitsOf = (tenantId: string, range: RangeId) => InsertLimits;
-
 /** Of a message's only receiver. */
 const FIRST: readonly number[] = Object.freeze([0]);
 
@@ -49,19 +43,19 @@ export class InsertWriter {
   readonly #endpoint: RingEndpoint;
   readonly #ranges: InboxRanges;
   readonly #insertions: Insertions;
-  readonly #limits: LimitsOf;
+  readonly #quotas: InboxQuotas;
   readonly #scratch = new RecordWriter();
 
   constructor(
     endpoint: RingEndpoint,
     ranges: InboxRanges,
     insertions: Insertions,
-    limits: LimitsOf,
+    quotas: InboxQuotas,
   ) {
     this.#endpoint = endpoint;
     this.#ranges = ranges;
     this.#insertions = insertions;
-    this.#limits = limits;
+    this.#quotas = quotas;
   }
 
   /** `done` null: nobody waits. */
@@ -117,9 +111,13 @@ export class InsertWriter {
     insertion: Insertion | null,
   ): void {
     const owner = this.#ranges.threadOf(bucket);
-    const request = insertion === null ? 0 : this.#insertions.add(owner, insertion, indexes);
+    const { tenantId } = message;
+    // Who waits for no answer stores nothing.
+    const bytes = insertion === null ? 0 : insertFootprint(message, receivers.length);
+    const limits = this.#quotas.reserveBytes(tenantId, bytes);
+    const request =
+      insertion === null ? 0 : this.#insertions.add({ owner, insertion, indexes, tenantId, bytes });
     const writer = this.#ranges.writer(bucket);
-    const limits = this.#limits(message.tenantId, this.#ranges.idOf(bucket));
     writeInsertHeader(writer, request, limits, message.origin);
     writeInsert(writer, message, receivers);
   }

@@ -29,28 +29,37 @@ export class Insertion {
 }
 
 /** What one range was asked for. */
-interface InsertionPart {
+export interface InsertionPart {
   readonly owner: number;
   readonly insertion: Insertion;
   /** Places of the part's receivers among all. */
   readonly indexes: readonly number[];
+  /** Reserved for it of the tenant's quota. */
+  readonly tenantId: string;
+  readonly bytes: number;
 }
 
 export class Insertions {
   readonly #parts = new PendingRequests<InsertionPart>();
+  readonly #release: (tenantId: string, bytes: number) => void;
+
+  /** `release`: what was reserved for a part is needed no more. */
+  constructor(release: (tenantId: string, bytes: number) => void) {
+    this.#release = release;
+  }
 
   get size(): number {
     return this.#parts.size;
   }
 
   /** Returns the request number to send along. */
-  add(owner: number, insertion: Insertion, indexes: readonly number[]): number {
-    return this.#parts.add({ owner, insertion, indexes });
+  add(part: InsertionPart): number {
+    return this.#parts.add(part);
   }
 
   /** A range has answered for its part. */
   answered(request: number, statuses: Uint8Array): void {
-    const part = this.#parts.take(request);
+    const part = this.take(request);
     part?.indexes.forEach((index, at) => {
       part.insertion.settle(index, statuses[at] as InsertStatus);
     });
@@ -58,17 +67,20 @@ export class Insertions {
 
   /** The whole part gets one status. */
   failed(request: number, status: InsertStatus): void {
-    const part = this.#parts.take(request);
+    const part = this.take(request);
     for (const index of part?.indexes ?? []) part?.insertion.settle(index, status);
   }
 
   /** The part is to be asked for anew, by other requests: what it was. Null: settled already. */
   take(request: number): Pick<InsertionPart, "insertion" | "indexes"> | null {
-    return this.#parts.take(request);
+    const part = this.#parts.take(request);
+    if (part !== null) this.#release(part.tenantId, part.bytes);
+    return part;
   }
 
   ownerLost(owner: number): void {
-    for (const { insertion, indexes } of this.#parts.takeOwner(owner)) {
+    for (const { insertion, indexes, tenantId, bytes } of this.#parts.takeOwner(owner)) {
+      this.#release(tenantId, bytes);
       for (const index of indexes) insertion.settle(index, InsertStatus.UNAVAILABLE);
     }
   }

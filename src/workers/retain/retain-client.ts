@@ -8,9 +8,9 @@ import { RecordReader } from "../../shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
-import { messageInRecord } from "../../shared/mqtt/message-codec.ts";
+import { messageContentBytes, messageInRecord } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
-import type { RangeId } from "../../shared/range/range-descriptor.ts";
+import type { QuotaLedger } from "../../shared/quota/quota-ledger.ts";
 import { gapsBetween } from "../../shared/range/range-gaps.ts";
 import { RefusalReason } from "../../shared/range/refusal-reason.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
@@ -24,20 +24,22 @@ import {
 } from "../../shared/retain/retain-command.ts";
 import { retainRangeKey } from "../../shared/retain/retain-key.ts";
 import {
-  type RetainAllowance,
+  NOTHING_MORE,
   readRetainLog,
+  UNCAPPED,
   writeRetainExpire,
   writeRetainStore,
 } from "../../shared/retain/retain-log-command.ts";
 import type { RetainLimits } from "../../shared/retain/retain-types.ts";
-import { allowanceOf, type RetainUsage, type Usage } from "../../shared/retain/retain-usage.ts";
 import type { RetainedBatch } from "../../shared/retain/retained-batch.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import { PendingRequests } from "../pending-requests.ts";
 import type { CommandOwner, RangeClient } from "../ranges/range-client-api.ts";
 import { nextRequest } from "../request-number.ts";
 import { type RetainClient, RetainForm, type RetainScan, RetainStatus } from "./retain-api.ts";
+import { isCapped, RetainReservation } from "./retain-reservation.ts";
 import { RingRetainScan, type ScanPlan, type ScanRequester } from "./ring-retain-scan.ts";
+import { FULL_DISK_WAIT_MS } from "./waiting-scans.ts";
 
 const encoder = new TextEncoder();
 
@@ -46,7 +48,10 @@ type Reach = Pick<ScanPlan, "threads" | "isWhole">;
 interface Storing {
   /** Worker of the range when it was asked. */
   readonly owner: number;
-  readonly done: (status: RetainStatus) => void;
+  /** Null: nobody waits. */
+  readonly done: ((status: RetainStatus) => void) | null;
+  /** Null: its tenant has no cap, or it adds nothing. */
+  readonly reservation: RetainReservation | null;
 }
 
 export interface RetainClientOptions {
@@ -55,10 +60,14 @@ export interface RetainClientOptions {
   readonly counters: Float64Array;
   readonly ranges: RangeClient;
   readonly settings: (tenantId: string) => RetainLimits;
-  /** What other workers' ranges hold. */
-  readonly elsewhere: RetainUsage;
-  /** What this worker's ranges hold of a tenant, one left out. */
-  readonly here: (tenantId: string, except: RangeId) => Usage;
+  readonly quotas: QuotaLedger;
+  readonly nowMs: () => number;
+}
+
+/** A scan that waits for what this worker has stored before. */
+interface WaitingScan {
+  readonly sinceMs: number;
+  readonly ready: () => void;
 }
 
 export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanRequester {
@@ -68,6 +77,7 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
   /** Stores under way. */
   readonly #storing = new PendingRequests<Storing>();
   readonly #scans = new Map<number, RingRetainScan>();
+  readonly #waiting = new Set<WaitingScan>();
   #lastScanId = 0;
   /** Every topic has a range that is not damaged. */
   #areAllServed = true;
@@ -99,9 +109,12 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
       counters[Counter.DROPPED_DISK_FULL]! += 1;
       done?.(RetainStatus.NO_ROOM);
     } else {
-      const allowance = this.#allowance(message.tenantId, range.id);
+      const reservation = this.#reserve(message);
       const owner = ranges.threadOf(range);
-      const request = done === null ? 0 : this.#storing.add({ owner, done });
+      const isAnswered = done !== null || reservation !== null;
+      const request = isAnswered ? this.#storing.add({ owner, done, reservation }) : 0;
+      const plain = message.payload.length > 0 ? UNCAPPED : NOTHING_MORE;
+      const allowance = reservation?.allowance ?? plain;
       writeRetainStore(ranges.writer(ServiceId.RETAIN, key), request, allowance, message);
     }
   }
@@ -124,13 +137,16 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
   /** `thread` died, and its rings are replaced. */
   peerLost(thread: number): void {
     // Stored or not, an answer may have been lost with it.
-    for (const { done } of this.#storing.takeOwner(thread)) done(RetainStatus.UNAVAILABLE);
+    for (const storing of this.#storing.takeOwner(thread)) {
+      conclude(storing, RetainStatus.UNAVAILABLE);
+    }
     for (const scan of [...this.#scans.values()]) scan.peerLost(thread);
   }
 
   handleStored(request: number, status: RetainStatus): void {
     // Unknown: given up as lost, and applied all the same.
-    this.#storing.take(request)?.done(status);
+    const storing = this.#storing.take(request);
+    if (storing !== null) conclude(storing, status);
   }
 
   handleBatch(scanId: number, batch: RetainedBatch, isEnd: boolean): void {
@@ -139,7 +155,16 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
   }
 
   whenStored(ready: () => void): void {
-    this.#options.ranges.whenSettled(ServiceId.RETAIN, ready);
+    const waiting = { sinceMs: this.#options.nowMs(), ready };
+    this.#waiting.add(waiting);
+    this.#options.ranges.whenSettled(ServiceId.RETAIN, () => this.#begin(waiting));
+  }
+
+  /** End of a duty cycle: on a full disk no scan waits for ever (waiting-scans.ts). */
+  flush(): void {
+    if (this.#waiting.size === 0 || !this.#options.ranges.isDiskFull) return;
+    const giveUpMs = this.#options.nowMs() - FULL_DISK_WAIT_MS;
+    for (const waiting of this.#waiting) if (waiting.sinceMs <= giveUpMs) this.#begin(waiting);
   }
 
   open(scan: RingRetainScan, thread: number, maxMessages: number): void {
@@ -189,6 +214,10 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     };
   }
 
+  #begin(waiting: WaitingScan): void {
+    if (this.#waiting.delete(waiting)) waiting.ready();
+  }
+
   #storeOwn(message: Message): void {
     const key = retainRangeKey(message.tenantId, message.topic);
     const owner = this.#options.ranges.ownerThread(ServiceId.RETAIN, key);
@@ -197,12 +226,12 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     this.#send(owner);
   }
 
-  #allowance(tenantId: string, range: RangeId): RetainAllowance {
-    const { elsewhere, here, settings } = this.#options;
-    const others = elsewhere.elsewhere(tenantId, range);
-    const own = here(tenantId, range);
-    const topics = others.topics + own.topics;
-    return allowanceOf(settings(tenantId), { topics, bytes: others.bytes + own.bytes });
+  /** Null: nothing of it is counted. */
+  #reserve(message: Message): RetainReservation | null {
+    const limits = this.#options.settings(message.tenantId);
+    if (message.payload.length === 0 || !isCapped(limits)) return null;
+    const account = this.#options.quotas.account(message.tenantId);
+    return new RetainReservation(account, limits, messageContentBytes(message));
   }
 
   #reachOf(tenantId: string, topic: string): Reach {
@@ -226,18 +255,6 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     const { ranges } = this.#options;
     const served = ranges.rangesOf(ServiceId.RETAIN).filter((range) => !ranges.isSetAside(range));
     this.#areAllServed = gapsBetween(ServiceId.RETAIN, served).length === 0;
-    this.#forgetMergedRanges();
-  }
-
-  #forgetMergedRanges(): void {
-    const { elsewhere, endpoint, ranges } = this.#options;
-    const threads = new Map(
-      ranges.rangesOf(ServiceId.RETAIN).map((range) => [range.id, ranges.threadOf(range)]),
-    );
-    elsewhere.keepOnly((range) => {
-      const thread = threads.get(range);
-      return thread !== undefined && thread !== endpoint.threadIndex;
-    });
   }
 
   #send(owner: number): void {
@@ -245,4 +262,9 @@ export class RingRetainClient implements RetainClient, RetainReplyHandler, ScanR
     this.#options.endpoint.enqueue(owner, RecordType.RETAIN_COMMAND, bytes, 0, size);
     this.#writer.clear();
   }
+}
+
+function conclude({ done, reservation }: Storing, status: RetainStatus): void {
+  reservation?.release();
+  done?.(status);
 }

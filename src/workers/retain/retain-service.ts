@@ -1,21 +1,17 @@
 /**
  * The retained messages of this worker's ranges: gives the ranges their state machines, serves
- * scans, proposes that what has expired be removed, and tells the other workers how much it holds
- * of capped tenants.
+ * scans, proposes that what has expired be removed, and enters in the ledger of quotas how much it
+ * holds of each tenant.
  * Thread: worker. Scope: one per worker.
  */
 
 import { RecordReader } from "../../shared/bytes/record-reader.ts";
-import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import { messageContentBytes, messageInRecord } from "../../shared/mqtt/message-codec.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
+import { Quota, type QuotaLedger } from "../../shared/quota/quota-ledger.ts";
 import type { KeyValueReader } from "../../shared/range/key-value.ts";
-import {
-  NO_RANGE,
-  type RangeDescriptor,
-  type RangeId,
-} from "../../shared/range/range-descriptor.ts";
+import type { RangeDescriptor } from "../../shared/range/range-descriptor.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
 import {
   beginBatch,
@@ -24,18 +20,13 @@ import {
   readRetainCommand,
   type ScanRequest,
   writeStored,
-  writeUsage,
 } from "../../shared/retain/retain-command.ts";
 import { RetainCursors } from "../../shared/retain/retain-cursors.ts";
 import { retainRangeKey } from "../../shared/retain/retain-key.ts";
 import { writeRetainExpire } from "../../shared/retain/retain-log-command.ts";
 import { type RetainOutput, RetainRange } from "../../shared/retain/retain-range.ts";
-import {
-  RetainForm,
-  type RetainLimits,
-  type RetainStatus,
-} from "../../shared/retain/retain-types.ts";
-import { isCapped, type RetainUsage, type Usage } from "../../shared/retain/retain-usage.ts";
+import type { Usage } from "../../shared/retain/retain-totals.ts";
+import { RetainForm, type RetainStatus } from "../../shared/retain/retain-types.ts";
 import { writeRetainedPacket } from "../../shared/retain/retained-packet.ts";
 import {
   type ExpiringTopic,
@@ -48,7 +39,7 @@ import type { RetainedTrie } from "../../shared/topic/retained-trie.ts";
 import type { RangeClient } from "../ranges/range-client-api.ts";
 import type { RangeHost, RangeService } from "../ranges/range-host-api.ts";
 import { RecordBatches } from "../record-batches.ts";
-import { WaitingScans } from "./waiting-scans.ts";
+import { FULL_DISK_WAIT_MS, WaitingScans } from "./waiting-scans.ts";
 
 /** Expired messages that one call takes out, at about a microsecond each. */
 const SWEEP_COUNT = 10_000;
@@ -64,7 +55,6 @@ const encoder = new TextEncoder();
 
 /** The part of InboxHost that this service needs too. */
 export interface RetainHost {
-  settings(tenantId: string): RetainLimits;
   nowMs(): number;
 }
 
@@ -75,8 +65,7 @@ export interface RetainServiceOptions {
   readonly trie: RetainedTrie<RetainedEntry>;
   readonly ranges: RangeHost;
   readonly client: RangeClient;
-  /** Shared with this worker's RingRetainClient. */
-  readonly elsewhere: RetainUsage;
+  readonly quotas: QuotaLedger;
 }
 
 export class RetainService implements RangeService, RetainOutput, RetainCommandHandler {
@@ -85,12 +74,13 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   readonly #cursors: RetainCursors;
   readonly #replies: RecordBatches;
   readonly #reader = new RecordReader();
-  readonly #writer = new RecordWriter();
   readonly #waiting: WaitingScans;
   readonly #machines = new Set<RetainRange>();
   /** Of the record being handled. */
   #source = 0;
-  #mustTellAll = false;
+  #mustCountAll = false;
+  /** There is a new directory: what expired before may be removed now. */
+  #mustSweep = false;
 
   constructor(options: RetainServiceOptions) {
     this.#options = options;
@@ -105,6 +95,9 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     this.#replies = new RecordBatches(endpoint, RecordType.RETAIN_REPLY);
     this.#waiting = new WaitingScans(options.ranges);
     options.ranges.register(ServiceId.RETAIN, this);
+    options.client.onDirectory(() => {
+      this.#mustSweep = true;
+    });
     endpoint.setHandler(RecordType.RETAIN_COMMAND, (bytes, offset, length, source) => {
       this.#reader.reset(bytes, offset, length);
       this.#source = source;
@@ -120,13 +113,13 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     return machine;
   }
 
-  /** Ranges were cut, joined, or moved: whoever keeps count of them must hear of it. */
+  /** Ranges were opened, cut, joined, or moved: what they hold is counted anew. */
   rangesChanged(): void {
     this.#machines.clear();
     for (const { machine } of this.#options.ranges.ownedBy(ServiceId.RETAIN)) {
       this.#machines.add(machine as RetainRange);
     }
-    this.#mustTellAll = true;
+    this.#mustCountAll = true;
   }
 
   /** Wall clock; Infinity when nothing is due. */
@@ -147,6 +140,7 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
   /** Proposes that what has expired be removed [MQTT-3.3.2-5], so much at a time. */
   handleTimeout(nowMs: number): void {
     this.#cursors.handleTimeout(nowMs);
+    if (!this.#areListed()) return;
     for (let left = SWEEP_COUNT; left > 0; left--) {
       const expiring = this.#topics.pollExpired(nowMs);
       if (expiring === null) return;
@@ -154,20 +148,19 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     }
   }
 
-  /**
-   * End of a duty cycle: answers, and tells the other workers what has changed for capped tenants.
-   */
+  /** End of a duty cycle: answers. */
   flush(): void {
-    this.#waiting.drain((thread, scan) => this.#open(thread, scan));
-    this.#replies.flush();
-    const mustTellAll = this.#mustTellAll;
-    this.#mustTellAll = false;
-    for (const { descriptor, machine } of this.#options.ranges.ownedBy(ServiceId.RETAIN)) {
-      const range = machine as RetainRange;
-      const tell = (tenantId: string) => this.#tellUsage(descriptor.id, range, tenantId);
-      range.drainChangedTenants(tell);
-      if (mustTellAll) for (const tenantId of range.totals.tenants()) tell(tenantId);
+    if (this.#mustSweep) {
+      this.#mustSweep = false;
+      this.handleTimeout(this.#options.host.nowMs());
     }
+    const { client, host } = this.#options;
+    const giveUpMs = client.isDiskFull
+      ? host.nowMs() - FULL_DISK_WAIT_MS
+      : Number.NEGATIVE_INFINITY;
+    this.#waiting.drain(giveUpMs, (thread, scan) => this.#open(thread, scan));
+    this.#countHeld();
+    this.#replies.flush();
   }
 
   /** Tenants that this worker holds messages of. */
@@ -175,23 +168,15 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     for (const machine of this.#machines) yield* machine.totals.tenants();
   }
 
-  /** What this worker's ranges hold of a tenant, `except` left out. */
-  usage(tenantId: string, except: RangeId = NO_RANGE): Usage {
+  /** What this worker's ranges hold of a tenant. */
+  usage(tenantId: string): Usage {
     const total = { topics: 0, bytes: 0 };
-    for (const { descriptor, machine } of this.#options.ranges.ownedBy(ServiceId.RETAIN)) {
-      if (descriptor.id === except) continue;
-      const usage = (machine as RetainRange).totals.of(tenantId);
+    for (const machine of this.#machines) {
+      const usage = machine.totals.of(tenantId);
       total.topics += usage.topics;
       total.bytes += usage.bytes;
     }
     return total;
-  }
-
-  /**
-   * Settings were reloaded: a tenant may have got a cap that the others must know its usage for.
-   */
-  settingsChanged(): void {
-    this.#mustTellAll = true;
   }
 
   /** `thread` died, and its rings are replaced. */
@@ -199,13 +184,13 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     this.#waiting.peerLost(thread);
     this.#cursors.peerLost(thread);
     this.#replies.drop(thread);
-    // Its successor knows nobody.
-    this.#mustTellAll = true;
   }
 
   stored(thread: number, request: number, status: RetainStatus): void {
     writeStored(this.#replies.writer(thread), request, status);
-    if (this.#replies.isFull(thread)) this.#replies.flushTarget(thread);
+    if (!this.#replies.isFull(thread)) return;
+    this.#countHeld();
+    this.#replies.flushTarget(thread);
   }
 
   retainRefused(): void {
@@ -226,7 +211,7 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
 
   scanOpen(scan: ScanRequest): void {
     const thread = this.#source;
-    if (!this.#waiting.hold(thread, scan)) this.#open(thread, scan);
+    if (!this.#waiting.hold(thread, scan, this.#options.host.nowMs())) this.#open(thread, scan);
   }
 
   scanNext(scanId: number, maxMessages: number, form: RetainForm): void {
@@ -264,8 +249,15 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     this.#cursors.close(this.#source, scanId);
   }
 
-  learnUsage(range: RangeId, tenantId: string, usage: Usage): void {
-    this.#options.elsewhere.learn(range, tenantId, usage);
+  /**
+   * While a worker starts no directory names its ranges yet, and what it proposes is lost. Clients
+   * come when one does: by then what is over must not count any more.
+   */
+  #areListed(): boolean {
+    const { client, ranges } = this.#options;
+    return ranges.ownedBy(ServiceId.RETAIN).every(({ descriptor }) => {
+      return client.find(ServiceId.RETAIN, descriptor.start) !== null;
+    });
   }
 
   #handleExpired(expiring: ExpiringTopic, nowMs: number): void {
@@ -284,16 +276,21 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     this.#topics.expectAgain(expiring, nowMs + RETRY_MS);
   }
 
-  #tellUsage(range: RangeId, machine: RetainRange, tenantId: string): void {
-    const { endpoint, host } = this.#options;
-    if (!isCapped(host.settings(tenantId))) return;
-    for (let thread = 1; thread < endpoint.threadCount; thread++) {
-      if (thread === endpoint.threadIndex) continue;
-      writeUsage(this.#writer, range, tenantId, machine.totals.of(tenantId));
-      const { bytes, size } = this.#writer;
-      endpoint.enqueue(thread, RecordType.RETAIN_COMMAND, bytes, 0, size);
-      this.#writer.clear();
-    }
+  /** Before the answers leave: then what was reserved for a message is let go. */
+  #countHeld(): void {
+    const hold = (tenantId: string) => {
+      const { topics, bytes } = this.usage(tenantId);
+      const account = this.#options.quotas.account(tenantId);
+      account.hold(Quota.RETAINED_TOPICS, topics);
+      account.hold(Quota.RETAINED_BYTES, bytes);
+    };
+    for (const machine of this.#machines) machine.drainChangedTenants(hold);
+    if (!this.#mustCountAll) return;
+    this.#mustCountAll = false;
+    const { quotas } = this.#options;
+    for (const tenantId of new Set([...quotas.tenants(), ...this.tenants()])) hold(tenantId);
+    quotas.dropInherited(Quota.RETAINED_TOPICS);
+    quotas.dropInherited(Quota.RETAINED_BYTES);
   }
 
   #readCold(tenantId: string, topic: Uint8Array, keyNumber: number): Uint8Array | null {

@@ -5,6 +5,9 @@
  * A message is delivered while it is still on its way into the log. Who has received it, and then
  * subscribes, must find it retained: by then it stands in this worker's log, two rings behind its
  * publisher, ahead of a scan that took the way over the client.
+ *
+ * On a full disk a commit may wait for space, and reading goes on: then a scan waits so long and no
+ * longer, and finds what is applied, which is everything that was ever acknowledged.
  * Thread: worker. Scope: one per RetainService.
  */
 
@@ -13,9 +16,16 @@ import { ServiceId } from "../../shared/range/service-id.ts";
 import type { ScanRequest } from "../../shared/retain/retain-command.ts";
 import type { RangeHost } from "../ranges/range-host-api.ts";
 
+/**
+ * Commits that find space take milliseconds. A scan may wait so long at its client, for what that
+ * has stored itself, and once more here.
+ */
+export const FULL_DISK_WAIT_MS = 1000;
+
 interface WaitingScan {
   readonly thread: number;
   readonly scan: ScanRequest;
+  readonly sinceMs: number;
   /** Last log index that each range had then. */
   readonly ends: ReadonlyMap<RangeId, number>;
 }
@@ -29,20 +39,23 @@ export class WaitingScans {
   }
 
   /** Keeps the scan of `thread`; false when everything is applied and it need not wait. */
-  hold(thread: number, scan: ScanRequest): boolean {
+  hold(thread: number, scan: ScanRequest, nowMs: number): boolean {
     const ends = this.#unapplied();
     if (ends === null) return false;
-    this.#waiting.push({ thread, scan, ends });
+    this.#waiting.push({ thread, scan, sinceMs: nowMs, ends });
     return true;
   }
 
-  /** Hands over those that need not wait any more, in order of arrival. */
-  drain(open: (thread: number, scan: ScanRequest) => void): void {
+  /**
+   * Hands over those that need not wait any more, in order of arrival: also those that came before
+   * `giveUpMs`.
+   */
+  drain(giveUpMs: number, open: (thread: number, scan: ScanRequest) => void): void {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const one of waiting) {
-      if (this.#hasApplied(one.ends)) open(one.thread, one.scan);
+      if (one.sinceMs <= giveUpMs || this.#hasApplied(one.ends)) open(one.thread, one.scan);
       else this.#waiting.push(one);
     }
   }

@@ -7,6 +7,7 @@ import type { Log } from "../../platform/log.ts";
 import type { DeadlineWheel } from "../../shared/collections/deadline-wheel.ts";
 import type { BrokerConfig } from "../../shared/config/config.ts";
 import type { PacketView } from "../../shared/mqtt/packet-view.ts";
+import type { QuotaLedger } from "../../shared/quota/quota-ledger.ts";
 import type { AuthChain } from "../auth/auth-chain.ts";
 import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
 import type { DistClient } from "../dist/dist-client.ts";
@@ -28,6 +29,7 @@ export interface SessionContext {
   config: BrokerConfig;
   readonly counters: Float64Array;
   readonly tenants: TenantTable;
+  readonly quotas: QuotaLedger;
   readonly auth: AuthChain;
   readonly dict: SessionDict;
   readonly inbox: InboxClient;

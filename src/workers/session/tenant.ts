@@ -6,6 +6,7 @@
  */
 
 import type { BrokerConfig } from "../../shared/config/config.ts";
+import type { QuotaAccount, QuotaLedger } from "../../shared/quota/quota-ledger.ts";
 import type { TenantSettings } from "../../shared/tenant/tenant-settings.ts";
 
 /** One tenant's share of this worker; plain numbers, summed over workers by sys-topics.ts. */
@@ -34,10 +35,13 @@ export class Tenant {
   pendingBytes = 0;
   /** Memory of messages that wait in transient sessions of this tenant here. */
   queueBytes = 0;
+  /** What it has on all workers. */
+  readonly account: QuotaAccount;
   readonly counters = new TenantCounters();
 
-  constructor(id: string, settings: TenantSettings) {
+  constructor(id: string, settings: TenantSettings, account: QuotaAccount) {
     this.id = id;
+    this.account = account;
     this.settings = settings;
   }
 }
@@ -45,16 +49,19 @@ export class Tenant {
 /** Tenants are made when first seen and kept: their counters must not go back. */
 export class TenantTable {
   readonly #tenants = new Map<string, Tenant>();
+  readonly #quotas: QuotaLedger;
   #config: BrokerConfig;
 
-  constructor(config: BrokerConfig) {
+  constructor(config: BrokerConfig, quotas: QuotaLedger) {
     this.#config = config;
+    this.#quotas = quotas;
   }
 
   get(tenantId: string): Tenant {
     const known = this.#tenants.get(tenantId);
     if (known !== undefined) return known;
-    const tenant = new Tenant(tenantId, settingsOf(this.#config, tenantId));
+    const settings = settingsOf(this.#config, tenantId);
+    const tenant = new Tenant(tenantId, settings, this.#quotas.account(tenantId));
     this.#tenants.set(tenantId, tenant);
     return tenant;
   }

@@ -1,11 +1,13 @@
 /**
  * Messages that wait in a transient session for room in its window, counted in messages and in
- * memory: per session, per tenant and per worker, so that clients who acknowledge nothing cannot
- * fill it. Thread: worker.
+ * memory: per session, per tenant and for the whole process, so that clients who acknowledge
+ * nothing cannot fill it. Quotas hold over all workers, but for a message that each of them takes
+ * at the same moment. Thread: worker.
  */
 
 import { RingQueue } from "../../shared/collections/ring-queue.ts";
 import { messageFootprint } from "../../shared/mqtt/message-codec.ts";
+import { Quota } from "../../shared/quota/quota-ledger.ts";
 import type { Delivery } from "./deliver.ts";
 import type { Session } from "./session.ts";
 
@@ -13,10 +15,11 @@ import type { Session } from "./session.ts";
 export function canWait(session: Session, delivery: Delivery): boolean {
   const { context, queue, tenant } = session;
   if (tenant === null) return false;
-  const { limits, workers } = context.config;
+  const { limits } = context.config;
   const size = messageFootprint(delivery.message);
-  if ((context.queueBytes + size) * workers > limits.processQueueBytes) return false;
-  if ((tenant.queueBytes + size) * workers > limits.tenantQueueBytes) return false;
+  const { all } = context.quotas;
+  if (all.held(Quota.TRANSIENT_BYTES) + size > limits.processQueueBytes) return false;
+  if (tenant.account.held(Quota.TRANSIENT_BYTES) + size > limits.tenantQueueBytes) return false;
   if (queue === null || queue.size === 0) return true;
   if (queue.size >= tenant.settings.SessionInboxSize) return false;
   return session.queueBytes + size <= limits.sessionQueueBytes;
@@ -36,7 +39,11 @@ export function shiftWaiting(session: Session): Delivery | undefined {
 }
 
 function count(session: Session, bytes: number): void {
+  const { context, tenant } = session;
   session.queueBytes += bytes;
-  session.context.queueBytes += bytes;
-  if (session.tenant !== null) session.tenant.queueBytes += bytes;
+  context.queueBytes += bytes;
+  context.quotas.all.hold(Quota.TRANSIENT_BYTES, context.queueBytes);
+  if (tenant === null) return;
+  tenant.queueBytes += bytes;
+  tenant.account.hold(Quota.TRANSIENT_BYTES, tenant.queueBytes);
 }

@@ -13,8 +13,6 @@ import {
   type Probe,
   readDirectCommands,
   writeCredit,
-  writeHeld,
-  writeHeldOf,
   writeProbe,
   writeQosZero,
 } from "../../../src/shared/inbox/direct-command.ts";
@@ -81,16 +79,12 @@ const command: fc.Arbitrary<Call> = fc.oneof(
   fc.tuple(fc.constant("insert"), messages, fc.array(receiver, { maxLength: 4 })),
   fc.tuple(fc.constant("credit"), plain({ bucket, boot: fc.maxSafeNat(), token: uint32 }), uint32),
   fc.tuple(fc.constant("probe"), uint32, plain({ bucket, tenantId: text, clientId: text })),
-  fc.tuple(fc.constant("held"), fc.maxSafeNat(), fc.maxSafeNat(), fc.boolean()),
-  fc.tuple(fc.constant("heldOf"), fc.maxSafeNat(), text, fc.maxSafeNat(), uint32),
 ) as fc.Arbitrary<Call>;
 
 const WRITERS: Readonly<Record<string, (writer: RecordWriter, ...fields: never[]) => void>> = {
   insert: writeQosZero,
   credit: writeCredit,
   probe: writeProbe,
-  held: writeHeld,
-  heldOf: writeHeldOf,
 };
 
 class CommandRecorder implements DirectCommandHandler {
@@ -114,14 +108,6 @@ class CommandRecorder implements DirectCommandHandler {
 
   probe(token: number, probe: Probe): void {
     this.calls.push(["probe", token, probe]);
-  }
-
-  held(range: number, bytes: number, isAnew: boolean): void {
-    this.calls.push(["held", range, bytes, isAnew]);
-  }
-
-  heldOf(range: number, tenantId: string, bytes: number, sessions: number): void {
-    this.calls.push(["heldOf", range, tenantId, bytes, sessions]);
   }
 }
 

@@ -16,8 +16,8 @@ import type {
 import { writeInsert } from "../../../src/shared/inbox/insert-codec.ts";
 import {
   type LogCommandHandler,
-  NO_MOST_SESSIONS,
   readLogCommands,
+  UNLIMITED_SESSIONS,
   writeAttach,
   writeCommit,
   writeDetach,
@@ -75,8 +75,8 @@ const attachRequest: fc.Arbitrary<AttachRequest> = plain({
 const limits: fc.Arbitrary<InsertLimits> = plain({
   sessionInboxSize: uint32,
   sessionBytes: fc.maxSafeNat(),
-  tenantBytes: fc.maxSafeNat(),
-  rangeBytes: fc.maxSafeNat(),
+  tenantRoom: fc.maxSafeNat(),
+  processRoom: fc.maxSafeNat(),
 });
 
 const receiver: fc.Arbitrary<InboxReceiver> = plain({
@@ -95,8 +95,8 @@ class CallList implements LogCommandHandler {
     this.calls.push(structuredClone(call));
   }
 
-  attach(token: number, request: AttachRequest, windowBytes: number, mostSessions: number): void {
-    this.#note("attach", token, request, windowBytes, mostSessions);
+  attach(token: number, request: AttachRequest, windowBytes: number, sessionRoom: number): void {
+    this.#note("attach", token, request, windowBytes, sessionRoom);
   }
 
   detach(...call: Parameters<LogCommandHandler["detach"]>): void {
@@ -148,7 +148,7 @@ type Command = readonly [write: (writer: RecordWriter) => void, call: unknown[]]
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   fc
-    .tuple(uint32, attachRequest, uint32, fc.oneof(fc.constant(NO_MOST_SESSIONS), uint32))
+    .tuple(uint32, attachRequest, uint32, fc.oneof(fc.constant(UNLIMITED_SESSIONS), uint32))
     .map(([token, request, bytes, most]): Command => {
       return [
         (writer) => writeAttach(writer, token, request, bytes, most),

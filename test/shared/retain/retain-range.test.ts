@@ -149,17 +149,21 @@ test("retain range: one that cannot be read to its end leaves nothing of itself 
   }
 });
 
-test("retain range: caps are those of the command; replacing by less is always allowed", () => {
+test("retain range: a command says what it may add; replacing by less is always allowed", () => {
   const worker = new Worker(new MapKeyValues());
-  const small = { topics: 1, bytes: 10 };
-  worker.apply(put({ topic: "a", payload: "123456789" }, small));
-  worker.apply(put({ topic: "b", payload: "1" }, small));
-  worker.apply(put({ topic: "a", payload: "1234567890" }, small));
-  worker.apply(put({ topic: "a", payload: "12" }, small));
+  const store = (topic: string, payload: string, topics: number, bytes: number) => {
+    worker.apply(put({ topic, payload }, { topics, bytes }));
+    return worker.answers.at(-1);
+  };
   const { OK, QUOTA } = RetainStatus;
-  assert.deepEqual(worker.answers, [OK, QUOTA, QUOTA, OK]);
-  worker.apply(put({ topic: "b", payload: "1" }, small), NOW, false);
-  assert.equal(worker.refusals, 2, "an earlier life has counted its own");
+  assert.equal(store("a", "123456789", 1, 10), OK);
+  assert.equal(store("b", "1", 0, 10), QUOTA);
+  assert.equal(store("b", "1", 1, 1), QUOTA);
+  assert.equal(store("a", "1234567890", 0, 0), QUOTA);
+  assert.equal(store("a", "1234567890", 0, 1), OK);
+  assert.equal(store("a", "12", 0, 0), OK);
+  worker.apply(put({ topic: "b", payload: "1" }, { topics: 0, bytes: 0 }), NOW, false);
+  assert.equal(worker.refusals, 3, "an earlier life has counted its own");
   assert.equal(worker.payload("a"), "12");
 });
 

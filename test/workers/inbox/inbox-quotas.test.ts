@@ -5,8 +5,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AttachStatus, InsertStatus } from "../../../src/workers/inbox/inbox-api.ts";
-import { FakeSession, InboxWorkers } from "../../helpers/service-workers.ts";
+import { messageFootprint } from "../../../src/shared/mqtt/message-codec.ts";
+import {
+  type AttachRequest,
+  AttachStatus,
+  InsertStatus,
+} from "../../../src/workers/inbox/inbox-api.ts";
+import { FakeSession, InboxWorkers, message, receiver } from "../../helpers/service-workers.ts";
 import { nothing, ownedBy } from "./owned-by.ts";
 
 const KIB = 1024;
@@ -22,6 +27,11 @@ function awaySessions(workers: InboxWorkers, workerCount: number): string[] {
     workers.run();
     return session.clientId;
   });
+}
+
+/** Messages of 10 KiB that fit into so many bytes. */
+function fullAt(bytes: number): number {
+  return Math.floor(bytes / messageFootprint(message({ payload: PAYLOAD })));
 }
 
 /** Messages of 10 KiB that are stored before one is refused. */
@@ -42,15 +52,36 @@ for (const quota of ["tenantQueueBytes", "processQueueBytes"] as const) {
       return fill(workers, [awaySessions(workers, workerCount)[0]!], workerCount);
     });
     assert.equal(counts[0], counts[1]);
-    assert.ok(counts[0]! > 95 && counts[0]! <= 102, `${counts[0]} of 102`);
+    assert.equal(counts[0], fullAt(QUOTA));
   });
 
   test(`inbox quotas: ${quota} is one for the sessions of all workers`, () => {
     const workers = new InboxWorkers(4, { [quota]: QUOTA });
     const count = fill(workers, awaySessions(workers, 4));
-    assert.ok(count > 95 && count <= 104, `${count} of 102`);
+    assert.equal(count, fullAt(QUOTA));
   });
 }
+
+test("inbox quotas: a burst from all workers into all ranges oversteps no quota of bytes", () => {
+  for (const quota of ["tenantQueueBytes", "processQueueBytes"] as const) {
+    const workers = new InboxWorkers(4, { [quota]: QUOTA });
+    const incarnations = awaySessions(workers, 4).map((clientId) => workers.incarnation(clientId));
+    const statuses: number[] = [];
+    for (let count = 0; count < 400; count++) {
+      const client = workers.services(1 + (count % 4)).inboxClient;
+      const [first, second] = [incarnations[(count >> 2) % 4]!, incarnations[(count >> 4) % 4]!];
+      const receivers = [receiver(first), ...(first === second ? [] : [receiver(second)])];
+      const published = message({ payload: PAYLOAD });
+      client.insert(published, receivers, (stored) => statuses.push(...stored));
+      // Some are answered while others are on their way.
+      if (count % 7 === 0) workers.mesh.deliver(1 + (count % 4), 1 + (count % 3));
+    }
+    workers.run();
+    const stored = statuses.filter((status) => status === InsertStatus.STORED).length;
+    assert.ok(stored > 90 && stored <= 102, `${stored} of 102`);
+    assert.equal(fill(workers, awaySessions(workers, 1)) + stored, fullAt(QUOTA));
+  }
+});
 
 test("inbox quotas: what one range lets go of another one may take", () => {
   const workers = new InboxWorkers(2, { tenantQueueBytes: QUOTA });
@@ -77,7 +108,6 @@ test("inbox quotas: a worker that comes back tells what it holds, and hears of t
 test("inbox quotas: TotalPersistentSessions is one limit for the sessions of all workers", () => {
   const workers = new InboxWorkers(4);
   workers.settings = { ...workers.settings, TotalPersistentSessions: 40 };
-  for (const thread of [1, 2, 3, 4]) workers.services(thread).settingsChanged();
   const attach = (name: string, fields = {}) => {
     const thread = 1 + (name.length % 4);
     return workers.attach(thread, new FakeSession("t", name, 1), fields)?.status;
@@ -99,3 +129,45 @@ test("inbox quotas: TotalPersistentSessions is one limit for the sessions of all
   assert.equal(attach("59"), AttachStatus.ATTACHED);
   assert.equal(workers.attach(2, new FakeSession("u", "59", 1))?.status, AttachStatus.ATTACHED);
 });
+
+test("inbox quotas: a burst never oversteps TotalPersistentSessions, and who tries again fills it", () => {
+  const workers = new InboxWorkers(4);
+  workers.settings = { ...workers.settings, TotalPersistentSessions: 50 };
+  const attached = new Set<string>();
+  const attach = (name: string, thread: number) => {
+    const { inboxClient } = workers.services(thread);
+    inboxClient.attach(attachRequest(name), new FakeSession("t", name, 1), ({ status }) => {
+      if (status === AttachStatus.ATTACHED) attached.add(name);
+      else assert.equal(status, AttachStatus.QUOTA);
+    });
+  };
+  for (let at = 0; at < 200; at++) {
+    attach(`${at}`, 1 + (at % 4));
+    if (at % 5 === 0) workers.flush();
+  }
+  workers.run();
+  assert.ok(attached.size > 10 && attached.size <= 50, `${attached.size} of 50`);
+  for (let at = 0; at < 200; at++) {
+    attach(`${at}`, 1 + (at % 3));
+    workers.run();
+  }
+  assert.equal(attached.size, 50);
+  const stored = [...attached];
+  attached.clear();
+  for (const name of stored) attach(name, 2);
+  workers.run();
+  assert.deepEqual([...attached].sort(), stored.sort(), "sessions that are there are resumed");
+});
+
+function attachRequest(clientId: string): AttachRequest {
+  return {
+    tenantId: "t",
+    clientId,
+    userId: "user",
+    epoch: 1,
+    cleanStart: false,
+    sessionExpirySeconds: 3600,
+    receiveMaximum: 10,
+    will: null,
+  };
+}

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { Counter } from "../../../src/shared/metrics/counter-table.ts";
 import { ServiceId } from "../../../src/shared/range/service-id.ts";
 import { RetainForm, RetainStatus } from "../../../src/workers/retain/retain-api.ts";
-import { message, ServiceWorkers, topicOf } from "../../helpers/service-workers.ts";
+import { message, payloadOf, ServiceWorkers, topicOf } from "../../helpers/service-workers.ts";
 import { collect, collectOn, deadlines, homeOf, numbered, owned, retain } from "./retained.ts";
 
 test("retain service: what was acknowledged is there after the worker's end, in either form", () => {
@@ -136,6 +136,43 @@ test("retain service: a scan finds what stood in the log before it, though not a
   assert.equal(mesh.waitingCount(2, 3), 0, "the scan waits");
   workers.run();
   assert.deepEqual(found, [topic]);
+});
+
+test("retain service: while commits wait for space, scans find what is applied", () => {
+  const workers = new ServiceWorkers(3);
+  const topic = numbered(50).find((name) => homeOf(workers, name) === 2)!;
+  retain(workers, [topic], "old");
+  const { mesh } = workers;
+  workers.services(1).retainClient.store(message({ topic, payload: "new", qos: 0 }), null);
+  workers.flush();
+  mesh.deliver(1, 0);
+  workers.ranges.groups.setDiskFull(true);
+  workers.flush();
+  // Appended there, and main hears nothing of it, as if its commit waited; of the disk all hear.
+  for (const thread of [1, 2, 3]) while (mesh.deliver(0, thread));
+  const found: (string | null)[] = [];
+  for (const thread of [1, 3]) {
+    const scan = workers.services(thread).retainClient.scan("t", topic, 0);
+    scan.next(10, (batch) => found.push(...owned(batch).map(payloadOf)));
+  }
+  const turn = () => {
+    workers.flush();
+    for (const thread of [1, 3]) {
+      mesh.deliver(thread, 2);
+      workers.flush();
+      mesh.deliver(2, thread);
+    }
+  };
+  turn();
+  assert.deepEqual(found, [], "for a while they wait");
+  // A second there, and one more for who has stored something itself.
+  for (const expected of [["old"], ["old", "old"]]) {
+    workers.nowMs += 1000;
+    turn();
+    assert.deepEqual(found, expected);
+  }
+  workers.run();
+  assert.deepEqual(found, ["old", "old"], "once");
 });
 
 test("retain service: scans that wait are forgotten when cancelled, or their worker dies", () => {

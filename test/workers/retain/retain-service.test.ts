@@ -222,11 +222,51 @@ test("retain service: a tenant's caps hold over all workers, also after one rest
   assert.equal(left + stored, 20);
 });
 
+test("retain service: a burst from all workers oversteps no cap, and one after the other fill it", () => {
+  const payload = "x".repeat(1000);
+  for (const cap of [{ RetainMaxTopics: 100 }, { RetainMaxBytes: 100 * 1007 }]) {
+    const workers = new ServiceWorkers(4);
+    workers.settings = { ...workers.settings, ...cap };
+    const refused: string[] = [];
+    for (let at = 0; at < 400; at++) {
+      const topic = `burst/${100 + at}`;
+      const client = workers.services(1 + (at % 4)).retainClient;
+      // At QoS 0 nobody waits.
+      const done = (status: RetainStatus) =>
+        void (status !== RetainStatus.OK && refused.push(topic));
+      client.store(message({ topic, payload: payload.slice(2) }), at % 3 === 0 ? null : done);
+      if (at % 5 === 0) workers.flush();
+    }
+    workers.run();
+    const stored = workers.total(Counter.RETAINED_MESSAGES);
+    assert.ok(stored > 0 && stored <= 100, `${stored} of 100`);
+    for (const topic of refused.slice(0, 100 - stored)) {
+      assert.deepEqual(retain(workers, [topic], payload.slice(2)), [RetainStatus.OK]);
+    }
+    assert.equal(workers.total(Counter.RETAINED_MESSAGES), 100);
+    assert.deepEqual(retain(workers, ["over"], payload), [RetainStatus.QUOTA]);
+  }
+});
+
+test("retain service: what expired while its worker was away does not count against a cap [MQTT-3.3.2-5]", () => {
+  const workers = new ServiceWorkers(1);
+  workers.settings = { ...workers.settings, RetainMaxTopics: 1 };
+  workers.services(1).retainClient.store(message({ topic: "old", expirySeconds: 1 }), null);
+  workers.run();
+  assert.deepEqual(retain(workers, ["new"]), [RetainStatus.QUOTA]);
+  workers.nowMs += 2000;
+  workers.restart(1);
+  // Its timers run before it has heard of any range.
+  workers.services(1).handleTimeout(workers.nowMs);
+  workers.run();
+  assert.equal(workers.total(Counter.RETAINED_MESSAGES), 0);
+  assert.deepEqual(retain(workers, ["new"]), [RetainStatus.OK]);
+});
+
 test("retain service: a cap that comes with a reload counts what is stored already", () => {
   const workers = new ServiceWorkers(3);
   retain(workers, numbered(30));
   workers.settings = { ...workers.settings, RetainMaxTopics: 30 };
-  for (const thread of [1, 2, 3]) workers.services(thread).settingsChanged();
   workers.run();
   const statuses = numbered(10, "more").flatMap((topic) => retain(workers, [topic]));
   assert.deepEqual(new Set(statuses), new Set([RetainStatus.QUOTA]));

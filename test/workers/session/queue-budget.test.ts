@@ -37,3 +37,32 @@ for (const limit of ["sessionQueueBytes", "tenantQueueBytes", "processQueueBytes
     });
   }
 }
+
+for (const limit of ["tenantQueueBytes", "processQueueBytes"] as const) {
+  test(`queue budget: ${limit} is no smaller for one transient session with more workers, and one for all`, async () => {
+    const world = new SessionWorld({
+      workers: 4,
+      limits: { [limit]: KIB * KIB, connectionOutputBytes: KIB * KIB * 16 },
+    });
+    const properties = [property.receiveMaximum(1)];
+    const hogs = [1, 2, 3, 4].map((thread) => {
+      return world.connect({ clientId: `hog-${thread}`, properties }, thread);
+    });
+    for (const [index, hog] of (await Promise.all(hogs)).entries()) {
+      await hog.subscribe(`${index}`, 1);
+    }
+    const publisher = await world.connect({ clientId: "publisher" });
+    const publish = (topic: string) => {
+      publisher.send(packets.publish({ topic, payload, qos: 1, packetId: publisher.nextId() }));
+      world.run();
+      return world.count(Counter.DROPPED_QUEUE_FULL);
+    };
+    let kept = 0;
+    while (publish("0") === 0) kept += 1;
+    assert.ok(kept >= FITS - 1 && kept <= FITS + 1, `${kept} kept for one`);
+    const before = world.count(Counter.DROPPED_QUEUE_FULL);
+    // The first of each is in its window.
+    for (const topic of ["1", "2", "3"]) for (let left = 0; left < 3; left++) publish(topic);
+    assert.equal(world.count(Counter.DROPPED_QUEUE_FULL) - before, 6);
+  });
+}

@@ -3,6 +3,7 @@
 import { DeadlineWheel } from "../../../src/shared/collections/deadline-wheel.ts";
 import { COUNTER_COLUMNS } from "../../../src/shared/metrics/counter-table.ts";
 import { PacketView } from "../../../src/shared/mqtt/packet-view.ts";
+import { QuotaLedger } from "../../../src/shared/quota/quota-ledger.ts";
 import { RetainedTrie } from "../../../src/shared/topic/retained-trie.ts";
 import { splitShareFilter } from "../../../src/shared/topic/share-filter.ts";
 import { createAuthChain } from "../../../src/workers/auth/auth-chain.ts";
@@ -92,7 +93,8 @@ export class SessionWorker {
     this.#outputs = new OutputFlush((delayMs, act) => world.later(delayMs, act), null);
     const table = new RouteTable(this.index);
     const members = new MemberTable(world.words, thread);
-    const tenants = new TenantTable(world.config);
+    const quotas = new QuotaLedger(world.quotas, thread);
+    const tenants = new TenantTable(world.config, quotas);
     const nowMs = () => world.nowMs;
     this.dist = new DistClient(this.endpoint, this.index, table, members);
     const host: Omit<InboxHost, "routes"> = {
@@ -112,6 +114,7 @@ export class SessionWorker {
       counters: this.counters,
       retainedTrie: new RetainedTrie(HASH_KEY),
       dist: this.dist,
+      quotas,
       ranges: world.ranges.start(thread),
       host,
     });
@@ -145,6 +148,7 @@ export class SessionWorker {
       config: world.config,
       counters: this.counters,
       tenants,
+      quotas,
       auth,
       dict: this.services.sessionDict,
       inbox: this.services.inboxClient,

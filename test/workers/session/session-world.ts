@@ -8,6 +8,7 @@
 import { LiveClock } from "../../../src/shared/base/live-clock.ts";
 import type { BrokerConfig, LimitsConfig } from "../../../src/shared/config/config.ts";
 import { sharedWordsSize } from "../../../src/shared/metrics/shared-words.ts";
+import { createQuotaMemory } from "../../../src/shared/quota/quota-ledger.ts";
 import {
   DEFAULT_TENANT_SETTINGS,
   type TenantSettings,
@@ -73,6 +74,7 @@ export class SessionWorld {
   readonly workers: SessionWorker[] = [];
   readonly log = arrayLog();
   readonly words: Int32Array;
+  readonly quotas: SharedArrayBuffer;
   config: BrokerConfig;
   nowMs = 1_700_000_000_000;
   readonly #live = new LiveClock(this.nowMs);
@@ -84,6 +86,7 @@ export class SessionWorld {
     this.mesh = new FakeMesh(count);
     this.ranges = new InstantRanges(this.mesh, () => this.nowMs);
     this.words = new Int32Array(new SharedArrayBuffer(sharedWordsSize(count)));
+    this.quotas = createQuotaMemory(count);
     const provider = options.provider ?? openProvider();
     for (let thread = 1; thread <= count; thread++) {
       this.workers.push(new SessionWorker(this, thread, provider));
@@ -185,7 +188,6 @@ export class SessionWorld {
     for (const worker of this.workers) {
       worker.context.config = this.config;
       worker.context.tenants.reload(this.config);
-      worker.services.settingsChanged();
       refreshSessions(worker.context);
     }
     this.run();

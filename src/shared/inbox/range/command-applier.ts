@@ -6,7 +6,6 @@
  */
 
 import type { Message } from "../../mqtt/message.ts";
-import { messageContentBytes } from "../../mqtt/message-codec.ts";
 import type { PublishOrigin } from "../../mqtt/publish-origin.ts";
 import type { ApplyContext } from "../../range/range-state-machine.ts";
 import {
@@ -16,11 +15,10 @@ import {
   InboxSubscribeStatus,
   type InsertLimits,
   InsertStatus,
-  NOTHING_FITS,
   type StoredSubscription,
 } from "../inbox-types.ts";
 import type { Attached, Detaching, LogCommandHandler } from "../log-command.ts";
-import { Delivery, type StoredMessage, storedMessage } from "./delivery.ts";
+import { Delivery, isSharedBy, type StoredMessage, storedMessage } from "./delivery.ts";
 import { Changed, type Inbox } from "./inbox.ts";
 import { bucketOfId, isNobody } from "./inbox-key.ts";
 import type { Requester } from "./inbox-output.ts";
@@ -29,14 +27,6 @@ import { acknowledge, offer, receive } from "./outbound.ts";
 import type { RangeState } from "./range-state.ts";
 import { attach, detach, loseWorker, runDue } from "./session-life.ts";
 import { subscribe, unsubscribe } from "./subscriptions.ts";
-
-/**
- * A message is stored once for all inboxes of a command when that saves more bytes than this: the
- * key, count and reference of a message of its own, and the reads that they cost later.
- */
-const SHARING_SAVES_BYTES = 512;
-/** Stored with a message beside its content, about. */
-const MESSAGE_FRAME_BYTES = 40;
 
 export class CommandApplier implements LogCommandHandler {
   readonly #state: RangeState;
@@ -47,7 +37,9 @@ export class CommandApplier implements LogCommandHandler {
   #isAnswered = false;
   // Of the insert being applied.
   #insertRequest = 0;
-  #limits: InsertLimits = NOTHING_FITS;
+  readonly #limits = { sessionInboxSize: 0, sessionBytes: 0, tenantBytes: 0, rangeBytes: 0 };
+  #tenantRoom = 0;
+  #processRoom = 0;
   #inserting: StoredMessage | null = null;
   #statuses = new Uint8Array(64);
   #statusCount = 0;
@@ -64,10 +56,10 @@ export class CommandApplier implements LogCommandHandler {
     this.#isAnswered = this.#state.isLive && context.isOwnBoot;
   }
 
-  attach(token: number, request: AttachRequest, windowBytes: number, mostSessions: number): void {
+  attach(token: number, request: AttachRequest, windowBytes: number, sessionRoom: number): void {
     const sender = { boot: this.#boot, thread: this.#thread, token };
     const isAnswered = this.#isAnswered;
-    const attaching = { request, windowBytes, mostSessions, isAnswered, ...sender };
+    const attaching = { request, windowBytes, sessionRoom, isAnswered, ...sender };
     attach(this.#state, attaching, this.#nowMs);
   }
 
@@ -117,14 +109,19 @@ export class CommandApplier implements LogCommandHandler {
 
   insertHeader(request: number, limits: InsertLimits, origin: PublishOrigin | null): void {
     this.#insertRequest = request;
-    this.#limits = limits;
+    this.#limits.sessionInboxSize = limits.sessionInboxSize;
+    this.#limits.sessionBytes = limits.sessionBytes;
+    this.#tenantRoom = limits.tenantRoom;
+    this.#processRoom = limits.processRoom;
     this.#state.taken.begin(origin, this.#boot);
   }
 
   insertBegin(message: Message, count: number): void {
-    const bytes = messageContentBytes(message) + MESSAGE_FRAME_BYTES;
-    const isShared = bytes * (count - 1) > SHARING_SAVES_BYTES;
-    this.#inserting = storedMessage(message, isShared);
+    this.#inserting = storedMessage(message, isSharedBy(message, count));
+    const { heldBytes, tenants } = this.#state;
+    const tenantBytes = tenants.get(message.tenantId)?.bytes ?? 0;
+    this.#limits.tenantBytes = tenantBytes + this.#tenantRoom;
+    this.#limits.rangeBytes = heldBytes + this.#processRoom;
     this.#statusCount = 0;
     this.#pending = 0;
     if (this.#statuses.length < count) this.#statuses = new Uint8Array(count * 2);

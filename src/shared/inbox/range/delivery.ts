@@ -7,7 +7,15 @@
  */
 
 import type { Message } from "../../mqtt/message.ts";
-import { messageFootprint } from "../../mqtt/message-codec.ts";
+import { messageContentBytes, messageFootprint } from "../../mqtt/message-codec.ts";
+
+/**
+ * A message is stored once for all inboxes of a command when that saves more bytes than this: the
+ * key, count and reference of a message of its own, and the reads that they cost later.
+ */
+const SHARING_SAVES_BYTES = 512;
+/** Stored with a message beside its content, about. */
+const MESSAGE_FRAME_BYTES = 40;
 
 /** `references` while only the store knows. */
 export const UNKNOWN_REFERENCES = -1;
@@ -38,6 +46,17 @@ export class StoredMessage {
     this.expiresAtMs = expiresAtMs;
     this.isShared = isShared;
   }
+}
+
+/** Is a message for so many inboxes of one range stored once for all of them? */
+export function isSharedBy(message: Message, count: number): boolean {
+  const bytes = messageContentBytes(message) + MESSAGE_FRAME_BYTES;
+  return bytes * (count - 1) > SHARING_SAVES_BYTES;
+}
+
+/** Bytes that it takes of its tenant's quota then, at most. */
+export function insertFootprint(message: Message, count: number): number {
+  return messageFootprint(message) * (isSharedBy(message, count) ? 1 : count);
 }
 
 export function storedMessage(message: Message, isShared: boolean): StoredMessage {

@@ -29,7 +29,6 @@ import { loadRange } from "./range-loader.ts";
 import { RangeState } from "./range-state.ts";
 import type { Buckets } from "./shared-messages.ts";
 import { resumeTransmit } from "./transmit.ts";
-import { reportUsage, type UsageListener, type UsageSteps } from "./usage-report.ts";
 
 /**
  * Sessions that one call of `pollDue` names: a command for each costs some 10 µs, so the wills of a
@@ -55,8 +54,8 @@ export class InboxRange implements RangeStateMachine {
   readonly #state: RangeState;
   readonly #applier: CommandApplier;
   readonly #collector: RangeCollector;
-  /** Between the steps of a split or merge. */
-  #isChanging = false;
+  /** Between the steps of a split: what has left already, which counts here until the end. */
+  #leaving: InboxRange | null = null;
 
   /** Empty; see `load`. */
   constructor(
@@ -94,7 +93,8 @@ export class InboxRange implements RangeStateMachine {
 
   /** Sessions of a tenant, attached or not. */
   sessionCount(tenantId: string): number {
-    return this.#state.tenants.get(tenantId)?.inboxes.size ?? 0;
+    const leaving = this.#leaving?.sessionCount(tenantId) ?? 0;
+    return (this.#state.tenants.get(tenantId)?.inboxes.size ?? 0) + leaving;
   }
 
   /** Sessions of a tenant that have ended in this life because their client stayed away. */
@@ -152,11 +152,30 @@ export class InboxRange implements RangeStateMachine {
     }
   }
 
-  /** Tells how many bytes it holds, as far as that is news; `isAnew`: all of it. */
-  reportUsage(steps: UsageSteps, isAnew: boolean, listener: UsageListener): void {
-    // Half of it counts for the other range already; all is told anew when the change is over.
-    if (this.#isChanging && !isAnew) return;
-    reportUsage(this.#state, steps, isAnew, listener);
+  /** Bytes of all waiting messages and those in flight. */
+  get heldBytes(): number {
+    return this.#state.heldBytes + (this.#leaving?.heldBytes ?? 0);
+  }
+
+  /** The same of one tenant. */
+  tenantBytes(tenantId: string): number {
+    const leaving = this.#leaving?.tenantBytes(tenantId) ?? 0;
+    return (this.#state.tenants.get(tenantId)?.bytes ?? 0) + leaving;
+  }
+
+  /** Tenants that have anything here. */
+  knownTenants(): Iterable<string> {
+    return this.#state.tenants.keys();
+  }
+
+  /** Hands over each tenant that has more or fewer sessions or bytes than at the last call. */
+  drainChangedTenants(take: (tenantId: string) => void): void {
+    const { notedTenants } = this.#state;
+    for (const tenant of notedTenants) {
+      tenant.isNoted = false;
+      take(tenant.tenantId);
+    }
+    notedTenants.length = 0;
   }
 
   /** Wall clock; Infinity when nothing is due. */
@@ -259,19 +278,16 @@ export class InboxRange implements RangeStateMachine {
   *splitOff(at: Uint8Array, reader: KeyValueReader): Steps<InboxRange> {
     assert(!this.#collector.isCollecting, "no split during a collection");
     const right = new InboxRange({ start: at, end: null }, reader, this.#options);
-    this.#isChanging = true;
+    this.#leaving = right;
     yield* splitRange(this.#state, right.#state);
-    this.#isChanging = false;
+    this.#leaving = null;
     return right;
   }
 
   *absorb(right: RangeStateMachine): Steps<void> {
     assert(right instanceof InboxRange, "ranges of one service are merged");
     assert(!this.#collector.isCollecting, "no merge during a collection");
-    this.#isChanging = true;
-    right.#isChanging = true;
     yield* absorbRange(this.#state, right.#state);
-    this.#isChanging = false;
     right.close();
   }
 

@@ -18,7 +18,7 @@
 
 import { assert } from "../../base/assert.ts";
 import { Awaiting, OutboundWindow } from "../../mqtt/outbound-window.ts";
-import { DropReason, type InsertLimits, InsertStatus } from "../inbox-types.ts";
+import { DropReason, InsertStatus } from "../inbox-types.ts";
 import type { Delivery, StoredMessage } from "./delivery.ts";
 import { Changed, type Inbox } from "./inbox.ts";
 import { findRepeats, isRepeatDue, wake } from "./inbox-parts.ts";
@@ -46,12 +46,22 @@ const SEARCH_PAUSE_MS = 50;
 
 const FITS = -1;
 
+/** What decides whether a message may wait. */
+export interface OfferLimits {
+  /** Messages waiting in the session. */
+  readonly sessionInboxSize: number;
+  /** Bytes of messages waiting in the session; of its tenant, and of all tenants, in this range. */
+  readonly sessionBytes: number;
+  readonly tenantBytes: number;
+  readonly rangeBytes: number;
+}
+
 /** Takes a QoS 1 or 2 message for this inbox and sends it when there is room. */
 export function offer(
   state: RangeState,
   inbox: Inbox,
   delivery: Delivery,
-  limits: InsertLimits,
+  limits: OfferLimits,
   nowMs: number,
 ): InsertStatus {
   const stored = delivery.stored!;
@@ -215,13 +225,20 @@ export function endExchange(state: RangeState, inbox: Inbox, delivery: Delivery)
   state.change(inbox, Changed.EXCHANGES);
 }
 
-/** The oldest waiting message, taken out; null when none waits. It still holds its message. */
-export function takeFirst(state: RangeState, inbox: Inbox): Delivery | null {
+/** The oldest waiting message; null when none waits. */
+export function peekFirst(state: RangeState, inbox: Inbox): Delivery | null {
   if (inbox.waitingCount === 0) return null;
   inbox.queue ??= new WaitingQueue(inbox);
   const delivery = inbox.queue.peek(inbox, state);
   assert(delivery !== null, "what the head counts is there");
-  inbox.queue.shift(inbox);
+  return delivery;
+}
+
+/** The same, taken out. It still holds its message. */
+export function takeFirst(state: RangeState, inbox: Inbox): Delivery | null {
+  const delivery = peekFirst(state, inbox);
+  if (delivery === null) return null;
+  inbox.queue!.shift(inbox);
   inbox.waitingBytes -= delivery.stored!.footprint;
   return delivery;
 }
@@ -278,7 +295,7 @@ function refusalOf(
   state: RangeState,
   inbox: Inbox,
   stored: StoredMessage,
-  limits: InsertLimits,
+  limits: OfferLimits,
 ): number {
   const { footprint } = stored;
   if (stored.references === 0) {

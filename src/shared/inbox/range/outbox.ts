@@ -20,7 +20,7 @@ import { assert } from "../../base/assert.ts";
 import type { RecordReader } from "../../bytes/record-reader.ts";
 import type { RecordWriter } from "../../bytes/record-writer.ts";
 import type { Message } from "../../mqtt/message.ts";
-import { readMessage, writeMessage } from "../../mqtt/message-codec.ts";
+import { messageFootprint, readMessage, writeMessage } from "../../mqtt/message-codec.ts";
 import type { KeyValueWriter } from "../../range/key-value.ts";
 import { readDrop, writeDrop } from "../inbox-fields.ts";
 import type { DropReport } from "../inbox-types.ts";
@@ -73,8 +73,16 @@ export interface OutboxRecord {
   readonly requester: Requester | null;
 }
 
+/**
+ * Records are in memory until they are done, so messages are handed to other members so many bytes
+ * at a time: some thousands of usual size, which take a moment each.
+ */
+const HAND_OVER_BYTES = 4 * 1024 * 1024;
+
 export class Outbox {
   readonly #records = new Map<number, OutboxRecord>();
+  /** Of messages for other members. */
+  #handedOverBytes = 0;
   /** By identifier: null = to be removed. */
   #changed = new Map<number, OutboxRecord | null>();
 
@@ -86,25 +94,30 @@ export class Outbox {
     return this.#changed.size > 0;
   }
 
+  /** Further messages for other members shall wait where they are. */
+  get isFull(): boolean {
+    return this.#handedOverBytes >= HAND_OVER_BYTES;
+  }
+
   records(): IterableIterator<OutboxRecord> {
     return this.#records.values();
   }
 
   add(record: OutboxRecord): void {
-    this.#records.set(record.id, record);
+    this.#put(record);
     this.#changed.set(record.id, record);
   }
 
   /** False: it is done already. */
   finish(id: number): boolean {
-    if (!this.#records.delete(id)) return false;
+    if (!this.#take(id)) return false;
     this.#changed.set(id, null);
     return true;
   }
 
   /** As found in the store. */
   loaded(id: number, owed: Owed): void {
-    this.#records.set(id, { id, owed, requester: null });
+    this.#put({ id, owed, requester: null });
   }
 
   collect(writer: KeyValueWriter, scratch: RecordWriter): void {
@@ -124,8 +137,8 @@ export class Outbox {
   moveTo(target: Outbox, moves: (id: number) => boolean): void {
     for (const [id, record] of this.#records) {
       if (!moves(id)) continue;
-      this.#records.delete(id);
-      target.#records.set(id, record);
+      this.#take(id);
+      target.#put(record);
     }
     for (const [id, record] of this.#changed) {
       if (!moves(id)) continue;
@@ -133,6 +146,23 @@ export class Outbox {
       target.#changed.set(id, record);
     }
   }
+
+  #put(record: OutboxRecord): void {
+    this.#records.set(record.id, record);
+    this.#handedOverBytes += handedOverBytes(record);
+  }
+
+  #take(id: number): boolean {
+    const record = this.#records.get(id);
+    if (record === undefined) return false;
+    this.#records.delete(id);
+    this.#handedOverBytes -= handedOverBytes(record);
+    return true;
+  }
+}
+
+function handedOverBytes({ owed }: OutboxRecord): number {
+  return owed.kind === "redispatch" ? messageFootprint(owed.message) : 0;
 }
 
 export function writeOwed(writer: RecordWriter, owed: Owed): void {

@@ -53,8 +53,7 @@ export class RangeState implements QueueStore {
   changedTenants: TenantShare[] = [];
   /** Bytes of all waiting messages and those in flight. */
   heldBytes = 0;
-  // For this life of the process only (usage-report.ts): bytes told last, and whose have changed.
-  toldBytes = 0;
+  /** Those whose sessions or bytes are more or less than when last asked. */
   readonly notedTenants: TenantShare[] = [];
   /** Sessions that have expired in this life of the process, by tenant. */
   readonly expired = new Map<string, number>();

@@ -31,19 +31,31 @@ import type { Delivery } from "./delivery.ts";
 import { Changed, Inbox, NO_WILL } from "./inbox.ts";
 import { bucketOf } from "./inbox-key.ts";
 import { dropsOf, wake, willOf } from "./inbox-parts.ts";
-import { beginWindow, endExchange, endWindow, exchangesOf, sweep, takeFirst } from "./outbound.ts";
+import {
+  beginWindow,
+  endExchange,
+  endWindow,
+  exchangesOf,
+  peekFirst,
+  sweep,
+  takeFirst,
+} from "./outbound.ts";
 import type { RangeState } from "./range-state.ts";
 import { removeAll } from "./subscriptions.ts";
 
 /** Messages that one command lets go of when a session ends: some milliseconds. */
 const PURGE_MAX = 4096;
+/**
+ * While other members take the messages of sessions that have ended, the rest is looked at again.
+ */
+const HAND_OVER_PAUSE_MS = 1000;
 
 /** An attach command, and who sent it. */
 export interface Attaching {
   readonly request: AttachRequest;
   readonly windowBytes: number;
-  /** Of its tenant in this range, if one is to be created. */
-  readonly mostSessions: number;
+  /** Sessions that its tenant may have more. */
+  readonly sessionRoom: number;
   readonly boot: number;
   readonly thread: number;
   readonly token: number;
@@ -69,7 +81,7 @@ export function attach(state: RangeState, attaching: Attaching, nowMs: number): 
   // publishes its waiting will.
   let existing = state.find(tenantId, clientId);
   // One that takes another's place adds none.
-  const hasRoom = existing !== null || state.sessionCount(tenantId) < attaching.mostSessions;
+  const hasRoom = existing !== null || attaching.sessionRoom > 0;
   // [MQTT-3.1.4-4]
   if (existing !== null && request.cleanStart) {
     end(state, existing, nowMs);
@@ -300,10 +312,18 @@ function end(state: RangeState, inbox: Inbox, nowMs: number): void {
   purge(state, inbox, nowMs);
 }
 
-/** Lets go of waiting messages, some at a time: the queue may be long. */
+/**
+ * Lets go of waiting messages, some at a time: the queue may be long. Those for other members of
+ * groups stay in it until the outbox has room.
+ */
 function purge(state: RangeState, inbox: Inbox, nowMs: number): void {
   state.change(inbox, Changed.HEAD);
+  inbox.endDueMs = nowMs;
   for (let left = PURGE_MAX; left > 0; left--) {
+    if (state.outbox.isFull && peekFirst(state, inbox)?.shareFilter != null) {
+      inbox.endDueMs = nowMs + HAND_OVER_PAUSE_MS;
+      break;
+    }
     const delivery = takeFirst(state, inbox);
     if (delivery === null) {
       state.inboxes.delete(inbox.id);
@@ -314,7 +334,6 @@ function purge(state: RangeState, inbox: Inbox, nowMs: number): void {
     handOver(state, inbox, delivery);
     state.release(inbox, delivery);
   }
-  inbox.endDueMs = nowMs;
   inbox.earliestExpiryMs = Number.POSITIVE_INFINITY;
   state.schedule(inbox);
 }

@@ -24,12 +24,7 @@ export class TenantShare {
   /** Of its record; -1 = none yet. */
   slot = -1;
   isChanged = false;
-  /**
-   * Bytes and sessions that other workers were told of last; listed among those to tell of
-   * (usage-report.ts).
-   */
-  toldBytes = 0;
-  toldSessions = 0;
+  /** Listed among those that have more or less than when last asked. */
   isNoted = false;
 
   constructor(tenantId: string) {

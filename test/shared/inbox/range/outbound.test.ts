@@ -158,15 +158,15 @@ both("outbound: a full queue refuses the newest and counts it", (fixture) => {
 });
 
 both(
-  "outbound: bytes of session, tenant and range are limits, but one message may always wait",
+  "outbound: bytes of the session, and room of tenant and process, are limits; the first message may always wait in its session",
   (fixture) => {
     const footprint = messageFootprint(message({ payload: "a" }));
     const { STORED, QUOTA } = InsertStatus;
     const session = { ...NO_LIMITS, sessionBytes: 1 };
     assert.deepEqual(fixture.offer("a b", 1, session), [STORED, QUOTA]);
-    for (const name of ["tenantBytes", "rangeBytes"]) {
-      const exact = { ...NO_LIMITS, [name]: footprint * 2 };
-      assert.deepEqual(fixture.offer("c d", 1, exact), [STORED, QUOTA], name);
+    for (const name of ["tenantRoom", "processRoom"]) {
+      assert.deepEqual(fixture.offer("c", 1, { ...NO_LIMITS, [name]: footprint }), [STORED], name);
+      assert.deepEqual(fixture.offer("d", 1, { ...NO_LIMITS, [name]: footprint - 1 }), [QUOTA]);
       fixture.attach(10);
       fixture.acknowledge(...fixture.rig.recorder.pushes.map(({ packetId }) => packetId));
       fixture.takePushes();

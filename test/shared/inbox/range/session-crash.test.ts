@@ -10,7 +10,7 @@ import {
 } from "../../../../src/shared/inbox/inbox-types.ts";
 import { workerBoot } from "../../../../src/shared/range/worker-life.ts";
 import { type InboxRig, NO_LIMITS } from "../../../helpers/inbox-rig.ts";
-import { message } from "../../../helpers/service-workers.ts";
+import { message, payloadOf } from "../../../helpers/service-workers.ts";
 import { SessionFixture, will } from "../../../helpers/session-fixture.ts";
 
 test("session: after a crash it is detached from then on, its will and its end follow", () => {
@@ -90,6 +90,39 @@ test("session: a long queue of one that has ended goes piece by piece, across a 
   assert.equal(rig.store.size, 1, "its counters");
 });
 
+test("session: a group member's long queue is handed over so many bytes at a time, across a crash too", () => {
+  const fixture = new SessionFixture();
+  const { rig } = fixture;
+  fixture.attach();
+  fixture.detach();
+  const incarnation = rig.incarnation("c");
+  const plain = { qos: 1, retain: false, subscriptionIdentifiers: [] };
+  const form = { incarnation, ...plain, shareFilter: "$share/g/a" };
+  const names = Array.from({ length: 160 }, (_, at) => `${at}`.padEnd(64 * 1024));
+  for (const payload of names) rig.insert(message({ payload }), [form]);
+  rig.save();
+  fixture.attach({ cleanStart: true, sessionExpirySeconds: 0 });
+  const owed = () => rig.range.state.outbox.size;
+  const portion = owed();
+  assert.ok(portion >= 60 && portion <= 64, `${portion} messages`);
+  rig.advance(1000);
+  assert.equal(owed(), portion, "the rest waits until others have taken some");
+  rig.crash();
+  assert.equal(owed(), portion);
+  const handed: string[] = [];
+  for (let turn = 0; turn < 3; turn++) {
+    for (const { owed: record } of rig.settle()) {
+      if (record.kind === "redispatch") handed.push(payloadOf(record.message)!);
+    }
+    rig.save();
+    rig.crash();
+    rig.advance(1000);
+  }
+  assert.deepEqual(handed, names);
+  assert.equal(fixture.messages, 0);
+  assert.equal(rig.range.state.inboxes.size, 0);
+});
+
 test("session: word of what it has missed is owed when it is resumed, until it is said", () => {
   const { rig } = new SessionFixture();
   const drops = [missOne(rig)];
@@ -106,6 +139,39 @@ test("session: word of what it has missed is owed when it is resumed, until it i
   rig.crash();
   rig.attach("c", 3);
   assert.deepEqual(rig.recorder.owed, [], "said once");
+});
+
+test("session: a group member's long queue is handed over so many bytes at a time, across a crash too", () => {
+  const fixture = new SessionFixture();
+  const { rig } = fixture;
+  fixture.attach();
+  fixture.detach();
+  const incarnation = rig.incarnation("c");
+  const plain = { qos: 1, retain: false, subscriptionIdentifiers: [] };
+  const form = { incarnation, ...plain, shareFilter: "$share/g/a" };
+  const names = Array.from({ length: 160 }, (_, at) => `${at}`.padEnd(64 * 1024));
+  for (const payload of names) rig.insert(message({ payload }), [form]);
+  rig.save();
+  fixture.attach({ cleanStart: true, sessionExpirySeconds: 0 });
+  const owed = () => rig.range.state.outbox.size;
+  const portion = owed();
+  assert.ok(portion >= 60 && portion <= 64, `${portion} messages`);
+  rig.advance(1000);
+  assert.equal(owed(), portion, "the rest waits until others have taken some");
+  rig.crash();
+  assert.equal(owed(), portion);
+  const handed: string[] = [];
+  for (let turn = 0; turn < 3; turn++) {
+    for (const { owed: record } of rig.settle()) {
+      if (record.kind === "redispatch") handed.push(payloadOf(record.message)!);
+    }
+    rig.save();
+    rig.crash();
+    rig.advance(1000);
+  }
+  assert.deepEqual(handed, names);
+  assert.equal(fixture.messages, 0);
+  assert.equal(rig.range.state.inboxes.size, 0);
 });
 
 test("session: word of what it has missed is owed when its client never came back", () => {

@@ -321,7 +321,7 @@ test("session: every dropped message is counted by reason, with its first and la
     rig.insert(message({ payload: `${i}` }), [{ incarnation, ...form }], full);
     rig.crash();
   }
-  for (const limits of [{ sessionBytes: 900 }, { tenantBytes: 900 }, { rangeBytes: 900 }]) {
+  for (const limits of [{ sessionBytes: 900 }, { tenantRoom: 9 }, { processRoom: 9 }]) {
     rig.insert(message(), [{ incarnation, ...form }], { ...NO_LIMITS, ...limits });
   }
   rig.save();

@@ -37,8 +37,8 @@ const NOBODY = 0;
 const MAX_ATTEMPTS = 8;
 const NO_LIMITS = {
   sessionBytes: Number.MAX_SAFE_INTEGER,
-  tenantBytes: Number.MAX_SAFE_INTEGER,
-  rangeBytes: Number.MAX_SAFE_INTEGER,
+  tenantRoom: Number.MAX_SAFE_INTEGER,
+  processRoom: Number.MAX_SAFE_INTEGER,
 };
 
 /** A message of the application; its payload begins with its number and its publisher. */
