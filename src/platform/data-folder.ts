@@ -11,10 +11,10 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LogKind } from "../shared/config/config.ts";
-import { replaceFile } from "./durable-file.ts";
+import { makeFolder, replaceFile } from "./durable-file.ts";
 import { kernelLock, lockFile, type TryLock } from "./folder-lock.ts";
 
 /**
@@ -86,7 +86,7 @@ export function openDataFolder(
   tryLock: TryLock | null = kernelLock(),
 ): DataFolder {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path);
     const release = lock(path, tryLock);
     try {
       return { path, release, ...readOrMake(path, plan) };

@@ -60,6 +60,13 @@ test("data folder: a manifest that was being written when the power failed count
   folder.release();
 });
 
+test("data folder: a place where no folder can be made is refused, not waited for", {
+  skip: existsSync("/proc/self") ? false : "there is no /proc",
+}, () => {
+  const expected = refusal(DataFolderFault.SYSTEM, /cannot use the data folder .*ENOENT/);
+  assert.throws(() => openDataFolder("/proc/ratatosk/data", plan(1)), expected);
+});
+
 test("data folder: another folder has another node id", (t) => {
   const [one, other] = [openDataFolder(newPath(t), plan(1)), openDataFolder(newPath(t), plan(1))];
   assert.notEqual(one.manifest.nodeId, other.manifest.nodeId);

@@ -2,7 +2,7 @@
  * Opens the log store in a folder: the one place that says which implementation a broker uses.
  */
 
-import { mkdirSync } from "node:fs";
+import { makeFolder } from "../../platform/durable-file.ts";
 import type { LogKind } from "../../shared/config/config.ts";
 import { FileDamageNotes } from "./damage-notes.ts";
 import { EngineLogStore } from "./engine-log-store.ts";
@@ -26,7 +26,7 @@ export interface LogStoreOptions extends Omit<LmdbOptions, "space"> {
 export function openLogStore(options: LogStoreOptions): LogStore {
   const isInSegments = options.log === "segments";
   const { folder, space: events } = options;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const space = events === undefined ? null : new SpaceGuard({ folder, ...events });
   const engineOptions = { ...options, space };
   const engine = isInSegments ? new SegmentEngine(engineOptions) : new LmdbEngine(engineOptions);
