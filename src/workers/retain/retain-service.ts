@@ -105,6 +105,10 @@ export class RetainService implements RangeService, RetainOutput, RetainCommandH
     this.#replies = new RecordBatches(endpoint, RecordType.RETAIN_REPLY);
     this.#waiting = new WaitingScans(options.ranges);
     options.ranges.register(ServiceId.RETAIN, this);
+    // Who has forgotten a range that was not in a directory must hear of it again.
+    options.client.onDirectory(() => {
+      this.#mustTellAll = true;
+    });
     endpoint.setHandler(RecordType.RETAIN_COMMAND, (bytes, offset, length, source) => {
       this.#reader.reset(bytes, offset, length);
       this.#source = source;
