@@ -6,13 +6,13 @@ import { makeFolder } from "../../platform/durable-file.ts";
 import type { LogKind } from "../../shared/config/config.ts";
 import { FileDamageNotes } from "./damage-notes.ts";
 import { EngineLogStore } from "./engine-log-store.ts";
-import { LmdbEngine, type LmdbOptions } from "./lmdb-engine.ts";
+import { LmdbEngine } from "./lmdb-engine.ts";
 import type { LogStore } from "./log-store.ts";
 import { MemoryDisk, MemoryEngine } from "./memory-engine.ts";
-import { SegmentEngine } from "./segment-engine.ts";
+import { SegmentEngine, type SegmentOptions } from "./segment-engine.ts";
 import { SpaceGuard, type SpaceGuardOptions } from "./space-guard.ts";
 
-export interface LogStoreOptions extends Omit<LmdbOptions, "space"> {
+export interface LogStoreOptions extends Omit<SegmentOptions, "space"> {
   /** Absent: a commit that finds the disk full has failed, instead of waiting for space. */
   readonly space?: Omit<SpaceGuardOptions, "folder">;
   /** As the folder was made: no store can read the other kind's log. */
