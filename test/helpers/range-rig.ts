@@ -53,6 +53,8 @@ export class RangeRig {
   readonly acknowledged: TraceCommand[] = [];
   readonly refused: { command: TraceCommand; reason: number }[] = [];
   readonly fatal: unknown[] = [];
+  /** Called for each command that a machine applies, in any life; may throw. */
+  onApply: (command: TraceCommand) => void = () => {};
   /** Warnings that a range's time is ahead of the clock. */
   readonly ahead: { readonly range: number; readonly aheadMs: number }[] = [];
   mesh: FakeMesh;
@@ -253,7 +255,9 @@ export class RangeRig {
     for (const service of Object.values(ServiceId)) {
       host.register(service, {
         open: (_range, reader) => {
-          return new TraceMachine(reader, (command) => this.acknowledged.push(command));
+          const machine = new TraceMachine(reader, (command) => this.acknowledged.push(command));
+          machine.onApply = (command) => this.onApply(command);
+          return machine;
         },
       });
       client.register(service, {

@@ -210,7 +210,16 @@ export class EngineLogStore implements LogStore {
 
   noteDamage(id: RangeId, { message, key }: StateDamage): void {
     this.#damaged.add(id);
-    this.#notes.put(id, { how: message, row: key });
+    this.#notes.put(id, { how: message, row: key, failedEntry: null });
+  }
+
+  noteFailure(id: RangeId, entry: number, how: string): void {
+    const isAgain = this.#notes.get(id)?.failedEntry === entry;
+    this.#notes.put(id, { how, row: null, failedEntry: isAgain ? null : entry });
+  }
+
+  setAside(id: RangeId): void {
+    this.#damaged.add(id);
   }
 
   async clearDamaged(clearing: Clearing): Promise<string> {
