@@ -48,7 +48,10 @@ export interface RigOptions {
 const LIMITS = { ...DEFAULT_COLLECT_LIMITS, idleEntries: 16, trimEntries: 4 };
 
 export class RangeRig {
-  readonly disks: readonly MemoryDisk[];
+  /** A disk that is replaced is one that was lost. */
+  readonly disks: MemoryDisk[];
+  /** As noted with the data folder. */
+  isBootstrapped = false;
   readonly notes: readonly MemoryDamageNotes[];
   readonly acknowledged: TraceCommand[] = [];
   readonly refused: { command: TraceCommand; reason: number }[] = [];
@@ -85,6 +88,10 @@ export class RangeRig {
       endpoint: this.mesh.endpoint(0),
       log: SILENT_LOG,
       storeCount: this.#options.stores,
+      isBootstrapped: this.isBootstrapped,
+      onBootstrapped: () => {
+        this.isBootstrapped = true;
+      },
       processNumber: this.#process,
       splitLimits: this.#options.splitLimits ?? { keys: 0, bytes: 0, busyPercent: 0 },
       random: () => 0,

@@ -224,7 +224,8 @@ export class EngineLogStore implements LogStore {
 
   async clearDamaged(clearing: Clearing): Promise<string> {
     const { id } = clearing.range;
-    assert(this.#damaged.has(id), "only what is set aside is cleared");
+    const isServed = this.#shapes.has(id) && !this.#damaged.has(id);
+    assert(!isServed && !this.#sweeper.has(id), "only what is set aside, or missing, is cleared");
     const { damage } = this.#engine;
     if (damage !== null) throw new Error(`nothing is written to a damaged log (${damage})`);
     const folder = this.#folder;
