@@ -187,13 +187,15 @@ export class Broker {
   #openStorage(): void {
     const { dataDir, workers, storage } = this.#config;
     this.#dataFolder = takeDataFolder(dataDir, { stores: workers, log: storage.log });
-    const { stores, nodeId, log } = this.#dataFolder.manifest;
+    const { stores, nodeId, log, bootstrapped } = this.#dataFolder.manifest;
     this.#log.info("data_folder", { path: dataDir, node_id: nodeId, stores, log });
     this.#checkThreadPool(stores);
     const ranges = new NodeRanges({
       endpoint: this.#port.endpoint,
       log: this.#log,
       storeCount: stores,
+      isBootstrapped: bootstrapped,
+      onBootstrapped: () => this.#noteBootstrapped(),
       processNumber: this.#processNumber,
       splitLimits: this.#config.storage.split,
       random: (bound) => randomInt(bound),
@@ -216,6 +218,15 @@ export class Broker {
         ranges.groups.setDiskFull(isFull);
       },
     });
+  }
+
+  #noteBootstrapped(): void {
+    try {
+      this.#dataFolder?.noteBootstrapped();
+    } catch (error) {
+      // A disk without space; the next start tries again.
+      this.#log.warn("data_folder_not_noted", { error });
+    }
   }
 
   /** Two stores get along with the four threads that Node 20 makes. */

@@ -1,7 +1,8 @@
 /**
  * The broker's data folder: one process, one identity, one format.
  *
- *   DATA/ratatosk.json   format version, node id, number of stores, what holds their logs
+ *   DATA/ratatosk.json   format version, node id, number of stores, what holds their logs,
+ *                        whether all first ranges were there
  *   DATA/lock            held while a process uses the folder
  *   DATA/store/1 ..      one database per store, and its ballast
  *
@@ -11,10 +12,10 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LogKind } from "../shared/config/config.ts";
-import { replaceFile } from "./durable-file.ts";
+import { makeFolder, replaceFile } from "./durable-file.ts";
 import { kernelLock, lockFile, type TryLock } from "./folder-lock.ts";
 
 /**
@@ -39,6 +40,8 @@ export interface DataManifest extends DataFolderPlan {
   readonly nodeId: string;
   /** ISO 8601. */
   readonly created: string;
+  /** All first ranges were there once: what is not there now is missing. */
+  readonly bootstrapped: boolean;
 }
 
 /** Why the folder cannot be used; the message says what to do. */
@@ -67,6 +70,8 @@ export interface DataFolder {
   readonly manifest: DataManifest;
   /** It was made just now. */
   readonly isNew: boolean;
+  /** Has `bootstrapped` written, unless it is. */
+  noteBootstrapped(): void;
   /** Lets other processes have it. The end of the process does the same. */
   release(): void;
 }
@@ -86,10 +91,16 @@ export function openDataFolder(
   tryLock: TryLock | null = kernelLock(),
 ): DataFolder {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path);
     const release = lock(path, tryLock);
     try {
-      return { path, release, ...readOrMake(path, plan) };
+      const { manifest, isNew } = readOrMake(path, plan);
+      let isNoted = manifest.bootstrapped;
+      const noteBootstrapped = () => {
+        if (!isNoted) write(manifestFile(path), { ...manifest, bootstrapped: true });
+        isNoted = true;
+      };
+      return { path, release, manifest, isNew, noteBootstrapped };
     } catch (error) {
       release();
       throw error;
@@ -100,6 +111,10 @@ export function openDataFolder(
     const text = `cannot use the data folder ${path}: ${reason}`;
     throw new DataFolderError(DataFolderFault.SYSTEM, text, { cause: error });
   }
+}
+
+function manifestFile(path: string): string {
+  return join(path, "ratatosk.json");
 }
 
 function lock(path: string, tryLock: TryLock | null): () => void {
@@ -121,13 +136,14 @@ function readOrMake(
   path: string,
   plan: DataFolderPlan,
 ): { readonly manifest: DataManifest; readonly isNew: boolean } {
-  const file = join(path, "ratatosk.json");
+  const file = manifestFile(path);
   if (existsSync(file)) return { manifest: upToDate(file, parse(file)), isNew: false };
   if (existsSync(join(path, "store"))) {
     throw unreadable(`${path} holds stores, but ${file} is missing; restore it from a backup`);
   }
   const created = new Date().toISOString();
-  const manifest: DataManifest = { format: FORMAT, nodeId: randomUUID(), ...plan, created };
+  const known = { format: FORMAT, nodeId: randomUUID(), ...plan } as const;
+  const manifest: DataManifest = { ...known, created, bootstrapped: false };
   write(file, manifest);
   return { manifest, isNew: true };
 }
@@ -153,7 +169,7 @@ function parse(file: string): FoundManifest {
     if (!(error instanceof SyntaxError)) throw error;
     throw unreadable(`${file} is damaged (${error.message}); restore it from a backup`);
   }
-  const { format, nodeId, stores, log: namedLog, created } = asObject(found);
+  const { format, nodeId, stores, log: namedLog, created, bootstrapped } = asObject(found);
   if (typeof format === "number" && Number.isSafeInteger(format) && format > FORMAT) {
     throw unreadable(
       `${file} says format ${format}, and this version knows ${FORMAT}: ` +
@@ -163,15 +179,17 @@ function parse(file: string): FoundManifest {
   const isKnown = format === FORMAT || format === FIRST_FORMAT;
   const log = format === FIRST_FORMAT ? "lmdb" : namedLog;
   const isValid = isKnown && isNodeId(nodeId) && isStoreCount(stores) && isLogKind(log);
-  if (!isValid || typeof created !== "string") {
+  if (!isValid || typeof created !== "string" || typeof bootstrapped !== "boolean") {
     throw unreadable(`${file} is damaged (a field is missing or wrong); restore it from a backup`);
   }
-  return { format, nodeId, stores, log, created };
+  return { format, nodeId, stores, log, created, bootstrapped };
 }
 
 function asObject(value: unknown): Record<keyof DataManifest, unknown> {
   const object = typeof value === "object" && value !== null ? value : {};
-  return { format: null, nodeId: null, stores: null, log: null, created: null, ...object };
+  const none = { format: null, nodeId: null, stores: null, log: null, created: null };
+  // Earlier versions did not say it.
+  return { ...none, bootstrapped: false, ...object };
 }
 
 function isNodeId(value: unknown): value is string {

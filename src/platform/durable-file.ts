@@ -4,8 +4,16 @@
  * Thread: any; synchronous, for small files and for rare moments.
  */
 
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
-import { dirname } from "node:path";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
 
 export function replaceFile(path: string, bytes: Uint8Array): void {
   const temporary = `${path}.tmp`;
@@ -28,4 +36,27 @@ export function syncFolder(folder: string): void {
   } finally {
     closeSync(file);
   }
+}
+
+/**
+ * Makes a folder, and those above it that are missing, for this user only. Node's own way to do so
+ * never returns where the system denies that the folder above is there although it is, as under
+ * /proc: it makes that one again and again.
+ */
+export function makeFolder(path: string): void {
+  const missing: string[] = [];
+  let folder = resolve(path);
+  for (; !isFolder(folder); folder = dirname(folder)) missing.push(folder);
+  for (const name of missing.reverse()) {
+    try {
+      mkdirSync(name, { mode: 0o700 });
+    } catch (error) {
+      // Another thread may have been faster.
+      if (!isFolder(name)) throw error;
+    }
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }

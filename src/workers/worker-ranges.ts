@@ -21,6 +21,7 @@ import { RingRangeHost } from "./ranges/range-host.ts";
 import type { LogStore } from "./store/log-store.ts";
 import { openLogStore } from "./store/open-log-store.ts";
 import type { OldReader } from "./store/reader-watch.ts";
+import type { CutBatch } from "./store/segment-scan.ts";
 import { StoreMeter } from "./store-meter.ts";
 
 /** How often `settle` looks: a few times per commit. */
@@ -163,10 +164,23 @@ export class WorkerRanges {
         },
       };
       const onOldReader = (reader: OldReader) => this.#readerIsOld(storeId, reader);
-      const options = { folder, durability, log: storage.log, space, onOldReader };
+      const onLogCut = (cut: CutBatch) => this.#logIsCut(storeId, cut);
+      const options = { folder, durability, log: storage.log, space, onOldReader, onLogCut };
       stores.set(storeId, openLogStore(options));
     }
     return stores;
+  }
+
+  #logIsCut(storeId: number, { batch, segment, at }: CutBatch): void {
+    this.#options.log.warn("store_log_cut", {
+      store: storeId,
+      batch,
+      segment,
+      at,
+      hint:
+        "its last batch is torn or damaged, and is cut: normal if the machine or the process " +
+        "died while it was written, otherwise the disk has lost what was acknowledged",
+    });
   }
 
   #readerIsOld(storeId: number, { pid, ageMs, commitsBehind }: OldReader): void {

@@ -61,6 +61,12 @@ export class InstantStore implements LogStore {
     throw new Error("what lies in memory is never damaged");
   }
 
+  noteFailure(): void {}
+
+  setAside(): never {
+    throw new Error("what lies in memory is never damaged");
+  }
+
   clearDamaged(): never {
     throw new Error("what lies in memory is never damaged");
   }

@@ -48,11 +48,16 @@ export interface RigOptions {
 const LIMITS = { ...DEFAULT_COLLECT_LIMITS, idleEntries: 16, trimEntries: 4 };
 
 export class RangeRig {
-  readonly disks: readonly MemoryDisk[];
+  /** A disk that is replaced is one that was lost. */
+  readonly disks: MemoryDisk[];
+  /** As noted with the data folder. */
+  isBootstrapped = false;
   readonly notes: readonly MemoryDamageNotes[];
   readonly acknowledged: TraceCommand[] = [];
   readonly refused: { command: TraceCommand; reason: number }[] = [];
   readonly fatal: unknown[] = [];
+  /** Called for each command that a machine applies, in any life; may throw. */
+  onApply: (command: TraceCommand) => void = () => {};
   mesh: FakeMesh;
   main!: NodeRanges;
   workers: RigWorker[] = [];
@@ -82,6 +87,10 @@ export class RangeRig {
       endpoint: this.mesh.endpoint(0),
       log: SILENT_LOG,
       storeCount: this.#options.stores,
+      isBootstrapped: this.isBootstrapped,
+      onBootstrapped: () => {
+        this.isBootstrapped = true;
+      },
       processNumber: this.#process,
       splitLimits: this.#options.splitLimits ?? { keys: 0, bytes: 0, busyPercent: 0 },
       random: () => 0,
@@ -258,7 +267,9 @@ export class RangeRig {
     for (const service of Object.values(ServiceId)) {
       host.register(service, {
         open: (_range, reader) => {
-          return new TraceMachine(reader, (command) => this.acknowledged.push(command));
+          const machine = new TraceMachine(reader, (command) => this.acknowledged.push(command));
+          machine.onApply = (command) => this.onApply(command);
+          return machine;
         },
       });
       client.register(service, {

@@ -48,6 +48,8 @@ export class TraceMachine implements RangeStateMachine {
   readonly #acknowledge: Acknowledge;
   readonly lists = new Map<number, TraceEvent[]>();
   readonly #dirty = new Set<number>();
+  /** Before a command is applied; may throw. */
+  onApply: (command: TraceCommand) => void = () => {};
   isLive = false;
   isClosed = false;
   #isCollecting = false;
@@ -83,6 +85,7 @@ export class TraceMachine implements RangeStateMachine {
     if (context.isOwnBoot && !this.isLive) throw new Error("applied before going live");
     while (!commands.isAtEnd) {
       const command = readTrace(commands);
+      this.onApply(command);
       const list = this.lists.get(command.key) ?? [];
       list.push({ proposer: command.proposer, number: command.number });
       this.lists.set(command.key, list);

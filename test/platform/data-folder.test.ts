@@ -60,6 +60,33 @@ test("data folder: a manifest that was being written when the power failed count
   folder.release();
 });
 
+test("data folder: a place where no folder can be made is refused, not waited for", {
+  skip: existsSync("/proc/self") ? false : "there is no /proc",
+}, () => {
+  const expected = refusal(DataFolderFault.SYSTEM, /cannot use the data folder .*ENOENT/);
+  assert.throws(() => openDataFolder("/proc/ratatosk/data", plan(1)), expected);
+});
+
+test("data folder: that all first ranges were there is noted once and for good", (t) => {
+  const path = newPath(t);
+  const made = openDataFolder(path, plan(2));
+  assert.equal(made.manifest.bootstrapped, false);
+  made.noteBootstrapped();
+  const text = readFileSync(join(path, "ratatosk.json"), "utf8");
+  made.release();
+  const found = openDataFolder(path, plan(2));
+  assert.deepEqual(found.manifest, { ...made.manifest, bootstrapped: true });
+  rmSync(join(path, "ratatosk.json"));
+  found.noteBootstrapped();
+  assert.equal(existsSync(join(path, "ratatosk.json")), false, "nothing is written again");
+  found.release();
+  const { bootstrapped: _unsaid, ...earlier } = JSON.parse(text);
+  writeFileSync(join(path, "ratatosk.json"), JSON.stringify(earlier));
+  const old = openDataFolder(path, plan(2));
+  assert.equal(old.manifest.bootstrapped, false);
+  old.release();
+});
+
 test("data folder: another folder has another node id", (t) => {
   const [one, other] = [openDataFolder(newPath(t), plan(1)), openDataFolder(newPath(t), plan(1))];
   assert.notEqual(one.manifest.nodeId, other.manifest.nodeId);

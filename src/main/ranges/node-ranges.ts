@@ -7,7 +7,7 @@ import type { Log } from "../../platform/log.ts";
 import type { RandomSource } from "../../shared/raft/options.ts";
 import type { SplitLimits } from "../../shared/range/split-hinter.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
-import { bootstrapRanges } from "./bootstrap.ts";
+import { bootstrapRanges, wasBootstrapped } from "./bootstrap.ts";
 import { RangeGroups } from "./range-groups.ts";
 import { RangeLifeCycle } from "./range-life-cycle.ts";
 import { RangeRequests } from "./range-requests.ts";
@@ -18,6 +18,10 @@ export interface NodeRangesOptions {
   readonly endpoint: RingEndpoint;
   readonly log: Log;
   readonly storeCount: number;
+  /** All first ranges were there once. */
+  readonly isBootstrapped: boolean;
+  /** They are now. */
+  readonly onBootstrapped: () => void;
   readonly processNumber: number;
   /** When ranges are cut without being told to. */
   readonly splitLimits: SplitLimits;
@@ -63,7 +67,7 @@ export class NodeRanges {
       log,
       nowMs,
     });
-    this.groups.addListener({ allReported: () => this.#bootstrap() });
+    this.groups.addListener({ allReported: () => this.#complete() });
   }
 
   /** End of a turn of main's. */
@@ -84,17 +88,35 @@ export class NodeRanges {
     this.groups.workerLost(thread);
   }
 
+  /** All workers have reported. */
+  #complete(): void {
+    const { groups } = this;
+    const { storeCount, isBootstrapped } = this.#options;
+    if (this.#isBootstrapping) return;
+    if (!groups.isComplete && !wasBootstrapped(groups, storeCount, isBootstrapped)) {
+      this.#bootstrap();
+      return;
+    }
+    groups.noteMissing(storeCount);
+    this.#serve();
+  }
+
   #bootstrap(): void {
-    if (this.groups.isComplete || this.#isBootstrapping) return;
     this.#isBootstrapping = true;
     void bootstrapRanges(this.groups, this.#requests, this.#options.storeCount).then((created) => {
       this.#isBootstrapping = false;
       if (created === null) {
-        if (this.groups.hasAllReports) this.#bootstrap();
+        if (this.groups.hasAllReports) this.#complete();
         return;
       }
-      if (created > 0) this.#options.log.info("ranges_created", { ranges: created });
-      this.groups.complete();
+      this.#options.log.info("ranges_created", { ranges: created });
+      this.#serve();
     });
+  }
+
+  #serve(): void {
+    if (this.groups.isComplete) return;
+    this.#options.onBootstrapped();
+    this.groups.complete();
   }
 }

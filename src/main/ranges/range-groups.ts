@@ -21,6 +21,7 @@ import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { WireReader } from "../../shared/bytes/wire-reader.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RandomSource } from "../../shared/raft/options.ts";
+import { missingRanges } from "../../shared/range/missing-ranges.ts";
 import { readEntries } from "../../shared/range/raft-record.ts";
 import {
   NO_RANGE,
@@ -63,6 +64,8 @@ export interface DamagedRange {
   readonly storeId: number;
   readonly descriptor: RangeDescriptor | null;
   readonly how: string;
+  /** No store has anything of it, and it is known by the keys that nobody has. */
+  readonly isMissing: boolean;
 }
 
 /** Told about what becomes of ranges. */
@@ -153,6 +156,24 @@ export class RangeGroups {
   complete(): void {
     this.#isComplete = true;
     this.#options.schedule();
+  }
+
+  /** All workers have reported: keys that no range has belong to ranges that are missing. */
+  noteMissing(storeCount: number): void {
+    for (const [id, { isMissing }] of this.damaged) if (isMissing) this.damaged.delete(id);
+    const open = [...this.groups.values()].map(({ id, descriptor }) => {
+      return { id, storeId: descriptor.storeId, descriptor };
+    });
+    const present = [...open, ...this.damaged.values()];
+    const newId = () => {
+      this.highestId += 1;
+      return this.highestId;
+    };
+    for (const descriptor of missingRanges(present, storeCount, newId)) {
+      const { id, storeId } = descriptor;
+      const how = `it is missing: store ${storeId} has nothing of it`;
+      this.#noteDamage({ id, storeId, descriptor, how, isMissing: true });
+    }
   }
 
   threadOf(range: RangeDescriptor): number {
@@ -329,7 +350,7 @@ export class RangeGroups {
         break;
       }
       case ReportKind.DAMAGED:
-        this.#takeDamage(report);
+        this.#noteDamage({ ...report, isMissing: false });
         break;
       case ReportKind.CHANGED: {
         const group = this.groups.get(report.descriptor.id);
@@ -363,8 +384,8 @@ export class RangeGroups {
     this.highestId = Math.max(this.highestId, known);
   }
 
-  #takeDamage(report: RangeReport & { kind: typeof ReportKind.DAMAGED }): void {
-    const { id, storeId, descriptor, how } = report;
+  #noteDamage(range: DamagedRange): void {
+    const { id, storeId, how } = range;
     if (!this.damaged.has(id)) {
       this.#options.log.error("range_damaged", {
         range: id,
@@ -373,7 +394,8 @@ export class RangeGroups {
         hint: "it is set aside, nothing of it is deleted; the other ranges are served",
       });
     }
-    this.damaged.set(id, { id, storeId, descriptor, how });
+    this.damaged.set(id, range);
+    this.#isDirectoryStale = true;
   }
 
   /** Sends a directory if there is news, and all of it can be served. */

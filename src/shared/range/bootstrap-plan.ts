@@ -8,8 +8,9 @@
  *   S+2 .. 2S+1        retain    the same                           k
  *
  * Range 1 is created last and is there for ever after: it begins at the first key, so it is never
- * the right-hand side of a merge. Hence a node has been bootstrapped if and only if it has range 1,
- * readable or not.
+ * the right-hand side of a merge. Hence a node that has range 1, readable or not, has been
+ * bootstrapped. Ranges of different stores are never merged: which store holds which key is settled
+ * here for good.
  */
 
 import { NO_BYTES } from "../bytes/copy-bytes.ts";

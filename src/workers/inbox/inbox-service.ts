@@ -148,7 +148,7 @@ export class InboxService implements InboxOutput, RangeService, DirectCommandHan
   }
 
   renew(range: RangeDescriptor): InboxRenewal {
-    return new InboxRenewal(range);
+    return new InboxRenewal(range, this.#host.nowMs());
   }
 
   tellRoutes(done: (isWhole: boolean) => void): void {

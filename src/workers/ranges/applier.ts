@@ -14,9 +14,22 @@ import { type Entry, EntryType } from "../../shared/raft/entry.ts";
 import { BatchKind, blankHeader, readBatchHeader } from "../../shared/range/command-batch.ts";
 import { NO_RANGE } from "../../shared/range/range-descriptor.ts";
 import type { ApplyContext } from "../../shared/range/range-state-machine.ts";
+import { StateDamage } from "../store/state-seal.ts";
 import type { HostedRange } from "./hosted-range.ts";
 import type { ProposerAnswers } from "./proposer-answers.ts";
 import type { RangeChanges } from "./range-changes.ts";
+
+/** A machine cannot take an entry of its log. */
+export class EntryFailure extends Error {
+  override readonly name = "EntryFailure";
+  readonly index: number;
+
+  constructor(index: number, cause: unknown) {
+    const text = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+    super(`log entry ${index}: applying it failed (${text})`, { cause });
+    this.index = index;
+  }
+}
 
 type MutableContext = { -readonly [K in keyof ApplyContext]: ApplyContext[K] };
 
@@ -92,7 +105,7 @@ export class Applier {
     if (kind === BatchKind.COMMANDS) {
       this.#fillContext(entry.index, nowMs, isOwnBoot);
       range.appliedMs = nowMs;
-      range.machine.apply(reader, this.#context);
+      this.#applyCommands(range, reader);
     } else if (!this.#options.changes.apply(range, entry.index, kind, reader)) {
       skipRest(reader);
       return false;
@@ -101,6 +114,15 @@ export class Applier {
     range.appliedMs = Math.max(range.appliedMs, nowMs);
     if (isOwnBoot) this.#options.answers.done(thread, range.id, proposal);
     return true;
+  }
+
+  #applyCommands({ machine }: HostedRange, reader: RecordReader): void {
+    try {
+      machine.apply(reader, this.#context);
+    } catch (error) {
+      if (error instanceof StateDamage) throw error;
+      throw new EntryFailure(this.#context.index, error);
+    }
   }
 
   #fillContext(index: number, nowMs: number, isOwnBoot: boolean): void {

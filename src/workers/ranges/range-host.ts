@@ -24,7 +24,7 @@ import { incarnationOf, processOf } from "../../shared/range/worker-life.ts";
 import type { RingEndpoint } from "../../shared/ring/ring-endpoint.ts";
 import type { LogStore, OpenedRange } from "../store/log-store.ts";
 import { StateDamage } from "../store/state-seal.ts";
-import { Applier } from "./applier.ts";
+import { Applier, EntryFailure } from "./applier.ts";
 import { type CollectLimits, Collector } from "./collector.ts";
 import { HostedRange } from "./hosted-range.ts";
 import { LoadReporter } from "./load-reporter.ts";
@@ -300,7 +300,7 @@ export class RingRangeHost implements RangeHost {
     service.rangesChanged?.();
   }
 
-  /** Sets the range aside if its machine meets a damaged row while it reads what it needs. */
+  /** Sets the range aside if its machine cannot be made of what is stored. */
   #openChecked(turn: StoreTurn, found: OpenedRange): void {
     try {
       this.#open(turn, found);
@@ -309,9 +309,16 @@ export class RingRangeHost implements RangeHost {
     }
   }
 
-  #leaveOut({ storeId }: StoreTurn, { id, record }: LeftOut, error: unknown): void {
-    if (!(error instanceof StateDamage)) throw error;
-    this.#setAside({ id, storeId, record, damage: error.message });
+  /** What fails at the start would fail at every start: better one range less than none at all. */
+  #leaveOut({ storeId, store }: StoreTurn, { id, record }: LeftOut, error: unknown): void {
+    const isNamed = error instanceof StateDamage || error instanceof EntryFailure;
+    store.setAside(id);
+    this.#setAside({
+      id,
+      storeId,
+      record,
+      damage: isNamed ? error.message : `opening it failed (${error})`,
+    });
   }
 
   #setAside({ id, storeId, record, damage: how }: LeftOut & { storeId: number; damage: string }) {
@@ -371,15 +378,20 @@ export class RingRangeHost implements RangeHost {
   }
 
   /**
-   * False: a row that an entry needs is damaged. Before main knows of the range it is left out as
-   * if found so; later the error ends the thread, because sessions hang on the range, and the next
-   * thread finds the note and leaves it out.
+   * False: a row that an entry needs is damaged, or the machine fails over the entry. Before main
+   * knows of the range it is left out as if found so; later the error ends the thread, because
+   * sessions hang on the range, and the next thread, or the one after it, finds the note and leaves
+   * it out.
    */
   #applyChecked(range: HostedRange): boolean {
     try {
       this.#applier.run(range, APPLY_BYTES, this.#collector.stopBytes);
       return true;
     } catch (error) {
+      const { turn, id } = range;
+      const isFailure = error instanceof EntryFailure;
+      if (!isFailure && !(error instanceof StateDamage)) throw error;
+      if (this.#isReporting && isFailure) turn.store.noteFailure(id, error.index, error.message);
       if (this.#isReporting) throw error;
       this.#leaveOut(range.turn, range, error);
       this.#ranges.delete(range.id);

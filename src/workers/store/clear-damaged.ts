@@ -60,7 +60,8 @@ export async function clearDamaged(store: ClearedStore, clearing: Clearing): Pro
   if (engine.damage !== null) throw new Error(`its whole store is damaged: ${engine.damage}`);
   if (notes.fault !== null) throw new Error(`${notes.fault}; remove it and start again`);
   const { range, onState } = clearing;
-  notes.put(range.id, { how: "it was being made anew when the process ended", row: null });
+  const how = "it was being made anew when the process ended";
+  notes.put(range.id, { how, row: null, failedEntry: null });
   const path = freePath(folder, range.id);
   const file = await open(path, "wx", 0o600);
   try {

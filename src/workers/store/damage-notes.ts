@@ -1,10 +1,11 @@
 /**
  * Which ranges of a store are to be set aside at the next start, beside those that fail a check
- * there: a row that turned out damaged while its range was served, or a range that is being made
- * anew. Kept in a file of its own, because the note must be durable before the thread that found
- * the damage ends, and a database that holds damaged rows is no place for it.
+ * there: a row that turned out damaged while its range was served, a log entry that its machine
+ * failed over again and again, or a range that is being made anew. Kept in a file of its own,
+ * because the note must be durable before the thread that found the damage ends, and a database
+ * that holds damaged rows is no place for it.
  *
- *   STORE/damaged.json   { "RANGE": { "how": TEXT, "row": HEX or null }, ... }
+ *   STORE/damaged.json   { "RANGE": { "how": TEXT, "row": HEX or null, "entry"?: INDEX }, ... }
  *
  * Thread: worker. Scope: one per store.
  */
@@ -19,6 +20,11 @@ export interface DamageNote {
   readonly how: string;
   /** Key of the damaged row as stored; null: the range is set aside whatever its rows say. */
   readonly row: Uint8Array | null;
+  /**
+   * Not null: its machine has failed over this log entry once, and that may have been chance. The
+   * range is served; the next time at the same entry sets it aside.
+   */
+  readonly failedEntry: number | null;
 }
 
 export interface DamageNotes {
@@ -87,8 +93,9 @@ export class FileDamageNotes extends MemoryDamageNotes {
   }
 
   #write(): void {
-    const notes = [...this.notes].map(([id, { how, row }]) => {
-      return [id, { how, row: row === null ? null : Buffer.from(row).toString("hex") }];
+    const notes = [...this.notes].map(([id, { how, row, failedEntry }]) => {
+      const entry = failedEntry === null ? {} : { entry: failedEntry };
+      return [id, { how, row: row === null ? null : Buffer.from(row).toString("hex"), ...entry }];
     });
     replaceFile(this.#path, Buffer.from(`${JSON.stringify(Object.fromEntries(notes), null, 2)}\n`));
   }
@@ -107,11 +114,14 @@ function parse(text: string): [RangeId, DamageNote][] | null {
   for (const [name, note] of Object.entries(found)) {
     const id = Number(name);
     const isNote = typeof note === "object" && note !== null;
-    const { how, row }: Record<string, unknown> = isNote ? { how: null, row: 0, ...note } : {};
+    const { how, row, entry }: Record<string, unknown> = isNote
+      ? { how: null, row: 0, entry: null, ...note }
+      : {};
+    const isEntry = entry === null || Number.isSafeInteger(entry);
     const isRow = row === null || typeof row === "string";
-    if (!Number.isSafeInteger(id) || typeof how !== "string" || !isRow) return null;
+    if (!Number.isSafeInteger(id) || typeof how !== "string" || !isRow || !isEntry) return null;
     const key = row === null ? null : new Uint8Array(Buffer.from(row, "hex"));
-    notes.push([id, { how, row: key }]);
+    notes.push([id, { how, row: key, failedEntry: entry as number | null }]);
   }
   return notes;
 }

@@ -208,12 +208,22 @@ export class EngineLogStore implements LogStore {
 
   noteDamage(id: RangeId, { message, key }: StateDamage): void {
     this.#damaged.add(id);
-    this.#notes.put(id, { how: message, row: key });
+    this.#notes.put(id, { how: message, row: key, failedEntry: null });
+  }
+
+  noteFailure(id: RangeId, entry: number, how: string): void {
+    const isAgain = this.#notes.get(id)?.failedEntry === entry;
+    this.#notes.put(id, { how, row: null, failedEntry: isAgain ? null : entry });
+  }
+
+  setAside(id: RangeId): void {
+    this.#damaged.add(id);
   }
 
   async clearDamaged(clearing: Clearing): Promise<string> {
     const { id } = clearing.range;
-    assert(this.#damaged.has(id), "only what is set aside is cleared");
+    const isServed = this.#shapes.has(id) && !this.#damaged.has(id);
+    assert(!isServed && !this.#sweeper.has(id), "only what is set aside, or missing, is cleared");
     const { damage } = this.#engine;
     if (damage !== null) throw new Error(`nothing is written to a damaged log (${damage})`);
     const folder = this.#folder;

@@ -134,6 +134,13 @@ export interface LogStore {
    */
   noteDamage(id: RangeId, damage: StateDamage): void;
   /**
+   * The range's machine failed over a log entry, and its thread ends. When that happens at the same
+   * entry again, the range is set aside at the next start. Durable when it returns.
+   */
+  noteFailure(id: RangeId, entry: number, how: string): void;
+  /** In this life the range is not served, and counts as damaged. */
+  setAside(id: RangeId): void;
+  /**
    * Moves everything of a damaged range into a file; see clear-damaged.ts. `range` says what
    * belongs to it. Resolves with the file's path when the range can be put and opened anew, and is
    * noted as damaged until `forgetDamage`.

@@ -2,17 +2,17 @@
  * Opens the log store in a folder: the one place that says which implementation a broker uses.
  */
 
-import { mkdirSync } from "node:fs";
+import { makeFolder } from "../../platform/durable-file.ts";
 import type { LogKind } from "../../shared/config/config.ts";
 import { FileDamageNotes } from "./damage-notes.ts";
 import { EngineLogStore } from "./engine-log-store.ts";
-import { LmdbEngine, type LmdbOptions } from "./lmdb-engine.ts";
+import { LmdbEngine } from "./lmdb-engine.ts";
 import type { LogStore } from "./log-store.ts";
 import { MemoryDisk, MemoryEngine } from "./memory-engine.ts";
-import { SegmentEngine } from "./segment-engine.ts";
+import { SegmentEngine, type SegmentOptions } from "./segment-engine.ts";
 import { SpaceGuard, type SpaceGuardOptions } from "./space-guard.ts";
 
-export interface LogStoreOptions extends Omit<LmdbOptions, "space"> {
+export interface LogStoreOptions extends Omit<SegmentOptions, "space"> {
   /** Absent: a commit that finds the disk full has failed, instead of waiting for space. */
   readonly space?: Omit<SpaceGuardOptions, "folder">;
   /** As the folder was made: no store can read the other kind's log. */
@@ -26,7 +26,7 @@ export interface LogStoreOptions extends Omit<LmdbOptions, "space"> {
 export function openLogStore(options: LogStoreOptions): LogStore {
   const isInSegments = options.log === "segments";
   const { folder, space: events } = options;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const space = events === undefined ? null : new SpaceGuard({ folder, ...events });
   const engineOptions = { ...options, space };
   const engine = isInSegments ? new SegmentEngine(engineOptions) : new LmdbEngine(engineOptions);

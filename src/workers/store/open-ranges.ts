@@ -78,8 +78,9 @@ export function openRanges(engine: StoreEngine, notes: DamageNotes): OpenedStore
   }
   for (const id of notes.ranges) {
     const isListed = ranges.some((range) => range.id === id);
+    const isSuspect = notes.get(id)?.failedEntry !== null;
     const how = notes.get(id)?.how ?? "";
-    if (!isListed && !forgotten.includes(id)) ranges.push(setAside(id, null, how));
+    if (!isListed && !isSuspect && !forgotten.includes(id)) ranges.push(setAside(id, null, how));
   }
   ranges.sort((left, right) => left.id - right.id);
   return { ranges, shapes, forgotten: engine.damage === null ? forgotten : [] };
@@ -89,7 +90,7 @@ export function openRanges(engine: StoreEngine, notes: DamageNotes): OpenedStore
 function notedDamage(engine: StoreEngine, notes: DamageNotes, id: RangeId): string | null {
   if (notes.fault !== null) return notes.fault;
   const note = notes.get(id);
-  if (note === null) return null;
+  if (note === null || note.failedEntry !== null) return null;
   const stored = note.row === null ? null : engine.get(StoreTable.STATE, note.row);
   if (note.row === null || stored === null) return note.how;
   if (openSealedState(note.row, stored) === null) return note.how;

@@ -2,7 +2,8 @@
  * Bytes of the log's segments: files of a fixed size, filled from the front with batches, one per
  * commit. Little-endian; checksums are CRC-32 as in zip.
  *
- *   segment    magic u32 | version u32 | number u64 | firstBatch u64 | 0 u32 | checksum u32   = 32
+ *   segment    magic u32 | version u32 | number u64 | firstBatch u64 | stateLag u32
+ *              | checksum u32                                                                 = 32
  *              | batch | batch | ... | anything
  *   batch      magic u32 | directoryBytes u32 | payloadBytes u32
  *              | directoryChecksum u32 | payloadChecksum u32 | previous u32
@@ -10,10 +11,11 @@
  *              | directory | payload | 0 to 7 bytes, up to a multiple of 8
  *
  * Each header's checksum covers what lies before it. `previous` is the header checksum of the batch
- * before: bytes that an earlier life of the file left behind never continue the chain. `durable` is
- * the last batch that was known to be flushed when this one was written: a batch that cannot be
- * read was being written when the machine died, or, if a later one says that it was durable, is
- * damaged.
+ * before: bytes that an earlier life of the file left behind never continue the chain. `stateLag`
+ * is how far before `firstBatch` the last batch with state is, from 1 on: without it, when the
+ * segments before are gone, nothing is worth what follows; 0: not told. `durable` is the last batch
+ * that was known to be flushed when this one was written: a batch that cannot be read was being
+ * written when the machine died, or, if a later one says that it was durable, is damaged.
  *
  * Why two checksums: the directory (batch-directory-codec.ts) says what the payload holds, and its
  * entries are sealed one by one. So a rotten bit in a payload is one entry's damage, not the log's.
@@ -34,10 +36,13 @@ const CHECKSUM_BYTES = 4;
 export const SEGMENT_HEADER_BYTES = 32;
 export const BATCH_HEADER_BYTES = 48;
 const ALIGNMENT = 8;
+const LAG_MAX = 2 ** 32 - 1;
 
 export interface SegmentHeader {
   readonly number: number;
   readonly firstBatch: number;
+  /** The last batch before it with state; null: not told. */
+  readonly stateBatch: number | null;
 }
 
 export interface BatchHeader {
@@ -72,7 +77,8 @@ export function writeSegmentHeader(writer: RecordWriter, header: SegmentHeader):
   writer.u32(VERSION);
   writer.u64(header.number);
   writer.u64(header.firstBatch);
-  writer.u32(0);
+  const lag = header.stateBatch === null ? 0 : header.firstBatch - header.stateBatch;
+  writer.u32(lag <= LAG_MAX ? lag : 0);
   writer.u32(crc32(writer.bytes.subarray(start, writer.size)));
 }
 
@@ -81,8 +87,11 @@ export function readSegmentHeader(bytes: Uint8Array): SegmentHeader | null {
   if (!isSealed(bytes, 0, SEGMENT_HEADER_BYTES)) return null;
   const reader = new WireReader(bytes, 0, SEGMENT_HEADER_BYTES);
   const isKnown = reader.u32() === SEGMENT_MAGIC && reader.u32() === VERSION;
-  const header = { number: reader.u64(), firstBatch: reader.u64() };
-  return isKnown && !reader.isMalformed ? header : null;
+  const number = reader.u64();
+  const firstBatch = reader.u64();
+  const lag = reader.u32();
+  const stateBatch = lag === 0 ? null : firstBatch - lag;
+  return isKnown && !reader.isMalformed ? { number, firstBatch, stateBatch } : null;
 }
 
 /** Returns the header's checksum: the next batch's `previous`. */
@@ -123,6 +132,11 @@ export function readBatchHeader(bytes: Uint8Array, at: number): BatchHeader | nu
   if (at + batchSize(directoryBytes, payloadBytes) > bytes.length) return null;
   const checksums = { directoryChecksum, payloadChecksum, previous, checksum };
   return { number, durable, directoryBytes, payloadBytes, ...checksums };
+}
+
+/** Somebody has begun to write a batch's header at `at`, whatever became of it. */
+export function isBatchBegun(bytes: Uint8Array, at: number): boolean {
+  return BATCH_MAGIC_BYTES.equals(bytes.subarray(at, at + BATCH_MAGIC_BYTES.length));
 }
 
 /**

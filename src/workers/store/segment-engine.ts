@@ -26,7 +26,7 @@ import { INDEX_END, type IndexCursor, type IndexRun, LogIndex } from "./log-inde
 import { SegmentFolder } from "./segment-folder.ts";
 import { SegmentLog } from "./segment-log.ts";
 import { SegmentMover } from "./segment-mover.ts";
-import { scanLog } from "./segment-scan.ts";
+import { type CutBatch, scanLog } from "./segment-scan.ts";
 import { SegmentState } from "./segment-state.ts";
 import type { SpaceGuard } from "./space-guard.ts";
 import { type KeyBounds, type StoreEngine, StoreTable, type StoreUsage } from "./store-engine.ts";
@@ -44,6 +44,14 @@ interface Chunk {
   readonly bytes: Uint8Array;
   /** The last entry that is whole in it. */
   readonly lastIndex: number;
+}
+
+export interface SegmentOptions extends LmdbOptions {
+  /**
+   * While it is opened: the log ends before a batch that cannot be read. It was being written when
+   * the machine or the process died; or it was acknowledged, and the disk has spoilt it since.
+   */
+  readonly onLogCut?: (cut: CutBatch) => void;
 }
 
 interface LoggedBatch {
@@ -75,7 +83,7 @@ export class SegmentEngine implements StoreEngine {
   /** A segment waits for the log to be flushed. */
   #wantsFlush = false;
 
-  constructor(options: LmdbOptions) {
+  constructor(options: SegmentOptions) {
     const { folder, durability, space = null } = options;
     this.#space = space;
     this.#isFsync = durability !== "os";
@@ -85,12 +93,13 @@ export class SegmentEngine implements StoreEngine {
     space?.onWait(() => this.#watchdog.postpone());
     const files = new SegmentFolder(join(folder, SEGMENTS));
     const sources = files.list().map((number) => ({ number, read: () => files.readNow(number) }));
-    const end = scanLog(sources, this.#state.foundBatch, (batch) => {
+    const end = scanLog(sources, this.#state.known, (batch) => {
       this.#index.apply(batch);
       this.#state.found(batch);
     });
     this.#state.endReplay();
     this.damage = end.damage;
+    if (end.cut !== null) options.onLogCut?.(end.cut);
     this.#log = new SegmentLog(files, end, this.#isFsync, space);
   }
 
@@ -174,8 +183,21 @@ export class SegmentEngine implements StoreEngine {
     this.#watchdog.stop();
     // After a failure something of it may never end.
     const isStuck = this.#space?.hasGivenUp === true;
-    if (!isStuck && this.#failure === null) await this.#log.close();
+    if (!isStuck && this.#failure === null) await this.#closeLog();
     await this.#lmdb.close();
+  }
+
+  async #closeLog(): Promise<void> {
+    // Without the note the next start knows less, no more than that.
+    const noted = this.#noteClosed().catch(() => {});
+    await (this.#space?.unlessGivenUp(noted) ?? noted);
+    await this.#log.close();
+  }
+
+  async #noteClosed(): Promise<void> {
+    if (this.damage !== null || this.#log.lastBatch === 0) return;
+    if (!this.#log.isFlushed) await this.#log.flush();
+    await this.#state.close(this.#log.lastBatch);
   }
 
   async #write(batch: WriteBatch): Promise<LoggedBatch> {
@@ -186,7 +208,7 @@ export class SegmentEngine implements StoreEngine {
     const hasState = writeDirectory(this.#directory, batch);
     const directory = written(this.#directory);
     const payload = [batch.memory, written(this.#moved)];
-    const { number, segment, payloadAt } = await this.#log.append({ directory, payload });
+    const { number, segment, payloadAt } = await this.#log.append({ directory, payload, hasState });
     if (!this.#log.isFlushed && (hasState || this.#wantsFlush)) await this.#log.flush();
     this.#wantsFlush = false;
     this.#index.apply({ segment, payloadAt, directory });

@@ -14,7 +14,6 @@ import {
   existsSync,
   fdatasyncSync,
   fstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -22,7 +21,7 @@ import {
 } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { syncFolder } from "../../platform/durable-file.ts";
+import { makeFolder, syncFolder } from "../../platform/durable-file.ts";
 
 const NAME = /^(\d{8,})\.seg$/;
 const NAME_DIGITS = 8;
@@ -43,7 +42,7 @@ export class SegmentFolder {
   constructor(path: string) {
     this.#path = path;
     if (existsSync(path)) return;
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path);
     syncFolder(dirname(path));
   }
 

@@ -44,6 +44,8 @@ export interface BatchBody {
   readonly directory: Uint8Array;
   /** In pieces, one behind the other. */
   readonly payload: readonly Uint8Array[];
+  /** There are writes to other tables than the log. */
+  readonly hasState: boolean;
 }
 
 /** Where a payload lies. */
@@ -77,6 +79,8 @@ export class SegmentLog {
   #lastBatch: number;
   #durable: number;
   #checksum: number;
+  /** The last batch with state. */
+  #stateBatch: number;
   #flushMs = 0;
 
   /**
@@ -97,6 +101,7 @@ export class SegmentLog {
     this.#lastBatch = found.lastBatch;
     this.#durable = found.lastBatch;
     this.#checksum = found.checksum;
+    this.#stateBatch = found.stateBatch;
     for (const number of found.used) this.#segments.push(this.#open(number, found.sizes));
     if (found.damage !== null) return;
     for (const number of found.unused) {
@@ -136,7 +141,7 @@ export class SegmentLog {
   }
 
   /** Borrows the body. Resolves when it is written, and flushed if each batch is. */
-  async append({ directory, payload }: BatchBody): Promise<WrittenBatch> {
+  async append({ directory, payload, hasState }: BatchBody): Promise<WrittenBatch> {
     const payloadBytes = payload.reduce((sum, { length }) => sum + length, 0);
     const size = batchSize(directory.length, payloadBytes);
     assert(size < BATCH_MAX_BYTES, "a commit is smaller than 2 GiB");
@@ -148,7 +153,8 @@ export class SegmentLog {
     header.clear();
     // A segment's header is written with its first batch, and again when that was torn.
     const isFirst = this.#filled === SEGMENT_HEADER_BYTES;
-    if (isFirst) writeSegmentHeader(header, { number: segment, firstBatch: number });
+    const stateBatch = this.#stateBatch;
+    if (isFirst) writeSegmentHeader(header, { number: segment, firstBatch: number, stateBatch });
     const checksum = writeBatchHeader(header, {
       number,
       durable: this.#durable,
@@ -170,6 +176,7 @@ export class SegmentLog {
     this.#filled += size;
     this.#lastBatch = number;
     this.#checksum = checksum;
+    if (hasState) this.#stateBatch = number;
     if (this.#flushesEach && this.#flags !== FLUSHING_WRITES) await this.flush();
     else if (this.#flushesEach) {
       this.#flushMs += performance.now() - startMs;

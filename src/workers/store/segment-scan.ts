@@ -5,7 +5,9 @@
  *   ... | batch 7 | batch 8 |                    the log ends behind 8
  *   ... | batch 7 | bad     |                    8 was being written when the machine died: cut
  *   ... | batch 7 | bad     | "8 was durable"    8 was acknowledged: damage
- *   ... | batch 7 | bad     |, but the database already has the state after 8: damage
+ *   ... | batch 7 | bad     |, but the database has the state after 8, or a note that the log was
+ *                            closed behind it: damage
+ *   gone | batch 7 | ...     |, but the database has only the state after 5, and 6 had some: damage
  *
  * Every batch of a segment that another one follows was durable, for the log is flushed before it
  * goes on to the next. Where there is damage nothing is cut: what lies behind it may still be of
@@ -19,9 +21,11 @@ import {
   batchSize,
   checksumOf,
   claimedDurable,
+  isBatchBegun,
   readBatchHeader,
   readSegmentHeader,
   SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
 } from "./segment-codec.ts";
 
 /** A file of the log. */
@@ -41,11 +45,30 @@ export interface FoundBatch {
   readonly payload: Uint8Array;
 }
 
+/** What the database says of the log. */
+export interface KnownBatches {
+  /** Its state is that after this batch. */
+  readonly state: number;
+  /** The last one when the log was closed; 0: it was not. */
+  readonly closed: number;
+}
+
+/** A batch that cannot be read, and of which nobody says that it was acknowledged. */
+export interface CutBatch {
+  readonly batch: number;
+  readonly segment: number;
+  readonly at: number;
+}
+
 export interface LogEnd {
   /** The last batch; 0: there was never one. */
   readonly lastBatch: number;
   /** Of its header. */
   readonly checksum: number;
+  /** The last batch with state, in the log or before it. */
+  readonly stateBatch: number;
+  /** Not null: what the log was cut before. */
+  readonly cut: CutBatch | null;
   /** Segments in use, ascending, and how far the last of them is filled. */
   readonly used: readonly number[];
   readonly filled: number;
@@ -56,16 +79,13 @@ export interface LogEnd {
   readonly damage: string | null;
 }
 
-/**
- * Tells `visit` of every batch in order. `stateBatch` is the one after which the database's state
- * is. `sources` are ascending.
- */
+/** Tells `visit` of every batch in order. `sources` are ascending. */
 export function scanLog(
   sources: readonly SegmentSource[],
-  stateBatch: number,
+  known: KnownBatches,
   visit: (batch: FoundBatch) => void,
 ): LogEnd {
-  const scan = new LogScan(stateBatch, visit);
+  const scan = new LogScan(known, visit);
   for (const source of sources) scan.add({ number: source.number, bytes: source.read() });
   return scan.end();
 }
@@ -76,14 +96,16 @@ interface Segment {
 }
 
 class LogScan {
-  readonly #stateBatch: number;
+  readonly #known: KnownBatches;
   readonly #visit: (batch: FoundBatch) => void;
   readonly #used: number[] = [];
   readonly #unused: number[] = [];
   readonly #sizes = new Map<number, number>();
   #lastBatch = 0;
   #checksum = 0;
+  #stateBatch: number;
   #filled = 0;
+  #cut: CutBatch | null = null;
   /** Of what was found behind the first thing that could not be read; 0: nothing claimed. */
   #claimed = 0;
   /** The segment whose batches are followed when it is known what comes behind it. */
@@ -92,8 +114,9 @@ class LogScan {
   #stop = "";
   #damage: string | null = null;
 
-  constructor(stateBatch: number, visit: (batch: FoundBatch) => void) {
-    this.#stateBatch = stateBatch;
+  constructor(known: KnownBatches, visit: (batch: FoundBatch) => void) {
+    this.#known = known;
+    this.#stateBatch = known.state;
     this.#visit = visit;
   }
 
@@ -109,7 +132,7 @@ class LogScan {
     if (unused !== undefined) this.#damaged(`segment ${unused}: its header is wrong`);
     this.#followWaiting(true);
     const before = this.#used.at(-1);
-    if (before === undefined) this.#lastBatch = header.firstBatch - 1;
+    if (before === undefined) this.#begin(header);
     else if (header.firstBatch !== this.#lastBatch + 1 || number !== before + 1) {
       this.#damaged(this.#stop);
     }
@@ -120,16 +143,30 @@ class LogScan {
   end(): LogEnd {
     this.#followWaiting(false);
     const last = this.#lastBatch;
-    if (Math.max(this.#claimed, this.#stateBatch) > last) this.#damaged(this.#stop);
+    const { state, closed } = this.#known;
+    if (Math.max(this.#claimed, state, closed) > last) this.#damaged(this.#stop);
     return {
       lastBatch: last,
       checksum: this.#checksum,
+      stateBatch: this.#stateBatch,
+      cut: this.#damage === null ? this.#cut : null,
       used: this.#used,
       filled: this.#filled,
       sizes: this.#sizes,
       unused: this.#unused,
       damage: this.#damage,
     };
+  }
+
+  /** What came before the oldest segment is gone; its state must be in the database. */
+  #begin({ number, firstBatch, stateBatch }: SegmentHeader): void {
+    this.#lastBatch = firstBatch - 1;
+    const { state } = this.#known;
+    // If it is not told: there was some, or no entry could have been removed.
+    const needed = stateBatch ?? (state === 0 ? firstBatch - 1 : 0);
+    if (needed <= state) return;
+    const text = `the state after batch ${needed} is missing, the database has that after ${state}`;
+    this.#damaged(`segment ${number}: ${text}`);
   }
 
   /** The first damage counts. */
@@ -159,6 +196,15 @@ class LogScan {
     this.#filled = at;
     this.#stop = `segment ${number}: batch ${this.#lastBatch + 1} at ${at} cannot be read`;
     this.#claimed = claimedDurable(bytes, at);
+    if (isBatchBegun(bytes, at) && !isFollowed) this.#noteCut(at);
+  }
+
+  /** Unless it is what an earlier life of the file has left there. */
+  #noteCut(at: number): void {
+    const { number: segment, bytes } = this.#waiting!;
+    const batch = this.#lastBatch + 1;
+    const header = readBatchHeader(bytes, at);
+    if (header === null || header.number === batch) this.#cut = { batch, segment, at };
   }
 
   /** False: the batch cannot be read. */
@@ -172,11 +218,13 @@ class LogScan {
     const hasState = readHasState(directory, payload.length);
     if (hasState === null) return false;
     if (checksumOf([payload]) !== header.payloadChecksum) {
-      const claimed = Math.max(claimedDurable(bytes, payloadAt), this.#stateBatch);
+      const { state, closed } = this.#known;
+      const claimed = Math.max(claimedDurable(bytes, payloadAt), state, closed);
       const isDurable = isFollowed || claimed >= header.number;
-      const isStateKnown = !hasState || header.number <= this.#stateBatch;
+      const isStateKnown = !hasState || header.number <= state;
       if (!isDurable || !isStateKnown) return false;
     }
+    if (hasState) this.#stateBatch = Math.max(this.#stateBatch, header.number);
     this.#visit({ number: header.number, segment: number, payloadAt, directory, payload });
     return true;
   }

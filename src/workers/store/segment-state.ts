@@ -8,23 +8,25 @@ import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { WireReader } from "../../shared/bytes/wire-reader.ts";
 import { visitDirectory } from "./batch-directory-codec.ts";
 import type { LmdbEngine } from "./lmdb-engine.ts";
-import type { FoundBatch } from "./segment-scan.ts";
+import type { FoundBatch, KnownBatches } from "./segment-scan.ts";
 import { StoreTable } from "./store-engine.ts";
 import { WriteBatch } from "./write-batch.ts";
 
 /** Of the batch after which the state is: u64, little-endian. */
 const BATCH_MARK = new Uint8Array([1]);
+/** Of the last batch of the log when the store was closed: the same. */
+const CLOSED_MARK = new Uint8Array([2]);
 /** Written again at once when a store is opened. */
 const REPLAY_BYTES = 4 * 1024 * 1024;
 
 export class SegmentState {
+  /** In LMDB when the store was opened. */
+  readonly known: KnownBatches;
   readonly #lmdb: LmdbEngine;
   readonly #spare: WriteBatch[] = [];
   readonly #mark = new RecordWriter(8);
   /** The last batch with state of each segment. */
   readonly #lastOf = new Map<number, number>();
-  /** In LMDB when the store was opened. */
-  readonly #found: number;
   /** Found in the segments and not yet in LMDB, with the last batch of it. */
   #replay = new WriteBatch();
   #replayed: number;
@@ -35,14 +37,12 @@ export class SegmentState {
 
   constructor(lmdb: LmdbEngine) {
     this.#lmdb = lmdb;
-    const mark = lmdb.get(StoreTable.MARKS, BATCH_MARK);
-    this.#found = mark === null ? 0 : new WireReader(mark).u64();
-    this.#replayed = this.#found;
-  }
-
-  /** The batch after which LMDB's state was when the store was opened. */
-  get foundBatch(): number {
-    return this.#found;
+    const readMark = (key: Uint8Array) => {
+      const mark = lmdb.get(StoreTable.MARKS, key);
+      return mark === null ? 0 : new WireReader(mark).u64();
+    };
+    this.known = { state: readMark(BATCH_MARK), closed: readMark(CLOSED_MARK) };
+    this.#replayed = this.known.state;
   }
 
   /** While the store is opened: a batch of the log, in order. */
@@ -88,7 +88,7 @@ export class SegmentState {
       if (value === null) rows.delete(table, batch.key(at));
       else rows.put(table, batch.key(at), value);
     }
-    this.#putMark(rows, number);
+    this.#putMark(rows, BATCH_MARK, number);
     this.#lastOf.set(segment, number);
     await this.#lmdb.commit(rows);
     this.#written = number;
@@ -121,15 +121,23 @@ export class SegmentState {
     this.#lastOf.delete(segment);
   }
 
+  /** The log is closed, all of it on the disk: a last batch that cannot be read will be damage. */
+  async close(lastBatch: number): Promise<void> {
+    if (lastBatch === this.known.closed) return;
+    const rows = new WriteBatch();
+    this.#putMark(rows, CLOSED_MARK, lastBatch);
+    await this.#lmdb.commit(rows);
+  }
+
   #replayNow(): void {
-    this.#putMark(this.#replay, this.#replayed);
+    this.#putMark(this.#replay, BATCH_MARK, this.#replayed);
     this.#lmdb.commitNow(this.#replay);
     this.#replay.clear();
   }
 
-  #putMark(rows: WriteBatch, number: number): void {
+  #putMark(rows: WriteBatch, key: Uint8Array, number: number): void {
     this.#mark.clear();
     this.#mark.u64(number);
-    rows.put(StoreTable.MARKS, BATCH_MARK, this.#mark.bytes);
+    rows.put(StoreTable.MARKS, key, this.#mark.bytes);
   }
 }

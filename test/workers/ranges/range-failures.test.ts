@@ -133,6 +133,65 @@ test("ranges: a row that rots while its range is served ends its thread once, no
   assert.equal(rig.acknowledged.at(-1)?.number, 2);
 });
 
+/** A command of range 2's that its machine fails over, in the log and not collected. */
+async function poison(rig: RangeRig): Promise<void> {
+  rig.onApply = ({ number }) => assert.notEqual(number, 2, "what the head counts is there");
+  rig.propose(1, 10, 1);
+  rig.propose(2, 200, 3);
+  await rig.settle();
+  rig.propose(1, 10, 2);
+  await assert.rejects(rig.settle(), /log entry \d+: applying it failed .*what the head counts/);
+}
+
+test("ranges: a log entry that its machine fails over twice sets its range aside, the others serve", async () => {
+  const rig = new RangeRig({ workers: 2, stores: 2 });
+  await rig.serve();
+  await poison(rig);
+  let deaths = 1;
+  for (let isServing = false; !isServing; ) {
+    rig.restartWorker(1);
+    try {
+      await rig.serve();
+      isServing = true;
+    } catch (error) {
+      assert.match(String(error), /applying it failed/);
+      deaths += 1;
+    }
+  }
+  assert.ok(deaths <= 2, `${deaths} threads died of it`);
+  const damaged = () => listRanges(rig.main.groups).find(({ id }) => id === 2);
+  assert.equal(damaged()?.state, "damaged");
+  assert.match(damaged()?.damage ?? "", /log entry \d+: applying it failed/);
+  rig.propose(1, 200, 4);
+  await rig.settle();
+  assert.deepEqual(
+    rig
+      .lists()
+      .get(200)
+      ?.map(({ number }) => number),
+    [3, 4],
+  );
+  rig.boot();
+  await rig.serve();
+  assert.equal(damaged()?.state, "damaged");
+});
+
+test("ranges: an entry that a machine failed over once, by chance, is applied by the next one", async () => {
+  const rig = new RangeRig({ workers: 2, stores: 2 });
+  await rig.serve();
+  await poison(rig);
+  rig.onApply = () => {};
+  rig.restartWorker(1);
+  await rig.serve();
+  assert.deepEqual(
+    rig
+      .lists()
+      .get(10)
+      ?.map(({ number }) => number),
+    [1, 2],
+  );
+});
+
 test("ranges: a range without a readable record leaves a hole, and no second bootstrap", async () => {
   const rig = await damagedNode(StoreTable.RECORDS);
   assert.deepEqual([...rig.main.groups.groups.keys()].sort(), [1, 3]);

@@ -252,3 +252,36 @@ test("retain service: ranges may be cut and joined while messages are stored and
   assert.equal(statuses.length, 60);
   assert.equal(workers.total(Counter.RETAINED_MESSAGES), 60);
 });
+
+test("retain service: a cap counts a range that an older directory does not know yet", async () => {
+  const workers = new ServiceWorkers(2);
+  workers.settings = { ...workers.settings, RetainMaxTopics: 20 };
+  const { lifeCycle, groups } = workers.ranges;
+  const topics = numbered(200).filter((topic) => homeOf(workers, topic) === 1);
+  retain(workers, topics.slice(0, 15));
+  // A directory is on its way to worker 2 when worker 1's range is cut.
+  groups.setDiskFull(true);
+  workers.ranges.mainTurn();
+  groups.setDiskFull(false);
+  const [first] = groups.directory.of(ServiceId.RETAIN);
+  const split = lifeCycle.split(first!.id, Uint8Array.of(0x40, 0, 0, 0));
+  const older = workers.mesh.waitingCount(0, 2);
+  const count = groups.groups.size;
+  // One more round: the halves are told of in the turn behind that of the cut.
+  for (let more = 2; more > 0; more -= groups.groups.size > count ? 1 : 0) {
+    workers.flush();
+    for (const source of [0, 1, 2]) {
+      for (const to of [0, 1, 2]) if (source > 0 || to < 2) workers.mesh.deliver(source, to);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (let left = older; left > 0; left--) workers.mesh.deliver(0, 2);
+  await settled(workers, split);
+  workers.run();
+  const statuses: RetainStatus[] = [];
+  for (const topic of numbered(30, "more").filter((name) => homeOf(workers, name) === 2)) {
+    workers.services(2).retainClient.store(message({ topic }), (status) => statuses.push(status));
+    workers.run();
+  }
+  assert.equal(statuses.filter((status) => status === RetainStatus.OK).length, 5);
+});

@@ -185,6 +185,59 @@ test("segment engine: a damaged log sets every range aside, and nothing is chang
   }
 });
 
+test("segment engine: a database that is older than the oldest segment, or gone, is damage", async (t) => {
+  const folder = scratchFolder(t);
+  const old = join(scratchFolder(t), "data.mdb");
+  let store = open(folder);
+  store.putRecord(recordAt(7, {}));
+  await store.commit();
+  await store.close();
+  cpSync(join(folder, "data.mdb"), old);
+  store = open(folder);
+  await churn(store, 7, 1, 60);
+  await store.close();
+  assert.ok(!segmentsIn(folder).has("00000001.seg"), "it is freed");
+  rmSync(join(folder, "lock.mdb"), { force: true });
+  cpSync(old, join(folder, "data.mdb"));
+  const behind = open(folder);
+  assert.match(
+    behind.opened[0]?.damage ?? "",
+    /^segment \d+: the state after batch \d+ is missing/,
+  );
+  await behind.close();
+  for (const name of ["data.mdb", "lock.mdb"]) rmSync(join(folder, name), { force: true });
+  const without = new SegmentEngine({ folder });
+  assert.match(without.damage ?? "", /is missing, the database has that after 0$/);
+  await without.close();
+});
+
+test("segment engine: a last batch that cannot be read is cut and told of, after a clean end it is damage", async (t) => {
+  const folder = scratchFolder(t);
+  const image = scratchFolder(t);
+  const store = open(folder);
+  store.putRecord(recordAt(7, {}));
+  await store.commit();
+  store.append(7, [entry(1, 1, patterned(500, 1))]);
+  await store.commit();
+  cpSync(folder, image, { recursive: true });
+  await store.close();
+  for (const [name, isClosed] of [
+    [image, false],
+    [folder, true],
+  ] as const) {
+    const file = join(name, "log", "00000001.seg");
+    const bytes = readFileSync(file);
+    const at = bytes.lastIndexOf("RTSB");
+    bytes[at + 20]! ^= 1;
+    writeFileSync(file, bytes);
+    const cuts: unknown[] = [];
+    const again = new SegmentEngine({ folder: name, onLogCut: (cut) => cuts.push(cut) });
+    assert.equal(again.damage, isClosed ? `segment 1: batch 2 at ${at} cannot be read` : null);
+    assert.deepEqual(cuts, isClosed ? [] : [{ batch: 2, segment: 1, at }]);
+    await again.close();
+  }
+});
+
 test("segment engine: a rotten bit in an entry is that range's damage, and found", async (t) => {
   const folder = scratchFolder(t);
   const store = open(folder);

@@ -11,7 +11,11 @@ import {
 } from "../../../src/workers/store/batch-directory-codec.ts";
 import { SegmentFolder } from "../../../src/workers/store/segment-folder.ts";
 import { SegmentLog } from "../../../src/workers/store/segment-log.ts";
-import { type LogEnd, scanLog } from "../../../src/workers/store/segment-scan.ts";
+import {
+  type KnownBatches,
+  type LogEnd,
+  scanLog,
+} from "../../../src/workers/store/segment-scan.ts";
 import { StoreTable } from "../../../src/workers/store/store-engine.ts";
 import { logKey } from "../../../src/workers/store/store-schema.ts";
 import { WriteBatch } from "../../../src/workers/store/write-batch.ts";
@@ -67,11 +71,15 @@ export function bodyOf(index: number, data: Uint8Array, hasState = false) {
   if (hasState) batch.put(StoreTable.STATE, patterned(9, index), patterned(30, index));
   const writer = new RecordWriter();
   writeDirectory(writer, batch);
-  return { directory: writer.bytes.slice(0, writer.size), payload: [batch.memory.slice()] };
+  const directory = writer.bytes.slice(0, writer.size);
+  return { directory, payload: [batch.memory.slice()], hasState };
 }
 
+/** Of a database that is as new as the log. */
+export const NOTHING_KNOWN: KnownBatches = { state: 0, closed: 0 };
+
 export function emptyEnd(): LogEnd {
-  return scanLog([], 0, () => assert.fail("there is nothing"));
+  return scanLog([], NOTHING_KNOWN, () => assert.fail("there is nothing"));
 }
 
 export interface Found {
@@ -83,11 +91,11 @@ export interface Found {
 }
 
 /** Scans what may be damaged; no entry may come out that was not written. */
-export function scanSample(sample: SampleLog, stateBatch = 0): Found {
+export function scanSample(sample: SampleLog, state = 0, closed = 0): Found {
   const sources = [...sample.segments].map(([number, bytes]) => ({ number, read: () => bytes }));
   const sound: number[] = [];
   const broken: number[] = [];
-  const end = scanLog(sources, stateBatch, ({ directory, payload }) => {
+  const end = scanLog(sources, { state, closed }, ({ directory, payload }) => {
     visitDirectory(directory, payload.length, {
       entry: (id, index, at, size) => {
         assert.equal(id, 7);

@@ -5,7 +5,7 @@ import test, { type TestContext } from "node:test";
 import { SegmentFolder } from "../../../src/workers/store/segment-folder.ts";
 import { SegmentLog } from "../../../src/workers/store/segment-log.ts";
 import { type LogEnd, scanLog } from "../../../src/workers/store/segment-scan.ts";
-import { bodyOf, emptyEnd } from "./segment-fixtures.ts";
+import { bodyOf, emptyEnd, NOTHING_KNOWN } from "./segment-fixtures.ts";
 import { patterned, scratchFolder } from "./store-fixtures.ts";
 
 const MIB = 1024 * 1024;
@@ -28,7 +28,7 @@ function newFolder(t: TestContext): SmallFolder {
 
 function scan(folder: SegmentFolder): LogEnd {
   const sources = folder.list().map((number) => ({ number, read: () => folder.readNow(number) }));
-  return scanLog(sources, 0, () => {});
+  return scanLog(sources, NOTHING_KNOWN, () => {});
 }
 
 async function append(log: SegmentLog, bytes: number): Promise<number> {

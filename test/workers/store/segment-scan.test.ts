@@ -5,7 +5,15 @@ import fc from "fast-check";
 import { SegmentFolder } from "../../../src/workers/store/segment-folder.ts";
 import { SegmentLog } from "../../../src/workers/store/segment-log.ts";
 import { scanLog } from "../../../src/workers/store/segment-scan.ts";
-import { bodyOf, changed, emptyEnd, numbers, sampleLog, scanSample } from "./segment-fixtures.ts";
+import {
+  bodyOf,
+  changed,
+  emptyEnd,
+  NOTHING_KNOWN,
+  numbers,
+  sampleLog,
+  scanSample,
+} from "./segment-fixtures.ts";
 import { patterned, scratchFolder } from "./store-fixtures.ts";
 
 const PAGE = 4096;
@@ -84,6 +92,65 @@ test("segment scan: a bad batch of which the database already has the state is d
   assert.match(scanSample(rotten, 6).end.damage ?? "", /batch 6/);
 });
 
+test("segment scan: a batch that is cut is told of, and one that the log was closed behind is damage", async (t) => {
+  const sample = await sampleLog(t, { ...FLUSHED, hasState: true });
+  const { segment, from, to } = sample.places.at(-1)!;
+  assert.equal(scanSample(sample).end.cut, null);
+  for (const place of [from + 10, from + 60, to - 10]) {
+    const rotten = changed(sample, segment, (bytes) => {
+      bytes[place]! ^= 1;
+    });
+    const { end } = scanSample(rotten, 5);
+    assert.equal(end.damage, null);
+    assert.deepEqual(end.cut, { batch: 6, segment, at: from });
+    const closed = scanSample(rotten, 5, 6).end;
+    assert.match(closed.damage ?? "", /batch 6/);
+    assert.equal(closed.cut, null);
+  }
+});
+
+test("segment scan: what an earlier life of a file left behind the last batch is nothing that is cut", async (t) => {
+  const sample = await sampleLog(t, FLUSHED);
+  const { segment, from, to } = sample.places[2]!;
+  const last = sample.places.at(-1)!;
+  const reused = changed(sample, segment, (bytes) => bytes.copyWithin(last.to, from, to));
+  const { end } = scanSample(reused);
+  assert.equal(end.lastBatch, 6);
+  assert.equal(end.cut, null);
+});
+
+test("segment scan: a database without the state of segments that are gone is damage", async (t) => {
+  const sample = await sampleLog(t, {
+    batches: 9,
+    bytesPerBatch: 400_000,
+    isFlushed: true,
+    hasState: true,
+  });
+  const [first, second] = [...sample.segments.keys()];
+  const gone = sample.places.filter((place) => place.segment === first).length;
+  const left = new Map([...sample.segments].filter(([number]) => number !== first));
+  const behind = (state: number) => scanSample({ ...sample, segments: left }, state).end.damage;
+  assert.equal(behind(gone), null);
+  assert.equal(behind(9), null);
+  for (const state of [0, gone - 1]) {
+    const expected = `the state after batch ${gone} is missing, the database has that after ${state}`;
+    assert.equal(behind(state), `segment ${second}: ${expected}`);
+  }
+});
+
+test("segment scan: batches without state need none in the database", async (t) => {
+  const files = new SegmentFolder(join(scratchFolder(t), "log"));
+  const log = new SegmentLog(files, emptyEnd(), true);
+  for (let index = 1; index <= 9; index++) {
+    await log.append(bodyOf(index, patterned(400_000, index), index <= 1));
+  }
+  await log.close();
+  const sources = files.list().map((number) => ({ number, read: () => files.readNow(number) }));
+  const end = scanLog(sources.slice(1), { state: 1, closed: 0 }, () => {});
+  assert.equal(end.damage, null);
+  assert.equal(end.lastBatch, 9);
+});
+
 test("segment scan: a rotten payload is the damage of its entries, not of the log", async (t) => {
   const sample = await sampleLog(t, FLUSHED);
   const { segment, to } = sample.places[2]!;
@@ -157,7 +224,7 @@ test("segment scan: what an earlier life left behind a cut does not go on behind
   const read = () =>
     scanLog(
       files.list().map((number) => ({ number, read: () => files.readNow(number) })),
-      0,
+      NOTHING_KNOWN,
       () => {},
     );
   const first = new SegmentLog(files, emptyEnd(), false);
@@ -174,7 +241,7 @@ test("segment scan: what an earlier life left behind a cut does not go on behind
   const bytes = files.readNow(1);
   const cut = scanLog(
     [{ number: 1, read: () => bytes.fill(0, ends[2]! + 8, ends[2]! + 40) }],
-    0,
+    NOTHING_KNOWN,
     () => {},
   );
   assert.equal(cut.lastBatch, torn.lastBatch);
@@ -198,7 +265,7 @@ test("segment scan: whatever the bytes are, it does not throw", async (t) => {
     { numRuns: 500 },
   );
   for (const bytes of [new Uint8Array(0), new Uint8Array(31), patterned(100, 1)]) {
-    const { unused } = scanLog([{ number: 1, read: () => bytes }], 0, () => {});
+    const { unused } = scanLog([{ number: 1, read: () => bytes }], NOTHING_KNOWN, () => {});
     assert.deepEqual(unused, [1]);
   }
 });

@@ -94,13 +94,13 @@ test("state: rows of format 1 get their checksum, a slice at a time, and never t
 test("damage notes: they are there again after a crash, and a range's goes with it", (t) => {
   const folder = scratchFolder(t);
   const notes = new FileDamageNotes(folder);
-  notes.put(3, { how: "row", row: KEY });
-  notes.put(4, { how: "made anew", row: null });
+  notes.put(3, { how: "row", row: KEY, failedEntry: null });
+  notes.put(4, { how: "made anew", row: null, failedEntry: 12 });
   notes.delete(5);
   const again = new FileDamageNotes(folder);
   assert.equal(again.fault, null);
-  assert.deepEqual(again.get(3), { how: "row", row: KEY });
-  assert.deepEqual(again.get(4), { how: "made anew", row: null });
+  assert.deepEqual(again.get(3), { how: "row", row: KEY, failedEntry: null });
+  assert.deepEqual(again.get(4), { how: "made anew", row: null, failedEntry: 12 });
   again.delete(3);
   assert.equal(new FileDamageNotes(folder).get(3), null);
   assert.match(readFileSync(join(folder, "damaged.json"), "utf8"), /made anew/);

@@ -19,12 +19,22 @@ const COUNTERS_BYTES = 8;
  * of its oldest session.
  */
 const NUMBERS_LEFT_OUT = 2 ** 32;
+/**
+ * If nothing of the range was found, so that nobody knows what was used: as many per second since
+ * 2020, which no range uses up in its life, and which 2^41 last for until 2088.
+ */
+const NUMBERS_PER_SECOND = 1024;
+const FIRST_MS = 1_577_836_800_000;
 
 export class InboxRenewal {
   readonly #counters: Uint8Array;
+  /** Above all that was used if nothing was found. */
+  readonly #unknown: number;
   #highest = 0;
 
-  constructor({ start }: Pick<RangeDescriptor, "start">) {
+  constructor({ start }: Pick<RangeDescriptor, "start">, nowMs: number) {
+    const seconds = Math.max(0, Math.floor((nowMs - FIRST_MS) / 1000));
+    this.#unknown = seconds * NUMBERS_PER_SECOND;
     this.#counters = countersKey(firstBucket(start));
   }
 
@@ -48,7 +58,7 @@ export class InboxRenewal {
   }
 
   get #lastNumber(): number {
-    return this.#highest + NUMBERS_LEFT_OUT;
+    return (this.#highest === 0 ? this.#unknown : this.#highest) + NUMBERS_LEFT_OUT;
   }
 }
 

@@ -14,7 +14,7 @@ const START = new Uint8Array(0);
 const counters = (number: number) => Uint8Array.of(number, 0, 0, 0, 0, 0, 0, 0);
 
 function firstNumber(rows: readonly (readonly [Uint8Array, Uint8Array | null])[]): number {
-  const renewal = new InboxRenewal({ start: START });
+  const renewal = new InboxRenewal({ start: START }, 0);
   for (const [key, value] of rows) renewal.see(key, value);
   const [row] = renewal.rows();
   assert.deepEqual(row?.key, countersKey(0));
@@ -35,4 +35,16 @@ test("inbox renewal: a new range numbers far above whatever can be read of the d
     [takenKey(0, makeId(2000, 9)), damaged],
   ] as const;
   assert.equal(firstNumber(rows), far + 91, "what other ranges have named does not count");
+});
+
+test("inbox renewal: of a range of which nothing is left, each is above what the one before could use", () => {
+  const second = 1000;
+  const years = (count: number) => count * 365 * 86_400 * second;
+  const start = years(51);
+  const lowest = (nowMs: number) => new InboxRenewal({ start: START }, nowMs).lowestId;
+  assert.ok(lowest(start + second) > lowest(start));
+  assert.ok(lowest(years(117)) <= makeId(2 ** 41 - 1, 0));
+  const readable = new InboxRenewal({ start: START }, start);
+  readable.see(headKey(makeId(90, 5)), null);
+  assert.ok(readable.lowestId < lowest(start), "what is known is better than a guess");
 });
