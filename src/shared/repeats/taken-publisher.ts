@@ -32,8 +32,9 @@ export interface Taken {
    */
   readonly scopes: Buckets[];
   /**
-   * Hashes of the shared filters that a member has got it for; salted, of those that one without a
-   * stored session has got it for, and of those that its repeat has asked for.
+   * Hashes of the shared filters that a member has got it for, "" for QoS 0 beside groups; salted,
+   * of those that one without a stored session has got it for, of those that its repeat has asked
+   * for, and of scopes without room.
    */
   readonly groups: number[];
 }
@@ -70,8 +71,7 @@ export class TakenPublisher {
   /** What it may still repeat, as far as it is known here. */
   find(publish: Pick<PublishOrigin, "packetId" | "fingerprint">): Taken | null {
     const taken = this.current.get(publish.packetId);
-    if (taken?.fingerprint === publish.fingerprint) return taken;
-    return taken === undefined ? this.findEarlier(publish) : null;
+    return taken?.fingerprint === publish.fingerprint ? taken : this.findEarlier(publish);
   }
 
   /** The very publish, not a repeat of it. */
@@ -107,7 +107,8 @@ export class TakenPublisher {
   attach(boot: number, epoch: number): void {
     this.boot = boot;
     this.epoch = epoch;
-    for (const [packetId, taken] of this.current) this.earlier.set(packetId, [taken]);
+    // Beside one of them there is another where nobody can tell which of the two was the last.
+    for (const taken of this.current.values()) this.putEarlier(taken);
     this.current.clear();
   }
 

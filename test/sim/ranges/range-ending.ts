@@ -50,6 +50,7 @@ function calm(world: RangeWorld): void {
     node.disk.profile = { ...world.profile.disk, maximumUs: 200 };
     world.restart(node);
     node.congest(false);
+    node.resume();
   }
   waitFor(world, "everything is answered", () => isCalm(world));
 }
@@ -152,7 +153,8 @@ function checkMemory(world: RangeWorld): void {
     for (const inbox of state.inboxes.values()) {
       const size = inbox.queue?.size ?? 0;
       if (inbox.isAttached) isAllAsleep = false;
-      const isSmall = inbox.isAttached ? size <= QUEUE_MAX : inbox.queue === null && !inbox.isAwake;
+      const isAsleep = inbox.queue === null && inbox.qosZero === null && !inbox.isAwake;
+      const isSmall = inbox.isAttached ? size <= QUEUE_MAX : isAsleep;
       demand(isSmall, "bounded", () => `session ${inbox.id} has ${size} messages in memory`);
     }
     const { size } = state.shared;
