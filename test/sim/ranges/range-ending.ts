@@ -31,6 +31,7 @@ const QUEUE_MAX = 2000;
 
 export function endRun(world: RangeWorld, random: SimRandom): void {
   calm(world);
+  checkAttachments(world);
   const { ending } = world.profile;
   if (ending === "drain") drain(world, random);
   else if (ending === "clean") cleanUp(world);
@@ -53,6 +54,18 @@ function calm(world: RangeWorld): void {
     node.resume();
   }
   waitFor(world, "everything is answered", () => isCalm(world));
+}
+
+/** Whoever is attached is so where its range is served: others are lost, and must be told. */
+function checkAttachments({ gateway }: RangeWorld): void {
+  for (const { node, hosted } of gateway.reigns()) {
+    if (!(hosted.machine instanceof InboxRange)) continue;
+    for (const { id, boot, isAttached } of hosted.machine.state.inboxes.values()) {
+      demand(!isAttached || boot === node.boot, "clean", () => {
+        return `session ${id} stays attached to a process that serves it no more`;
+      });
+    }
+  }
 }
 
 function isCalm(world: RangeWorld): boolean {
