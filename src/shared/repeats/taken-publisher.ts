@@ -14,6 +14,7 @@
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { PublishOrigin } from "../mqtt/publish-origin.ts";
+import { stableHash } from "../range/stable-hash.ts";
 import { processOf } from "../range/worker-life.ts";
 
 /** Buckets of inboxes, [first, end). */
@@ -142,6 +143,11 @@ export function addScope(scopes: Buckets[], { first, end }: Buckets): void {
   scopes.splice(0, scopes.length, ...others, { first, end });
 }
 
+/** Stands among groups for a range that had no room, as it was. */
+export function refusedIn({ first, end }: Buckets): number {
+  return stableHash(`refused ${first} ${end}`, "");
+}
+
 /** Both have been told of the same publisher: what either knows, the later one's for its own. */
 export function united(left: TakenPublisher, right: TakenPublisher): TakenPublisher {
   const [later, sooner] = isLater(left, right) ? [left, right] : [right, left];
@@ -189,7 +195,11 @@ function unite(publisher: TakenPublisher, taken: Taken, isSameProcess: boolean):
     publisher.putEarlier(taken);
     return;
   }
-  for (const scope of taken.scopes) addScope(known.scopes, scope);
+  for (const scope of taken.scopes) {
+    // One without room says nothing of narrower ones.
+    if (taken.groups.includes(refusedIn(scope))) known.scopes.push(scope);
+    else addScope(known.scopes, scope);
+  }
   known.groups.push(...taken.groups);
 }
 

@@ -33,6 +33,7 @@ import {
   copyOf,
   copyOfTaken,
   readPublisher,
+  refusedIn,
   type Taken,
   TakenPublisher,
   united,
@@ -147,7 +148,8 @@ export class TakenPublishes {
     const { first, end } = buckets;
     // Others have got it here.
     if (scopes.some((known) => known.first <= first && known.end >= end)) return;
-    addScope(scopes, buckets);
+    // Beside narrower ones: where others had got it before the range became what it is, they have.
+    scopes.push({ first, end });
     groups.push(refusedIn(buckets));
     this.#changed.add(origin.publisher);
   }
@@ -315,11 +317,6 @@ export class TakenPublishes {
 
 function groupOf(shareFilter: string): number {
   return stableHash("", shareFilter);
-}
-
-/** Stands among groups for a range that had no room, as it was. */
-function refusedIn({ first, end }: Buckets): number {
-  return stableHash(`refused ${first} ${end}`, "");
 }
 
 function questionOf(shareFilter: string): number {

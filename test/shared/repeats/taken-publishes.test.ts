@@ -137,6 +137,18 @@ test("taken publishes: a publish that had no room stays refused, unless others o
   }
 });
 
+test("taken publishes: who got a publish before its range was joined to one without room has it", () => {
+  const taken = new TakenPublishes();
+  taken.begin(origin(), BOOT);
+  taken.note(null, { first: 0, end: 10 });
+  taken.noteRefused({ first: 0, end: 20 });
+  for (const found of [taken, readBack(taken)]) {
+    found.begin(origin({ epoch: 2, sequence: 2, isRepeat: true }), BOOT);
+    assert.ok(found.has(null, 5) && !found.wasRefused(5));
+    assert.ok(found.has(null, 15) && found.wasRefused(15));
+  }
+});
+
 test("taken publishes: a member without a stored session counts as long as the process lives", () => {
   const taken = new TakenPublishes();
   taken.begin(origin(), bootOf(5));
