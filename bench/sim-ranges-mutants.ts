@@ -57,7 +57,7 @@ function judgeAll(): void {
     if (verdict.caughtBy !== null || verdict.runs >= runLimit) continue;
     buildRangeMutant(build, copy, mutant);
     while (verdict.caughtBy === null && verdict.runs < runLimit) {
-      verdict = judge(verdict.runs);
+      verdict = judge(mutant, verdict.runs);
       note(mutant, verdict);
     }
     const { caughtBy, text, runs } = verdict;
@@ -67,10 +67,10 @@ function judgeAll(): void {
 }
 
 /** Some more runs, behind those that were clean. */
-function judge(cleanRuns: number): Verdict {
+function judge({ nodeCount }: RangeMutant, cleanRuns: number): Verdict {
   const runs = Math.min(SLICE_RUNS, runLimit - cleanRuns);
   const nextSeed = firstSeed + cleanRuns;
-  const campaign = runRangeMutant(copy, { firstSeed: nextSeed, runs }, TIME_LIMIT_MS);
+  const campaign = runRangeMutant(copy, { firstSeed: nextSeed, runs, nodeCount }, TIME_LIMIT_MS);
   if (campaign === null) return caught("it does not come back", cleanRuns + runs);
   const { runCount, failures } = campaign;
   const failure = failures[0];

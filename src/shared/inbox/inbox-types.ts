@@ -48,6 +48,20 @@ export interface InsertLimits {
   readonly processRoom: number;
 }
 
+/**
+ * What an insert for nobody says, in the place of a QoS, of a QoS 2 publish and a shared group, or,
+ * without a name, of those that subscribe for themselves at QoS 0. A stored format.
+ */
+export const NobodyInsert = {
+  /** A member without a stored session has got it. */
+  SERVED: 0,
+  /** It leaves at QoS 0, if the answer is NO_INBOX; STORED: it may have left before. */
+  PASSING: 1,
+  /** Has a member got it? */
+  QUESTION: 2,
+} as const;
+export type NobodyInsert = (typeof NobodyInsert)[keyof typeof NobodyInsert];
+
 /** Session expiry that never comes. */
 export const NEVER_EXPIRES = 0xffff_ffff;
 

@@ -14,6 +14,7 @@
 import type { RecordReader } from "../bytes/record-reader.ts";
 import type { RecordWriter } from "../bytes/record-writer.ts";
 import type { PublishOrigin } from "../mqtt/publish-origin.ts";
+import { stableHash } from "../range/stable-hash.ts";
 import { processOf } from "../range/worker-life.ts";
 
 /** Buckets of inboxes, [first, end). */
@@ -32,8 +33,9 @@ export interface Taken {
    */
   readonly scopes: Buckets[];
   /**
-   * Hashes of the shared filters that a member has got it for; salted, of those that one without a
-   * stored session has got it for, and of those that its repeat has asked for.
+   * Hashes of the shared filters that a member has got it for, "" for QoS 0 beside groups; salted,
+   * of those that one without a stored session has got it for, of those that its repeat has asked
+   * for, and of scopes without room.
    */
   readonly groups: number[];
 }
@@ -70,8 +72,7 @@ export class TakenPublisher {
   /** What it may still repeat, as far as it is known here. */
   find(publish: Pick<PublishOrigin, "packetId" | "fingerprint">): Taken | null {
     const taken = this.current.get(publish.packetId);
-    if (taken?.fingerprint === publish.fingerprint) return taken;
-    return taken === undefined ? this.findEarlier(publish) : null;
+    return taken?.fingerprint === publish.fingerprint ? taken : this.findEarlier(publish);
   }
 
   /** The very publish, not a repeat of it. */
@@ -107,7 +108,8 @@ export class TakenPublisher {
   attach(boot: number, epoch: number): void {
     this.boot = boot;
     this.epoch = epoch;
-    for (const [packetId, taken] of this.current) this.earlier.set(packetId, [taken]);
+    // Beside one of them there is another where nobody can tell which of the two was the last.
+    for (const taken of this.current.values()) this.putEarlier(taken);
     this.current.clear();
   }
 
@@ -139,6 +141,11 @@ export function addScope(scopes: Buckets[], { first, end }: Buckets): void {
   if (scopes.some((known) => known.first <= first && known.end >= end)) return;
   const others = scopes.filter((known) => known.first < first || known.end > end);
   scopes.splice(0, scopes.length, ...others, { first, end });
+}
+
+/** Stands among groups for a range that had no room, as it was. */
+export function refusedIn({ first, end }: Buckets): number {
+  return stableHash(`refused ${first} ${end}`, "");
 }
 
 /** Both have been told of the same publisher: what either knows, the later one's for its own. */
@@ -188,7 +195,11 @@ function unite(publisher: TakenPublisher, taken: Taken, isSameProcess: boolean):
     publisher.putEarlier(taken);
     return;
   }
-  for (const scope of taken.scopes) addScope(known.scopes, scope);
+  for (const scope of taken.scopes) {
+    // One without room says nothing of narrower ones.
+    if (taken.groups.includes(refusedIn(scope))) known.scopes.push(scope);
+    else addScope(known.scopes, scope);
+  }
   known.groups.push(...taken.groups);
 }
 

@@ -14,6 +14,9 @@
  * Whoever is asked and has nothing takes nothing later either: the first attempt may still be on
  * its way from the earlier connection, and the repeat has gone to somebody else by then.
  *
+ * A publish that a range has refused for want of room is remembered as well: what came behind it
+ * may have found some, and its repeat must not come after that [MQTT-4.6.0-6].
+ *
  * Records: taken-publisher.ts. Scope: one per range.
  */
 
@@ -30,6 +33,7 @@ import {
   copyOf,
   copyOfTaken,
   readPublisher,
+  refusedIn,
   type Taken,
   TakenPublisher,
   united,
@@ -125,10 +129,36 @@ export class TakenPublishes {
     const origin = this.#origin;
     if (origin === null) return;
     if (this.#taken === null) this.#taken = this.#add(origin);
-    if (shareFilter === null) addScope(this.#taken.scopes, buckets);
-    else this.#taken.groups.push(groupOf(shareFilter));
+    const { scopes, groups } = this.#taken;
+    if (shareFilter === null) {
+      addScope(scopes, buckets);
+      const at = groups.indexOf(refusedIn(buckets));
+      if (at >= 0) groups.splice(at, 1);
+    } else groups.push(groupOf(shareFilter));
     // A straggler may add to what is stored already.
     this.#changed.add(origin.publisher);
+  }
+
+  /** A session that subscribes for itself has no room: neither has it for a repeat. */
+  noteRefused(buckets: Buckets): void {
+    const origin = this.#origin;
+    if (origin === null) return;
+    if (this.#taken === null) this.#taken = this.#add(origin);
+    const { scopes, groups } = this.#taken;
+    const { first, end } = buckets;
+    // Others have got it here.
+    if (scopes.some((known) => known.first <= first && known.end >= end)) return;
+    // Beside narrower ones: where others had got it before the range became what it is, they have.
+    scopes.push({ first, end });
+    groups.push(refusedIn(buckets));
+    this.#changed.add(origin.publisher);
+  }
+
+  /** Of a session for which `has` holds: had none of its range room? */
+  wasRefused(bucket: number): boolean {
+    const { scopes, groups } = this.#known!;
+    const around = scopes.filter(({ first, end }) => bucket >= first && bucket < end);
+    return around.every((scope) => groups.includes(refusedIn(scope)));
   }
 
   /** Of a retained message: has its topic got it before? */
@@ -143,6 +173,14 @@ export class TakenPublishes {
   /** The insert only asks, and hears that no member has got it here. None will by a straggler. */
   ask(shareFilter: string): void {
     this.#noteGroup(questionOf(shareFilter));
+  }
+
+  /**
+   * A stored session gets it at QoS 0, as a member of the group, or, without a name, for itself. Of
+   * that nothing is stored, and yet it must not come twice.
+   */
+  notePassing(shareFilter: string): void {
+    this.#noteGroup(groupOf(shareFilter));
   }
 
   /** A member of the group without a stored session has got it, in this life of the process. */

@@ -121,7 +121,9 @@ export class InboxFanout {
     if (this.#passing.length > 0) {
       const passing = this.#passing;
       this.#passing = [];
-      this.#inbox.insertQosZero(publish.own(), passing);
+      // Of a will that is published again nothing but this tells that they have had it.
+      const isSpared = publish.isForStored && publish.origin === null;
+      if (!isSpared) this.#inbox.insertQosZero(publish.own(), passing);
     }
     if (this.#storing.length === 0) return;
     const storing = this.#storing;

@@ -95,7 +95,10 @@ export interface InboxClient {
    * the packet identifier.
    */
   noteTaken(message: Message, shareFilter: string): void;
-  /** At QoS 0: those that are attached get it. */
+  /**
+   * At QoS 0: those that are attached get it. A repeated QoS 2 publish (`message.origin`) reaches
+   * nobody who may have had it: a group or those that subscribe for themselves, as a whole.
+   */
   insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void;
 }
 

@@ -14,7 +14,7 @@ import {
   readInboxReplies,
   readPushes,
 } from "../../shared/inbox/inbox-reply.ts";
-import { refusedAttach } from "../../shared/inbox/inbox-types.ts";
+import { NobodyInsert, refusedAttach } from "../../shared/inbox/inbox-types.ts";
 import {
   UNLIMITED_SESSIONS,
   writeAttach,
@@ -84,11 +84,13 @@ export interface InboxClientOptions {
 }
 
 const NO_BYTES = new Uint8Array(0);
+/** In the place of a share filter: sessions that subscribe for themselves. */
+const NO_GROUP = "";
 
 /** A receiver that no inbox is for. */
-function forNobody(bucket: number, qos: number, shareFilter: string): InboxReceiver {
+function forNobody(bucket: number, says: NobodyInsert, shareFilter: string): InboxReceiver {
   const plain = { retain: false, subscriptionIdentifiers: [] };
-  return { incarnation: nobodyIn(bucket), qos, shareFilter, ...plain };
+  return { incarnation: nobodyIn(bucket), qos: says, shareFilter, ...plain };
 }
 
 /** Enough of a message to ask about it. */
@@ -269,7 +271,9 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
       return;
     }
     const buckets = this.#ranges.firstBuckets();
-    const receivers = buckets.map((bucket) => forNobody(bucket, message.qos, shareFilter));
+    const receivers = buckets.map((bucket) =>
+      forNobody(bucket, NobodyInsert.QUESTION, shareFilter),
+    );
     this.insert(withoutContent(message), receivers, (statuses) => {
       // Of a range that was cut meanwhile only one half has been asked.
       if (this.#ranges.firstBuckets() !== buckets) {
@@ -284,17 +288,35 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
 
   /**
    * In the range of the publisher's own inbox, and before its packet identifier: whoever finds that
-   * after a crash finds this too. At QoS 0 it is no question.
+   * after a crash finds this too.
    */
   noteTaken(message: Message, shareFilter: string): void {
     const { origin } = message;
     if (origin === null) return;
-    const receiver = forNobody(bucketOfId(origin.publisher), 0, shareFilter);
+    const receiver = forNobody(bucketOfId(origin.publisher), NobodyInsert.SERVED, shareFilter);
     this.#inserts.insert(withoutContent(message), [receiver], null);
   }
 
+  /**
+   * What may be sent again is noted first, in the range of its publisher's inbox, by group: later
+   * nobody knows who has had it.
+   */
   insertQosZero(message: Message, receivers: readonly InboxReceiver[]): void {
-    this.#inserts.insertQosZero(message, receivers);
+    const { origin } = message;
+    if (origin === null) {
+      this.#inserts.insertQosZero(message, receivers);
+      return;
+    }
+    const names = [...new Set(receivers.map(({ shareFilter }) => shareFilter ?? NO_GROUP))];
+    const bucket = bucketOfId(origin.publisher);
+    const notes = names.map((name) => forNobody(bucket, NobodyInsert.PASSING, name));
+    this.#inserts.insert(withoutContent(message), notes, (statuses) => {
+      const isFirst = ({ shareFilter }: InboxReceiver) => {
+        return statuses[names.indexOf(shareFilter ?? NO_GROUP)] === InsertStatus.NO_INBOX;
+      };
+      const passing = receivers.filter(isFirst);
+      if (passing.length > 0) this.#inserts.insertQosZero(message, passing);
+    });
   }
 
   /** End of a duty cycle: sends what does not go through a log. */

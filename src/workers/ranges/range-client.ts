@@ -313,11 +313,23 @@ export class RingRangeClient implements RangeClient {
   #refused(range: RangeId, proposal: number, reason: RefusalReason): void {
     const slot = this.#slots.get(range);
     if (slot === undefined) return;
-    const batches = proposal === ALL_PROPOSALS ? slot.open.splice(0) : [takeOpen(slot, proposal)];
+    const batches = proposal === ALL_PROPOSALS ? this.#takeAll(slot) : [takeOpen(slot, proposal)];
     for (const batch of batches) {
       if (batch !== null) this.#refuse(slot.service, batch, reason);
     }
     this.#settled(slot.service);
+  }
+
+  /** With what is still gathered: it must not overtake what its sender does again. */
+  #takeAll(slot: RangeSlot): SentBatch[] {
+    const batches = slot.open.splice(0);
+    const { gathering } = slot;
+    if (gathering !== null && batches.length > 0) {
+      this.#unsettledBytes += gathering.bytes;
+      slot.gathering = null;
+      batches.push(gathering);
+    }
+    return batches;
   }
 
   /** Batches of the service are settled. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RecordReader } from "../../../src/shared/bytes/record-reader.ts";
 import { RecordWriter } from "../../../src/shared/bytes/record-writer.ts";
-import { InsertStatus } from "../../../src/shared/inbox/inbox-types.ts";
+import { InboxOp, InsertStatus } from "../../../src/shared/inbox/inbox-types.ts";
 import {
   publisherOfTakenKey,
   takenKey,
@@ -103,6 +103,52 @@ test("taken publishes: what its repeat has asked for in vain comes too late from
   }
 });
 
+test("taken publishes: what left at QoS 0 does not leave again, also after a restart", () => {
+  const taken = new TakenPublishes();
+  taken.begin(origin(), bootOf(5));
+  taken.notePassing("$share/g/a");
+  taken.notePassing("");
+  for (const found of [taken, readBack(taken)]) {
+    found.begin(origin({ epoch: 2, sequence: 2, isRepeat: true }), bootOf(6));
+    assert.ok(found.has("$share/g/a", 0) && found.has("", 0));
+    assert.ok(!found.has("$share/h/a", 0));
+    assert.ok(!found.has(null, 0), "who stores it has not got it");
+  }
+});
+
+test("taken publishes: a publish that had no room stays refused, unless others of its range had some", () => {
+  const taken = new TakenPublishes();
+  const isRefused = (found: TakenPublishes) => {
+    found.begin(origin({ epoch: 2, sequence: 2, isRepeat: true }), BOOT);
+    assert.ok(found.has(null, 7));
+    return found.wasRefused(7);
+  };
+  taken.begin(origin(), BOOT);
+  taken.noteRefused(ALL);
+  taken.noteRefused(ALL);
+  assert.ok(isRefused(taken) && isRefused(readBack(taken)));
+  for (const isStoredFirst of [true, false]) {
+    const other = new TakenPublishes();
+    other.begin(origin(), BOOT);
+    if (isStoredFirst) other.note(null, ALL);
+    other.noteRefused(ALL);
+    if (!isStoredFirst) other.note(null, ALL);
+    assert.ok(!isRefused(other) && !isRefused(readBack(other)));
+  }
+});
+
+test("taken publishes: who got a publish before its range was joined to one without room has it", () => {
+  const taken = new TakenPublishes();
+  taken.begin(origin(), BOOT);
+  taken.note(null, { first: 0, end: 10 });
+  taken.noteRefused({ first: 0, end: 20 });
+  for (const found of [taken, readBack(taken)]) {
+    found.begin(origin({ epoch: 2, sequence: 2, isRepeat: true }), BOOT);
+    assert.ok(found.has(null, 5) && !found.wasRefused(5));
+    assert.ok(found.has(null, 15) && found.wasRefused(15));
+  }
+});
+
 test("taken publishes: a member without a stored session counts as long as the process lives", () => {
   const taken = new TakenPublishes();
   taken.begin(origin(), bootOf(5));
@@ -195,6 +241,31 @@ test("inbox range: a QoS 2 publish is stored once, though it is sent again after
   assert.equal(rig.range.find("t", "c")?.load, 2);
 });
 
+test("inbox range: a QoS 2 publish that had no room gets none when it is sent again, behind others [MQTT-4.6.0-6]", () => {
+  const rig = new InboxRig();
+  rig.attach("c", 1, { receiveMaximum: 1 });
+  const receivers = [receiver(rig.incarnation("c"), { qos: 2 })];
+  const publish = (payload: string, fields: Partial<PublishOrigin>) => {
+    const sent = message({ payload, qos: 2 });
+    sent.origin = origin({ packetId: fields.sequence ?? 0, ...fields });
+    return rig.insert(sent, receivers, { ...NO_LIMITS, sessionInboxSize: 1 });
+  };
+  assert.deepEqual(publish("1", { sequence: 1 }), [InsertStatus.STORED]);
+  assert.deepEqual(publish("2", { sequence: 2 }), [InsertStatus.STORED]);
+  assert.deepEqual(publish("3", { sequence: 3 }), [InsertStatus.QUOTA]);
+  const drops = () => rig.range.find("t", "c")?.drops?.reports;
+  const dropped = drops();
+  rig.commit("c", 1, InboxOp.RECEIVED, 1);
+  rig.commit("c", 1, InboxOp.ACKNOWLEDGED, 1);
+  assert.deepEqual(publish("4", { sequence: 4 }), [InsertStatus.STORED]);
+  rig.commit("c", 1, InboxOp.RECEIVED, 2);
+  rig.commit("c", 1, InboxOp.ACKNOWLEDGED, 2);
+  const repeat = { epoch: 2, sequence: 1, packetId: 3, isRepeat: true };
+  assert.deepEqual(publish("3", repeat), [InsertStatus.QUOTA]);
+  assert.deepEqual(drops(), dropped, "it was dropped once");
+  assert.equal(rig.range.find("t", "c")?.load, 1);
+});
+
 test("taken publishes: what one range took does not answer for sessions of another that joins it", () => {
   const left = new TakenPublishes();
   left.begin(origin(), BOOT);
@@ -284,6 +355,22 @@ test("taken publishes: two that may be open under one identifier are both known"
     assert.ok(!take(taken, origin({ epoch: 4, isRepeat: true, fingerprint })));
     const other = origin({ epoch: 5, isRepeat: true, fingerprint: 3 - fingerprint });
     assert.ok(take(taken, other), "the repeat tells which one it was");
+  }
+});
+
+test("taken publishes: of two processes either may have had the last publish under an identifier", () => {
+  const takeAs = (taken: TakenPublishes, process: number, fingerprint: number) => {
+    taken.begin(origin({ fingerprint }), bootOf(process));
+    taken.note(null, ALL);
+  };
+  for (const fingerprint of [1, 2]) {
+    const [left, right] = [new TakenPublishes(), new TakenPublishes()];
+    takeAs(left, 5, 1);
+    takeAs(right, 6, 2);
+    left.absorb(right);
+    const taken = readBack(left);
+    taken.begin(origin({ epoch: 2, isRepeat: true, fingerprint }), bootOf(7));
+    assert.ok(taken.has(null, 0));
   }
 });
 

@@ -31,6 +31,7 @@ const QUEUE_MAX = 2000;
 
 export function endRun(world: RangeWorld, random: SimRandom): void {
   calm(world);
+  checkAttachments(world);
   const { ending } = world.profile;
   if (ending === "drain") drain(world, random);
   else if (ending === "clean") cleanUp(world);
@@ -50,8 +51,21 @@ function calm(world: RangeWorld): void {
     node.disk.profile = { ...world.profile.disk, maximumUs: 200 };
     world.restart(node);
     node.congest(false);
+    node.resume();
   }
   waitFor(world, "everything is answered", () => isCalm(world));
+}
+
+/** Whoever is attached is so where its range is served: others are lost, and must be told. */
+function checkAttachments({ gateway }: RangeWorld): void {
+  for (const { node, hosted } of gateway.reigns()) {
+    if (!(hosted.machine instanceof InboxRange)) continue;
+    for (const { id, boot, isAttached } of hosted.machine.state.inboxes.values()) {
+      demand(!isAttached || boot === node.boot, "clean", () => {
+        return `session ${id} stays attached to a process that serves it no more`;
+      });
+    }
+  }
 }
 
 function isCalm(world: RangeWorld): boolean {
@@ -152,7 +166,8 @@ function checkMemory(world: RangeWorld): void {
     for (const inbox of state.inboxes.values()) {
       const size = inbox.queue?.size ?? 0;
       if (inbox.isAttached) isAllAsleep = false;
-      const isSmall = inbox.isAttached ? size <= QUEUE_MAX : inbox.queue === null && !inbox.isAwake;
+      const isAsleep = inbox.queue === null && inbox.qosZero === null && !inbox.isAwake;
+      const isSmall = inbox.isAttached ? size <= QUEUE_MAX : isAsleep;
       demand(isSmall, "bounded", () => `session ${inbox.id} has ${size} messages in memory`);
     }
     const { size } = state.shared;

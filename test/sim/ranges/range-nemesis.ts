@@ -72,7 +72,10 @@ export class RangeNemesis {
       case "congest": {
         const node = random.pick(world.nodes);
         node.congest(true);
-        world.desk.later(() => node.congest(false));
+        world.desk.later(() => {
+          node.congest(false);
+          world.desk.later(() => node.resume());
+        });
         return;
       }
     }

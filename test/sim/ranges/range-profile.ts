@@ -13,6 +13,7 @@ const MILLISECOND = 1000;
 const SECOND = 1000 * MILLISECOND;
 /** How many worlds have this theme. */
 const CUTTING_SHARE = 0.15;
+const REPEATING_SHARE = 0.15;
 
 export const RANGE_FAULTS = [
   "crash",
@@ -65,8 +66,10 @@ export interface RangeProfile {
   readonly qosZeroShare: number;
   readonly dropsOldest: boolean;
   readonly retainGapUs: number;
-  /** How often a client that could answer does. */
+  /** How often a client that could answer does; that acts, publishes, and goes. */
   readonly answerShare: number;
+  readonly sendShare: number;
+  readonly leaveShare: number;
   readonly faults: readonly RangeFault[];
   readonly faultGapMaxUs: number;
   readonly restartMaxUs: number;
@@ -100,7 +103,8 @@ export function drawRangeProfile(random: SimRandom, options: RangeProfileOptions
     ...drawFaults(random, nodeCount),
     ending: random.pick(ENDINGS),
   };
-  return random.chance(CUTTING_SHARE) ? cutting(profile) : profile;
+  if (random.chance(CUTTING_SHARE)) return cutting(profile);
+  return random.chance(REPEATING_SHARE) ? repeating(profile, random) : profile;
 }
 
 /**
@@ -119,6 +123,28 @@ function cutting(profile: RangeProfile): RangeProfile {
     answerShare: 0.3,
     faults: ["crash", "split", "split", "merge", "merge"],
     faultGapMaxUs: 40 * MILLISECOND,
+  };
+}
+
+/**
+ * Clients that connect anew all the time and repeat what they have published, to a shared group in
+ * several ranges, while these are cut and merged, and little of what was sent before has arrived.
+ */
+function repeating(profile: RangeProfile, random: SimRandom): RangeProfile {
+  return {
+    ...profile,
+    sessionCount: 6,
+    topicCount: 1,
+    hasGroup: true,
+    thinkMaxUs: 4 * MILLISECOND,
+    publishGapUs: random.pick([5, 60]) * MILLISECOND,
+    burstMax: 1,
+    batchMax: random.pick([1, 4]),
+    openBatches: random.pick([1, 3]),
+    qosZeroShare: random.pick([0, 0.3]),
+    sendShare: 0.3,
+    leaveShare: 0.2,
+    faults: random.pick([["crash"], ["split", "merge"], ["crash", "split", "merge", "transfer"]]),
   };
 }
 
@@ -165,6 +191,8 @@ function drawClients(random: SimRandom) {
     dropsOldest: random.chance(0.5),
     retainGapUs: random.pick([10, 100]) * MILLISECOND,
     answerShare: random.pick([0.3, 0.8, 0.95]),
+    sendShare: 0.08,
+    leaveShare: 0.03,
   };
 }
 

@@ -93,6 +93,20 @@ test("inbox fan-out: overlapping subscriptions of one session are one entry [MQT
   assert.equal(fanout.limited, 0);
 });
 
+test("inbox fan-out: a will that is published again goes to nobody at QoS 0", () => {
+  const { inserts, fanout } = makeFanout();
+  const publish = publishOf({ qos: 1 });
+  for (const isAgain of [false, true]) {
+    publish.isForStored = isAgain;
+    fanout.begin(DEFAULT_TENANT_SETTINGS, publish.payloadLength);
+    fanout.add(publish, route("a", { qos: 0 }));
+    fanout.add(publish, route("b"));
+    fanout.send(publish, pending(), 0);
+    const seen = inserts.splice(0).map(({ receivers }) => clientOf(receivers[0]!.incarnation));
+    assert.deepEqual(seen, isAgain ? ["b"] : ["a", "b"]);
+  }
+});
+
 test("inbox fan-out: No Local leaves the publisher out [MQTT-3.8.3-3]", () => {
   const { inserts, fanout } = makeFanout();
   const publish = publishOf({ publisherId: "a" });

@@ -74,3 +74,40 @@ test("group repeats: that a member without a stored session has got a publish is
   workers.run();
   assert.deepEqual(statuses, [InsertStatus.STORED, InsertStatus.NO_INBOX]);
 });
+
+test("group repeats: a QoS 2 publish reaches stored sessions at QoS 0 once, and of a group one member", () => {
+  const workers = new InboxWorkers(2);
+  const [one, other] = [1, 2].map((owner) => new FakeSession("t", ownedBy(workers, owner), 1));
+  workers.attach(1, one!);
+  workers.attach(2, other!);
+  const to = ({ clientId }: FakeSession, shareFilter: string | null) => {
+    return receiver(workers.incarnation(clientId), { qos: 0, shareFilter });
+  };
+  const pass = (epoch: number, shareFilter: string | null) => {
+    const { inboxClient } = workers.services(epoch);
+    inboxClient.insertQosZero(attempt(epoch), [
+      to(one!, null),
+      to(epoch === 1 ? one! : other!, shareFilter),
+    ]);
+    workers.run();
+    return [one!.takePayloads().length, other!.takePayloads().length];
+  };
+  assert.deepEqual(pass(1, "$share/g/a"), [2, 0]);
+  assert.deepEqual(pass(2, "$share/g/a"), [0, 0]);
+  assert.deepEqual(pass(2, "$share/h/a"), [0, 1], "another group");
+});
+
+test("group repeats: what left at QoS 0 for a member is known to whoever asks [MQTT-4.8.2-4]", () => {
+  const workers = new InboxWorkers(2);
+  const session = new FakeSession("t", ownedBy(workers, 1), 1);
+  workers.attach(1, session);
+  const shareFilter = "$share/g/a";
+  const member = receiver(workers.incarnation(session.clientId), { qos: 0, shareFilter });
+  workers.services(2).inboxClient.insertQosZero(attempt(1), [member]);
+  workers.run();
+  const statuses: InsertStatus[] = [];
+  workers.services(1).inboxClient.askTaken(attempt(2), shareFilter, (got) => statuses.push(got));
+  workers.run();
+  assert.deepEqual(statuses, [InsertStatus.STORED]);
+  assert.deepEqual(session.takePayloads(), ["m"]);
+});

@@ -363,6 +363,35 @@ test("ranges: a dead worker's open commands are refused as lost, later ones serv
   );
 });
 
+test("ranges: what was gathered behind lost commands does not overtake their repeat [MQTT-4.6.0-6]", async () => {
+  const rig = new RangeRig({ workers: 2, stores: 2, holdsCommits: true });
+  await rig.serve();
+  rig.propose(2, 10, 1);
+  rig.turn(2);
+  rig.propose(2, 10, 2);
+  rig.restartWorker(1);
+  rig.turn(0);
+  rig.mesh.deliver(0, 2);
+  assert.deepEqual(
+    rig.refused.map(({ command, reason }) => [command.number, reason]),
+    [
+      [1, RefusalReason.LOST],
+      [2, RefusalReason.LOST],
+    ],
+  );
+  await rig.serve();
+  for (const number of [1, 2]) rig.propose(2, 10, number);
+  await rig.settle();
+  assert.deepEqual(
+    rig
+      .lists()
+      .get(10)
+      ?.map(({ number }) => number),
+    [1, 2],
+  );
+  assert.equal(rig.worker(2).client.openCount, 0);
+});
+
 test("ranges: what a dead worker left in the log is done, and not answered", async () => {
   const rig = new RangeRig({ workers: 2, stores: 2, holdsCommits: true });
   await rig.serve();

@@ -15,6 +15,7 @@ import {
   InboxSubscribeStatus,
   type InsertLimits,
   InsertStatus,
+  NobodyInsert,
   type StoredSubscription,
 } from "../inbox-types.ts";
 import type { Attached, Detaching, LogCommandHandler } from "../log-command.ts";
@@ -132,14 +133,17 @@ export class CommandApplier implements LogCommandHandler {
     const inbox = state.inboxes.get(receiver.incarnation);
     let status: InsertStatus = InsertStatus.NO_INBOX;
     const { shareFilter } = receiver;
-    if (state.taken.has(shareFilter, bucketOfId(receiver.incarnation))) {
-      status = InsertStatus.STORED;
+    const bucket = bucketOfId(receiver.incarnation);
+    if (state.taken.has(shareFilter, bucket)) {
+      const isRefused = shareFilter === null && state.taken.wasRefused(bucket);
+      status = isRefused ? InsertStatus.QUOTA : InsertStatus.STORED;
     } else if (isNobody(receiver.incarnation)) {
       if (shareFilter !== null) this.#noteGroup(shareFilter, receiver.qos);
     } else if (inbox !== undefined && !inbox.isEnded) {
       const delivery = new Delivery(this.#inserting, receiver);
       status = offer(state, inbox, delivery, this.#limits, this.#nowMs);
       if (status === InsertStatus.STORED) state.taken.note(shareFilter, state.buckets);
+      else if (shareFilter === null) state.taken.noteRefused(state.buckets);
       if (shareFilter !== null) inbox.isGroupMember = true;
       if (inbox.isGroupMember && state.isLive) state.output.loadChanged(inbox);
       const waiting = inbox.waitingCount;
@@ -170,10 +174,11 @@ export class CommandApplier implements LogCommandHandler {
     this.#state.outbox.finish(record);
   }
 
-  /** For no inbox: asks whether a group is served, or, at QoS 0, says that it is. */
-  #noteGroup(shareFilter: string, qos: number): void {
+  /** For no inbox: says that a group is served, or asks whether it is. */
+  #noteGroup(shareFilter: string, says: number): void {
     const { taken } = this.#state;
-    if (qos === 0) taken.noteTransient(shareFilter);
+    if (says === NobodyInsert.SERVED) taken.noteTransient(shareFilter);
+    else if (says === NobodyInsert.PASSING) taken.notePassing(shareFilter);
     else taken.ask(shareFilter);
   }
 

@@ -22,12 +22,7 @@ export class GroupBook {
   readonly #handedOver = new Set<number>();
   /** By number: to whom it was sent at QoS 2. */
   readonly #begun = new Map<number, number>();
-  /** By number: so many look for a member; those that were sent again. */
-  readonly #looking = new Map<number, number>();
-  readonly #asked = new Set<number>();
   readonly #diverted = new Set<number>();
-  /** At QoS 0, or looked for twice: nobody remembers who had them. */
-  readonly #passing = new Set<number>();
   readonly #taken: Taken[] = [];
 
   /** The number of messages that were given to another member. */
@@ -49,7 +44,9 @@ export class GroupBook {
    * begun is over with the session [MQTT-4.8.2-5].
    */
   handedOver(number: number, incarnation: number): void {
-    demand(this.#begun.get(number) !== incarnation, "group", () => {
+    // What was given away before may be here twice.
+    const isBegun = this.#begun.get(number) === incarnation && !this.#handedOver.has(number);
+    demand(!isBegun, "group", () => {
       return `message ${number} was sent to session ${incarnation} and is given away`;
     });
     this.#handedOver.add(number);
@@ -69,26 +66,6 @@ export class GroupBook {
     return this.#diverted.has(number) || this.#handedOver.has(number);
   }
 
-  /**
-   * Somebody looks for a member. When its publisher connects anew meanwhile, and sends it again,
-   * both may find that nobody has it: the broker has no answer to that. Returns what is to be
-   * called when a member is found.
-   */
-  looking(number: number, isRepeat: boolean): () => void {
-    const open = this.#looking.get(number) ?? 0;
-    const isRace =
-      isRepeat &&
-      (open > 1 || (open === 1 && (this.#asked.has(number) || this.#diverted.has(number))));
-    if (isRace) this.#passing.add(number);
-    if (isRepeat) this.#asked.add(number);
-    this.#looking.set(number, open + 1);
-    return () => this.#looking.set(number, this.#looking.get(number)! - 1);
-  }
-
-  passing(number: number): void {
-    this.#passing.add(number);
-  }
-
   taken(taken: Taken): void {
     this.#taken.push(taken);
   }
@@ -96,7 +73,7 @@ export class GroupBook {
   delivered(number: number, holder: string): void {
     const holders = this.#holders.get(number) ?? new Set();
     this.#holders.set(number, holders.add(holder));
-    const isOne = holders.size === 1 || this.#handedOver.has(number) || this.#passing.has(number);
+    const isOne = holders.size === 1 || this.#handedOver.has(number);
     demand(isOne, "group", () => `message ${number} went to ${[...holders].join(" and ")}`);
   }
 

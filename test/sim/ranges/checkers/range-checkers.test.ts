@@ -7,6 +7,7 @@ import { writeRouteAdd, writeRouteRemove } from "../../../../src/shared/dist/dis
 import { EMPTY_CONF } from "../../../../src/shared/raft/conf-state.ts";
 import { EntryType } from "../../../../src/shared/raft/entry.ts";
 import type { StorageAppend } from "../../../../src/shared/raft/ready.ts";
+import { blankHeader } from "../../../../src/shared/range/command-batch.ts";
 import type { RangeDescriptor } from "../../../../src/shared/range/range-descriptor.ts";
 import { ServiceId } from "../../../../src/shared/range/service-id.ts";
 import {
@@ -19,9 +20,10 @@ import { ClientExchanges } from "../clients/client-exchanges.ts";
 import { SessionLife } from "../clients/session-life.ts";
 import { WillBook } from "../clients/will-book.ts";
 import { RangeImage, StoreCommit } from "../host/range-image.ts";
-import { RangeLog } from "../host/range-log.ts";
+import { FOUNDING_INDEX, RangeLog } from "../host/range-log.ts";
 import { decodeSnapshot, rowsWithin } from "../host/range-snapshot.ts";
 import { GroupBook } from "./group-book.ts";
+import { RangeLedger } from "./range-ledger.ts";
 import { RetainModel } from "./retain-model.ts";
 import { RouteModel } from "./route-model.ts";
 import { firstDifference } from "./state-text.ts";
@@ -147,6 +149,25 @@ test("retain model: the last message stays, until it is cleared or its own time 
   assert.equal(model.kept.size, 0);
 });
 
+test("range ledger: time goes back neither in a range nor in the one that takes it over", () => {
+  const times = (left: number, right: number, joined: number) => {
+    const ledger = new RangeLedger(() => []);
+    const apply = (range: number, index: number, nowMs: number) => {
+      const entry = { index, term: 1, type: EntryType.NORMAL, data: NO_BYTES };
+      ledger.noteCommands(range, ServiceId.INBOX, entry, blankHeader(), nowMs);
+      ledger.noteApplied(range, entry);
+    };
+    apply(1, FOUNDING_INDEX + 1, left);
+    apply(2, FOUNDING_INDEX + 1, right);
+    ledger.noteAbsorbed(2, 1, FOUNDING_INDEX + 2);
+    apply(1, FOUNDING_INDEX + 2, joined);
+  };
+  times(5, 7, 7);
+  times(7, 5, 7);
+  assert.throws(() => times(5, 7, 6), /R12.*range 1: time goes back by 1/);
+  assert.throws(() => times(7, 5, 6), /R12.*range 1: time goes back by 1/);
+});
+
 test("route model: an earlier life of a session changes nothing of a later one's route", () => {
   const model = new RouteModel();
   const route = (incarnation: number) => {
@@ -210,8 +231,11 @@ test("group book: a second member gets what the first has given away, and nothin
   book.delivered(2, "a");
   book.delivered(2, "b");
   book.begun(3, 5);
-  book.handedOver(3, 6);
   assert.throws(() => book.handedOver(3, 5), /R17.*message 3 was sent to session 5/);
+  book.handedOver(4, 6);
+  book.begun(4, 5);
+  // Given away twice, it is here twice, and one of the two has not been sent.
+  book.handedOver(4, 5);
 });
 
 test("group book: what an ended member was to get is delivered, given away or expired", () => {

@@ -30,6 +30,8 @@ export class RangeLedger {
   readonly order: LedgerEntry[] = [];
   /** The highest time that any batch was applied at. */
   latestMs = 0;
+  /** By range: the time that its last batch was applied at. */
+  readonly #timesMs = new Map<RangeId, number>();
   readonly #logs = new Map<RangeId, Entry[]>();
   /** By range that is gone: where that stands in which log. */
   readonly #absorbed = new Map<RangeId, { readonly left: RangeId; readonly index: number }>();
@@ -55,6 +57,13 @@ export class RangeLedger {
   ): void {
     if (index <= this.lastIndex(range)) return;
     this.latestMs = Math.max(this.latestMs, nowMs);
+    const beforeMs = this.#timesMs.get(range) ?? 0;
+    demand(
+      nowMs >= beforeMs,
+      "expiry",
+      () => `range ${range}: time goes back by ${beforeMs - nowMs}`,
+    );
+    this.#timesMs.set(range, nowMs);
     if (service === ServiceId.INBOX) return;
     const reader = this.#reader;
     reader.reset(data, BATCH_HEADER_BYTES, data.length - BATCH_HEADER_BYTES);
@@ -67,6 +76,8 @@ export class RangeLedger {
   /** It is on a disk that the left range has taken over the right one. */
   noteAbsorbed(right: RangeId, left: RangeId, index: number): void {
     this.#absorbed.set(right, { left, index });
+    const times = [left, right].map((range) => this.#timesMs.get(range) ?? 0);
+    this.#timesMs.set(left, Math.max(...times));
   }
 
   isAbsorbed(right: RangeId, left: RangeId, index: number): boolean {

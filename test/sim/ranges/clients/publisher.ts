@@ -33,11 +33,9 @@ export class Publisher {
   readonly #desk: FrontDesk;
   readonly #random: SimRandom;
   /** By number, of those that may be sent again: for whom they were at first. */
-  readonly #entitled = new Map<number, ReadonlySet<number>>();
+  readonly #entitled = new Map<number, ReadonlyMap<number, number>>();
   /** By number: got lost on their way into a range, and are sent again. */
   readonly #straying = new Set<number>();
-  /** By number: were sent again. */
-  readonly #repeated = new Set<number>();
   /** By number: of the topic that groups subscribe to. */
   readonly #forGroup = new Set<number>();
   #lastNumber = 0;
@@ -68,20 +66,22 @@ export class Publisher {
   }
 
   /**
-   * A repeat may reach who has subscribed since the message came first: such a session gets it out
-   * of order, as does who gets it because another member of the group is gone. And when a range's
-   * leader dies, but not the node that the publisher is connected to, what waits there behind a
-   * message that got lost overtakes its repeat.
+   * A repeat may reach who has subscribed since the message came first: such a session gets it
+   * behind others. Who gets it because another member of the group is gone does, too: there is no
+   * order among members [MQTT-4.6.0-6]. And when a range's leader dies, but not the node that the
+   * publisher is connected to, what waits there behind a message that got lost overtakes its
+   * repeat: with one node this cannot be.
    */
-  isInOrder(number: number, incarnation: number): boolean {
+  isInOrder(number: number, qos: number, incarnation: number): boolean {
     if (this.#world.groups.isDiverted(number)) return false;
     if (this.#straying.has(number) && this.#world.nodes.length > 1) return false;
-    return this.#entitled.get(number)?.has(incarnation) ?? true;
+    const entitled = this.#entitled.get(number);
+    return entitled === undefined || Math.sign(entitled.get(incarnation) ?? -1) === Math.sign(qos);
   }
 
-  /** More than once, if nobody remembers who has had it. */
+  /** More than once: giving away is done at least once. */
   mayComeAgain(number: number): boolean {
-    return this.#repeated.has(number) || this.#world.groups.isDiverted(number);
+    return this.#world.groups.isHandedOver(number);
   }
 
   isForGroup(number: number): boolean {
@@ -102,10 +102,11 @@ export class Publisher {
     const fields = { tenantId, topic, payload, qos, expirySeconds, receivedAtMs };
     const expiresAtMs = isExpiring ? receivedAtMs + expirySeconds * 1000 : Number.POSITIVE_INFINITY;
     const sent = message(fields);
-    const entitled = new Set<number>();
+    const entitled = new Map<number, number>();
     if (topic === topicName(0)) this.#forGroup.add(number);
     if (publisher !== ANYBODY) this.#entitled.set(number, entitled);
-    return { number, topic, message: sent, expiresAtMs, entitled, distributions: 0 };
+    const refused = new Map<number, boolean>();
+    return { number, topic, message: sent, expiresAtMs, entitled, refused, distributions: 0 };
   }
 
   /**
@@ -124,12 +125,9 @@ export class Publisher {
       if (session.tenantId === sent.tenantId) this.#checkMatched(session, topic, matched);
     }
     const { number } = application;
-    if (application.distributions > 0) this.#repeated.add(number);
     application.distributions += 1;
-    const settle = this.#world.groups.looking(number, application.distributions > 1);
     const distribution = new Distribution((isAnswered) => {
       if (!isAnswered) this.#straying.add(number);
-      settle();
       settled(isAnswered);
     });
     this.receivers.send(application, sender, matched, distribution);

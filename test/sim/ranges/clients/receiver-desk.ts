@@ -5,21 +5,27 @@
  */
 
 import type { RouteRecord } from "../../../../src/shared/dist/dist-range.ts";
-import { type InboxReceiver, InsertStatus } from "../../../../src/shared/inbox/inbox-types.ts";
+import {
+  type InboxReceiver,
+  InsertStatus,
+  NobodyInsert,
+} from "../../../../src/shared/inbox/inbox-types.ts";
 import { storedMessage } from "../../../../src/shared/inbox/range/delivery.ts";
-import { bucketOfId, firstBucket, makeId } from "../../../../src/shared/inbox/range/inbox-key.ts";
+import { bucketOfId, firstBucket, nobodyIn } from "../../../../src/shared/inbox/range/inbox-key.ts";
 import { InboxRange } from "../../../../src/shared/inbox/range/inbox-range.ts";
 import type { Message } from "../../../../src/shared/mqtt/message.ts";
 import { ServiceId } from "../../../../src/shared/range/service-id.ts";
 import { payloadOf } from "../../../helpers/service-workers.ts";
 import type { SimRandom } from "../../kernel/sim-random.ts";
 import type { FrontDesk } from "../gateway/front-desk.ts";
+import type { Reign } from "../gateway/gateway.ts";
 import { InsertCommand, routingKey } from "../gateway/gateway-command.ts";
 import { demand } from "../range-invariants.ts";
 import type { RangeWorld } from "../range-world.ts";
 import { numberOf } from "./client-exchanges.ts";
 import { Distribution } from "./distribution.ts";
 import type { Sender } from "./publisher.ts";
+import type { SessionLife } from "./session-life.ts";
 import {
   isWhole,
   type Matched,
@@ -31,8 +37,6 @@ import {
 
 /** Queues of that size never fill. */
 const ROOMY = 100_000;
-/** An inbox that never is. */
-const NOBODY = 0;
 /** So often another member is picked when one is gone. */
 const MAX_ATTEMPTS = 8;
 const NO_LIMITS = {
@@ -48,10 +52,12 @@ export interface NumberedMessage {
   readonly message: Message;
   readonly expiresAtMs: number;
   /**
-   * Incarnations that were matched when it came first, and had room for it: who subscribes later
-   * is promised nothing.
+   * Incarnations that were matched when it came first, and at which QoS: who subscribes later is
+   * promised nothing.
    */
-  readonly entitled: Set<number>;
+  readonly entitled: Map<number, number>;
+  /** Incarnations that had no room for it; false: perhaps. */
+  readonly refused: Map<number, boolean>;
   distributions: number;
 }
 
@@ -91,10 +97,7 @@ export class ReceiverDesk {
       if (members.size > 0) this.#ask(parcel);
     } else receivers.push(...this.#pick(parcel, members));
     if (application.distributions === 1) {
-      // Who gets it at QoS 0 may be subscribed otherwise when it comes again.
-      for (const { incarnation, qos } of receivers) {
-        if (qos > 0) application.entitled.add(incarnation);
-      }
+      for (const { incarnation, qos } of receivers) application.entitled.set(incarnation, qos);
     }
     this.#deliver(parcel, receivers);
   }
@@ -117,7 +120,8 @@ export class ReceiverDesk {
       topic,
       message: sent,
       expiresAtMs: receivedAtMs + lasts,
-      entitled: new Set(),
+      entitled: new Map(),
+      refused: new Map(),
       distributions: 1,
     };
     const distribution = new Distribution(done);
@@ -138,14 +142,35 @@ export class ReceiverDesk {
 
   #deliver(parcel: Parcel, receivers: readonly InboxReceiver[]): void {
     const storing = receivers.filter(({ qos }) => qos > 0);
-    for (const receiver of receivers) if (receiver.qos === 0) this.#pass(parcel, receiver);
+    const passing = receivers.filter(({ qos }) => qos === 0);
+    if (passing.length > 0) this.#passOnce(parcel, passing);
     if (storing.length > 0) this.#insert(parcel, storing);
   }
 
+  /**
+   * What may be sent again is noted first, in the range of its publisher. Nobody waits for that.
+   */
+  #passOnce(parcel: Parcel, receivers: readonly InboxReceiver[]): void {
+    const { application, sender } = parcel;
+    if (sender === null) {
+      for (const receiver of receivers) this.#pass(application, receiver);
+      return;
+    }
+    const bucket = bucketOfId(sender.origin.publisher);
+    for (const shareFilter of new Set(receivers.map((receiver) => receiver.shareFilter))) {
+      const note = forNobody(bucket, NobodyInsert.PASSING, shareFilter ?? "");
+      const said = (status: number) => {
+        if (status !== InsertStatus.NO_INBOX) return;
+        for (const receiver of receivers) {
+          if (receiver.shareFilter === shareFilter) this.#pass(application, receiver);
+        }
+      };
+      this.#say(parcel, note, said, () => {});
+    }
+  }
+
   /** At most once: nobody answers. */
-  #pass({ application }: Parcel, receiver: InboxReceiver): void {
-    const { number, message } = application;
-    if (receiver.shareFilter !== null) this.#world.groups.passing(number);
+  #pass({ message }: NumberedMessage, receiver: InboxReceiver): void {
     this.#passing.push({ message, receiver });
     this.#desk.later(() => {
       const first = this.#passing.shift()!;
@@ -190,7 +215,7 @@ export class ReceiverDesk {
         for (const { incarnation } of lost) {
           const life = this.#desk.lives.get(incarnation);
           if (life !== undefined) life.perhapsRefused += 1;
-          if (sessionInboxSize < ROOMY) application.entitled.delete(incarnation);
+          if (sessionInboxSize < ROOMY) this.#noteDoubt(application, incarnation);
         }
         distribution.settle(lost.length, false);
       },
@@ -207,9 +232,7 @@ export class ReceiverDesk {
     if (status === InsertStatus.STORED) {
       this.#promise(parcel, receiver);
     } else if (status === InsertStatus.QUOTA) {
-      life.refused += 1;
-      // Should it come again and find room, it is behind what came meanwhile.
-      parcel.application.entitled.delete(incarnation);
+      this.#noteRefusal(parcel, receiver, life);
     } else if (status === InsertStatus.NO_INBOX) {
       const mayBeOver =
         this.#desk.endedLives.has(life) ||
@@ -219,11 +242,34 @@ export class ReceiverDesk {
     }
   }
 
+  /** Of one that comes again the range may say what it has said before: that is no other drop. */
+  #noteRefusal({ application }: Parcel, receiver: InboxReceiver, life: SessionLife): void {
+    const { incarnation, shareFilter } = receiver;
+    const { distributions, entitled, refused } = application;
+    const isCertain = refused.get(incarnation);
+    if (shareFilter === null && isCertain === true) return;
+    // Or others of its range had no room when it came first.
+    const isSure = distributions === 1 || this.#isEntitled(entitled, incarnation);
+    if (isSure && isCertain !== false) life.refused += 1;
+    else life.perhapsRefused += 1;
+    refused.set(incarnation, true);
+  }
+
+  #noteDoubt({ refused }: NumberedMessage, incarnation: number): void {
+    if (!refused.has(incarnation)) refused.set(incarnation, false);
+  }
+
+  #isEntitled(entitled: ReadonlyMap<number, number>, incarnation: number): boolean {
+    // Who got it at QoS 0 may be subscribed otherwise when it comes again.
+    return (entitled.get(incarnation) ?? 0) > 0;
+  }
+
   #promise({ application, sender }: Parcel, receiver: InboxReceiver): void {
     const { incarnation, shareFilter, qos } = receiver;
-    const { number, expiresAtMs, entitled } = application;
+    const { number, expiresAtMs, entitled, refused } = application;
     if (shareFilter === null) {
-      if (!entitled.has(incarnation)) return;
+      // Of a repeat the range says so whom it has stored it for; not for all, if some had no room.
+      if (!this.#isEntitled(entitled, incarnation) || refused.has(incarnation)) return;
     } else {
       // It may have been stored before, for another one.
       if (sender !== null) return;
@@ -250,6 +296,7 @@ export class ReceiverDesk {
   /** Has any range stored it for a member of the group? If none has, one gets it. */
   #ask(parcel: Parcel): void {
     const { distribution } = parcel;
+    const { topic } = parcel.application;
     const reigns = reignsOf(this.#desk.gateway, ServiceId.INBOX);
     distribution.expect(1);
     if (!isWhole(reigns)) {
@@ -258,47 +305,59 @@ export class ReceiverDesk {
     }
     this.askedCount += 1;
     const statuses: number[] = [];
+    const asked = boundsOf(reigns);
     const answered = new Distribution((isAnswered) => {
-      if (isAnswered && !statuses.includes(InsertStatus.STORED)) this.#replace(parcel);
+      // Of a range that was cut meanwhile only one half has been asked.
+      const isAsked = asked === boundsOf(reignsOf(this.#desk.gateway, ServiceId.INBOX));
+      if (isAnswered && !isAsked) this.#ask(parcel);
+      else if (isAnswered && !statuses.includes(InsertStatus.STORED)) this.#replace(parcel);
       distribution.settle(1, isAnswered);
     });
     for (const { hosted } of reigns) {
       const bucket = firstBucket(hosted.descriptor.start);
-      this.#question(parcel, makeId(NOBODY, bucket), answered, statuses);
+      const question = forNobody(bucket, NobodyInsert.QUESTION, shareFilterOf(topic));
+      const said = (status: number) => {
+        statuses.push(status);
+        answered.settle(1, true);
+      };
+      answered.expect(1);
+      this.#say(parcel, question, said, () => answered.settle(1, false));
     }
     answered.seal();
   }
 
-  #question(
+  /** Tells or asks a range something. */
+  #say(
     { application, sender }: Parcel,
-    incarnation: number,
-    answered: Distribution,
-    statuses: number[],
+    receiver: InboxReceiver,
+    said: (status: number) => void,
+    lost: () => void,
   ): void {
-    const receiver: InboxReceiver = {
-      incarnation,
-      qos: application.message.qos,
-      retain: false,
-      subscriptionIdentifiers: [],
-      shareFilter: shareFilterOf(application.topic),
-    };
-    answered.expect(1);
     const insertion = {
       message: application.message,
       origin: sender?.origin ?? null,
       isOver: () => sender?.isGone() === true,
       limits: { ...NO_LIMITS, sessionInboxSize: ROOMY },
-      ask: () => {
-        return this.#desk.ask((values) => {
-          statuses.push(...values);
-          answered.settle(1, true);
-        });
-      },
-      lost: () => answered.settle(1, false),
+      ask: () => this.#desk.ask(([status]) => said(status!)),
+      lost,
     };
     const sequence = this.#desk.gateway.nextSequence();
     this.#desk.gateway.add(new InsertCommand(sequence, insertion, [receiver]));
   }
+}
+
+/** Which ranges there are, and how they are cut. */
+function boundsOf(reigns: readonly Reign[]): string {
+  const names = reigns.map(({ hosted: { descriptor } }) => {
+    return `${descriptor.id}#${descriptor.boundaryVersion}`;
+  });
+  return names.sort().join();
+}
+
+/** A receiver that no inbox is for. */
+function forNobody(bucket: number, says: NobodyInsert, shareFilter: string): InboxReceiver {
+  const plain = { retain: false, subscriptionIdentifiers: [] };
+  return { incarnation: nobodyIn(bucket), qos: says, shareFilter, ...plain };
 }
 
 function receiverOf(

@@ -29,7 +29,7 @@ export function actSession(
   session: SimSession,
   random: SimRandom,
   wills: WillBook,
-  { answerShare, topicCount, hasGroup }: RangeProfile,
+  { answerShare, sendShare, leaveShare, topicCount, hasGroup }: RangeProfile,
 ): void {
   const { connection } = session;
   if (connection === null || !connection.isOpen) {
@@ -50,9 +50,10 @@ export function actSession(
   if (draw < 0.2) session.subscribe(filter);
   else if (draw < 0.25) session.unsubscribe(filter);
   else if (draw < 0.28) resubscribe(session, filter);
-  else if (draw < 0.36) session.publishing.publish(topicName(random.below(topicCount)));
-  else if (draw < 0.46) session.publishing.release();
-  else if (draw < 0.49) leave(session, random, wills);
+  else if (draw < 0.28 + sendShare) {
+    session.publishing.publish(topicName(random.below(topicCount)));
+  } else if (draw < 0.38 + sendShare) session.publishing.release();
+  else if (draw < 0.38 + sendShare + leaveShare) leave(session, random, wills);
 }
 
 /** Without waiting for the answer in between. */

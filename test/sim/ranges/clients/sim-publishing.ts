@@ -60,6 +60,8 @@ export class SimPublishing {
     this.#origins = new InboundOrigins({ incarnation, epoch }, inboundPacketIds, isAfterRestart);
     for (const publish of [...this.#open.values()]) {
       publish.isReleasing = false;
+      // One of them was refused, and with it the connection.
+      if (!this.#session.isAttached) continue;
       if (publish.isReceived) this.#release(publish);
       else this.#take(publish, true);
     }

@@ -225,10 +225,7 @@ export class SimSession {
     if (payload === null || qos > 0) life.seenMs = nowMs;
     if (payload === null) return;
     const number = numberOf(payload);
-    const { publisher: publishers } = this.#desk;
-    const isInOrder =
-      qos === 0 ? !publishers.mayComeAgain(number) : publishers.isInOrder(number, life.incarnation);
-    if (isInOrder) {
+    if (this.#desk.publisher.isInOrder(number, qos, life.incarnation)) {
       // What goes past the log may be faster.
       const publisher = qos === 0 ? `${publisherOf(payload)}, QoS 0` : publisherOf(payload);
       this.#checkOrder(connection, life, number, { isDup, publisher });

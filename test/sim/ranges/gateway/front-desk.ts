@@ -5,7 +5,7 @@
 
 import { distRangeKey } from "../../../../src/shared/dist/dist-key.ts";
 import { writeLost } from "../../../../src/shared/inbox/log-command.ts";
-import { bucketOfId } from "../../../../src/shared/inbox/range/inbox-key.ts";
+import { bucketOfId, firstBucket } from "../../../../src/shared/inbox/range/inbox-key.ts";
 import type { InboxOutput } from "../../../../src/shared/inbox/range/inbox-output.ts";
 import { InboxRange } from "../../../../src/shared/inbox/range/inbox-range.ts";
 import type { OutboxRecord } from "../../../../src/shared/inbox/range/outbox.ts";
@@ -20,6 +20,7 @@ import type { Connection } from "../clients/connection.ts";
 import type { Publisher } from "../clients/publisher.ts";
 import type { SessionLife } from "../clients/session-life.ts";
 import type { SimSession } from "../clients/sim-session.ts";
+import { reignsOf } from "../clients/topic-match.ts";
 import { WillBook } from "../clients/will-book.ts";
 import {
   type Origin,
@@ -31,8 +32,8 @@ import {
 import { RangeEvent } from "../range-event.ts";
 import type { RangeProfile } from "../range-profile.ts";
 import type { RangeWorld } from "../range-world.ts";
-import type { BrokenListener, Gateway } from "./gateway.ts";
-import { type CommandBody, routingKey, SingleCommand } from "./gateway-command.ts";
+import type { BrokenListener, Gateway, Reign } from "./gateway.ts";
+import { type CommandBody, RangeCommand, routingKey, SingleCommand } from "./gateway-command.ts";
 import { OutboxDesk } from "./outbox-desk.ts";
 import { RouteDesk } from "./route-desk.ts";
 
@@ -40,6 +41,8 @@ type Attached = Parameters<InboxOutput["attached"]>[1];
 type Handler = (values: readonly number[]) => void;
 
 const LATER_MAX_US = 5000;
+/** Sessions are spread over so many. */
+const BUCKET_COUNT = 0x1000;
 
 /** A push on its way to its client. */
 export interface Arrival {
@@ -188,13 +191,16 @@ export class FrontDesk implements TapListener, BrokenListener {
   }
 
   lost(bucket: number, boot: number, lastToken: number): void {
-    this.propose({
-      service: ServiceId.INBOX,
-      key: routingKey(bucket),
-      write: (writer) => writeLost(writer, bucket, boot, lastToken),
-      isOver: () => false,
-      lost: () => {},
-    });
+    const { gateway } = this;
+    const bucketsNow = () => reignsOf(gateway, ServiceId.INBOX).map(bucketsOf);
+    const buckets = bucketsNow().find(({ first, end }) => bucket >= first && bucket < end);
+    const command = new RangeCommand(
+      gateway.nextSequence(),
+      buckets ?? { first: bucket, end: bucket + 1 },
+      () => bucketsNow().map(({ first }) => first),
+      (writer, first) => writeLost(writer, first, boot, lastToken),
+    );
+    gateway.add(command);
   }
 
   settled(range: RangeId, proposal: number, isDone: boolean): void {
@@ -209,4 +215,9 @@ export class FrontDesk implements TapListener, BrokenListener {
       this.#connections.delete(token);
     }
   }
+}
+
+function bucketsOf({ hosted: { descriptor } }: Reign) {
+  const { start, end } = descriptor;
+  return { first: firstBucket(start), end: end === null ? BUCKET_COUNT : firstBucket(end) };
 }

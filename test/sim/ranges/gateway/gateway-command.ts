@@ -5,6 +5,7 @@ import type { InboxReceiver, InsertLimits } from "../../../../src/shared/inbox/i
 import { writeInsert } from "../../../../src/shared/inbox/insert-codec.ts";
 import { writeInsertHeader } from "../../../../src/shared/inbox/log-command.ts";
 import { bucketOfId, putRoutingKey } from "../../../../src/shared/inbox/range/inbox-key.ts";
+import type { Buckets } from "../../../../src/shared/inbox/range/shared-messages.ts";
 import type { Message } from "../../../../src/shared/mqtt/message.ts";
 import type { PublishOrigin } from "../../../../src/shared/mqtt/publish-origin.ts";
 import type { RangeId } from "../../../../src/shared/range/range-descriptor.ts";
@@ -57,6 +58,53 @@ export class SingleCommand implements GatewayCommand {
 
   parts(): readonly GatewayCommand[] {
     return [this];
+  }
+}
+
+/** For all sessions of a range: when it is cut on the way, for those of both halves. */
+export class RangeCommand implements GatewayCommand {
+  readonly sequence: number;
+  readonly service = ServiceId.INBOX;
+  readonly #buckets: Buckets;
+  readonly #cuts: () => readonly number[];
+  readonly #write: (writer: RecordWriter, bucket: number) => void;
+
+  /** `cuts`: first buckets of ranges, as they are now. */
+  constructor(
+    sequence: number,
+    buckets: Buckets,
+    cuts: () => readonly number[],
+    write: (writer: RecordWriter, bucket: number) => void,
+  ) {
+    this.sequence = sequence;
+    this.#buckets = buckets;
+    this.#cuts = cuts;
+    this.#write = write;
+  }
+
+  get key(): Uint8Array {
+    return routingKey(this.#buckets.first);
+  }
+
+  write(writer: RecordWriter): void {
+    this.#write(writer, this.#buckets.first);
+  }
+
+  isOver(): boolean {
+    return false;
+  }
+
+  lost(): void {}
+
+  parts(): readonly GatewayCommand[] {
+    const { first, end } = this.#buckets;
+    const within = this.#cuts().filter((bucket) => bucket > first && bucket < end);
+    if (within.length === 0) return [this];
+    const starts = [first, ...within.sort((left, right) => left - right)];
+    return starts.map((start, at) => {
+      const buckets = { first: start, end: starts[at + 1] ?? end };
+      return new RangeCommand(this.sequence, buckets, this.#cuts, this.#write);
+    });
   }
 }
 

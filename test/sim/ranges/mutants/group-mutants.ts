@@ -11,14 +11,32 @@ export const GROUP_MUTANTS: readonly RangeMutant[] = [
   rangeMutant(
     "nobody remembers that a member of a group has it",
     TAKEN,
-    "this.#taken.groups.push(groupOf(shareFilter));",
-    "",
+    "groups.push(groupOf(shareFilter));",
+    "void groups;",
   ),
   rangeMutant(
     "a repeat goes to another member of the group",
     TAKEN,
     "return this.#hasGroup(known.groups, shareFilter);",
     "return false;",
+  ),
+  rangeMutant(
+    "that ranges were asked for a group is forgotten",
+    TAKEN,
+    "this.#noteGroup(questionOf(shareFilter));",
+    "",
+  ),
+  rangeMutant(
+    "QoS 0 that a repeat may bring again is not noted",
+    TAKEN,
+    "this.#noteGroup(groupOf(shareFilter));",
+    "",
+  ),
+  rangeMutant(
+    "what had no room is stored when it comes again",
+    TAKEN,
+    "groups.push(refusedIn(buckets));",
+    "scopes.pop();",
   ),
   rangeMutant(
     "what a publish in two inserts was first for is forgotten",

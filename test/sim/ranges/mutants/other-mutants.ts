@@ -64,6 +64,7 @@ export const OTHER_MUTANTS: readonly RangeMutant[] = [
   ),
   {
     name: "entries count as written before they are on disk",
+    nodeCount: null,
     edits: [
       {
         file: NODE,

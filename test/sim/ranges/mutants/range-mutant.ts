@@ -12,6 +12,8 @@ export interface RangeMutant {
   readonly name: string;
   /** Files below `src/shared`, or below `test/sim/ranges` when they begin with "model:". */
   readonly edits: readonly Edit[];
+  /** In worlds of so many nodes; null: of any. */
+  readonly nodeCount: number | null;
 }
 
 /** One edit. */
@@ -21,7 +23,7 @@ export function rangeMutant(
   find: string,
   replace: string,
 ): RangeMutant {
-  return { name, edits: [{ file, find, replace }] };
+  return { name, edits: [{ file, find, replace }], nodeCount: null };
 }
 
 /** What runs of the simulator need of a build. */
@@ -50,15 +52,21 @@ export interface MutantCampaign {
   readonly failures: readonly { readonly text: string }[];
 }
 
+export interface MutantRuns extends Pick<RangeMutant, "nodeCount"> {
+  readonly firstSeed: number;
+  readonly runs: number;
+}
+
 /** Runs the copy in `target` until its first failure; null: it does not come back in time. */
 export function runRangeMutant(
   target: string,
-  { firstSeed, runs }: { readonly firstSeed: number; readonly runs: number },
+  { firstSeed, runs, nodeCount }: MutantRuns,
   timeLimitMs: number,
 ): MutantCampaign | null {
   const program = join(target, "bench/sim-ranges.js");
   const limits = ["--runs", String(runs), "--seed", String(firstSeed), "--failures", "1"];
-  const run = spawnSync(process.execPath, [program, "--json", ...limits], {
+  const nodes = nodeCount === null ? [] : ["--nodes", String(nodeCount)];
+  const run = spawnSync(process.execPath, [program, "--json", ...limits, ...nodes], {
     encoding: "utf8",
     timeout: timeLimitMs,
   });

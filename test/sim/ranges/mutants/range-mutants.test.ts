@@ -26,7 +26,7 @@ test("range mutants: a copy of the build has all that a run needs", (t) => {
   // Inside the build, where packages are found.
   const target = mkdtempSync(join(BUILD, "mutant-"));
   t.after(() => rmSync(target, { recursive: true, force: true }));
-  buildRangeMutant(BUILD, target, { name: "nothing", edits: [] });
-  const campaign = runRangeMutant(target, { firstSeed: 1, runs: 1 }, 60_000);
+  buildRangeMutant(BUILD, target, { name: "nothing", edits: [], nodeCount: null });
+  const campaign = runRangeMutant(target, { firstSeed: 1, runs: 1, nodeCount: 1 }, 60_000);
   assert.deepEqual({ ...campaign }, { runCount: 1, diverged: [], failures: [] });
 });

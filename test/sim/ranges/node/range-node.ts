@@ -176,13 +176,17 @@ export class RangeNode {
     return isAccepted;
   }
 
-  /** The way to the sessions is full, or free again. */
+  /** The way to the sessions is full, or free again: `resume` follows. */
   congest(isCongested: boolean): void {
+    if (this.#process !== null) this.#process.tap.isCongested = isCongested;
+  }
+
+  /** The machines hear that the way may be free. */
+  resume(): void {
     const process = this.#process;
     if (process === null) return;
-    process.tap.isCongested = isCongested;
     for (const { hosted } of process.seats.values()) {
-      if (isCongested || !hosted.isLive || !(hosted.machine instanceof InboxRange)) continue;
+      if (!hosted.isLive || !(hosted.machine instanceof InboxRange)) continue;
       this.#noteOrigin(process, hosted);
       hosted.machine.resume(THREAD, this.nowMs);
     }
