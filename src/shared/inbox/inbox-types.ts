@@ -74,6 +74,31 @@ export interface StoredSubscription {
   readonly options: SubscriptionOptions;
 }
 
+/** A subscription to be stored. */
+export interface WantedSubscription extends StoredSubscription {
+  /** Its retained messages are owed until the session says that it has been handed all of them. */
+  readonly isReplayOwed?: boolean;
+}
+
+/** What a session says of the retained messages that it hands to its inbox. */
+export const ReplayStep = {
+  /** The first of them is next. */
+  BEGUN: 0,
+  /** The inbox has all of them; they are owed once more, to a later SUBSCRIBE. */
+  OVER_ONCE: 1,
+  /** The inbox has all of them, and none is owed. */
+  OVER: 2,
+} as const;
+export type ReplayStep = (typeof ReplayStep)[keyof typeof ReplayStep];
+
+/** Retained messages that an earlier connection was still to get. */
+export interface OwedReplay {
+  /** As the client sent it. */
+  readonly filter: string;
+  /** Topics whose message the inbox has got: as many as it remembers. */
+  readonly handedTopics: readonly string[];
+}
+
 /** Why a stored session did not get a message. The numbers are stored: never change one. */
 export const DropReason = {
   /** SessionInboxSize messages waited. */
@@ -113,6 +138,10 @@ export interface AttachReply {
   readonly incarnation: number;
   /** What it has missed since it was attached last. */
   readonly drops: readonly DropReport[];
+  /** Messages that wait in it or are in flight. */
+  readonly load: number;
+  /** The one that had begun first. */
+  readonly replays: readonly OwedReplay[];
 }
 
 /** What an attach that was refused comes back with. */
@@ -125,6 +154,8 @@ export function refusedAttach(status: AttachStatus): AttachReply {
     isAfterRestart: false,
     incarnation: 0,
     drops: [],
+    load: 0,
+    replays: [],
   };
 }
 
@@ -180,6 +211,8 @@ export interface InboxReceiver {
    * undelivered.
    */
   readonly shareFilter: string | null;
+  /** A retained message that the session was owed for a subscription. Left out: no. */
+  readonly isReplay?: boolean;
 }
 
 export const InsertStatus = {

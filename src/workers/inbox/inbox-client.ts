@@ -14,20 +14,24 @@ import {
   readInboxReplies,
   readPushes,
 } from "../../shared/inbox/inbox-reply.ts";
-import { type InsertLimits, refusedAttach } from "../../shared/inbox/inbox-types.ts";
+import {
+  type InsertLimits,
+  refusedAttach,
+  type WantedSubscription,
+} from "../../shared/inbox/inbox-types.ts";
 import type { InboxUsage } from "../../shared/inbox/inbox-usage.ts";
 import {
   NO_MOST_SESSIONS,
   writeAttach,
   writeCommit,
   writeDetach,
+  writeReplay,
   writeSubscribe,
   writeUnsubscribe,
 } from "../../shared/inbox/log-command.ts";
 import { bucketOf, bucketOfId, nobodyIn } from "../../shared/inbox/range/inbox-key.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import { Message } from "../../shared/mqtt/message.ts";
-import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { RangeId } from "../../shared/range/range-descriptor.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
@@ -49,6 +53,7 @@ import {
   type InboxSession,
   InboxSubscribeStatus,
   InsertStatus,
+  type ReplayStep,
 } from "./inbox-api.ts";
 import { InboxRanges } from "./inbox-ranges.ts";
 import { InsertWriter } from "./insert-writer.ts";
@@ -208,7 +213,7 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
 
   subscribe(
     session: InboxSession,
-    subscription: { readonly filter: string; readonly options: SubscriptionOptions },
+    subscription: WantedSubscription,
     limit: number,
     done: (status: InboxSubscribeStatus) => void,
   ): void {
@@ -243,6 +248,12 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     const { bucket, owner } = attachment;
     const request = done === null ? 0 : this.#committing.add({ owner, attachment, done });
     writeCommit(this.#ranges.writer(bucket), attachment, request, op, packetId);
+  }
+
+  replay(session: InboxSession, step: ReplayStep, filter: string): void {
+    const attachment = this.#attachments.of(session);
+    if (attachment === null) return;
+    writeReplay(this.#ranges.writer(attachment.bucket), attachment, step, filter);
   }
 
   insert(

@@ -20,6 +20,8 @@ export interface RetainScan {
    * receivedAtMs, and come in no particular order. One call at a time.
    */
   next(maxMessages: number, done: (batch: RetainedBatch, isEnd: boolean) => void): void;
+  /** False: a worker died, and what lay there has not been handed out. */
+  readonly isWhole: boolean;
   /** Forgets the scan; no further callback. */
   cancel(): void;
 }

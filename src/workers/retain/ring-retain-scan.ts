@@ -4,7 +4,8 @@
  *
  * A filter without wildcards concerns one worker; any other visits all that hold ranges, one after
  * the other, so that at most one batch is under way. When a worker dies the scan goes on with the
- * next: what lay there comes with the next subscription.
+ * next, and says that it is not whole: what lay there comes with the next subscription, or when the
+ * stored session comes back.
  * Thread: worker. Scope: one per subscription being served.
  */
 
@@ -49,6 +50,7 @@ export class RingRetainScan implements RetainScan {
   #isReady = false;
   #isOpenThere = false;
   #isOver = false;
+  #isWhole = true;
   #left: number;
   #wanted = 0;
   #done: BatchHandler | null = null;
@@ -72,6 +74,10 @@ export class RingRetainScan implements RetainScan {
     else this.#requester.whenStored(() => this.#begin());
   }
 
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
   cancel(): void {
     this.#done = null;
     this.#end();
@@ -90,6 +96,7 @@ export class RingRetainScan implements RetainScan {
   /** A worker died. */
   peerLost(thread: number): void {
     if (this.#isOver || thread !== this.#thread || !this.#isOpenThere) return;
+    this.#isWhole = false;
     this.#leaveThread();
     if (this.#done === null) return;
     if (this.#isOver) this.#answer(NO_MESSAGES);

@@ -124,7 +124,7 @@ function subscribeOne(
   };
   const isNew = session.subscriptions?.has(request.filter) !== true;
   if (share === null && wantsRetained(request, isNew)) {
-    subscribing.retained.push({ index, filter, options });
+    subscribing.retained.push({ index, filter, options, handed: null });
   }
   subscribing.outstanding += 1;
   if (session.isPersistent) {
@@ -186,7 +186,9 @@ function subscribeInbox(
     known.replaceOptions(options);
   }
   const limit = session.tenant?.settings.MaxTopicFiltersPerInbox ?? 0;
-  const wanted = { filter: requestedFilter, options };
+  // What is QoS 0 may get lost.
+  const isReplayOwed = options.qos > 0 && subscribing.retained.at(-1)?.index === index;
+  const wanted = { filter: requestedFilter, options, isReplayOwed };
   session.context.inbox.subscribe(session, wanted, limit, (status) => {
     const isQuota = status === InboxSubscribeStatus.QUOTA;
     if (isQuota || status === InboxSubscribeStatus.UNAVAILABLE) {

@@ -54,6 +54,9 @@ class CountedRetain implements RetainClient {
       isOpen = false;
     };
     return {
+      get isWhole() {
+        return scan.isWhole;
+      },
       next: (maxMessages, done) => {
         scan.next(maxMessages, (messages, isEnd) => {
           if (isEnd) close();

@@ -17,7 +17,8 @@ import {
   type InsertLimits,
   InsertStatus,
   NOTHING_FITS,
-  type StoredSubscription,
+  ReplayStep,
+  type WantedSubscription,
 } from "../inbox-types.ts";
 import type { Attached, Detaching, LogCommandHandler } from "../log-command.ts";
 import { Delivery, type StoredMessage, storedMessage } from "./delivery.ts";
@@ -27,8 +28,9 @@ import type { Requester } from "./inbox-output.ts";
 import { wake } from "./inbox-parts.ts";
 import { acknowledge, offer, receive } from "./outbound.ts";
 import type { RangeState } from "./range-state.ts";
+import { beginReplay, forgetReplay, noteReplayed } from "./replay.ts";
 import { attach, detach, loseWorker, runDue } from "./session-life.ts";
-import { subscribe, unsubscribe } from "./subscriptions.ts";
+import { replayOver, subscribe, unsubscribe } from "./subscriptions.ts";
 
 /**
  * A message is stored once for all inboxes of a command when that saves more bytes than this: the
@@ -85,7 +87,7 @@ export class CommandApplier implements LogCommandHandler {
     { token }: Attached,
     request: number,
     limit: number,
-    subscription: StoredSubscription,
+    subscription: WantedSubscription,
   ): void {
     const requester = this.#requester(request);
     const inbox = this.#awake(token);
@@ -115,6 +117,14 @@ export class CommandApplier implements LogCommandHandler {
     if (requester !== null) state.output.committed(requester, inbox === null);
   }
 
+  replay({ token }: Attached, step: ReplayStep, filter: string): void {
+    const inbox = this.#awake(token);
+    if (inbox === null) return;
+    if (step === ReplayStep.BEGUN) beginReplay(this.#state, inbox, filter);
+    else forgetReplay(this.#state, inbox);
+    if (step === ReplayStep.OVER) replayOver(this.#state, inbox, filter);
+  }
+
   insertHeader(request: number, limits: InsertLimits, origin: PublishOrigin | null): void {
     this.#insertRequest = request;
     this.#limits = limits;
@@ -142,7 +152,10 @@ export class CommandApplier implements LogCommandHandler {
     } else if (inbox !== undefined && !inbox.isEnded) {
       const delivery = new Delivery(this.#inserting, receiver);
       status = offer(state, inbox, delivery, this.#limits, this.#nowMs);
-      if (status === InsertStatus.STORED) state.taken.note(shareFilter, state.buckets);
+      if (status === InsertStatus.STORED) {
+        state.taken.note(shareFilter, state.buckets);
+        if (receiver.isReplay === true) noteReplayed(state, inbox, this.#inserting!.message!.topic);
+      }
       if (shareFilter !== null) inbox.isGroupMember = true;
       if (inbox.isGroupMember && state.isLive) state.output.loadChanged(inbox);
       const waiting = inbox.waitingCount;

@@ -25,6 +25,7 @@ import {
   AttachStatus,
   type DropReport,
   NEVER_EXPIRES,
+  type OwedReplay,
   refusedAttach,
 } from "../inbox-types.ts";
 import type { Delivery } from "./delivery.ts";
@@ -33,6 +34,7 @@ import { bucketOf } from "./inbox-key.ts";
 import { dropsOf, wake, willOf } from "./inbox-parts.ts";
 import { beginWindow, endExchange, endWindow, exchangesOf, sweep, takeFirst } from "./outbound.ts";
 import type { RangeState } from "./range-state.ts";
+import { forgetReplay } from "./replay.ts";
 import { removeAll } from "./subscriptions.ts";
 
 /** Messages that one command lets go of when a session ends: some milliseconds. */
@@ -221,8 +223,22 @@ function answer(
     isAfterRestart,
     incarnation: inbox.id,
     drops,
+    load: inbox.load,
+    replays: owedReplays(inbox),
   });
   for (const subscribed of subscriptions) state.output.addRoute(inbox, subscribed, null);
+}
+
+/** The one that has begun first: what comes of it next belongs to it. */
+function owedReplays(inbox: Inbox): OwedReplay[] {
+  const { replay, subscriptions } = inbox;
+  const owed: OwedReplay[] = [];
+  for (const { filter, isReplayOwed } of subscriptions?.values() ?? []) {
+    if (!isReplayOwed) continue;
+    if (filter === replay?.filter) owed.unshift({ filter, handedTopics: [...replay.topics] });
+    else owed.push({ filter, handedTopics: [] });
+  }
+  return owed;
 }
 
 function unbind(state: RangeState, inbox: Inbox): void {
@@ -288,6 +304,7 @@ function end(state: RangeState, inbox: Inbox, nowMs: number): void {
   inbox.tenant.inboxes.delete(inbox.clientId);
   state.countSession(inbox.tenant, -1);
   removeAll(state, inbox);
+  forgetReplay(state, inbox);
   takeDrops(state, inbox, true);
   inbox.inboundCount = 0;
   inbox.inbound = null;
