@@ -48,6 +48,7 @@ const REDISPATCHED: Readonly<Record<PublishOutcome, InsertStatus>> = {
   [PublishOutcome.QUOTA]: InsertStatus.QUOTA,
   [PublishOutcome.FAILED]: InsertStatus.UNAVAILABLE,
   [PublishOutcome.NO_ROOM]: InsertStatus.NO_ROOM,
+  [PublishOutcome.IN_PART]: InsertStatus.STORED,
 };
 
 export const WINDOW_BYTES = 64 * 1024;
