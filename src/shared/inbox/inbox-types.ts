@@ -78,6 +78,8 @@ export interface StoredSubscription {
 export interface WantedSubscription extends StoredSubscription {
   /** Its retained messages are owed until the session says that it has been handed all of them. */
   readonly isReplayOwed?: boolean;
+  /** The session has it already, with these very options. Not part of the command. */
+  readonly isStored?: boolean;
 }
 
 /** What a session says of the retained messages that it hands to its inbox. */

@@ -223,8 +223,11 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
       return;
     }
     if (this.#options.ranges.isDiskFull) {
-      done(InboxSubscribeStatus.QUOTA);
-      return;
+      const { isStored = false, isReplayOwed = false } = subscription;
+      if (!isStored) done(InboxSubscribeStatus.QUOTA);
+      else if (!isReplayOwed) done(InboxSubscribeStatus.REPLACED);
+      // To note that retained messages are owed takes no more room than an acknowledgement.
+      if (!isStored || !isReplayOwed) return;
     }
     const { bucket, owner } = attachment;
     const request = this.#subscribing.add({ owner, attachment, done });

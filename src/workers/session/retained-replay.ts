@@ -77,6 +77,8 @@ class RetainedReplay {
   #scan: RetainScan | null = null;
   /** The inbox remembers what it gets of the request under way. */
   #isNoted = false;
+  /** Some of it found no space on the disk. */
+  #isUnstored = false;
   /**
    * Messages handed to the session's inbox since the replay began, or that it had from earlier
    * connections, and what was acknowledged when it began.
@@ -100,6 +102,7 @@ class RetainedReplay {
       return;
     }
     this.#isNoted = request.handed !== null;
+    this.#isUnstored = false;
     const { context, tenantId, tenant } = this.#session;
     const limit = tenant?.settings.RetainMessageMatchLimit ?? 0;
     const form = formFor(this.#session, request.options);
@@ -126,7 +129,9 @@ class RetainedReplay {
   /** The inbox has all of it: it need not be done again. */
   #finish({ filter, options }: RetainedRequest): void {
     const session = this.#session;
-    if (!session.isPersistent || options.qos === 0 || this.#scan?.isWhole === false) return;
+    if (!session.isPersistent || options.qos === 0) return;
+    // What is missing follows on the next connection.
+    if (this.#isUnstored || this.#scan?.isWhole === false) return;
     let isOwedAgain = false;
     for (let at = 0; at < this.#requests.size; at++) {
       const next = this.#requests.at(at);
@@ -226,6 +231,7 @@ class RetainedReplay {
     };
     context.inbox.insert(message, [receiver], (statuses) => {
       if (statuses[0] === InsertStatus.STORED) return;
+      this.#isUnstored ||= statuses[0] === InsertStatus.NO_ROOM;
       // Refused, and counted there: nobody will acknowledge it, so nobody may wait for that.
       this.#stored -= 1;
       if (session.phase === Phase.ACTIVE) pumpQueue(session);
