@@ -64,6 +64,8 @@ export interface Services {
   peerLost(thread: number): void;
   /** Tenant settings were reloaded. */
   settingsChanged(): void;
+  /** Limits were reloaded: what waits already stays, what comes meets them. */
+  limitsChanged(limits: LimitsConfig): void;
   /** Tenants that this worker stores something for. */
   tenants(): Iterable<string>;
   /** What this worker stores for a tenant. */
@@ -72,11 +74,18 @@ export interface Services {
   close(): void;
 }
 
-function queueBudget(limits: LimitsConfig): QueueBudget {
+/** `limits`: as they are when somebody looks. */
+function queueBudget(limits: () => LimitsConfig): QueueBudget {
   return {
-    sessionBytes: limits.sessionQueueBytes,
-    tenantBytes: limits.tenantQueueBytes,
-    processBytes: limits.processQueueBytes,
+    get sessionBytes() {
+      return limits().sessionQueueBytes;
+    },
+    get tenantBytes() {
+      return limits().tenantQueueBytes;
+    },
+    get processBytes() {
+      return limits().processQueueBytes;
+    },
   };
 }
 
@@ -86,7 +95,9 @@ export function createServices(options: ServicesOptions): Services {
   const host: InboxHost = { routes, ...options.host };
   const dictService = new SessionDictService(endpoint, boot.incarnation);
   const distService = new DistService(endpoint, dist, ranges.host, routes);
-  const { inboxService, inboxClient } = createInbox(options, host);
+  let { limits } = boot.config;
+  const budget = queueBudget(() => limits);
+  const { inboxService, inboxClient } = createInbox(options, host, budget);
   const { retainService, retainClient } = createRetain(options, host);
   const sessionDict = new SessionDictClient(endpoint);
 
@@ -124,6 +135,11 @@ export function createServices(options: ServicesOptions): Services {
       distService.peerLost(thread);
       routes.peerLost(thread);
     },
+    limitsChanged(reloaded: LimitsConfig): void {
+      limits = reloaded;
+      // The steps in which ranges tell what they hold are parts of the limits.
+      inboxService.settingsChanged();
+    },
     settingsChanged(): void {
       inboxService.settingsChanged();
       retainService.settingsChanged();
@@ -142,17 +158,15 @@ export function createServices(options: ServicesOptions): Services {
   };
 }
 
-function createInbox(options: ServicesOptions, host: InboxHost) {
+function createInbox(options: ServicesOptions, host: InboxHost, budget: QueueBudget) {
   const { endpoint, boot, counters, ranges } = options;
-  const { limits } = boot.config;
-  const budget = queueBudget(limits);
   const usage = new InboxUsage();
   const inboxService = new InboxService({ endpoint, counters, host, budget, usage, ranges });
   const inboxClient = new RangeInboxClient({
     endpoint,
     counters,
     ranges: ranges.client,
-    windowBytes: limits.connectionOutputBytes,
+    windowBytes: boot.config.limits.connectionOutputBytes,
     budget,
     usage,
     settings: (tenantId) => host.settings(tenantId),

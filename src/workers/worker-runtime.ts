@@ -189,6 +189,7 @@ export class WorkerRuntime {
       this.#context.config = config;
       this.#context.tenants.reload(config);
       this.#services.settingsChanged();
+      this.#services.limitsChanged(config.limits);
       refreshSessions(this.#context);
       this.#sysTopics.start();
       this.#loop.wake();
