@@ -394,6 +394,7 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
         this.redispatched.push({ payload: payloadOf(given), shareFilter });
         done(REDISPATCHED[this.outcome]);
       },
+      mayPublishWill: () => true,
       missed: (missed) => this.missed.push(missed),
       settings: () => this.settings,
       nowMs: () => this.nowMs,

@@ -175,6 +175,8 @@ export const InboxOp = {
   INBOUND_ADD: 2,
   /** PUBREL arrived for it. No reply. */
   INBOUND_REMOVE: 3,
+  /** The will may not be published any more; the packet identifier is 0. No reply. */
+  FORGET_WILL: 4,
 } as const;
 export type InboxOp = (typeof InboxOp)[keyof typeof InboxOp];
 

@@ -112,6 +112,10 @@ export interface InboxHost {
    * when one has it, or why it is not stored.
    */
   redispatch(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void;
+  /** May this will still be published? A reload may have taken that from its user. */
+  mayPublishWill(
+    will: import("../../shared/inbox/range/outbox.ts").OwedWill,
+  ): boolean | Promise<boolean>;
   /** Messages that a stored session did not get are to be reported. */
   missed(missed: import("../../shared/inbox/range/outbox.ts").OwedMissed): void;
   settings(tenantId: string): import("../../shared/tenant/tenant-settings.ts").TenantSettings;

@@ -29,7 +29,7 @@ import { wake } from "./inbox-parts.ts";
 import { acknowledge, offer, receive } from "./outbound.ts";
 import type { RangeState } from "./range-state.ts";
 import { beginReplay, forgetReplay, noteReplayed } from "./replay.ts";
-import { attach, detach, loseWorker, runDue } from "./session-life.ts";
+import { attach, detach, forgetWill, loseWorker, runDue } from "./session-life.ts";
 import { replayOver, subscribe, unsubscribe } from "./subscriptions.ts";
 
 /**
@@ -110,6 +110,7 @@ export class CommandApplier implements LogCommandHandler {
     if (inbox !== null) {
       if (op === InboxOp.ACKNOWLEDGED) acknowledge(state, inbox, packetId, this.#nowMs);
       else if (op === InboxOp.RECEIVED) receive(state, inbox, packetId, this.#nowMs);
+      else if (op === InboxOp.FORGET_WILL) forgetWill(state, inbox);
       else this.#changeInbound(inbox, op, packetId);
       if (inbox.isGroupMember) state.output.loadChanged(inbox);
     }

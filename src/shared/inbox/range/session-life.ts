@@ -282,10 +282,12 @@ function publishWill(state: RangeState, inbox: Inbox, nowMs: number): void {
   if (will === null) return;
   forgetWill(state, inbox); // [MQTT-3.1.2-10]
   if (state.isLive) state.counters[Counter.WILLS_PUBLISHED]! += 1;
-  state.owe(inbox, { kind: "will", message: publishedAt(will.message, nowMs) }, null);
+  const { userId } = inbox;
+  state.owe(inbox, { kind: "will", userId, message: publishedAt(will.message, nowMs) }, null);
 }
 
-function forgetWill(state: RangeState, inbox: Inbox): void {
+/** It is not published, whatever happens to the session. */
+export function forgetWill(state: RangeState, inbox: Inbox): void {
   inbox.will = null;
   inbox.willDelaySeconds = NO_WILL;
   inbox.willDueMs = Number.POSITIVE_INFINITY;

@@ -388,3 +388,14 @@ test("session: tenants do not see each other", () => {
   assert.equal(fixture.sessions, 2);
   assert.notEqual(fixture.rig.incarnation("c", "t"), fixture.rig.incarnation("c", "u"));
 });
+
+both("session: a will that is revoked is not published, also after a crash", (fixture) => {
+  const { rig } = fixture;
+  fixture.attach({ will: will(0) });
+  rig.commit("c", fixture.token, InboxOp.FORGET_WILL, 0);
+  rig.crash();
+  assert.deepEqual(fixture.wills, []);
+  fixture.attach({ will: will(0, "next") });
+  rig.crash();
+  assert.deepEqual(fixture.wills, ["next"]);
+});
