@@ -116,8 +116,8 @@ export const DropReason = {
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
 /**
- * Messages that a session has missed for one reason. Positions number the messages of its queue;
- * times are wall clock.
+ * Messages that a session has missed for one reason. Positions number the messages of its queue,
+ * and on from its end those that it refused; times are wall clock.
  */
 export interface DropReport {
   readonly reason: DropReason;

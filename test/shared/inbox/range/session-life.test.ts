@@ -326,12 +326,14 @@ test("session: every dropped message is counted by reason, with its first and la
   }
   rig.save();
   rig.crash();
-  const one = { count: 1, firstPosition: 2, firstMs: 40, lastPosition: 2, lastMs: 40 };
+  const at = (position: number) => {
+    return { count: 1, firstPosition: position, firstMs: 40, lastPosition: position, lastMs: 40 };
+  };
   assert.deepEqual(rig.attach("c", 2).drops, [
-    { reason: DropReason.QUEUE_FULL, ...one, count: 3, firstMs: 20 },
-    { reason: DropReason.SESSION_BYTES, ...one },
-    { reason: DropReason.TENANT_BYTES, ...one },
-    { reason: DropReason.PROCESS_BYTES, ...one },
+    { reason: DropReason.QUEUE_FULL, ...at(4), count: 3, firstPosition: 2, firstMs: 20 },
+    { reason: DropReason.SESSION_BYTES, ...at(5) },
+    { reason: DropReason.TENANT_BYTES, ...at(6) },
+    { reason: DropReason.PROCESS_BYTES, ...at(7) },
   ]);
 });
 
