@@ -62,6 +62,8 @@ export interface Services {
    * at once.
    */
   peerLost(thread: number): void;
+  /** Limits were reloaded: what waits already stays, what comes meets them. */
+  limitsChanged(limits: LimitsConfig): void;
   /** Tenants that this worker stores something for. */
   tenants(): Iterable<string>;
   /** What this worker stores for a tenant. */
@@ -70,11 +72,18 @@ export interface Services {
   close(): void;
 }
 
-function queueBudget(limits: LimitsConfig): QueueBudget {
+/** `limits`: as they are when somebody looks. */
+function queueBudget(limits: () => LimitsConfig): QueueBudget {
   return {
-    sessionBytes: limits.sessionQueueBytes,
-    tenantBytes: limits.tenantQueueBytes,
-    processBytes: limits.processQueueBytes,
+    get sessionBytes() {
+      return limits().sessionQueueBytes;
+    },
+    get tenantBytes() {
+      return limits().tenantQueueBytes;
+    },
+    get processBytes() {
+      return limits().processQueueBytes;
+    },
   };
 }
 
@@ -84,7 +93,9 @@ export function createServices(options: ServicesOptions): Services {
   const host: InboxHost = { routes, ...options.host };
   const dictService = new SessionDictService(endpoint, boot.incarnation);
   const distService = new DistService(endpoint, dist, ranges.host, routes);
-  const { inboxService, inboxClient } = createInbox(options, host);
+  let { limits } = boot.config;
+  const budget = queueBudget(() => limits);
+  const { inboxService, inboxClient } = createInbox(options, host, budget);
   const { retainService, retainClient } = createRetain(options, host);
   const sessionDict = new SessionDictClient(endpoint);
 
@@ -123,6 +134,9 @@ export function createServices(options: ServicesOptions): Services {
       distService.peerLost(thread);
       routes.peerLost(thread);
     },
+    limitsChanged(reloaded: LimitsConfig): void {
+      limits = reloaded;
+    },
     tenants: () => new Set([...retainService.tenants(), ...inboxService.tenants()]),
     usage: (tenantId) => {
       const retained = retainService.usage(tenantId);
@@ -137,16 +151,15 @@ export function createServices(options: ServicesOptions): Services {
   };
 }
 
-function createInbox(options: ServicesOptions, host: InboxHost) {
+function createInbox(options: ServicesOptions, host: InboxHost, budget: QueueBudget) {
   const { endpoint, boot, counters, quotas, ranges } = options;
-  const { limits } = boot.config;
   const inboxService = new InboxService({ endpoint, counters, host, quotas, ranges });
   const inboxClient = new RangeInboxClient({
     endpoint,
     counters,
     ranges: ranges.client,
-    windowBytes: limits.connectionOutputBytes,
-    budget: queueBudget(limits),
+    windowBytes: boot.config.limits.connectionOutputBytes,
+    budget,
     quotas,
     settings: (tenantId) => host.settings(tenantId),
   });

@@ -41,7 +41,7 @@ import { ConnectTurns } from "./session/connect-turns.ts";
 import { disconnectAll, stopReading } from "./session/drain.ts";
 import { endStoredSession } from "./session/end-stored-session.ts";
 import { OutputFlush } from "./session/output-flush.ts";
-import { recheckPermissions } from "./session/recheck-permissions.ts";
+import { mayPublishWill, recheckPermissions } from "./session/recheck-permissions.ts";
 import { refreshSessions } from "./session/refresh-sessions.ts";
 import { Session } from "./session/session.ts";
 import type { SessionContext } from "./session/session-context.ts";
@@ -207,6 +207,7 @@ export class WorkerRuntime {
       });
       this.#context.config = config;
       this.#context.tenants.reload(config);
+      this.#services.limitsChanged(config.limits);
       refreshSessions(this.#context);
       this.#sysTopics.start();
       this.#loop.wake();
@@ -315,6 +316,7 @@ export class WorkerRuntime {
           const route = { tenantId: message.tenantId, ...share };
           this.#publisher.redispatch(message, route, done);
         },
+        mayPublishWill: (will) => mayPublishWill(this.#context, will),
         missed: (missed) => logMissed(this.#log, missed),
         settings: (tenantId) => this.#tenants.settings(tenantId),
         nowMs: () => this.#loop.nowMs,

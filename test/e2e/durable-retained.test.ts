@@ -6,7 +6,7 @@ import type { BrokerProcess } from "../helpers/broker-process.ts";
 import { dataFolder, startOver } from "../helpers/data-folder.ts";
 import { until } from "../helpers/deadline.ts";
 import * as packets from "../helpers/packets.ts";
-import { RawClient, textOf } from "../helpers/raw-client.ts";
+import { type PublishPacket, RawClient, textOf } from "../helpers/raw-client.ts";
 
 function connect({ port }: BrokerProcess, clientId: string): Promise<RawClient> {
   return RawClient.connect({ port }, { clientId });
@@ -103,4 +103,51 @@ test("retained messages: killed amid publishes, each topic has what was acknowle
     const payload = Number(found.get(`t/${topic}`));
     assert.ok(payload >= least && payload % topics === topic, `t/${topic}: ${payload} < ${least}`);
   }
+});
+
+test("retained messages: a stored session is handed the rest after kill -9 and a broken connection, each once", {
+  timeout: 60_000,
+}, async (t) => {
+  const folder = dataFolder(t);
+  let broker = await startOver(t, folder);
+  const writer = await connect(broker, "writer");
+  for (let number = 0; number < 300; number++) {
+    const topic = `r/${number}`;
+    await writer.publish({ topic, payload: `${number}`, qos: 2, retain: true });
+  }
+  writer.destroy();
+  const received = new Set<string>();
+  const resume = async () => {
+    const properties = [packets.property.sessionExpiry(3600), packets.property.receiveMaximum(20)];
+    const fields = { clientId: "kept", cleanStart: false, properties };
+    return await RawClient.connect({ port: broker.port }, fields);
+  };
+  const note = ({ payload, dup }: PublishPacket) => {
+    const text = textOf(payload);
+    assert.ok(dup || !received.has(text), `${text} comes once`);
+    received.add(text);
+  };
+  /** What it has been sent and answered when its connection ended. */
+  const noteRest = async (client: RawClient) => {
+    for (;;) {
+      const packet = await client.next();
+      if (packet === null) return;
+      if (packet.type === "publish") note(packet);
+    }
+  };
+  let client = await resume();
+  client.autoAck = false;
+  await client.subscribe("r/#", 2);
+  await broker.kill();
+  await noteRest(client);
+  broker = await startOver(t, folder, 2);
+  client = await resume();
+  assert.equal(client.connack?.sessionPresent, true);
+  while (received.size < 250) note(await client.expect("publish"));
+  client.destroy();
+  await noteRest(client);
+  client = await resume();
+  while (received.size < 300) note(await client.expect("publish"));
+  await client.expectQuiet();
+  client.destroy();
 });

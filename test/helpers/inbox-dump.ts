@@ -59,6 +59,7 @@ function dumpInbox(state: RangeState, inbox: Inbox): unknown {
     will: payloadOf(inbox.will?.message ?? null),
     drops: inbox.hasDrops ? inbox.drops?.reports : [],
     inbound: [...(inbox.inbound ?? [])].sort((left, right) => left - right),
+    replay: inbox.replay === null ? null : [inbox.replay.filter, ...inbox.replay.topics],
     subscriptions: [...(inbox.subscriptions?.values() ?? [])].sort((a, b) => a.slot - b.slot),
   };
   const waiting: unknown[] = [];

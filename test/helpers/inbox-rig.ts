@@ -13,6 +13,8 @@ import type {
   InboxReceiver,
   InboxSubscribeStatus,
   InsertLimits,
+  ReplayStep,
+  WantedSubscription,
 } from "../../src/shared/inbox/inbox-types.ts";
 import { writeInsert } from "../../src/shared/inbox/insert-codec.ts";
 import {
@@ -23,6 +25,7 @@ import {
   writeInsertHeader,
   writeLost,
   writeOutboxDone,
+  writeReplay,
   writeSubscribe,
   writeUnsubscribe,
 } from "../../src/shared/inbox/log-command.ts";
@@ -207,7 +210,24 @@ export class InboxRig {
   }
 
   subscribe(clientId: string, token: number, filter: string, limit = 0): void {
-    const subscription = { filter, options: OPTIONS };
+    this.#subscribe(clientId, token, { filter, options: OPTIONS }, limit);
+  }
+
+  /** Its retained messages are owed. */
+  subscribeOwed(clientId: string, token: number, filter: string): void {
+    this.#subscribe(clientId, token, { filter, options: OPTIONS, isReplayOwed: true }, 0);
+  }
+
+  replay(clientId: string, token: number, step: ReplayStep, filter: string): void {
+    this.command((writer) => writeReplay(writer, place(clientId, token), step, filter));
+  }
+
+  #subscribe(
+    clientId: string,
+    token: number,
+    subscription: WantedSubscription,
+    limit: number,
+  ): void {
     this.command((writer) => {
       writeSubscribe(writer, place(clientId, token), this.#request(), limit, subscription);
     });

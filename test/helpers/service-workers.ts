@@ -53,6 +53,7 @@ const REDISPATCHED: Readonly<Record<PublishOutcome, InsertStatus>> = {
   [PublishOutcome.QUOTA]: InsertStatus.QUOTA,
   [PublishOutcome.FAILED]: InsertStatus.UNAVAILABLE,
   [PublishOutcome.NO_ROOM]: InsertStatus.NO_ROOM,
+  [PublishOutcome.IN_PART]: InsertStatus.STORED,
 };
 
 export const WINDOW_BYTES = 64 * 1024;
@@ -401,6 +402,7 @@ class WorkersOver<Ranges extends RangesOfWorkers> {
         this.redispatched.push({ payload: payloadOf(given), shareFilter });
         done(REDISPATCHED[this.outcome]);
       },
+      mayPublishWill: () => true,
       missed: (missed) => this.missed.push(missed),
       settings: () => this.settings,
       nowMs: () => this.nowMs,

@@ -22,7 +22,7 @@ export const RANGES_COMMAND: CommandDefinition = {
     { name: "json", help: "the API's answer in place of a table" },
     HELP_OPTION,
   ],
-  notes: `list      all ranges of the node, with their bounds, load and state
+  notes: `list      all ranges of the node, with their bounds, state and size
 split     cuts range ID in two, in one store; nothing is copied
 merge     makes range ID take over its right-hand neighbour in the same store
 compact   writes the state of range ID and drops the log before it
@@ -88,7 +88,18 @@ interface RangesAnswer {
 }
 
 function table(ranges: readonly RangeListing[]): string {
-  const head = ["ID", "SERVICE", "START", "END", "STORE", "WORKER", "STATE", "KEYS", "LOG"];
+  const head = [
+    "ID",
+    "SERVICE",
+    "START",
+    "END",
+    "STORE",
+    "WORKER",
+    "STATE",
+    "KEYS",
+    "BYTES",
+    "LOG",
+  ];
   const rows = ranges.map((range) => [
     String(range.id),
     range.service ?? "?",
@@ -98,6 +109,7 @@ function table(ranges: readonly RangeListing[]): string {
     String(range.worker),
     range.damage === null ? range.state : `${range.state}: ${range.damage}`,
     String(range.keys ?? "-"),
+    String(range.state_bytes ?? "-"),
     String(range.log_entries ?? "-"),
   ]);
   return formatTable([head, ...rows]);

@@ -9,6 +9,7 @@
  *                              u32 m · m × u16 inbound identifier · u64 incarnation
  *                              u32 d · d × (u8 DropReason · u64 count · u64 first position
  *                              u64 first time · u64 last position · u64 last time)
+ *                              u32 load · u32 r · r × (text filter · u32 t · t × text topic)
  *                SUBSCRIBED    u8 2 · u32 request · u8 InboxSubscribeStatus
  *                UNSUBSCRIBED  u8 3 · u32 request · u8 existed
  *                COMMITTED     u8 4 · u32 request · u8 stale
@@ -39,6 +40,7 @@ import type {
   DropReport,
   InboxPush,
   InboxSubscribeStatus,
+  OwedReplay,
   StoredSubscription,
 } from "./inbox-types.ts";
 
@@ -77,6 +79,13 @@ export function writeAttached(writer: RecordWriter, token: number, reply: Attach
   writer.u64(reply.incarnation);
   writer.u32(reply.drops.length);
   for (const drop of reply.drops) writeDrop(writer, drop);
+  writer.u32(reply.load);
+  writer.u32(reply.replays.length);
+  for (const { filter, handedTopics } of reply.replays) {
+    writer.text(filter);
+    writer.u32(handedTopics.length);
+    for (const topic of handedTopics) writer.text(topic);
+  }
 }
 
 export function writeDetached(writer: RecordWriter, request: number): void {
@@ -180,8 +189,18 @@ function readAttached(reader: RecordReader): AttachReply {
   const incarnation = reader.u64();
   const drops: DropReport[] = [];
   for (let left = reader.u32(); left > 0; left--) drops.push(readDrop(reader));
-  const stored = { subscriptions, inboundPacketIds, incarnation, drops };
+  const load = reader.u32();
+  const replays: OwedReplay[] = [];
+  for (let left = reader.u32(); left > 0; left--) replays.push(readReplay(reader));
+  const stored = { subscriptions, inboundPacketIds, incarnation, drops, load, replays };
   return { status, sessionPresent, isAfterRestart, ...stored };
+}
+
+function readReplay(reader: RecordReader): OwedReplay {
+  const filter = reader.text();
+  const handedTopics: string[] = [];
+  for (let left = reader.u32(); left > 0; left--) handedTopics.push(reader.text());
+  return { filter, handedTopics };
 }
 
 /** A delivery as far as a push tells of it. */

@@ -84,6 +84,33 @@ export interface StoredSubscription {
   readonly options: SubscriptionOptions;
 }
 
+/** A subscription to be stored. */
+export interface WantedSubscription extends StoredSubscription {
+  /** Its retained messages are owed until the session says that it has been handed all of them. */
+  readonly isReplayOwed?: boolean;
+  /** The session has it already, with these very options. Not part of the command. */
+  readonly isStored?: boolean;
+}
+
+/** What a session says of the retained messages that it hands to its inbox. */
+export const ReplayStep = {
+  /** The first of them is next. */
+  BEGUN: 0,
+  /** The inbox has all of them; they are owed once more, to a later SUBSCRIBE. */
+  OVER_ONCE: 1,
+  /** The inbox has all of them, and none is owed. */
+  OVER: 2,
+} as const;
+export type ReplayStep = (typeof ReplayStep)[keyof typeof ReplayStep];
+
+/** Retained messages that an earlier connection was still to get. */
+export interface OwedReplay {
+  /** As the client sent it. */
+  readonly filter: string;
+  /** Topics whose message the inbox has got: as many as it remembers. */
+  readonly handedTopics: readonly string[];
+}
+
 /** Why a stored session did not get a message. The numbers are stored: never change one. */
 export const DropReason = {
   /** SessionInboxSize messages waited. */
@@ -99,8 +126,8 @@ export const DropReason = {
 export type DropReason = (typeof DropReason)[keyof typeof DropReason];
 
 /**
- * Messages that a session has missed for one reason. Positions number the messages of its queue;
- * times are wall clock.
+ * Messages that a session has missed for one reason. Positions number the messages of its queue,
+ * and on from its end those that it refused; times are wall clock.
  */
 export interface DropReport {
   readonly reason: DropReason;
@@ -123,6 +150,10 @@ export interface AttachReply {
   readonly incarnation: number;
   /** What it has missed since it was attached last. */
   readonly drops: readonly DropReport[];
+  /** Messages that wait in it or are in flight. */
+  readonly load: number;
+  /** The one that had begun first. */
+  readonly replays: readonly OwedReplay[];
 }
 
 /** What an attach that was refused comes back with. */
@@ -135,6 +166,8 @@ export function refusedAttach(status: AttachStatus): AttachReply {
     isAfterRestart: false,
     incarnation: 0,
     drops: [],
+    load: 0,
+    replays: [],
   };
 }
 
@@ -152,6 +185,8 @@ export const InboxOp = {
   INBOUND_ADD: 2,
   /** PUBREL arrived for it. No reply. */
   INBOUND_REMOVE: 3,
+  /** The will may not be published any more; the packet identifier is 0. No reply. */
+  FORGET_WILL: 4,
 } as const;
 export type InboxOp = (typeof InboxOp)[keyof typeof InboxOp];
 
@@ -190,6 +225,8 @@ export interface InboxReceiver {
    * undelivered.
    */
   readonly shareFilter: string | null;
+  /** A retained message that the session was owed for a subscription. Left out: no. */
+  readonly isReplay?: boolean;
 }
 
 export const InsertStatus = {

@@ -6,7 +6,8 @@
  * ```
  *  insert     message · u32 count · count × receiver
  *
- *  receiver   u8 flags (bit 0-1 QoS, bit 2 retain, bit 3 shared, bit 4 has identifiers)
+ *  receiver   u8 flags (bit 0-1 QoS, bit 2 retain, bit 3 shared, bit 4 has identifiers,
+ *                       bit 5 owed for a subscription)
  *             u64 incarnation · [u16 n · n × u32 identifier] · [text share filter]
  * ```
  */
@@ -22,6 +23,7 @@ const QOS = 0b11;
 const RETAIN = 0b100;
 const SHARED = 0b1000;
 const HAS_IDENTIFIERS = 0b10000;
+const REPLAY = 0b100000;
 
 const NO_IDENTIFIERS: readonly number[] = Object.freeze([]);
 
@@ -40,7 +42,9 @@ function writeReceiver(writer: RecordWriter, receiver: InboxReceiver): void {
   const hasIdentifiers = subscriptionIdentifiers.length > 0;
   const retain = receiver.retain ? RETAIN : 0;
   const shared = shareFilter === null ? 0 : SHARED;
-  writer.u8(receiver.qos | retain | shared | (hasIdentifiers ? HAS_IDENTIFIERS : 0));
+  const replay = receiver.isReplay === true ? REPLAY : 0;
+  const identifiers = hasIdentifiers ? HAS_IDENTIFIERS : 0;
+  writer.u8(receiver.qos | retain | shared | identifiers | replay);
   writer.u64(receiver.incarnation);
   if (hasIdentifiers) writeIdentifiers(writer, subscriptionIdentifiers);
   if (shareFilter !== null) writer.text(shareFilter);
@@ -61,6 +65,7 @@ const receiverView = {
   retain: false,
   subscriptionIdentifiers: NO_IDENTIFIERS,
   shareFilter: null as string | null,
+  isReplay: false,
 };
 
 export function readInsert(reader: RecordReader, handler: InsertHandler): void {
@@ -71,6 +76,7 @@ export function readInsert(reader: RecordReader, handler: InsertHandler): void {
     const flags = reader.u8();
     receiverView.qos = flags & QOS;
     receiverView.retain = (flags & RETAIN) !== 0;
+    receiverView.isReplay = (flags & REPLAY) !== 0;
     receiverView.incarnation = reader.u64();
     receiverView.subscriptionIdentifiers =
       (flags & HAS_IDENTIFIERS) === 0 ? NO_IDENTIFIERS : readIdentifiers(reader);

@@ -18,6 +18,8 @@
  *  LOST         u8 7 · u16 bucket · u64 boot · u32 last token
  *  DUE          u8 8 · u64 incarnation
  *  OUTBOX_DONE  u8 9 · u64 record
+ *  SUBSCRIBE_REPLAY  u8 10 · as SUBSCRIBE; its retained messages are owed
+ *  REPLAY       u8 11 · u16 bucket · u32 token · u32 0 · u8 ReplayStep · text filter
  * ```
  *
  * `token` is the number that the session's worker gave its attach; with the proposer's life it
@@ -37,7 +39,8 @@ import type {
   InboxOp,
   InboxWill,
   InsertLimits,
-  StoredSubscription,
+  ReplayStep,
+  WantedSubscription,
 } from "./inbox-types.ts";
 import { type InsertHandler, readInsert } from "./insert-codec.ts";
 
@@ -50,6 +53,8 @@ const INSERT = 6;
 const LOST = 7;
 const DUE = 8;
 const OUTBOX_DONE = 9;
+const SUBSCRIBE_REPLAY = 10;
+const REPLAY = 11;
 
 const ATTACH_CLEAN_START = 1;
 const ATTACH_HAS_WILL = 2;
@@ -123,9 +128,9 @@ export function writeSubscribe(
   { bucket, token }: Attached,
   request: number,
   limit: number,
-  subscription: StoredSubscription,
+  subscription: WantedSubscription,
 ): void {
-  writer.u8(SUBSCRIBE);
+  writer.u8(subscription.isReplayOwed === true ? SUBSCRIBE_REPLAY : SUBSCRIBE);
   writer.u16(bucket);
   writer.u32(token);
   writer.u32(request);
@@ -160,6 +165,20 @@ export function writeCommit(
   writer.u32(request);
   writer.u8(op);
   writer.u16(packetId);
+}
+
+export function writeReplay(
+  writer: RecordWriter,
+  { bucket, token }: Attached,
+  step: ReplayStep,
+  filter: string,
+): void {
+  writer.u8(REPLAY);
+  writer.u16(bucket);
+  writer.u32(token);
+  writer.u32(0);
+  writer.u8(step);
+  writer.text(filter);
 }
 
 /** To be followed by `writeInsert`. */
@@ -210,10 +229,11 @@ export interface LogCommandHandler extends InsertHandler {
     attached: Attached,
     request: number,
     limit: number,
-    subscription: StoredSubscription,
+    subscription: WantedSubscription,
   ): void;
   unsubscribe(attached: Attached, request: number, filter: string): void;
   commit(attached: Attached, request: number, op: InboxOp, packetId: number): void;
+  replay(attached: Attached, step: ReplayStep, filter: string): void;
   /** Ahead of `insertBegin`; `limits` is borrowed until `insertEnd` has returned. */
   insertHeader(request: number, limits: InsertLimits, origin: PublishOrigin | null): void;
   lost(bucket: number, boot: number, lastToken: number): void;
@@ -232,7 +252,7 @@ const limitsView = { sessionInboxSize: 0, sessionBytes: 0, tenantRoom: 0, proces
 
 function readLogCommand(reader: RecordReader, handler: LogCommandHandler): void {
   const kind = reader.u8();
-  assert(kind >= ATTACH && kind <= OUTBOX_DONE, "known inbox command");
+  assert(kind >= ATTACH && kind <= REPLAY, "known inbox command");
   if (kind === INSERT) {
     const request = reader.u32();
     limitsView.sessionInboxSize = reader.u32();
@@ -269,10 +289,15 @@ function readOfAttached(kind: number, reader: RecordReader, handler: LogCommandH
       sessionExpirySeconds: (flags & DETACH_HAS_EXPIRY) === 0 ? -1 : reader.u32(),
       discardWill: (flags & DETACH_DISCARD_WILL) !== 0,
     });
-  } else if (kind === SUBSCRIBE) {
+  } else if (kind === SUBSCRIBE || kind === SUBSCRIBE_REPLAY) {
     const limit = reader.u32();
     const options = readSubscriptionOptions(reader);
-    handler.subscribe(attachedView, request, limit, { filter: reader.text(), options });
+    const isReplayOwed = kind === SUBSCRIBE_REPLAY;
+    const wanted = { filter: reader.text(), options, isReplayOwed };
+    handler.subscribe(attachedView, request, limit, wanted);
+  } else if (kind === REPLAY) {
+    const step = reader.u8() as ReplayStep;
+    handler.replay(attachedView, step, reader.text());
   } else {
     handler.unsubscribe(attachedView, request, reader.text());
   }

@@ -61,12 +61,14 @@ export const PublishOutcome = {
   /** At least one subscriber matched, and every matched inbox has stored it. */
   DELIVERED: 0,
   NO_SUBSCRIBER: 1,
-  /** A matched inbox refused (quota): 0x97. */
+  /** A matched inbox or the retained store refused (quota), and nobody else has it: 0x97. */
   QUOTA: 2,
   /** A matched inbox's worker went away: not acknowledged, the client sends again. */
   FAILED: 3,
   /** A matched inbox could not store it, the disk is full: 0x97, and no acknowledgement to 3.x. */
   NO_ROOM: 4,
+  /** As QUOTA, but somebody else has it and would get it twice: 0x00, and a reason string. */
+  IN_PART: 5,
 } as const;
 export type PublishOutcome = (typeof PublishOutcome)[keyof typeof PublishOutcome];
 

@@ -68,13 +68,15 @@ export class PendingPublish {
   /**
    * A lost worker decides, then a full disk: nobody may believe that it is stored. An inbox's
    * refusal counts only when nobody else took the message, so that nobody gets it twice when the
-   * publisher sends it again; that of the retained store when no inbox did.
+   * publisher sends it again; that of the retained store when no inbox did. Otherwise it is told
+   * in words.
    */
   #outcome(): PublishOutcome {
     if (this.#failed > 0) return PublishOutcome.FAILED;
     if (this.#noRoom > 0) return PublishOutcome.NO_ROOM;
     const isRefused = this.#isRetainRefused || (this.#refused > 0 && !this.#isTaken);
     if (isRefused && this.#stored === 0) return PublishOutcome.QUOTA;
+    if (this.#isRetainRefused || this.#refused > 0) return PublishOutcome.IN_PART;
     return this.#base;
   }
 }

@@ -15,7 +15,8 @@ import {
   type InboxReceiver,
   type InsertLimits,
   InsertStatus,
-  type StoredSubscription,
+  type ReplayStep,
+  type WantedSubscription,
 } from "../../shared/inbox/inbox-types.ts";
 import {
   type Attached,
@@ -28,6 +29,7 @@ import {
   writeDue,
   writeLost,
   writeOutboxDone,
+  writeReplay,
   writeSubscribe,
   writeUnsubscribe,
 } from "../../shared/inbox/log-command.ts";
@@ -91,7 +93,7 @@ class Rerouter implements LogCommandHandler {
     attached: Attached,
     request: number,
     limit: number,
-    subscription: StoredSubscription,
+    subscription: WantedSubscription,
   ): void {
     const writer = this.#ranges.writer(attached.bucket);
     writeSubscribe(writer, attached, request, limit, subscription);
@@ -103,6 +105,10 @@ class Rerouter implements LogCommandHandler {
 
   commit(attached: Attached, request: number, op: InboxOp, packetId: number): void {
     writeCommit(this.#ranges.writer(attached.bucket), attached, request, op, packetId);
+  }
+
+  replay(attached: Attached, step: ReplayStep, filter: string): void {
+    writeReplay(this.#ranges.writer(attached.bucket), attached, step, filter);
   }
 
   /** Its limits were for the range as it was. */
@@ -179,6 +185,10 @@ class Refuser implements LogCommandHandler {
   }
 
   commit({ token }: Attached): void {
+    this.#sink.commandLost(token);
+  }
+
+  replay({ token }: Attached): void {
     this.#sink.commandLost(token);
   }
 

@@ -20,13 +20,15 @@ import {
   InboxSubscribeStatus,
   type InboxWill,
   InsertStatus,
+  type OwedReplay,
+  ReplayStep,
+  type WantedSubscription,
 } from "../../shared/inbox/inbox-types.ts";
 import type { Message } from "../../shared/mqtt/message.ts";
-import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 
 // Shapes and codes travel in records, so shared code defines them; callers find them here.
-export type { AttachReply, AttachRequest, InboxPush, InboxReceiver, InboxWill };
-export { AttachStatus, DropReason, InboxOp, InboxSubscribeStatus, InsertStatus };
+export type { AttachReply, AttachRequest, InboxPush, InboxReceiver, InboxWill, OwedReplay };
+export { AttachStatus, DropReason, InboxOp, InboxSubscribeStatus, InsertStatus, ReplayStep };
 
 /** The session's side of an attached inbox. */
 export interface InboxSession {
@@ -62,7 +64,7 @@ export interface InboxClient {
    */
   subscribe(
     session: InboxSession,
-    subscription: { readonly filter: string; readonly options: SubscriptionOptions },
+    subscription: WantedSubscription,
     limit: number,
     done: (status: InboxSubscribeStatus) => void,
   ): void;
@@ -72,6 +74,8 @@ export interface InboxClient {
    * client any more.
    */
   commit(session: InboxSession, op: InboxOp, packetId: number, done: (() => void) | null): void;
+  /** Retained messages for a subscription: their inserts come between BEGUN and OVER. */
+  replay(session: InboxSession, step: ReplayStep, filter: string): void;
 
   /**
    * Stores one message, at QoS 1 or 2, in inboxes. `done` gets one InsertStatus per receiver, in
@@ -111,6 +115,10 @@ export interface InboxHost {
    * when one has it, or why it is not stored.
    */
   redispatch(message: Message, shareFilter: string, done: (status: InsertStatus) => void): void;
+  /** May this will still be published? A reload may have taken that from its user. */
+  mayPublishWill(
+    will: import("../../shared/inbox/range/outbox.ts").OwedWill,
+  ): boolean | Promise<boolean>;
   /** Messages that a stored session did not get are to be reported. */
   missed(missed: import("../../shared/inbox/range/outbox.ts").OwedMissed): void;
   settings(tenantId: string): import("../../shared/tenant/tenant-settings.ts").TenantSettings;

@@ -14,19 +14,23 @@ import {
   readInboxReplies,
   readPushes,
 } from "../../shared/inbox/inbox-reply.ts";
-import { NobodyInsert, refusedAttach } from "../../shared/inbox/inbox-types.ts";
+import {
+  NobodyInsert,
+  refusedAttach,
+  type WantedSubscription,
+} from "../../shared/inbox/inbox-types.ts";
 import {
   UNLIMITED_SESSIONS,
   writeAttach,
   writeCommit,
   writeDetach,
+  writeReplay,
   writeSubscribe,
   writeUnsubscribe,
 } from "../../shared/inbox/log-command.ts";
 import { bucketOf, bucketOfId, nobodyIn } from "../../shared/inbox/range/inbox-key.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import { Message } from "../../shared/mqtt/message.ts";
-import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { QuotaLedger } from "../../shared/quota/quota-ledger.ts";
 import { ServiceId } from "../../shared/range/service-id.ts";
@@ -48,6 +52,7 @@ import {
   type InboxSession,
   InboxSubscribeStatus,
   InsertStatus,
+  type ReplayStep,
 } from "./inbox-api.ts";
 import { InboxQuotas } from "./inbox-quotas.ts";
 import { InboxRanges } from "./inbox-ranges.ts";
@@ -208,7 +213,7 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
 
   subscribe(
     session: InboxSession,
-    subscription: { readonly filter: string; readonly options: SubscriptionOptions },
+    subscription: WantedSubscription,
     limit: number,
     done: (status: InboxSubscribeStatus) => void,
   ): void {
@@ -218,8 +223,11 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
       return;
     }
     if (this.#options.ranges.isDiskFull) {
-      done(InboxSubscribeStatus.QUOTA);
-      return;
+      const { isStored = false, isReplayOwed = false } = subscription;
+      if (!isStored) done(InboxSubscribeStatus.QUOTA);
+      else if (!isReplayOwed) done(InboxSubscribeStatus.REPLACED);
+      // To note that retained messages are owed takes no more room than an acknowledgement.
+      if (!isStored || !isReplayOwed) return;
     }
     const { bucket, owner } = attachment;
     const request = this.#subscribing.add({ owner, attachment, done });
@@ -243,6 +251,12 @@ export class RangeInboxClient implements InboxClient, InboxReplyHandler {
     const { bucket, owner } = attachment;
     const request = done === null ? 0 : this.#committing.add({ owner, attachment, done });
     writeCommit(this.#ranges.writer(bucket), attachment, request, op, packetId);
+  }
+
+  replay(session: InboxSession, step: ReplayStep, filter: string): void {
+    const attachment = this.#attachments.of(session);
+    if (attachment === null) return;
+    writeReplay(this.#ranges.writer(attachment.bucket), attachment, step, filter);
   }
 
   insert(

@@ -127,11 +127,21 @@ export class OutboxRunner {
     }
   }
 
-  #publish(record: OutboxRecord, { message }: OwedWill, isAgain: boolean): void {
+  #publish(record: OutboxRecord, will: OwedWill, isAgain: boolean): void {
     if (!isAgain && !this.#ranges.areRoutesWhole) {
       this.#unrouted.push(record);
       return;
     }
+    const allowed = this.#host.mayPublishWill(will);
+    const go = (isAllowed: boolean) => {
+      if (isAllowed) this.#publishAllowed(record, will, isAgain);
+      else this.#settle(record);
+    };
+    if (typeof allowed === "boolean") go(allowed);
+    else void allowed.then(go);
+  }
+
+  #publishAllowed(record: OutboxRecord, { message }: OwedWill, isAgain: boolean): void {
     const wasFull = this.#ranges.isDiskFull;
     const settled = (outcome: PublishOutcome) => {
       if (outcome === PublishOutcome.FAILED) this.#fail(record);

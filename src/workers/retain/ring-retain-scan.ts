@@ -4,7 +4,8 @@
  *
  * A filter without wildcards concerns one worker; any other visits all that hold ranges, one after
  * the other, so that at most one batch is under way. When a worker dies the scan goes on with the
- * next: what lay there comes with the next subscription.
+ * next, and says that it is not whole: what lay there comes with the next subscription, or when the
+ * stored session comes back.
  * Thread: worker. Scope: one per subscription being served.
  */
 

@@ -21,12 +21,14 @@ import { type InboundAck, InboundAcks } from "./inbound-acks.ts";
 import { InboundOrigins } from "./inbound-origins.ts";
 import { breaksPayloadFormat, checkPublish, isReservedTopicName } from "./publish-rules.ts";
 import { chargePublish } from "./rate-limits.ts";
-import { sendAck } from "./send.ts";
+import { sendAck, sendReasonedAck } from "./send.ts";
 import type { Session } from "./session.ts";
 import { logPublishDenied } from "./session-events.ts";
 import { PauseReason, Phase } from "./session-state.ts";
 import type { Tenant } from "./tenant.ts";
 import { isTraced, traceReceived } from "./trace.ts";
+
+const IN_PART_TEXT = "not stored for everybody: a limit on what waits or is retained is reached";
 
 /** Returns how many bytes behind the packet have been handled with it; mostly 0. */
 export function handlePublish(session: Session, view: PacketView): number {
@@ -102,7 +104,7 @@ function distribute(session: Session, qos: number, packetId: number, isRepeat: b
     if (waiting !== null) concludePublish(session, waiting, later);
   });
   const isLater = outcome === PUBLISH_PENDING || isKept || (session.inboundAcks?.count ?? 0) > 0;
-  if (isLater || isUnstored(outcome)) {
+  if (isLater || isUnstored(outcome) || outcome === PublishOutcome.IN_PART) {
     session.inboundAcks ??= new InboundAcks();
     waiting = session.inboundAcks.append(packetId, qos);
     if (isKept) keepIdentifier(session, waiting);
@@ -178,6 +180,7 @@ function concludePublish(session: Session, ack: InboundAck, outcome: PublishOutc
     return;
   }
   ack.reasonCode = reasonOf(outcome);
+  if (outcome === PublishOutcome.IN_PART) ack.reasonString = IN_PART_TEXT;
   if (isRefusal(session, ack.reasonCode)) forgetIdentifier(session, ack);
   sendSettled(session);
 }
@@ -197,19 +200,30 @@ function sendSettled(session: Session): void {
   for (;;) {
     const next = session.inboundAcks?.poll() ?? null;
     if (next === null) return;
-    acknowledge(session, next.packetId, next.qos, next.reasonCode);
+    if (isRefusedAck(session, next)) session.inboundIds?.delete(next.packetId);
+    sendReasonedAck(session, ackTypeOf(next.qos), next);
   }
 }
 
 /** PUBACK [MQTT-4.3.2-4] or PUBREC [MQTT-4.3.3-8], with the packet's identifier [MQTT-2.2.1-5]. */
 function acknowledge(session: Session, packetId: number, qos: number, reasonCode: number): void {
-  if (qos === 2 && isRefusal(session, reasonCode)) session.inboundIds?.delete(packetId);
-  sendAck(session, qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId, reasonCode);
+  if (isRefusedAck(session, { qos, reasonCode })) session.inboundIds?.delete(packetId);
+  sendAck(session, ackTypeOf(qos), packetId, reasonCode);
+}
+
+function ackTypeOf(qos: number): typeof PacketType.PUBACK | typeof PacketType.PUBREC {
+  return qos === 1 ? PacketType.PUBACK : PacketType.PUBREC;
+}
+
+/** The identifier is free with the PUBREC [MQTT-4.3.3-9]. */
+function isRefusedAck(session: Session, ack: Pick<InboundAck, "qos" | "reasonCode">): boolean {
+  return ack.qos === 2 && isRefusal(session, ack.reasonCode);
 }
 
 function reasonOf(outcome: PublishOutcome): number {
   switch (outcome) {
     case PublishOutcome.DELIVERED:
+    case PublishOutcome.IN_PART:
       return ReasonCode.SUCCESS;
     case PublishOutcome.NO_SUBSCRIBER:
       return ReasonCode.NO_MATCHING_SUBSCRIBERS;

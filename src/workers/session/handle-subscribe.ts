@@ -11,6 +11,7 @@ import { ReasonCode } from "../../shared/mqtt/reason-code.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
 import { type ShareFilter, splitShareFilter } from "../../shared/topic/share-filter.ts";
 import { AuthAction } from "../auth/auth-provider.ts";
+import { areSameOptions } from "../dist/dist-api.ts";
 import { Subscription } from "../dist/subscription.ts";
 import { InboxSubscribeStatus } from "../inbox/inbox-api.ts";
 import { countSubscriptions } from "./count-subscriptions.ts";
@@ -124,7 +125,7 @@ function subscribeOne(
   };
   const isNew = session.subscriptions?.has(request.filter) !== true;
   if (share === null && wantsRetained(request, isNew)) {
-    subscribing.retained.push({ index, filter, options });
+    subscribing.retained.push({ index, filter, options, handed: null });
   }
   subscribing.outstanding += 1;
   if (session.isPersistent) {
@@ -186,7 +187,10 @@ function subscribeInbox(
     known.replaceOptions(options);
   }
   const limit = session.tenant?.settings.MaxTopicFiltersPerInbox ?? 0;
-  const wanted = { filter: requestedFilter, options };
+  // What is QoS 0 may get lost.
+  const isReplayOwed = options.qos > 0 && subscribing.retained.at(-1)?.index === index;
+  const isStored = former !== null && areSameOptions(former, options);
+  const wanted = { filter: requestedFilter, options, isReplayOwed, isStored };
   session.context.inbox.subscribe(session, wanted, limit, (status) => {
     const isQuota = status === InboxSubscribeStatus.QUOTA;
     if (isQuota || status === InboxSubscribeStatus.UNAVAILABLE) {

@@ -15,6 +15,8 @@ export class InboundAck {
   readonly qos: number;
   /** -1 = not known yet. */
   reasonCode = -1;
+  /** "" = none. */
+  reasonString = "";
   /** False while the session's inbox has not confirmed that it will recognise a repeat. */
   isKept = true;
 

@@ -21,6 +21,7 @@ import { OutboundAliases } from "./outbound-aliases.ts";
 import { recheckSubscriptions } from "./recheck-permissions.ts";
 import { refuse } from "./refuse-connect.ts";
 import { updateResends } from "./resend.ts";
+import { resumeReplays } from "./retained-replay.ts";
 import { sendCold } from "./send.ts";
 import type { Session } from "./session.ts";
 import { logConnected } from "./session-events.ts";
@@ -160,6 +161,7 @@ function handleAttach(
   }
   session.isPersistent = reply.status === AttachStatus.ATTACHED;
   session.incarnation = reply.incarnation;
+  session.loadAtAttach = reply.load;
   if (session.isPersistent) restore(session, reply);
   activate(session, packet, auth, reply);
 }
@@ -185,7 +187,7 @@ function activate(
   session: Session,
   packet: ConnectPacket,
   auth: AuthSuccess,
-  { sessionPresent, drops }: AttachReply,
+  { sessionPresent, drops, replays }: AttachReply,
 ): void {
   const { context, tenant } = session;
   sendConnack(session, packet, auth, sessionPresent);
@@ -202,7 +204,14 @@ function activate(
   scheduleNextDeadline(session);
   const missed = drops.reduce((sum, { count }) => sum + count, 0);
   logConnected(session, sessionPresent, missed);
-  if (session.isPersistent) recheckSubscriptions(session);
+  if (session.isPersistent) {
+    recheckSubscriptions(session);
+    if (replays.length > 0) {
+      // Its packets wait: what a SUBSCRIBE asks for comes behind what is owed.
+      void resumeReplays(session, replays).then(() => session.resume(PauseReason.ANSWER));
+      return;
+    }
+  }
   session.resume(PauseReason.ANSWER);
 }
 

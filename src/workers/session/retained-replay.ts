@@ -1,16 +1,20 @@
 /**
  * Retained messages for new subscriptions, filter by filter, batch by batch: each batch is asked
  * for when the client has room for it, so a wildcard over a million retained messages costs one
- * batch of memory, and so do a hundred of them. Thread: worker. Scope: one per session, while
- * retained messages are to come; a SUBSCRIBE that arrives meanwhile queues behind them.
+ * batch of memory, and so do a hundred of them. The inbox of a stored session remembers that they
+ * are owed, and what it has got of them (shared/inbox/range/replay.ts): the next connection goes on
+ * where this one ends. Thread: worker. Scope: one per session, while retained messages are to come;
+ * a SUBSCRIBE that arrives meanwhile queues behind them.
  */
 
+import { decodeUtf8 } from "../../shared/bytes/utf8.ts";
 import { RingQueue } from "../../shared/collections/ring-queue.ts";
 import { Counter } from "../../shared/metrics/counter-table.ts";
 import type { MessageRecord } from "../../shared/mqtt/message-codec.ts";
 import type { SubscriptionOptions } from "../../shared/mqtt/subscription-options.ts";
+import { AuthAction } from "../auth/auth-provider.ts";
 import type { BorrowedPublish } from "../dist/borrowed-publish.ts";
-import { InboxOp, InsertStatus } from "../inbox/inbox-api.ts";
+import { InboxOp, InsertStatus, type OwedReplay, ReplayStep } from "../inbox/inbox-api.ts";
 import { RetainForm, type RetainScan } from "../retain/retain-api.ts";
 import { deliver, deliverPackets, hasRoom, pumpQueue } from "./deliver.ts";
 import type { Session } from "./session.ts";
@@ -24,6 +28,8 @@ export interface RetainedRequest {
   /** Without share prefix: shared subscriptions get no retained messages. */
   readonly filter: string;
   readonly options: SubscriptionOptions;
+  /** Topics that an earlier connection has been handed; null: none has begun with them. */
+  readonly handed: ReadonlySet<string> | null;
 }
 
 /**
@@ -49,15 +55,37 @@ export function replayRetained(session: Session, requests: readonly RetainedRequ
   new RetainedReplay(session, queue).start();
 }
 
+/** Goes on with what earlier connections of a stored session did not come to. */
+export async function resumeReplays(
+  session: Session,
+  replays: readonly OwedReplay[],
+): Promise<void> {
+  for (const { filter, handedTopics } of replays) {
+    const options = session.subscriptions?.get(filter)?.options;
+    if (options === undefined) continue;
+    const check = session.authorizations?.check(AuthAction.SUBSCRIBE, filter, options.qos, false);
+    const mayRead = await check;
+    session.context.wake();
+    if (session.phase !== Phase.ACTIVE) return;
+    if (mayRead !== true) continue;
+    const handed = handedTopics.length > 0 ? new Set(handedTopics) : null;
+    replayRetained(session, [{ index: 0, filter, options, handed }]);
+  }
+}
+
 class RetainedReplay {
   readonly #session: Session;
   readonly #requests: RingQueue<RetainedRequest>;
   #scan: RetainScan | null = null;
+  /** The inbox remembers what it gets of the request under way. */
+  #isNoted = false;
+  /** Some of it found no space on the disk. */
+  #isUnstored = false;
   /**
-   * Messages handed to the session's inbox since the replay began, and what it had acknowledged
-   * then.
+   * Messages handed to the session's inbox since the replay began, or that it had from earlier
+   * connections, and what was acknowledged when it began.
    */
-  #stored = 0;
+  #stored: number;
   readonly #acknowledgedAtStart: number;
   /** The inbox is being asked whether anything of it still waits. */
   #isAsking = false;
@@ -66,6 +94,7 @@ class RetainedReplay {
     this.#session = session;
     this.#requests = requests;
     this.#acknowledgedAtStart = session.acknowledgedCount;
+    this.#stored = Math.max(0, session.loadAtAttach - session.acknowledgedCount);
   }
 
   start(): void {
@@ -74,6 +103,8 @@ class RetainedReplay {
       this.#session.retainedRequests = null;
       return;
     }
+    this.#isNoted = request.handed !== null;
+    this.#isUnstored = false;
     const { context, tenantId, tenant } = this.#session;
     const limit = tenant?.settings.RetainMessageMatchLimit ?? 0;
     const form = formFor(this.#session, request.options);
@@ -88,19 +119,35 @@ class RetainedReplay {
         return;
       }
       if (batch.packets === null) {
-        while (batch.advance()) this.#send(batch.record, request.options);
+        while (batch.advance()) this.#send(batch.record, request);
       } else deliverPackets(this.#session, batch.packets, batch.size, batch.payloadBytes);
       if (isEnd) this.#ended(request);
       else this.#whenRoom(() => this.#next(request));
     });
   }
 
-  #ended({ filter }: RetainedRequest): void {
+  #ended(request: RetainedRequest): void {
     if (this.#scan?.isWhole === false) {
       this.#session.context.counters[Counter.RETAINED_INCOMPLETE]! += 1;
-      logRetainedIncomplete(this.#session, filter);
+      logRetainedIncomplete(this.#session, request.filter);
     }
+    this.#finish(request);
     this.start();
+  }
+
+  /** The inbox has all of it: it need not be done again. */
+  #finish({ filter, options }: RetainedRequest): void {
+    const session = this.#session;
+    if (!session.isPersistent || options.qos === 0) return;
+    // What is missing follows on the next connection.
+    if (this.#isUnstored || this.#scan?.isWhole === false) return;
+    let isOwedAgain = false;
+    for (let at = 0; at < this.#requests.size; at++) {
+      const next = this.#requests.at(at);
+      if (next.filter === filter && next.options.qos > 0) isOwedAgain = true;
+    }
+    const step = isOwedAgain ? ReplayStep.OVER_ONCE : ReplayStep.OVER;
+    session.context.inbox.replay(session, step, filter);
   }
 
   get #batchMax(): number {
@@ -157,7 +204,7 @@ class RetainedReplay {
   }
 
   /** RETAIN is 1: the message is sent because of the subscription, not because it was published. */
-  #send(record: MessageRecord, options: SubscriptionOptions): void {
+  #send(record: MessageRecord, { filter, options, handed }: RetainedRequest): void {
     const session = this.#session;
     const { context } = session;
     const qos = Math.min(record.qos, options.qos);
@@ -175,6 +222,13 @@ class RetainedReplay {
       );
       return;
     }
+    const message = record.own();
+    const { topic } = message;
+    if (handed?.has(decodeUtf8(topic, 0, topic.length)) === true) return;
+    if (!this.#isNoted) {
+      this.#isNoted = true;
+      context.inbox.replay(session, ReplayStep.BEGUN, filter);
+    }
     this.#stored += 1;
     const receiver = {
       incarnation: session.incarnation,
@@ -182,9 +236,11 @@ class RetainedReplay {
       retain: true,
       subscriptionIdentifiers: identifiers,
       shareFilter: null,
+      isReplay: true,
     };
-    context.inbox.insert(record.own(), [receiver], (statuses) => {
+    context.inbox.insert(message, [receiver], (statuses) => {
       if (statuses[0] === InsertStatus.STORED) return;
+      this.#isUnstored ||= statuses[0] === InsertStatus.NO_ROOM;
       // Refused, and counted there: nobody will acknowledge it, so nobody may wait for that.
       this.#stored -= 1;
       if (session.phase === Phase.ACTIVE) pumpQueue(session);

@@ -12,8 +12,10 @@ import {
   writeAck,
   writePingresp,
 } from "../../shared/mqtt/encode-ack.ts";
+import { PacketType } from "../../shared/mqtt/packet-type.ts";
 import { disconnectReasonCode } from "../../shared/mqtt/reason-code.ts";
 import { type ColdServerPacket, encodeColdPacket } from "../mqtt/cold-packets.ts";
+import type { InboundAck } from "./inbound-acks.ts";
 import type { Session } from "./session.ts";
 
 /** PUBACK, PUBREC, PUBREL or PUBCOMP; MQTT 3.x has no room for the code. */
@@ -29,6 +31,20 @@ export function sendAck(
   const at = output.reserve(size);
   writeAck(output.bytes, at, type, packetId, code);
   countSent(session, size);
+}
+
+/** The same with words for people, where the client wants any. */
+export function sendReasonedAck(
+  session: Session,
+  type: typeof PacketType.PUBACK | typeof PacketType.PUBREC,
+  { packetId, reasonCode, reasonString }: InboundAck,
+): void {
+  if (reasonString === "" || !session.isV5 || !session.requestProblemInformation) {
+    sendAck(session, type, packetId, reasonCode);
+    return;
+  }
+  const name = type === PacketType.PUBACK ? "puback" : "pubrec";
+  sendCold(session, { type: name, packetId, reasonCode, reasonString });
 }
 
 export function sendPingresp(session: Session): void {

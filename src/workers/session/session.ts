@@ -128,6 +128,8 @@ export class Session implements TransportHandler, FrameSink, LocalReceiver, Inbo
   publishRate: TokenBucket | null = null;
   inboundBandwidth: TokenBucket | null = null;
   outboundBandwidth: TokenBucket | null = null;
+  /** Messages that the inbox had when the connection came to it. */
+  loadAtAttach = 0;
   /** Exchanges completed; paces retained messages. */
   acknowledgedCount = 0;
   /** Subscriptions whose retained messages are to be sent next; null: none are being sent. */

@@ -69,6 +69,7 @@ const receiver: fc.Arbitrary<InboxReceiver> = plain({
   retain: fc.boolean(),
   subscriptionIdentifiers: fc.array(fc.nat(268_435_455), { maxLength: 3 }),
   shareFilter: fc.option(text),
+  isReplay: fc.boolean(),
 });
 
 /** A direct command, and how the handler must be called for it. */
@@ -151,6 +152,10 @@ test("inbox reply: any mix of answers in one record is read as written", () => {
     isAfterRestart: fc.boolean(),
     incarnation: fc.maxSafeNat(),
     drops: fc.array(drop, { maxLength: 5 }),
+    load: uint32,
+    replays: fc.array(plain({ filter: text, handedTopics: fc.array(text, { maxLength: 3 }) }), {
+      maxLength: 3,
+    }),
   });
   const answer = plain({
     request: uint32,

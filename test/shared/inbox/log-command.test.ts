@@ -12,6 +12,7 @@ import type {
   InboxOp,
   InboxReceiver,
   InsertLimits,
+  ReplayStep,
 } from "../../../src/shared/inbox/inbox-types.ts";
 import { writeInsert } from "../../../src/shared/inbox/insert-codec.ts";
 import {
@@ -25,6 +26,7 @@ import {
   writeInsertHeader,
   writeLost,
   writeOutboxDone,
+  writeReplay,
   writeSubscribe,
   writeUnsubscribe,
 } from "../../../src/shared/inbox/log-command.ts";
@@ -85,6 +87,7 @@ const receiver: fc.Arbitrary<InboxReceiver> = plain({
   retain: fc.boolean(),
   subscriptionIdentifiers: fc.array(fc.nat(268_435_455), { maxLength: 3 }),
   shareFilter: fc.option(text),
+  isReplay: fc.boolean(),
 });
 
 /** The calls of a handler, in order, with copies of what is borrowed. */
@@ -113,6 +116,10 @@ class CallList implements LogCommandHandler {
 
   commit(...call: Parameters<LogCommandHandler["commit"]>): void {
     this.#note("commit", ...call);
+  }
+
+  replay(...call: Parameters<LogCommandHandler["replay"]>): void {
+    this.#note("replay", ...call);
   }
 
   insertHeader(request: number, given: InsertLimits): void {
@@ -162,7 +169,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       return [(writer) => writeDetach(writer, at, request, how), ["detach", at, request, how]];
     }),
   fc
-    .tuple(attached, uint32, uint32, plain({ filter: text, options }))
+    .tuple(attached, uint32, uint32, plain({ filter: text, options, isReplayOwed: fc.boolean() }))
     .map(([at, request, limit, wanted]): Command => {
       const call = ["subscribe", at, request, limit, wanted];
       return [(writer) => writeSubscribe(writer, at, request, limit, wanted), call];
@@ -174,6 +181,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.tuple(attached, uint32, fc.nat(3), uint16).map(([at, request, op, packetId]): Command => {
     const call = ["commit", at, request, op, packetId];
     return [(writer) => writeCommit(writer, at, request, op as InboxOp, packetId), call];
+  }),
+  fc.tuple(attached, fc.nat(2), text).map(([at, step, filter]): Command => {
+    const call = ["replay", at, step, filter];
+    return [(writer) => writeReplay(writer, at, step as ReplayStep, filter), call];
   }),
   fc.tuple(fc.nat(4095), fc.maxSafeNat(), uint32).map(([bucket, boot, token]): Command => {
     return [(writer) => writeLost(writer, bucket, boot, token), ["lost", bucket, boot, token]];

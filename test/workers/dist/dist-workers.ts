@@ -190,6 +190,10 @@ class FakeInbox implements InboxClient {
   commit(): void {
     assert.fail("not called by dist");
   }
+
+  replay(): void {
+    assert.fail("not called by dist");
+  }
 }
 
 class FakeRetain implements RetainClient {

@@ -7,7 +7,7 @@ import { PendingPublish } from "../../../src/workers/dist/pending-publish.ts";
 import { InsertStatus } from "../../../src/workers/inbox/inbox-api.ts";
 import { RetainStatus } from "../../../src/workers/retain/retain-api.ts";
 
-const { DELIVERED, NO_SUBSCRIBER, QUOTA, FAILED, NO_ROOM } = PublishOutcome;
+const { DELIVERED, NO_SUBSCRIBER, QUOTA, FAILED, NO_ROOM, IN_PART } = PublishOutcome;
 const { STORED, NO_INBOX } = InsertStatus;
 
 interface Case {
@@ -27,13 +27,13 @@ const AWAY = InsertStatus.UNAVAILABLE;
 
 const CASES: readonly Case[] = [
   { name: "every inbox has stored it", inserts: [[STORED, STORED], [STORED]], outcome: DELIVERED },
-  { name: "one of two inboxes is full", inserts: [[STORED], [FULL]], outcome: DELIVERED },
+  { name: "one of two inboxes is full", inserts: [[STORED], [FULL]], outcome: IN_PART },
   { name: "every inbox is full", inserts: [[FULL], [FULL]], outcome: QUOTA },
   {
     name: "every inbox is full, a connected session has it",
     inserts: [[FULL]],
     isTaken: true,
-    outcome: DELIVERED,
+    outcome: IN_PART,
   },
   { name: "an inbox is gone", inserts: [[NO_INBOX]], outcome: DELIVERED },
   { name: "a worker was lost", inserts: [[STORED], [AWAY]], outcome: FAILED },
@@ -68,7 +68,7 @@ const CASES: readonly Case[] = [
     name: "the retained store is full, an inbox has it",
     inserts: [[STORED]],
     retain: RetainStatus.QUOTA,
-    outcome: DELIVERED,
+    outcome: IN_PART,
   },
   {
     name: "the disk is full for one inbox, another has it",

@@ -191,6 +191,45 @@ test("PUBLISH QoS 2: refused to a stored MQTT 5 session, its identifier is free 
   assert.deepEqual(acks(again), ["pubcomp 1 0x92"], "nothing of it was kept");
 });
 
+test("PUBLISH: a refused store is told by code when nobody else has the message, else in words [MQTT-3.1.2-29]", async () => {
+  const world = new SessionWorld({ settings: { SessionInboxSize: 1 } });
+  const stored = await world.connect({ clientId: "stored", properties: KEPT });
+  await stored.subscribe("full", 1);
+  await stored.lose();
+  const publisher = await world.connect();
+  const silent = await world.connect({
+    clientId: "silent",
+    properties: [packets.property.requestProblemInformation(0)],
+  });
+  const old = await world.connect({ clientId: "old", level: 4 });
+  const answers = async (client: FakeClient) => {
+    for (const qos of [1, 2]) client.publish({ topic: "full", qos, packetId: qos });
+    await world.settle();
+    return client.take().map((packet) => {
+      assert.ok(packet.type === "puback" || packet.type === "pubrec");
+      return [packet.reasonCode, packet.properties.reasonString?.startsWith("not stored") ?? false];
+    });
+  };
+  publisher.publish({ topic: "full", qos: 1, packetId: 9 });
+  await world.settle();
+  assert.deepEqual(acks(publisher), ["puback 9 0x0"]);
+  const isRefused = [0x97, false];
+  assert.deepEqual(await answers(publisher), [isRefused, isRefused]);
+  const listener = await world.connect({ clientId: "listener" });
+  await listener.subscribe("#", 0);
+  const isToldInWords = [0, true];
+  assert.deepEqual(await answers(publisher), [isToldInWords, isToldInWords]);
+  assert.deepEqual(await answers(silent), [
+    [0, false],
+    [0, false],
+  ]);
+  assert.deepEqual(await answers(old), [
+    [0, false],
+    [0, false],
+  ]);
+  assert.equal(world.count(Counter.DROPPED_QUEUE_FULL), 8, "each is counted");
+});
+
 test("PUBLISH QoS 2, MQTT 3.1.1: what cannot be refused is not delivered twice either", async () => {
   const world = new SessionWorld({ settings: { RetainMaxTopics: 1 } });
   const subscriber = await world.connect({ clientId: "subscriber" });

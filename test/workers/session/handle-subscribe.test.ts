@@ -59,3 +59,26 @@ test("SUBSCRIBE, stored: a refused change leaves the subscription as it was", as
     assert.equal(subscriber.takePublishes().at(-1)?.qos, 1);
   }
 });
+
+test("SUBSCRIBE, stored: with the disk full a session gets what it has, and nothing more", async () => {
+  const world = new SessionWorld();
+  const publisher = await world.connect({ clientId: "publisher", keepAlive: 0 });
+  publisher.publish({ topic: "a", qos: 1, packetId: 1, payload: "retained", retain: true });
+  const fields = { clientId: "kept", cleanStart: false, properties: KEPT };
+  let client = await world.connect(fields);
+  await client.subscribe("a", 1);
+  assert.deepEqual(await client.acknowledgeAll(), ["retained"]);
+  world.ranges.groups.setDiskFull(true);
+  await world.settle();
+  for (const retainHandling of [2, 0]) {
+    assert.deepEqual(await client.trySubscribe("a", 1, { retainHandling }), [1]);
+    assert.deepEqual(await client.trySubscribe("a", 2, { retainHandling }), [0x97]);
+    assert.deepEqual(await client.trySubscribe("b", 1, { retainHandling }), [0x97]);
+  }
+  assert.deepEqual(await client.acknowledgeAll(), [], "there is no room for a retained message");
+  await client.lose();
+  world.ranges.groups.setDiskFull(false);
+  await world.settle();
+  client = await world.connect(fields);
+  assert.deepEqual(await client.acknowledgeAll(), ["retained"], "it was owed");
+});

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Counter } from "../../../src/shared/metrics/counter-table.ts";
 import { AuthAction, type Verdict } from "../../../src/workers/auth/auth-provider.ts";
+import { InboxOp } from "../../../src/workers/inbox/inbox-api.ts";
 import * as packets from "../../helpers/packets.ts";
 import { openProvider, SessionWorld } from "./session-world.ts";
 
@@ -171,4 +172,43 @@ test("reason strings: none but on CONNACK and DISCONNECT when the client does no
     await world.settle();
     assert.ok(refused.takeOne("connack").properties.reasonString !== undefined);
   }
+});
+
+test("a delayed will that is revoked while its client is away is not published; others are", async () => {
+  const { denied, provider } = denying();
+  const world = new SessionWorld({ provider });
+  const watcher = await world.connect({ clientId: "watcher", keepAlive: 0 });
+  await watcher.subscribe("will/#", 1);
+  const properties = [packets.property.sessionExpiry(600)];
+  for (const name of ["revoked", "allowed"]) {
+    const delay = [packets.property.willDelay(5)];
+    const will = { topic: `will/${name}`, payload: name, qos: 1, properties: delay };
+    const client = await world.connect({ clientId: name, username: "ann", properties, will });
+    await client.lose();
+  }
+  denied.add(`${AuthAction.WILL} will/revoked`);
+  await world.reloadRules();
+  await world.advance(6000);
+  assert.deepEqual(await watcher.acknowledgeAll(), ["allowed"]);
+  const told = world.log.entries.filter(({ event }) => event === "will_revoked");
+  assert.equal(told.length, 1);
+});
+
+test("a will that is revoked is forgotten by the stored session too", async () => {
+  const { denied, provider } = denying();
+  const world = new SessionWorld({ provider });
+  const properties = [packets.property.sessionExpiry(600)];
+  await world.connect({ clientId: "c", properties, will: { topic: "will" } });
+  const { inbox } = world.worker(1).context;
+  const commit = inbox.commit.bind(inbox);
+  const ops: InboxOp[] = [];
+  inbox.commit = (session, op, packetId, done) => {
+    ops.push(op);
+    commit(session, op, packetId, done);
+  };
+  await world.reloadRules();
+  assert.deepEqual(ops, []);
+  denied.add(`${AuthAction.WILL} will`);
+  await world.reloadRules();
+  assert.deepEqual(ops, [InboxOp.FORGET_WILL]);
 });

@@ -66,3 +66,27 @@ for (const limit of ["tenantQueueBytes", "processQueueBytes"] as const) {
     assert.equal(world.count(Counter.DROPPED_QUEUE_FULL) - before, 6);
   });
 }
+
+test("queue budget: limits that are reloaded hold for stored sessions that are there", async () => {
+  const world = new SessionWorld({ limits: { sessionQueueBytes: KIB * KIB } });
+  const fields = { clientId: "away", properties: [property.sessionExpiry(60)] };
+  const away = await world.connect(fields);
+  await away.subscribe("a", 1);
+  await away.lose();
+  const publisher = await world.connect({ clientId: "publisher" });
+  const keptOf = async (count: number) => {
+    const before = world.count(Counter.DROPPED_QUEUE_FULL);
+    for (let index = 0; index < count; index++) {
+      publisher.publish({ topic: "a", payload, qos: 1, packetId: publisher.nextId() });
+      world.run();
+    }
+    await world.settle();
+    return count - (world.count(Counter.DROPPED_QUEUE_FULL) - before);
+  };
+  const kept = await keptOf(COUNT);
+  world.reloadLimits({ sessionQueueBytes: 2 * KIB * KIB });
+  const more = await keptOf(COUNT);
+  assert.ok(Math.abs(more - kept) <= 1, `${more} more after ${kept}`);
+  world.reloadLimits({ tenantQueueBytes: KIB * KIB });
+  assert.equal(await keptOf(1), 0);
+});

@@ -22,7 +22,10 @@ import type { RetainClient, RetainScan } from "../../../src/workers/retain/retai
 import { ConnectQueue } from "../../../src/workers/session/connect-queue.ts";
 import { ConnectTurns } from "../../../src/workers/session/connect-turns.ts";
 import { OutputFlush } from "../../../src/workers/session/output-flush.ts";
-import { recheckPermissions } from "../../../src/workers/session/recheck-permissions.ts";
+import {
+  mayPublishWill,
+  recheckPermissions,
+} from "../../../src/workers/session/recheck-permissions.ts";
 import { Session } from "../../../src/workers/session/session.ts";
 import type { SessionContext } from "../../../src/workers/session/session-context.ts";
 import { SessionRegistry } from "../../../src/workers/session/session-registry.ts";
@@ -104,6 +107,7 @@ export class SessionWorker {
         const route = { tenantId: message.tenantId, ...share };
         publisher.redispatch(message, route, done);
       },
+      mayPublishWill: (will) => mayPublishWill(this.context, will),
       missed: () => {},
       settings: (tenantId) => tenants.settings(tenantId),
       nowMs,

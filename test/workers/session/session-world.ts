@@ -181,13 +181,21 @@ export class SessionWorld {
 
   /** New settings for every tenant, as after a reload. */
   reloadSettings(settings: Partial<TenantSettings>): void {
-    this.config = {
-      ...this.config,
-      tenantDefaults: { ...this.config.tenantDefaults, ...settings },
-    };
+    const { tenantDefaults } = this.config;
+    this.#reload({ ...this.config, tenantDefaults: { ...tenantDefaults, ...settings } });
+  }
+
+  /** New limits, as after a reload. */
+  reloadLimits(limits: Partial<LimitsConfig>): void {
+    this.#reload({ ...this.config, limits: { ...this.config.limits, ...limits } });
+  }
+
+  #reload(config: BrokerConfig): void {
+    this.config = config;
     for (const worker of this.workers) {
       worker.context.config = this.config;
       worker.context.tenants.reload(this.config);
+      worker.services.limitsChanged(config.limits);
       refreshSessions(worker.context);
     }
     this.run();

@@ -16,7 +16,8 @@ import {
   type InsertLimits,
   InsertStatus,
   NobodyInsert,
-  type StoredSubscription,
+  ReplayStep,
+  type WantedSubscription,
 } from "../inbox-types.ts";
 import type { Attached, Detaching, LogCommandHandler } from "../log-command.ts";
 import { Delivery, isSharedBy, type StoredMessage, storedMessage } from "./delivery.ts";
@@ -26,8 +27,9 @@ import type { Requester } from "./inbox-output.ts";
 import { wake } from "./inbox-parts.ts";
 import { acknowledge, offer, receive } from "./outbound.ts";
 import type { RangeState } from "./range-state.ts";
-import { attach, detach, loseWorker, runDue } from "./session-life.ts";
-import { subscribe, unsubscribe } from "./subscriptions.ts";
+import { beginReplay, forgetReplay, noteReplayed } from "./replay.ts";
+import { attach, detach, forgetWill, loseWorker, runDue } from "./session-life.ts";
+import { replayOver, subscribe, unsubscribe } from "./subscriptions.ts";
 
 export class CommandApplier implements LogCommandHandler {
   readonly #state: RangeState;
@@ -78,7 +80,7 @@ export class CommandApplier implements LogCommandHandler {
     { token }: Attached,
     request: number,
     limit: number,
-    subscription: StoredSubscription,
+    subscription: WantedSubscription,
   ): void {
     const requester = this.#requester(request);
     const inbox = this.#awake(token);
@@ -101,11 +103,20 @@ export class CommandApplier implements LogCommandHandler {
     if (inbox !== null) {
       if (op === InboxOp.ACKNOWLEDGED) acknowledge(state, inbox, packetId, this.#nowMs);
       else if (op === InboxOp.RECEIVED) receive(state, inbox, packetId, this.#nowMs);
+      else if (op === InboxOp.FORGET_WILL) forgetWill(state, inbox);
       else this.#changeInbound(inbox, op, packetId);
       if (inbox.isGroupMember) state.output.loadChanged(inbox);
     }
     const requester = this.#requester(request);
     if (requester !== null) state.output.committed(requester, inbox === null);
+  }
+
+  replay({ token }: Attached, step: ReplayStep, filter: string): void {
+    const inbox = this.#awake(token);
+    if (inbox === null) return;
+    if (step === ReplayStep.BEGUN) beginReplay(this.#state, inbox, filter);
+    else forgetReplay(this.#state, inbox);
+    if (step === ReplayStep.OVER) replayOver(this.#state, inbox, filter);
   }
 
   insertHeader(request: number, limits: InsertLimits, origin: PublishOrigin | null): void {
@@ -142,8 +153,10 @@ export class CommandApplier implements LogCommandHandler {
     } else if (inbox !== undefined && !inbox.isEnded) {
       const delivery = new Delivery(this.#inserting, receiver);
       status = offer(state, inbox, delivery, this.#limits, this.#nowMs);
-      if (status === InsertStatus.STORED) state.taken.note(shareFilter, state.buckets);
-      else if (shareFilter === null) state.taken.noteRefused(state.buckets);
+      if (status === InsertStatus.STORED) {
+        state.taken.note(shareFilter, state.buckets);
+        if (receiver.isReplay === true) noteReplayed(state, inbox, this.#inserting!.message!.topic);
+      } else if (shareFilter === null) state.taken.noteRefused(state.buckets);
       if (shareFilter !== null) inbox.isGroupMember = true;
       if (inbox.isGroupMember && state.isLive) state.output.loadChanged(inbox);
       const waiting = inbox.waitingCount;

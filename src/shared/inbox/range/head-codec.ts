@@ -2,7 +2,7 @@
  * The head of a session: all that a start reads of it. A stored format; little-endian.
  *
  * ```
- *  u8 version · u8 flags (bit 0 ended, bit 1 has drops, bit 2 has a will)
+ *  u8 version · u8 flags (bit 0 ended, bit 1 has drops, bit 2 has a will, bit 3 has a replay)
  *  text tenant · text client · text user
  *  u64 boot · u8 thread · u32 token · u64 epoch · u64 epoch's boot
  *  u16 receive maximum · u32 window bytes
@@ -30,12 +30,16 @@ const VERSION = 2;
 const ENDED = 1;
 const HAS_DROPS = 2;
 const HAS_WILL = 4;
+const HAS_REPLAY = 8;
 
 export function writeHead(writer: RecordWriter, inbox: Inbox): void {
   const hasWill = inbox.willDelaySeconds !== NO_WILL;
-  const drops = inbox.hasDrops ? HAS_DROPS : 0;
+  let flags = inbox.isEnded ? ENDED : 0;
+  if (inbox.hasDrops) flags |= HAS_DROPS;
+  if (hasWill) flags |= HAS_WILL;
+  if (inbox.hasReplay) flags |= HAS_REPLAY;
   writer.u8(VERSION);
-  writer.u8((inbox.isEnded ? ENDED : 0) | drops | (hasWill ? HAS_WILL : 0));
+  writer.u8(flags);
   writer.text(inbox.tenant.tenantId);
   writer.text(inbox.clientId);
   writer.text(inbox.userId);
@@ -92,6 +96,7 @@ export function readHead(
   inbox.isHeadStored = true;
   inbox.isEnded = (flags & ENDED) !== 0;
   inbox.hasDrops = (flags & HAS_DROPS) !== 0;
+  inbox.hasReplay = (flags & HAS_REPLAY) !== 0;
   inbox.boot = reader.u64();
   inbox.thread = reader.u8();
   inbox.token = reader.u32();

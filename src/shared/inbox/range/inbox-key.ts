@@ -53,6 +53,8 @@ export const SessionPart = {
   SUBSCRIPTION: 4,
   EXCHANGE: 5,
   CHUNK: 6,
+  /** Seldom there, and read by itself. */
+  REPLAY: 7,
 } as const;
 export type SessionPart = (typeof SessionPart)[keyof typeof SessionPart];
 
@@ -239,6 +241,21 @@ export function chunkKey(id: number, sequence: number): Uint8Array {
   key[AFTER_NUMBER] = SessionPart.CHUNK;
   putNumber(key, AFTER_NUMBER + 1, sequence);
   return key;
+}
+
+/** The filter of a replay stands in row 0, topics in those behind. */
+export function replayKey(id: number, row: number): Uint8Array {
+  const key = numberKey(id, KeyClass.SESSION, 5);
+  key[AFTER_NUMBER] = SessionPart.REPLAY;
+  putU32(key, AFTER_NUMBER + 1, row);
+  return key;
+}
+
+/** All rows of a replay, and no others: [start, end). */
+export function replayKeys(id: number): [Uint8Array, Uint8Array] {
+  const end = numberKey(id, KeyClass.SESSION, 1);
+  end[AFTER_NUMBER] = SessionPart.REPLAY + 1;
+  return [partKey(id, SessionPart.REPLAY), end];
 }
 
 export function partOf(key: Uint8Array): SessionPart {

@@ -14,8 +14,15 @@ import type { Delivery } from "./delivery.ts";
 import { readExchange, type SharedSource } from "./delivery-codec.ts";
 import { DropList } from "./drops.ts";
 import { type Inbox, NO_WILL } from "./inbox.ts";
-import { packetIdOf, partKey, partOf, SessionPart, slotOf } from "./inbox-key.ts";
-import { readDrops, readInbound, readSubscribed, readWill } from "./part-codec.ts";
+import { packetIdOf, partKey, partOf, replayKeys, SessionPart, slotOf } from "./inbox-key.ts";
+import {
+  readDrops,
+  readInbound,
+  readReplayTopics,
+  readSubscribed,
+  readWill,
+} from "./part-codec.ts";
+import { ReplayProgress } from "./replay-progress.ts";
 import type { QueueStore } from "./waiting-queue.ts";
 
 const PACKET_ID_MAX = 65_535;
@@ -32,6 +39,7 @@ const reader = new RecordReader();
 export function wake(store: QueueStore, inbox: Inbox): void {
   if (inbox.isAwake) return;
   inbox.isAwake = true;
+  if (inbox.hasReplay) inbox.replay = readReplay(store, inbox);
   const hasParts = inbox.willDelaySeconds !== NO_WILL || inbox.hasDrops || inbox.inboundCount > 0;
   if (!hasParts && inbox.subscriptionCount === 0 && inbox.exchangeCount === 0) return;
   const exchanges: Delivery[] = [];
@@ -76,6 +84,7 @@ export function sleep(store: QueueStore, inbox: Inbox): void {
   inbox.subscriptions = null;
   inbox.window = null;
   inbox.repeats = null;
+  inbox.replay = null;
 }
 
 /** Lines up, oldest first, what is in flight and not sent on the present attachment. */
@@ -119,6 +128,24 @@ function readPart(
     inbox.window.put(delivery.packetId, delivery, awaiting);
     exchanges.push(delivery);
   }
+}
+
+function readReplay(store: QueueStore, inbox: Inbox): ReplayProgress {
+  const [start, end] = replayKeys(inbox.id);
+  let replay: ReplayProgress | null = null;
+  let from = start;
+  for (;;) {
+    const page = store.reader.scan(from, end, PAGE_ENTRIES, PAGE_BYTES);
+    for (const { value } of page) {
+      if (replay === null) replay = new ReplayProgress(decode(value, (bytes) => bytes.text()));
+      else replay.load(decode(value, readReplayTopics));
+      replay.rowCount += 1;
+    }
+    if (page.length === 0) break;
+    from = behind(page.at(-1)!.key);
+  }
+  assert(replay !== null, "a replay that the head tells of is stored");
+  return replay;
 }
 
 function decode<T>(value: Uint8Array, read: (reader: RecordReader) => T): T {

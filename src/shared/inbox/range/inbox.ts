@@ -13,6 +13,7 @@ import type { InboxWill } from "../inbox-types.ts";
 import type { Delivery } from "./delivery.ts";
 import type { DropList } from "./drops.ts";
 import type { QosZeroQueue } from "./qos-zero-queue.ts";
+import type { ReplayProgress } from "./replay-progress.ts";
 import type { TenantShare } from "./tenant-share.ts";
 import type { WaitingQueue } from "./waiting-queue.ts";
 
@@ -25,6 +26,7 @@ export const Changed = {
   INBOUND: 8,
   SUBSCRIPTIONS: 16,
   EXCHANGES: 32,
+  REPLAY: 64,
 } as const;
 
 /** No will. */
@@ -35,6 +37,8 @@ export interface Subscribed {
   readonly slot: number;
   readonly filter: string;
   readonly options: SubscriptionOptions;
+  /** The session has not been handed all its retained messages. */
+  readonly isReplayOwed: boolean;
 }
 
 export class Inbox implements HeapItem {
@@ -100,6 +104,7 @@ export class Inbox implements HeapItem {
   lastSlot = 0;
   inboundCount = 0;
   hasDrops = false;
+  hasReplay = false;
 
   /** All below are in memory, as far as there are any. */
   isAwake = false;
@@ -109,6 +114,8 @@ export class Inbox implements HeapItem {
   /** By filter as the client sent it, so that each share group is a subscription of its own. */
   subscriptions: Map<string, Subscribed> | null = null;
   window: OutboundWindow<Delivery> | null = null;
+  /** The retained messages that the session is being handed. */
+  replay: ReplayProgress | null = null;
   /** To be sent again, oldest first. */
   repeats: RingQueue<Delivery> | null = null;
 
@@ -136,6 +143,8 @@ export class Inbox implements HeapItem {
   addedSubscriptions: Subscribed[] | null = null;
   changedExchanges: Delivery[] | null = null;
   endedExchanges: number[] | null = null;
+  /** Rows of replays that are over. */
+  endedReplayRows = 0;
 
   constructor(id: number, tenant: TenantShare, clientId: string, userId: string) {
     this.id = id;

@@ -6,11 +6,12 @@
  * once.
  *
  * ```
- *  record  u8 kind · WILL        message
+ *  record  u8 kind · WILL        message                  of earlier versions
  *                    ROUTES      text tenant · text client · u64 incarnation · u32 n · n × text filter
  *                    REDISPATCH  u64 incarnation · text share filter · message
  *                    MISSED      text tenant · text client · u8 (1: the session is over)
  *                                u8 n · n × drop (part-codec.ts)
+ *                    WILL_OF     text user · message
  * ```
  *
  * A stored format.
@@ -31,10 +32,13 @@ const WILL = 1;
 const ROUTES = 2;
 const REDISPATCH = 3;
 const MISSED = 4;
+const WILL_OF = 5;
 
-/** Publish it. */
+/** Publish it, if its user still may. */
 export interface OwedWill {
   readonly kind: "will";
+  /** Null: not known, an earlier version wrote it. */
+  readonly userId: string | null;
   readonly message: Message;
 }
 
@@ -167,7 +171,8 @@ function handedOverBytes({ owed }: OutboxRecord): number {
 
 export function writeOwed(writer: RecordWriter, owed: Owed): void {
   if (owed.kind === "will") {
-    writer.u8(WILL);
+    writer.u8(owed.userId === null ? WILL : WILL_OF);
+    if (owed.userId !== null) writer.text(owed.userId);
     writeMessage(writer, owed.message);
   } else if (owed.kind === "routes") {
     writer.u8(ROUTES);
@@ -193,8 +198,11 @@ export function writeOwed(writer: RecordWriter, owed: Owed): void {
 
 export function readOwed(reader: RecordReader): Owed {
   const kind = reader.u8();
-  assert(kind >= WILL && kind <= MISSED, "an outbox record of a known kind");
-  if (kind === WILL) return { kind: "will", message: readMessage(reader) };
+  assert(kind >= WILL && kind <= WILL_OF, "an outbox record of a known kind");
+  if (kind === WILL || kind === WILL_OF) {
+    const userId = kind === WILL ? null : reader.text();
+    return { kind: "will", userId, message: readMessage(reader) };
+  }
   if (kind === REDISPATCH) {
     const incarnation = reader.u64();
     const shareFilter = reader.text();

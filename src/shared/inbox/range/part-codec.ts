@@ -7,7 +7,8 @@
  *  drops         u8 n · n × (u8 DropReason · u64 count · u64 first position · u64 first time
  *                            u64 last position · u64 last time)
  *  inbound       u16 n · n × u16 packet identifier
- *  subscription  options · text filter
+ *  subscription  options · text filter · [u8 1 when its retained messages are owed]
+ *  replay        row 0: text filter, others: u32 n · n × text topic
  *  tenant        text tenant · u64 bytes · u64 count
  *  counters      u64 last number
  * ```
@@ -61,11 +62,24 @@ export function readInbound(reader: RecordReader): Set<number> {
 export function writeSubscribed(writer: RecordWriter, subscribed: Subscribed): void {
   writeSubscriptionOptions(writer, subscribed.options);
   writer.text(subscribed.filter);
+  if (subscribed.isReplayOwed) writer.u8(1);
 }
 
 export function readSubscribed(reader: RecordReader, slot: number): Subscribed {
   const options = readSubscriptionOptions(reader);
-  return { slot, filter: reader.text(), options };
+  const filter = reader.text();
+  return { slot, filter, options, isReplayOwed: !reader.isAtEnd && reader.u8() === 1 };
+}
+
+export function writeReplayTopics(writer: RecordWriter, topics: readonly string[]): void {
+  writer.u32(topics.length);
+  for (const topic of topics) writer.text(topic);
+}
+
+export function readReplayTopics(reader: RecordReader): string[] {
+  const topics: string[] = [];
+  for (let left = reader.u32(); left > 0; left--) topics.push(reader.text());
+  return topics;
 }
 
 export function writeTenantShare(writer: RecordWriter, tenant: TenantShare): void {

@@ -13,6 +13,7 @@ import {
   exchangeKey,
   headKey,
   partKey,
+  replayKey,
   SessionPart,
   subscriptionKey,
   takenKey,
@@ -22,6 +23,7 @@ import { sleep } from "./inbox-parts.ts";
 import {
   writeDrops,
   writeInbound,
+  writeReplayTopics,
   writeSubscribed,
   writeTenantShare,
   writeWill,
@@ -93,6 +95,7 @@ export class RangeCollector {
     }
     if ((changed & Changed.SUBSCRIPTIONS) !== 0) this.#collectSubscriptions(inbox, writer);
     if ((changed & Changed.EXCHANGES) !== 0) this.#collectExchanges(inbox, writer);
+    if ((changed & Changed.REPLAY) !== 0) this.#collectReplay(inbox, writer);
     inbox.queue?.collect(inbox, writer);
     this.#collectHead(inbox, writer);
   }
@@ -146,6 +149,25 @@ export class RangeCollector {
     }
     inbox.endedExchanges = null;
     inbox.changedExchanges = null;
+  }
+
+  #collectReplay(inbox: Inbox, writer: KeyValueWriter): void {
+    const { id, replay } = inbox;
+    if (inbox.endedReplayRows > 0) {
+      for (let row = 0; row < inbox.endedReplayRows; row++) writer.delete(replayKey(id, row));
+      inbox.endedReplayRows = 0;
+    }
+    if (replay === null) return;
+    if (replay.rowCount === 0) {
+      this.#put(writer, replayKey(id, 0), (scratch) => scratch.text(replay.filter));
+      replay.rowCount = 1;
+    }
+    const { fresh } = replay;
+    if (fresh.length === 0) return;
+    const key = replayKey(id, replay.rowCount);
+    this.#put(writer, key, (scratch) => writeReplayTopics(scratch, fresh));
+    replay.rowCount += 1;
+    replay.fresh = [];
   }
 
   #collectTenants(writer: KeyValueWriter): void {

@@ -25,6 +25,7 @@ import {
   AttachStatus,
   type DropReport,
   NEVER_EXPIRES,
+  type OwedReplay,
   refusedAttach,
 } from "../inbox-types.ts";
 import type { Delivery } from "./delivery.ts";
@@ -41,6 +42,7 @@ import {
   takeFirst,
 } from "./outbound.ts";
 import type { RangeState } from "./range-state.ts";
+import { forgetReplay } from "./replay.ts";
 import { removeAll } from "./subscriptions.ts";
 
 /** Messages that one command lets go of when a session ends: some milliseconds. */
@@ -233,8 +235,22 @@ function answer(
     isAfterRestart,
     incarnation: inbox.id,
     drops,
+    load: inbox.load,
+    replays: owedReplays(inbox),
   });
   for (const subscribed of subscriptions) state.output.addRoute(inbox, subscribed, null);
+}
+
+/** The one that has begun first: what comes of it next belongs to it. */
+function owedReplays(inbox: Inbox): OwedReplay[] {
+  const { replay, subscriptions } = inbox;
+  const owed: OwedReplay[] = [];
+  for (const { filter, isReplayOwed } of subscriptions?.values() ?? []) {
+    if (!isReplayOwed) continue;
+    if (filter === replay?.filter) owed.unshift({ filter, handedTopics: [...replay.topics] });
+    else owed.push({ filter, handedTopics: [] });
+  }
+  return owed;
 }
 
 function unbind(state: RangeState, inbox: Inbox): void {
@@ -278,10 +294,12 @@ function publishWill(state: RangeState, inbox: Inbox, nowMs: number): void {
   if (will === null) return;
   forgetWill(state, inbox); // [MQTT-3.1.2-10]
   if (state.isLive) state.counters[Counter.WILLS_PUBLISHED]! += 1;
-  state.owe(inbox, { kind: "will", message: publishedAt(will.message, nowMs) }, null);
+  const { userId } = inbox;
+  state.owe(inbox, { kind: "will", userId, message: publishedAt(will.message, nowMs) }, null);
 }
 
-function forgetWill(state: RangeState, inbox: Inbox): void {
+/** It is not published, whatever happens to the session. */
+export function forgetWill(state: RangeState, inbox: Inbox): void {
   inbox.will = null;
   inbox.willDelaySeconds = NO_WILL;
   inbox.willDueMs = Number.POSITIVE_INFINITY;
@@ -300,6 +318,7 @@ function end(state: RangeState, inbox: Inbox, nowMs: number): void {
   inbox.tenant.inboxes.delete(inbox.clientId);
   state.countSession(inbox.tenant, -1);
   removeAll(state, inbox);
+  forgetReplay(state, inbox);
   takeDrops(state, inbox, true);
   inbox.inboundCount = 0;
   inbox.inbound = null;

@@ -3,10 +3,11 @@
  * and awake.
  */
 
-import { InboxSubscribeStatus, type StoredSubscription } from "../inbox-types.ts";
+import { InboxSubscribeStatus, type WantedSubscription } from "../inbox-types.ts";
 import { Changed, type Inbox, type Subscribed } from "./inbox.ts";
 import type { Requester } from "./inbox-output.ts";
 import type { RangeState } from "./range-state.ts";
+import { forgetReplay } from "./replay.ts";
 
 /**
  * Adds or replaces a subscription; the answer leaves when every worker matches it. `limit`: most
@@ -15,7 +16,7 @@ import type { RangeState } from "./range-state.ts";
 export function subscribe(
   state: RangeState,
   inbox: Inbox,
-  subscription: StoredSubscription,
+  subscription: WantedSubscription,
   limit: number,
   requester: Requester | null,
 ): void {
@@ -30,12 +31,10 @@ export function subscribe(
     return;
   }
   if (known === undefined) inbox.lastSlot += 1;
-  const subscribed = { slot: known?.slot ?? inbox.lastSlot, filter, options };
-  inbox.subscriptions.set(filter, subscribed); // [MQTT-3.8.4-3]
-  inbox.subscriptionCount = inbox.subscriptions.size;
-  inbox.addedSubscriptions ??= [];
-  inbox.addedSubscriptions.push(subscribed);
-  state.change(inbox, Changed.SUBSCRIPTIONS);
+  const slot = known?.slot ?? inbox.lastSlot;
+  const isReplayOwed = subscription.isReplayOwed === true || known?.isReplayOwed === true;
+  const subscribed = { slot, filter, options, isReplayOwed };
+  put(state, inbox, subscribed); // [MQTT-3.8.4-3]
   if (requester === null) return;
   const status = known === undefined ? InboxSubscribeStatus.NEW : InboxSubscribeStatus.REPLACED;
   state.output.addRoute(inbox, subscribed, { requester, status });
@@ -65,6 +64,13 @@ export function unsubscribe(
   );
 }
 
+/** All retained messages of a subscription have been handed over. */
+export function replayOver(state: RangeState, inbox: Inbox, filter: string): void {
+  const known = inbox.subscriptions?.get(filter);
+  if (known?.isReplayOwed !== true) return;
+  put(state, inbox, { ...known, isReplayOwed: false });
+}
+
 /** The session is over: all its routes are to go. */
 export function removeAll(state: RangeState, inbox: Inbox): void {
   const { subscriptions, clientId, id: incarnation } = inbox;
@@ -75,7 +81,16 @@ export function removeAll(state: RangeState, inbox: Inbox): void {
   state.owe(inbox, { kind: "routes", tenantId, clientId, incarnation, filters }, null);
 }
 
+function put(state: RangeState, inbox: Inbox, subscribed: Subscribed): void {
+  inbox.subscriptions!.set(subscribed.filter, subscribed);
+  inbox.subscriptionCount = inbox.subscriptions!.size;
+  inbox.addedSubscriptions ??= [];
+  inbox.addedSubscriptions.push(subscribed);
+  state.change(inbox, Changed.SUBSCRIPTIONS);
+}
+
 function forget(state: RangeState, inbox: Inbox, { filter, slot }: Subscribed): void {
+  if (inbox.replay?.filter === filter) forgetReplay(state, inbox);
   inbox.subscriptions!.delete(filter);
   inbox.subscriptionCount = inbox.subscriptions!.size;
   inbox.removedSlots ??= [];

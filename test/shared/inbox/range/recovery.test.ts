@@ -6,7 +6,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { InboxOp, InboxReceiver } from "../../../../src/shared/inbox/inbox-types.ts";
+import type {
+  InboxOp,
+  InboxReceiver,
+  ReplayStep,
+} from "../../../../src/shared/inbox/inbox-types.ts";
 import { Counter } from "../../../../src/shared/metrics/counter-table.ts";
 import { dumpRange } from "../../../helpers/inbox-dump.ts";
 import { InboxRig, NO_LIMITS } from "../../../helpers/inbox-rig.ts";
@@ -33,6 +37,7 @@ const steps = {
     size: fc.constantFrom(1, 700),
     expiry: fc.constantFrom(-1, -1, 2),
     shared: fc.boolean(),
+    isReplay: fc.boolean(),
     room: fc.constantFrom(1000, 1000, 8),
     origin: fc.record({
       publisher: fc.integer({ min: 1, max: 2 }),
@@ -54,6 +59,13 @@ const steps = {
     client,
     filter: fc.constantFrom("a", "b/#", "$share/g/a"),
     isRemoval: fc.boolean(),
+    isReplayOwed: fc.boolean(),
+  }),
+  replay: fc.record({
+    kind: fc.constant("replay" as const),
+    client,
+    filter: fc.constantFrom("a", "b/#"),
+    step: fc.constantFrom(0, 0, 1, 2),
   }),
   advance: fc.record({
     kind: fc.constant("advance" as const),
@@ -73,6 +85,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: steps.insert },
   { weight: 8, arbitrary: steps.commit },
   { weight: 2, arbitrary: steps.subscribe },
+  { weight: 1, arbitrary: steps.replay },
   { weight: 1, arbitrary: steps.advance },
   { weight: 1, arbitrary: steps.settle },
   { weight: 3, arbitrary: steps.collect },
@@ -116,7 +129,11 @@ class Walker {
     } else if (step.kind === "subscribe") {
       const token = this.#tokens[step.client]!;
       if (step.isRemoval) rig.unsubscribe(`c${step.client}`, token, step.filter);
+      else if (step.isReplayOwed) rig.subscribeOwed(`c${step.client}`, token, step.filter);
       else rig.subscribe(`c${step.client}`, token, step.filter);
+    } else if (step.kind === "replay") {
+      const token = this.#tokens[step.client]!;
+      rig.replay(`c${step.client}`, token, step.step as ReplayStep, step.filter);
     } else if (this.#options.forgets) {
       if (step.kind === "collect") rig.collect();
       else if (step.kind === "flush") rig.flush();
@@ -137,10 +154,11 @@ class Walker {
   }
 
   #insert(step: Extract<Step, { kind: "insert" }>): void {
-    const { qos, size, expiry, shared, room, receivers } = step;
+    const { qos, size, expiry, shared, isReplay, room, receivers } = step;
     this.#sent += 1;
     const payload = `m${this.#sent}`.padEnd(size, ".");
-    const fields = { payload, qos, expirySeconds: expiry, receivedAtMs: this.rig.nowMs };
+    const topic = `t/${this.#sent % 7}`;
+    const fields = { topic, payload, qos, expirySeconds: expiry, receivedAtMs: this.rig.nowMs };
     const all = receivers.map(
       (index): InboxReceiver => ({
         incarnation: this.rig.incarnation(`c${index}`),
@@ -148,6 +166,7 @@ class Walker {
         retain: false,
         subscriptionIdentifiers: index === 2 ? [7] : [],
         shareFilter: shared ? "$share/g/a" : null,
+        isReplay,
       }),
     );
     const inserted = message(fields);

@@ -326,12 +326,14 @@ test("session: every dropped message is counted by reason, with its first and la
   }
   rig.save();
   rig.crash();
-  const one = { count: 1, firstPosition: 2, firstMs: 40, lastPosition: 2, lastMs: 40 };
+  const at = (position: number) => {
+    return { count: 1, firstPosition: position, firstMs: 40, lastPosition: position, lastMs: 40 };
+  };
   assert.deepEqual(rig.attach("c", 2).drops, [
-    { reason: DropReason.QUEUE_FULL, ...one, count: 3, firstMs: 20 },
-    { reason: DropReason.SESSION_BYTES, ...one },
-    { reason: DropReason.TENANT_BYTES, ...one },
-    { reason: DropReason.PROCESS_BYTES, ...one },
+    { reason: DropReason.QUEUE_FULL, ...at(4), count: 3, firstPosition: 2, firstMs: 20 },
+    { reason: DropReason.SESSION_BYTES, ...at(5) },
+    { reason: DropReason.TENANT_BYTES, ...at(6) },
+    { reason: DropReason.PROCESS_BYTES, ...at(7) },
   ]);
 });
 
@@ -387,4 +389,15 @@ test("session: tenants do not see each other", () => {
   assert.equal(fixture.attach({ tenantId: "u", epoch: 1 }).sessionPresent, false);
   assert.equal(fixture.sessions, 2);
   assert.notEqual(fixture.rig.incarnation("c", "t"), fixture.rig.incarnation("c", "u"));
+});
+
+both("session: a will that is revoked is not published, also after a crash", (fixture) => {
+  const { rig } = fixture;
+  fixture.attach({ will: will(0) });
+  rig.commit("c", fixture.token, InboxOp.FORGET_WILL, 0);
+  rig.crash();
+  assert.deepEqual(fixture.wills, []);
+  fixture.attach({ will: will(0, "next") });
+  rig.crash();
+  assert.deepEqual(fixture.wills, ["next"]);
 });
