@@ -38,20 +38,20 @@ test("stored quotas: a burst from many connections oversteps no limit of its ten
   const broker = await startBroker({ workers: 4, config: { tenants } });
   t.after(() => broker.stop());
   const { port } = broker;
-  const connecting = Array.from({ length: 200 }, (_, at) => connectOrNot(port, `stored-${at}`));
+  const connecting = Array.from({ length: 120 }, (_, at) => connectOrNot(port, `stored-${at}`));
   const accepted = (await Promise.all(connecting)).filter((code) => code === 0).length;
   assert.ok(accepted > 10 && accepted <= 50, `${accepted} of 50 sessions`);
   const publishers = await Promise.all(
     Array.from({ length: 8 }, (_, at) => RawClient.connect({ port }, { clientId: `p-${at}` })),
   );
-  for (let at = 0; at < 1000; at++) {
+  for (let at = 0; at < 400; at++) {
     const publisher = publishers[at % 8]!;
     const packetId = publisher.packetId();
     const retained = { topic: `r/${at}`, payload: "m", qos: 1, packetId, retain: true };
     publisher.send(packets.publish(retained));
   }
   let stored = 0;
-  for (let at = 0; at < 1000; at++) {
+  for (let at = 0; at < 400; at++) {
     const { reasonCode } = await publishers[at % 8]!.expect("puback");
     if (reasonCode !== QUOTA_EXCEEDED) stored += 1;
   }
