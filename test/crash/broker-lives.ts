@@ -137,7 +137,10 @@ export class BrokerLives {
     // To those whom it served it is as if the broker had ended.
     world.life += 1;
     world.readySinceMs = Number.POSITIVE_INFINITY;
-    await until(() => broker.countOf("worker_ready") > serving, "the worker", READY_WAIT_MS);
+    const isBack = () => broker.countOf("worker_ready") > serving || this.#broker !== broker;
+    await until(isBack, "the worker", READY_WAIT_MS).catch(() => {
+      this.#complain(`does not bring its worker back:\n${broker.output.slice(-OUTPUT_KEPT)}`);
+    });
     world.readySinceMs = world.liveMs();
     world.trace.note("broker has its worker back");
   }
