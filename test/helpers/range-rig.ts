@@ -16,6 +16,7 @@ import { workerBoot } from "../../src/shared/range/worker-life.ts";
 import { DEFAULT_COLLECT_LIMITS } from "../../src/workers/ranges/collector.ts";
 import { RingRangeClient } from "../../src/workers/ranges/range-client.ts";
 import { RingRangeHost } from "../../src/workers/ranges/range-host.ts";
+import type { RangeService } from "../../src/workers/ranges/range-host-api.ts";
 import { MemoryDamageNotes } from "../../src/workers/store/damage-notes.ts";
 import { EngineLogStore } from "../../src/workers/store/engine-log-store.ts";
 import { MemoryDisk, MemoryEngine } from "../../src/workers/store/memory-engine.ts";
@@ -42,6 +43,8 @@ export interface RigOptions {
   readonly unsettledBytes?: number;
   /** Where the rows of ranges go that are made anew. */
   readonly folder?: string;
+  /** What the services do beside opening their machines. */
+  readonly service?: Omit<RangeService, "open">;
 }
 
 /** Small, so that short runs collect, compact and trim. */
@@ -266,6 +269,7 @@ export class RangeRig {
     });
     for (const service of Object.values(ServiceId)) {
       host.register(service, {
+        ...this.#options.service,
         open: (_range, reader) => {
           const machine = new TraceMachine(reader, (command) => this.acknowledged.push(command));
           machine.onApply = (command) => this.onApply(command);

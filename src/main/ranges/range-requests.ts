@@ -74,8 +74,8 @@ export class RangeRequests {
   }
 
   /**
-   * Makes a damaged range anew; resolves with the file that has what was in it, or why it was not
-   * done, and with the number from which on its identifiers are.
+   * Makes place for a new range instead of a damaged one; resolves with the file that has what was
+   * in it, or why it was not done, and with the number from which on its identifiers are.
    */
   async reset(
     thread: number,
@@ -83,6 +83,13 @@ export class RangeRequests {
   ): Promise<Pick<AdminReply, "isDone" | "text" | "number">> {
     const request = this.#nextRequest();
     return await this.#ask(thread, { request, kind: AdminKind.RESET, descriptor });
+  }
+
+  /** After `reset`; resolves with whether it was made: durable, and reported. */
+  async renew(thread: number, descriptor: RangeDescriptor): Promise<boolean> {
+    const request = this.#nextRequest();
+    const reply = await this.#ask(thread, { request, kind: AdminKind.RENEW, descriptor });
+    return reply.isDone;
   }
 
   /** Resolves when a range that was made anew counts as whole, also after a restart. */

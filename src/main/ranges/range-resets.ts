@@ -7,8 +7,11 @@
  * of it counts: workers know that routes are missing, and after a crash the range is set aside
  * still (workers/store/damage-notes.ts), so that it all begins again.
  *
- *   routes   RESET -> opened -> TELL_ROUTES to every worker -> KEEP -> directory: routes are whole
- *   others   RESET -> KEEP -> opened; of sessions: DROP_ROUTES to every worker
+ *   routes     RESET -> RENEW -> opened -> TELL_ROUTES to every worker -> KEEP -> routes are whole
+ *   sessions   RESET -> DROP_ROUTES to every worker -> RENEW -> KEEP -> opened
+ *   retained   RESET -> RENEW -> KEEP -> opened
+ *
+ * Whatever ends midway leaves the range set aside, to be reset once more.
  *
  * Thread: main. Scope: one per process.
  */
@@ -67,8 +70,7 @@ export class RangeResets {
       if (range.service === ServiceId.DIST) {
         throw new RangeChangeError("conflict", this.#whyNotRoutes(id));
       }
-      const lowestId = await this.#makeAnew(range);
-      if (range.service === ServiceId.INBOX) await this.#dropRoutes(range, lowestId);
+      await this.#makeAnew(range);
     });
   }
 
@@ -77,7 +79,7 @@ export class RangeResets {
     const { groups, requests } = this.#options;
     for (let thread = 1; thread <= groups.workerCount; thread++) {
       if (await requests.dropRoutes(thread, range, lowestId)) continue;
-      const text = `range ${range.id} is made anew, but routes of its lost sessions are left`;
+      const text = `range ${range.id} is not made anew: routes of its lost sessions are left; ask again`;
       throw new RangeChangeError("conflict", text);
     }
   }
@@ -155,8 +157,8 @@ export class RangeResets {
     );
   }
 
-  /** Resolves when the range is served, empty; with the lowest identifier that it will use. */
-  async #makeAnew(range: RangeDescriptor): Promise<number> {
+  /** Resolves when the range is served, empty. */
+  async #makeAnew(range: RangeDescriptor): Promise<void> {
     const { groups, requests, lifeCycle, log } = this.#options;
     const { id } = range;
     const thread = storeThread(range.storeId, groups.workerCount);
@@ -168,11 +170,14 @@ export class RangeResets {
       );
     }
     log.warn("range_reset", { range: id, store: range.storeId, file: text });
+    if (range.service === ServiceId.INBOX) await this.#dropRoutes(range, number);
+    if (!(await requests.renew(thread, range))) {
+      throw new RangeChangeError("conflict", `range ${id} is not made anew: ask again`);
+    }
     if (range.service !== ServiceId.DIST) await requests.keep(thread, id);
     await lifeCycle.until(() => {
       return groups.directory.get(id) !== null && !groups.directory.isDamaged(id);
     });
-    return number;
   }
 
   /** Begins when everything else is served; is begun again after whatever went wrong. */

@@ -2,7 +2,7 @@
  * What main asks of a range's worker outside of its log: payloads of RANGE_ADMIN and its reply.
  * Little-endian; threads of one process only, and cold.
  *
- *   RANGE_ADMIN         request u32 | kind u8, then CREATE, RESET: descriptor; else: range u32
+ *   RANGE_ADMIN         request u32 | kind u8, then CREATE, RESET, RENEW: descriptor; else: range u32
  *                       DROP_ROUTES: descriptor | below u64
  *                       PLAN_SPLIT: range u32 | isGiven u8 | key: length u16, bytes
  *   RANGE_ADMIN_REPLY   request u32 | isDone u8 | key: length u16, bytes | text: length u32, UTF-8
@@ -26,12 +26,12 @@ export const AdminKind = {
   /** Write the state, drop the applied log. Done when the log is short. */
   COMPACT: 3,
   /**
-   * A damaged range: what the store has of it goes into a file, the reply's text is its path; then
-   * as CREATE. It stays noted as damaged, should the process end, until KEEP. The reply's number:
-   * no identifier below it will be used in the new range.
+   * A damaged range: what the store has of it goes into a file, the reply's text is its path.
+   * Nobody serves it, until RENEW. The reply's number: no identifier below it will be used in the
+   * new range.
    */
   RESET: 4,
-  /** The range that was reset is whole. */
+  /** The range that was renewed is whole. */
   KEEP: 5,
   /**
    * Of all inbox ranges of the worker (`range` is of no account): every route that they want is
@@ -43,13 +43,17 @@ export const AdminKind = {
    * are below a number. Done when none of them is matched any more.
    */
   DROP_ROUTES: 7,
+  /**
+   * After RESET, as CREATE. The range stays noted as damaged, should the process end, until KEEP.
+   */
+  RENEW: 8,
 } as const;
 export type AdminKind = (typeof AdminKind)[keyof typeof AdminKind];
 
 export type AdminRequest =
   | {
       readonly request: number;
-      readonly kind: typeof AdminKind.CREATE | typeof AdminKind.RESET;
+      readonly kind: DescriptorKind;
       readonly descriptor: RangeDescriptor;
     }
   | {
@@ -68,13 +72,12 @@ export type AdminRequest =
     }
   | { readonly request: number; readonly kind: PlainKind; readonly range: RangeId };
 
+type DescriptorKind = typeof AdminKind.CREATE | typeof AdminKind.RESET | typeof AdminKind.RENEW;
+
 /** Kinds that name a range and nothing else. */
 type PlainKind = Exclude<
   AdminKind,
-  | typeof AdminKind.CREATE
-  | typeof AdminKind.RESET
-  | typeof AdminKind.DROP_ROUTES
-  | typeof AdminKind.PLAN_SPLIT
+  DescriptorKind | typeof AdminKind.DROP_ROUTES | typeof AdminKind.PLAN_SPLIT
 >;
 
 export interface AdminReply {
@@ -106,7 +109,7 @@ export function writeAdminRequest(writer: RecordWriter, request: AdminRequest): 
 export function readAdminRequest(reader: WireReader): AdminRequest | null {
   const request = reader.u32();
   const kind = reader.u8() as AdminKind;
-  if (kind === AdminKind.CREATE || kind === AdminKind.RESET) {
+  if (kind === AdminKind.CREATE || kind === AdminKind.RESET || kind === AdminKind.RENEW) {
     const descriptor = readDescriptor(reader);
     return descriptor === null ? null : { request, kind, descriptor };
   }

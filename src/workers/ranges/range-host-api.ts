@@ -35,6 +35,10 @@ export interface RangeService {
 export interface RangeRenewal {
   /** Of every row; null: its value is damaged. Both are borrowed. */
   see(key: Uint8Array, value: Uint8Array | null): void;
+  /**
+   * An attempt before this one ended midway, and no identifier below `id` was to be used after it.
+   */
+  startAbove(id: number): void;
   rows(): readonly KeyValue[];
   /** No identifier below it will be used again. */
   readonly lowestId: number;

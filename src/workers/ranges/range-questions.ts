@@ -9,6 +9,7 @@ import { RecordWriter } from "../../shared/bytes/record-writer.ts";
 import { WireReader } from "../../shared/bytes/wire-reader.ts";
 import { RecordType } from "../../shared/protocol/ring-message.ts";
 import type { ConfState } from "../../shared/raft/conf-state.ts";
+import type { KeyValue } from "../../shared/range/key-value.ts";
 import { readLogRequest, writeEntries } from "../../shared/range/raft-record.ts";
 import {
   AdminKind,
@@ -75,6 +76,8 @@ export class RangeQuestions {
   readonly #writer = new RecordWriter();
   /** Requests to compact that are under way, and the ranges that they are for. */
   readonly #compacting = new Map<number, HostedRange>();
+  /** Ranges that were made place for, and the rows that they begin with. */
+  readonly #cleared = new Map<RangeId, readonly KeyValue[]>();
   /** In the order in which they were asked for. */
   readonly #planning: Plan[] = [];
 
@@ -137,6 +140,7 @@ export class RangeQuestions {
     if ("descriptor" in request) {
       if (request.kind === AdminKind.DROP_ROUTES) this.#dropRoutes(request);
       else if (request.kind === AdminKind.RESET) this.#reset(request.descriptor, number);
+      else if (request.kind === AdminKind.RENEW) this.#renew(request.descriptor, number);
       else this.#create(request.descriptor, number);
     } else if (request.kind === AdminKind.TELL_ROUTES) {
       this.#tellRoutes((isWhole) => this.#reply(plainReply(number, isWhole)));
@@ -184,7 +188,8 @@ export class RangeQuestions {
     const renewal = service(descriptor.service)?.renew?.(descriptor) ?? null;
     resetRange(turn, descriptor, renewal, wake).then(
       (text) => {
-        this.#create(descriptor, request, { text, number: renewal?.lowestId ?? 0 });
+        this.#cleared.set(descriptor.id, renewal?.rows() ?? []);
+        this.#reply({ ...plainReply(request, true), text, number: renewal?.lowestId ?? 0 });
         wake();
       },
       (error: unknown) => {
@@ -195,7 +200,22 @@ export class RangeQuestions {
     );
   }
 
-  #create(descriptor: RangeDescriptor, request: number, said = {}): void {
+  /** False: the worker that has made place for it has died since. */
+  #renew(descriptor: RangeDescriptor, request: number): void {
+    const rows = this.#cleared.get(descriptor.id);
+    const turn = this.#options.turns.get(descriptor.storeId);
+    this.#cleared.delete(descriptor.id);
+    if (rows === undefined || turn === undefined) {
+      this.#reply(plainReply(request, false));
+      return;
+    }
+    // With its record, in one commit.
+    const writer = turn.store.state(descriptor.service);
+    for (const { key, value } of rows) writer.put(key, value);
+    this.#create(descriptor, request);
+  }
+
+  #create(descriptor: RangeDescriptor, request: number): void {
     const { turns, ranges, nowMs, open, report } = this.#options;
     const turn = turns.get(descriptor.storeId);
     if (turn === undefined || ranges.has(descriptor.id)) {
@@ -212,7 +232,7 @@ export class RangeQuestions {
       open(turn, { record, lastIndex: record.compactedIndex, termRuns: [] });
       const range = ranges.get(descriptor.id);
       if (range !== undefined) report([openedReport(range)]);
-      this.#reply({ ...plainReply(request, true), ...said });
+      this.#reply(plainReply(request, true));
     });
   }
 

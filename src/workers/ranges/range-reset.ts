@@ -1,6 +1,6 @@
 /**
  * Makes the place for a range that takes a damaged one's: its rows are moved into a file, and what
- * its service must not forget of it (identifiers that were used) is written as its first state.
+ * its service must not forget of it (identifiers that were used) is kept with the note of damage.
  * Nobody serves the range meanwhile. Thread: worker.
  */
 
@@ -21,10 +21,11 @@ export async function resetRange(
       wake();
     });
   };
-  const onState = (key: Uint8Array, value: Uint8Array | null) => renewal?.see(key, value);
-  const path = await turn.store.clearDamaged({ range, onState, commit });
-  const writer = turn.store.state(range.service);
-  for (const { key, value } of renewal?.rows() ?? []) writer.put(key, value);
-  // With the record that is put next, in one commit.
-  return path;
+  return await turn.store.clearDamaged({
+    range,
+    onState: (key, value) => renewal?.see(key, value),
+    commit,
+    startAbove: (id) => renewal?.startAbove(id),
+    lowestId: () => renewal?.lowestId ?? 0,
+  });
 }

@@ -205,7 +205,9 @@ function subscribeInbox(
 /**
  * The client is told that it has not got this subscription, or what it had goes on as it was
  * (`former`). Unavailable says only that nobody knows: the inbox may have it, and would bring it
- * back with the next connection.
+ * back with the next connection. It does, should the process end before this is durable: the client
+ * then gets what it had asked for and is allowed to have, until it unsubscribes or starts clean. To
+ * leave that open is better than to close the connection over every such failure.
  */
 function takeBack(session: Session, filter: string, former: SubscriptionOptions | null): void {
   const subscription = session.subscriptions?.get(filter);

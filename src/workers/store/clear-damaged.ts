@@ -27,10 +27,16 @@ import { rangeBounds, stateBounds } from "./store-schema.ts";
 const SLICE_ROWS = 1000;
 const SLICE_BYTES = 1024 * 1024;
 
+const ENDED_MIDWAY = "it was being made anew when the process ended";
+
 export interface Clearing {
   readonly range: RangeDescriptor;
   /** Told of every state row, without the service's prefix; null: the value is damaged. */
   readonly onState: (key: Uint8Array, value: Uint8Array | null) => void;
+  /** See DamageNote.lowestId: that of an attempt that ended midway, before any row is told of. */
+  readonly startAbove: (id: number) => void;
+  /** Asked when all rows were told of. */
+  readonly lowestId: () => number;
   /** Commits what is gathered. */
   readonly commit: () => Promise<void>;
 }
@@ -60,8 +66,10 @@ export async function clearDamaged(store: ClearedStore, clearing: Clearing): Pro
   if (engine.damage !== null) throw new Error(`its whole store is damaged: ${engine.damage}`);
   if (notes.fault !== null) throw new Error(`${notes.fault}; remove it and start again`);
   const { range, onState } = clearing;
-  const how = "it was being made anew when the process ended";
-  notes.put(range.id, { how, row: null, failedEntry: null });
+  const earlier = notes.get(range.id)?.lowestId ?? 0;
+  clearing.startAbove(earlier);
+  const note = { how: ENDED_MIDWAY, row: null, failedEntry: null };
+  notes.put(range.id, { ...note, lowestId: earlier });
   const path = freePath(folder, range.id);
   const file = await open(path, "wx", 0o600);
   try {
@@ -74,6 +82,8 @@ export async function clearDamaged(store: ClearedStore, clearing: Clearing): Pro
   }
   await file.close();
   syncFolder(folder);
+  // Before the rows go that say so.
+  notes.put(range.id, { ...note, lowestId: clearing.lowestId() });
   for (;;) {
     let count = 0;
     visitSlice(engine, entriesAndState(range), null, ({ table, key }) => {

@@ -5,7 +5,8 @@
  * because the note must be durable before the thread that found the damage ends, and a database
  * that holds damaged rows is no place for it.
  *
- *   STORE/damaged.json   { "RANGE": { "how": TEXT, "row": HEX or null, "entry"?: INDEX }, ... }
+ *   STORE/damaged.json   { "RANGE": { "how": TEXT, "row": HEX or null, "entry"?: INDEX,
+ *                                     "lowest_id"?: NUMBER }, ... }
  *
  * Thread: worker. Scope: one per store.
  */
@@ -25,6 +26,8 @@ export interface DamageNote {
    * range is served; the next time at the same entry sets it aside.
    */
   readonly failedEntry: number | null;
+  /** Of a range that is being made anew: no identifier below is to be used in it. */
+  readonly lowestId: number;
 }
 
 export interface DamageNotes {
@@ -93,9 +96,11 @@ export class FileDamageNotes extends MemoryDamageNotes {
   }
 
   #write(): void {
-    const notes = [...this.notes].map(([id, { how, row, failedEntry }]) => {
+    const notes = [...this.notes].map(([id, { how, row, failedEntry, lowestId }]) => {
+      const hex = row === null ? null : Buffer.from(row).toString("hex");
       const entry = failedEntry === null ? {} : { entry: failedEntry };
-      return [id, { how, row: row === null ? null : Buffer.from(row).toString("hex"), ...entry }];
+      const lowest = lowestId === 0 ? {} : { lowest_id: lowestId };
+      return [id, { how, row: hex, ...entry, ...lowest }];
     });
     replaceFile(this.#path, Buffer.from(`${JSON.stringify(Object.fromEntries(notes), null, 2)}\n`));
   }
@@ -114,14 +119,16 @@ function parse(text: string): [RangeId, DamageNote][] | null {
   for (const [name, note] of Object.entries(found)) {
     const id = Number(name);
     const isNote = typeof note === "object" && note !== null;
-    const { how, row, entry }: Record<string, unknown> = isNote
-      ? { how: null, row: 0, entry: null, ...note }
-      : {};
+    const blank = { how: null, row: 0, entry: null, lowest_id: 0 };
+    const found: Record<string, unknown> = isNote ? { ...blank, ...note } : blank;
+    const { how, row, entry, lowest_id: lowestId } = found;
     const isEntry = entry === null || Number.isSafeInteger(entry);
     const isRow = row === null || typeof row === "string";
     if (!Number.isSafeInteger(id) || typeof how !== "string" || !isRow || !isEntry) return null;
+    if (!Number.isSafeInteger(lowestId)) return null;
     const key = row === null ? null : new Uint8Array(Buffer.from(row, "hex"));
-    notes.push([id, { how, row: key, failedEntry: entry as number | null }]);
+    const numbers = { failedEntry: entry as number | null, lowestId: lowestId as number };
+    notes.push([id, { how, row: key, ...numbers }]);
   }
   return notes;
 }

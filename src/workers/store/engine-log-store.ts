@@ -208,12 +208,13 @@ export class EngineLogStore implements LogStore {
 
   noteDamage(id: RangeId, { message, key }: StateDamage): void {
     this.#damaged.add(id);
-    this.#notes.put(id, { how: message, row: key, failedEntry: null });
+    this.#notes.put(id, { how: message, row: key, failedEntry: null, lowestId: 0 });
   }
 
   noteFailure(id: RangeId, entry: number, how: string): void {
     const isAgain = this.#notes.get(id)?.failedEntry === entry;
-    this.#notes.put(id, { how, row: null, failedEntry: isAgain ? null : entry });
+    const failedEntry = isAgain ? null : entry;
+    this.#notes.put(id, { how, row: null, failedEntry, lowestId: 0 });
   }
 
   setAside(id: RangeId): void {

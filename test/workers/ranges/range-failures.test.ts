@@ -1,7 +1,6 @@
 /** What ranges do when something is damaged, full, lost or too much. */
 
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { listRanges } from "../../../src/main/ranges/list-ranges.ts";
 import { RefusalReason } from "../../../src/shared/range/refusal-reason.ts";
@@ -11,44 +10,7 @@ import { until } from "../../helpers/deadline.ts";
 import { RangeRig, SERVICE, soon } from "../../helpers/range-rig.ts";
 import type { TraceMachine } from "../../helpers/trace-machine.ts";
 import { scratchFolder } from "../store/store-fixtures.ts";
-
-type DamageOf = readonly [table: StoreTable, isWanted: (key: Uint8Array) => boolean];
-
-/** Flips a bit in each value of a table that `isWanted`. */
-function damage(rig: RangeRig, ...[table, isWanted]: DamageOf): number {
-  let count = 0;
-  const rows = rig.disks[0]!.tables[table]!;
-  const wanted: [Uint8Array, Uint8Array][] = [];
-  rows.visit({ start: new Uint8Array(0), end: null }, (key, value) => {
-    if (isWanted(key)) wanted.push([key, value]);
-    return true;
-  });
-  for (const [key, value] of wanted) {
-    const rotten = value.slice();
-    rotten[rotten.length - 1]! ^= 1;
-    rows.set(key, rotten);
-    count += 1;
-  }
-  return count;
-}
-
-/** What was proposed is applied, and written to the tables. */
-async function collected(rig: RangeRig): Promise<void> {
-  await rig.settle();
-  rig.nowMs += 10_000;
-  await rig.settle();
-}
-
-/** Starts the node with those values damaged. */
-async function startDamaged(rig: RangeRig, ...what: DamageOf): Promise<void> {
-  assert.ok(damage(rig, ...what) > 0);
-  rig.boot();
-  await rig.serve();
-}
-
-function isOfRange(id: number): (key: Uint8Array) => boolean {
-  return (key) => new DataView(key.buffer, key.byteOffset).getUint32(0) === id;
-}
+import { collected, damage, isOfRange, isStateOfRange2, startDamaged } from "./rotten-rows.ts";
 
 async function damagedNode(table: StoreTable): Promise<RangeRig> {
   const rig = new RangeRig({ workers: 2, stores: 1 });
@@ -86,11 +48,6 @@ test("ranges: a range with a rotten log entry is set aside and named, the others
     ],
   );
 });
-
-/** Of the rows of the first half: range 2's. */
-function isStateOfRange2(key: Uint8Array): boolean {
-  return key[0] === (0x80 | SERVICE) && key[1]! < 0x80;
-}
 
 test("ranges: a rotten state row sets its range aside when it is opened, the others serve", async () => {
   const rig = new RangeRig({ workers: 2, stores: 2 });
@@ -223,46 +180,6 @@ test("ranges: every worker hears that routes are missing when a range of theirs 
   }
 });
 
-test("ranges: a damaged range is made anew, empty, whatever of it could be read", async (t) => {
-  for (const table of [StoreTable.RECORDS, StoreTable.LOG, StoreTable.STATE]) {
-    const folder = scratchFolder(t);
-    const rig = new RangeRig({ workers: 2, stores: 2, folder });
-    await rig.serve();
-    rig.propose(1, 10, 1);
-    rig.propose(1, 200, 2);
-    await collected(rig);
-    const isWanted = table === StoreTable.STATE ? isStateOfRange2 : isOfRange(2);
-    rig.propose(1, 10, 3);
-    for (let round = 0; table === StoreTable.LOG && round < 10; round++) {
-      rig.turnAll();
-      rig.mesh.pump(() => rig.turnAll());
-      await soon();
-    }
-    await startDamaged(rig, table, isWanted);
-    assert.equal(listRanges(rig.main.groups).find(({ id }) => id === 2)?.state, "damaged");
-    await assert.rejects(rig.main.resets.reset(3), /not damaged/);
-    await assert.rejects(rig.main.resets.reset(9), /no range 9/);
-    const reset = rig.main.resets.reset(2);
-    for (let isOver = false; !isOver; ) {
-      reset.finally(() => {
-        isOver = true;
-      });
-      await rig.settle();
-      rig.main.tick(rig.nowMs);
-    }
-    await reset;
-    assert.equal(readdirSync(folder).join(), "range-2.rows");
-    rig.propose(2, 11, 4);
-    await rig.settle();
-    for (let life = 0; life < 2; life++) {
-      assert.deepEqual([...rig.lists().keys()].sort(), [11, 200]);
-      assert.equal(listRanges(rig.main.groups).find(({ id }) => id === 2)?.state, "serving");
-      rig.boot();
-      await rig.serve();
-    }
-  }
-});
-
 test("ranges: routes that are damaged are made anew without being told", async (t) => {
   const rig = new RangeRig({ workers: 2, stores: 2, folder: scratchFolder(t) });
   await rig.serve();
@@ -276,38 +193,6 @@ test("ranges: routes that are damaged are made anew without being told", async (
   assert.deepEqual([...rig.notes[0]!.ranges], [], "it counts as whole, also after a restart");
   await rig.settle();
   assert.ok(rig.workers.every(({ client }) => client.areRoutesWhole));
-});
-
-test("ranges: while a range's rows have no place to go nothing is changed", async () => {
-  const rig = new RangeRig({ workers: 2, stores: 2 });
-  await rig.serve();
-  await startDamaged(rig, StoreTable.RECORDS, isOfRange(2));
-  const refused = assert.rejects(rig.main.resets.reset(2), /not made anew: .*no place/);
-  await rig.settle();
-  await refused;
-  assert.equal(listRanges(rig.main.groups).find(({ id }) => id === 2)?.state, "damaged");
-  assert.deepEqual([...rig.notes[0]!.ranges], []);
-});
-
-test("ranges: one that is made anew when the process ends is set aside still", async (t) => {
-  const rig = new RangeRig({ workers: 1, stores: 1, holdsCommits: true, folder: scratchFolder(t) });
-  await rig.serve();
-  rig.propose(1, 10, 1);
-  await collected(rig);
-  await startDamaged(rig, StoreTable.RECORDS, isOfRange(2));
-  rig.main.resets.reset(2).catch(() => {});
-  // Its file takes as long as the disk does.
-  await until(() => {
-    rig.mesh.pump(() => rig.turnAll());
-    return rig.commits.length > 0;
-  }, "the first deletion");
-  rig.boot();
-  await rig.serve();
-  const listing = listRanges(rig.main.groups).find(({ id }) => id === 2);
-  assert.match(listing?.damage ?? "", /checksum|made anew/);
-  rig.propose(1, 10, 2);
-  await rig.settle();
-  assert.equal(rig.acknowledged.length, 1);
 });
 
 test("ranges: the time that stored state has reached is known when it is replayed", async () => {

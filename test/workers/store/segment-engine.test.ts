@@ -177,6 +177,8 @@ test("segment engine: a damaged log sets every range aside, and nothing is chang
       range: recordAt(7, {}).descriptor,
       onState: () => {},
       commit: () => damaged.commit(),
+      startAbove: () => {},
+      lowestId: () => 0,
     };
     await assert.rejects(damaged.clearDamaged(clearing), /damaged log \(segment 1/);
     await damaged.commit();

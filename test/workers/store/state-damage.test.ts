@@ -94,16 +94,21 @@ test("state: rows of format 1 get their checksum, a slice at a time, and never t
 test("damage notes: they are there again after a crash, and a range's goes with it", (t) => {
   const folder = scratchFolder(t);
   const notes = new FileDamageNotes(folder);
-  notes.put(3, { how: "row", row: KEY, failedEntry: null });
-  notes.put(4, { how: "made anew", row: null, failedEntry: 12 });
+  notes.put(3, { how: "row", row: KEY, failedEntry: null, lowestId: 0 });
+  notes.put(4, { how: "made anew", row: null, failedEntry: 12, lowestId: 2 ** 40 });
   notes.delete(5);
   const again = new FileDamageNotes(folder);
   assert.equal(again.fault, null);
-  assert.deepEqual(again.get(3), { how: "row", row: KEY, failedEntry: null });
-  assert.deepEqual(again.get(4), { how: "made anew", row: null, failedEntry: 12 });
+  const row = { how: "row", row: KEY, failedEntry: null, lowestId: 0 };
+  assert.deepEqual(again.get(3), row);
+  const anew = { how: "made anew", row: null, failedEntry: 12, lowestId: 2 ** 40 };
+  assert.deepEqual(again.get(4), anew);
   again.delete(3);
   assert.equal(new FileDamageNotes(folder).get(3), null);
   assert.match(readFileSync(join(folder, "damaged.json"), "utf8"), /made anew/);
+  writeFileSync(join(folder, "damaged.json"), '{"5": {"how": "older", "row": null}}');
+  const older = { how: "older", row: null, failedEntry: null, lowestId: 0 };
+  assert.deepEqual(new FileDamageNotes(folder).get(5), older);
 });
 
 test("damage notes: where they cannot be read every range of the store is set aside", async (t) => {

@@ -275,7 +275,8 @@ export function sequenceOf(key: Uint8Array): number {
   return readNumber(key, AFTER_NUMBER + 1);
 }
 
-function numberOf(id: number): number {
+/** What it was made of, beside the bucket. */
+export function numberOf(id: number): number {
   return Math.floor(id / BUCKET_COUNT);
 }
 

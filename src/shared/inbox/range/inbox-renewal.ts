@@ -10,7 +10,7 @@ import { RecordReader } from "../../bytes/record-reader.ts";
 import { RecordWriter } from "../../bytes/record-writer.ts";
 import type { KeyValue } from "../../range/key-value.ts";
 import { compareKeys, type RangeDescriptor } from "../../range/range-descriptor.ts";
-import { countersKey, firstBucket, makeId, numberInKey } from "./inbox-key.ts";
+import { countersKey, firstBucket, makeId, numberInKey, numberOf } from "./inbox-key.ts";
 
 const COUNTERS_BYTES = 8;
 /**
@@ -31,6 +31,8 @@ export class InboxRenewal {
   /** Above all that was used if nothing was found. */
   readonly #unknown: number;
   #highest = 0;
+  /** The lowest number, of an attempt that ended midway. */
+  #earlier = 0;
 
   constructor({ start }: Pick<RangeDescriptor, "start">, nowMs: number) {
     const seconds = Math.max(0, Math.floor((nowMs - FIRST_MS) / 1000));
@@ -43,6 +45,11 @@ export class InboxRenewal {
     const isCounters = compareKeys(key, this.#counters) === 0 && value?.length === COUNTERS_BYTES;
     const number = isCounters ? readCounters(value) : numberInKey(key);
     this.#highest = Math.max(this.#highest, number);
+  }
+
+  /** What it found may be in a file by now, and not among the rows. */
+  startAbove(id: number): void {
+    this.#earlier = numberOf(id);
   }
 
   /** Every identifier of the new range is above. */
@@ -58,7 +65,8 @@ export class InboxRenewal {
   }
 
   get #lastNumber(): number {
-    return (this.#highest === 0 ? this.#unknown : this.#highest) + NUMBERS_LEFT_OUT;
+    if (this.#highest > 0) return Math.max(this.#earlier, this.#highest + NUMBERS_LEFT_OUT);
+    return this.#earlier > 0 ? this.#earlier : this.#unknown + NUMBERS_LEFT_OUT;
   }
 }
 

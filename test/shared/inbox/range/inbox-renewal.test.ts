@@ -48,3 +48,14 @@ test("inbox renewal: of a range of which nothing is left, each is above what the
   readable.see(headKey(makeId(90, 5)), null);
   assert.ok(readable.lowestId < lowest(start), "what is known is better than a guess");
 });
+
+test("inbox renewal: an attempt that ended midway has moved the rows away, and is not forgotten", () => {
+  const first = new InboxRenewal({ start: START }, 0);
+  first.see(headKey(makeId(2 ** 33, 5)), null);
+  const second = new InboxRenewal({ start: START }, 0);
+  second.startAbove(first.lowestId);
+  assert.equal(second.lowestId, first.lowestId);
+  assert.deepEqual(second.rows(), first.rows());
+  second.see(headKey(makeId(2 ** 34, 5)), null);
+  assert.ok(second.lowestId > first.lowestId);
+});
