@@ -5,6 +5,7 @@
  *   RANGE_ADMIN         request u32 | kind u8, then CREATE, RESET: descriptor; else: range u32
  *                       DROP_ROUTES: descriptor | below u64
  *                       PLAN_SPLIT: range u32 | isGiven u8 | key: length u16, bytes
+ *                       RESET_STORE: store u32 | stores u32
  *   RANGE_ADMIN_REPLY   request u32 | isDone u8 | key: length u16, bytes | text: length u32, UTF-8
  *                       | number u64
  */
@@ -43,6 +44,12 @@ export const AdminKind = {
    * are below a number. Done when none of them is matched any more.
    */
   DROP_ROUTES: 7,
+  /**
+   * A store of which nothing is served: its files are kept under another name (the reply's text),
+   * and an empty one takes its place, with the ranges that it was born with. One of routes is set
+   * aside still, to be made anew as any other. The reply's number is as for RESET.
+   */
+  RESET_STORE: 8,
 } as const;
 export type AdminKind = (typeof AdminKind)[keyof typeof AdminKind];
 
@@ -66,6 +73,13 @@ export type AdminRequest =
       /** Null: in the middle. */
       readonly key: Uint8Array | null;
     }
+  | {
+      readonly request: number;
+      readonly kind: typeof AdminKind.RESET_STORE;
+      readonly store: number;
+      /** Of the node. */
+      readonly storeCount: number;
+    }
   | { readonly request: number; readonly kind: PlainKind; readonly range: RangeId };
 
 /** Kinds that name a range and nothing else. */
@@ -75,6 +89,7 @@ type PlainKind = Exclude<
   | typeof AdminKind.RESET
   | typeof AdminKind.DROP_ROUTES
   | typeof AdminKind.PLAN_SPLIT
+  | typeof AdminKind.RESET_STORE
 >;
 
 export interface AdminReply {
@@ -94,6 +109,11 @@ export function plainReply(request: number, isDone: boolean): AdminReply {
 export function writeAdminRequest(writer: RecordWriter, request: AdminRequest): void {
   writer.u32(request.request);
   writer.u8(request.kind);
+  if (request.kind === AdminKind.RESET_STORE) {
+    writer.u32(request.store);
+    writer.u32(request.storeCount);
+    return;
+  }
   if ("descriptor" in request) writeDescriptor(writer, request.descriptor);
   else writer.u32(request.range);
   if (request.kind === AdminKind.DROP_ROUTES) writer.u64(request.below);
@@ -114,6 +134,11 @@ export function readAdminRequest(reader: WireReader): AdminRequest | null {
     const descriptor = readDescriptor(reader);
     const below = reader.u64();
     return descriptor === null ? null : { request, kind, descriptor, below };
+  }
+  if (kind === AdminKind.RESET_STORE) {
+    const store = reader.u32();
+    const storeCount = reader.u32();
+    return reader.isMalformed ? null : { request, kind, store, storeCount };
   }
   const range = reader.u32();
   if (kind === AdminKind.PLAN_SPLIT) {
