@@ -243,7 +243,7 @@ export class EngineLogStore implements LogStore {
   }
 
   noteRenewal(id: RangeId): void {
-    const how = "it was being made anew, with its store, when the process ended";
+    const how = "it was made anew with its store, and has not got its routes yet";
     this.#notes.put(id, { how, row: null, failedEntry: null });
   }
 
