@@ -21,6 +21,7 @@ import { RingRangeHost } from "./ranges/range-host.ts";
 import type { LogStore } from "./store/log-store.ts";
 import { openLogStore } from "./store/open-log-store.ts";
 import type { OldReader } from "./store/reader-watch.ts";
+import { endRenewal, renewStore } from "./store/renew-store.ts";
 import type { CutBatch } from "./store/segment-scan.ts";
 import { StoreMeter } from "./store-meter.ts";
 
@@ -72,6 +73,10 @@ export class WorkerRanges {
       clockMs,
       wake,
       onCommit: (report) => meter.take(report),
+      renewStore: (storeId, old, fill) => {
+        const open = (folder: string) => this.#openStore(storeId, folder);
+        return renewStore(old, { folder: storeFolder(storage.path, storeId), open, fill });
+      },
       onStoreFailure: (storeId, error) => this.#storeFailed(storeId, error),
       onSlowCommit: (storeId, waitingMs) => this.#commitIsSlow(storeId, waitingMs),
     });
@@ -152,23 +157,28 @@ export class WorkerRanges {
   }
 
   #openStores(): ReadonlyMap<number, LogStore> {
-    const { storage, config, threadIndex, threadCount } = this.#options.boot;
-    const { durability } = config.storage;
+    const { storage, threadIndex, threadCount } = this.#options.boot;
     const stores = new Map<number, LogStore>();
     for (const storeId of storesOfThread(threadIndex, threadCount - 1, storage.storeCount)) {
       const folder = storeFolder(storage.path, storeId);
-      const space = {
-        onShort: (isShort: boolean) => this.#spaceChanged(storeId, isShort),
-        onFault: (error: unknown) => {
-          this.#options.log.warn("store_ballast_failed", { store: storeId, error });
-        },
-      };
-      const onOldReader = (reader: OldReader) => this.#readerIsOld(storeId, reader);
-      const onLogCut = (cut: CutBatch) => this.#logIsCut(storeId, cut);
-      const options = { folder, durability, log: storage.log, space, onOldReader, onLogCut };
-      stores.set(storeId, openLogStore(options));
+      endRenewal(folder);
+      stores.set(storeId, this.#openStore(storeId, folder));
     }
     return stores;
+  }
+
+  #openStore(storeId: number, folder: string): LogStore {
+    const { storage, config } = this.#options.boot;
+    const { durability } = config.storage;
+    const space = {
+      onShort: (isShort: boolean) => this.#spaceChanged(storeId, isShort),
+      onFault: (error: unknown) => {
+        this.#options.log.warn("store_ballast_failed", { store: storeId, error });
+      },
+    };
+    const onOldReader = (reader: OldReader) => this.#readerIsOld(storeId, reader);
+    const onLogCut = (cut: CutBatch) => this.#logIsCut(storeId, cut);
+    return openLogStore({ folder, durability, log: storage.log, space, onOldReader, onLogCut });
   }
 
   #logIsCut(storeId: number, { batch, segment, at }: CutBatch): void {

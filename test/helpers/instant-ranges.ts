@@ -89,6 +89,7 @@ export class InstantRanges {
       wake: () => {},
       onCommit: () => {},
       onSlowCommit: () => {},
+      renewStore: () => Promise.reject(new Error("what lies in memory is never damaged")),
       onStoreFailure: (_storeId, error) => {
         throw error;
       },

@@ -41,6 +41,7 @@ export class InstantDisk {
 }
 
 export class InstantStore implements LogStore {
+  readonly damage = null;
   readonly opened: readonly OpenedRange[];
   readonly gatheredBytes = 0;
   readonly #disk: InstantDisk;
@@ -62,6 +63,14 @@ export class InstantStore implements LogStore {
   }
 
   noteFailure(): void {}
+
+  seeState(): never {
+    throw new Error("what lies in memory is never damaged");
+  }
+
+  noteRenewal(): never {
+    throw new Error("what lies in memory is never damaged");
+  }
 
   setAside(): never {
     throw new Error("what lies in memory is never damaged");

@@ -55,7 +55,7 @@ export class RangeRig {
   readonly disks: MemoryDisk[];
   /** As noted with the data folder. */
   isBootstrapped = false;
-  readonly notes: readonly MemoryDamageNotes[];
+  readonly notes: MemoryDamageNotes[];
   readonly acknowledged: TraceCommand[] = [];
   readonly refused: { command: TraceCommand; reason: number }[] = [];
   readonly fatal: unknown[] = [];
@@ -258,6 +258,13 @@ export class RangeRig {
       wake: () => {},
       onCommit: () => {},
       onSlowCommit: () => {},
+      renewStore: async (storeId, old, fill) => {
+        await old.close();
+        this.disks[storeId - 1] = new MemoryDisk();
+        this.notes[storeId - 1] = new MemoryDamageNotes();
+        await fill(this.#openStore(storeId));
+        return { store: this.#openStore(storeId), oldFolder: `old ${storeId}` };
+      },
       onStoreFailure: (storeId, error) => this.fatal.push({ storeId, error }),
     });
     const client = new RingRangeClient({

@@ -20,7 +20,12 @@ import type { WorkerCounts } from "../worker-pool.ts";
 import { type Answer, errorAnswer, jsonAnswer } from "./answer.ts";
 import type { BrokerMetrics } from "./broker-metrics.ts";
 import { formatMetrics, METRICS_CONTENT_TYPE } from "./metrics-text.ts";
-import { answerRangeRequest, RANGE_ROUTES, type RangeRequest } from "./range-routes.ts";
+import {
+  answerRangeRequest,
+  RANGE_ROUTES,
+  type RangeRequest,
+  STORE_ROUTES,
+} from "./range-routes.ts";
 import { readBody } from "./read-body.ts";
 import { answerSessionRequest, type EndSession, SESSION_ROUTES } from "./session-routes.ts";
 
@@ -40,7 +45,7 @@ export interface AdminSources {
  */
 const MAX_CONNECTIONS = 64;
 const REQUEST_TIMEOUT_MS = 10_000;
-const API_ROUTES: readonly string[] = [RANGE_ROUTES, SESSION_ROUTES];
+const API_ROUTES: readonly string[] = [RANGE_ROUTES, STORE_ROUTES, SESSION_ROUTES];
 
 export class AdminServer {
   readonly #server: Server;

@@ -6,6 +6,7 @@
  *   POST /v1/ranges/ID/merge        takes the right-hand neighbour over
  *   POST /v1/ranges/ID/compact      writes the state, drops the applied log
  *   POST /v1/ranges/ID/reset        {"confirm": ID} makes a damaged range anew, empty
+ *   POST /v1/stores/STORE/reset     {"confirm": STORE} makes a damaged store anew, empty
  *
  * Errors are {"error": CODE, "message": TEXT}. Thread: main.
  */
@@ -17,8 +18,10 @@ import { type Answer, errorAnswer, jsonAnswer } from "./answer.ts";
 
 /** Of every route here. */
 export const RANGE_ROUTES = "/v1/ranges";
+export const STORE_ROUTES = "/v1/stores";
 
 const ACTION = /^\/v1\/ranges\/([1-9]\d{0,9})\/(split|merge|compact|reset)$/;
+const STORE_ACTION = /^\/v1\/stores\/([1-9]\d{0,3})\/reset$/;
 const HEX = /^([0-9a-fA-F]{2})+$/;
 /** Keys have up to 1,900 bytes. */
 const MAX_KEY_BYTES = 1900;
@@ -54,11 +57,13 @@ export async function answerRangeRequest(
     const version = directory.version;
     return jsonAnswer(200, { directory_version: version, ranges: listRanges(ranges.groups) });
   }
-  const match = ACTION.exec(path);
+  const match = ACTION.exec(path) ?? STORE_ACTION.exec(path);
   if (match === null) return null;
   if (method !== "POST") return wrongMethod("POST");
   try {
-    await change(ranges, Number(match[1]), match[2] ?? "", body);
+    const number = Number(match[1]);
+    if (match[2] !== undefined) await change(ranges, number, match[2], body);
+    else await ranges.resets.resetStore(confirmed(number, body, "store"));
     return jsonAnswer(200, { ranges: listRanges(ranges.groups) });
   } catch (error) {
     if (!(error instanceof RangeChangeError)) throw error;
@@ -71,15 +76,15 @@ async function change(ranges: NodeRanges, id: number, action: string, body: stri
   if (action === "split") await lifeCycle.split(id, readKey(body));
   else if (action === "merge") await lifeCycle.merge(id);
   else if (action === "compact") await lifeCycle.compact(id);
-  else await ranges.resets.reset(confirmed(id, body));
+  else await ranges.resets.reset(confirmed(id, body, "range"));
 }
 
 /**
  * Sessions or messages go for good, as far as the broker is concerned: nobody does it by mistake.
  */
-function confirmed(id: number, body: string): number {
+function confirmed(id: number, body: string, what: string): number {
   if (fieldOf(body, "confirm") === id) return id;
-  const text = `say {"confirm": ${id}}: what range ${id} holds goes into a file, and it starts empty`;
+  const text = `say {"confirm": ${id}}: what ${what} ${id} holds is kept in files, and it starts empty`;
   throw new RangeChangeError("unclear", text);
 }
 

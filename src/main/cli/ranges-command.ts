@@ -1,5 +1,6 @@
 /**
- * `ratatosk ranges list | split | merge | compact | reset`: asks a running broker over its admin server.
+ * `ratatosk ranges list | split | merge | compact | reset | reset-store`: asks a running broker over
+ * its admin server.
  */
 
 import type { RangeListing } from "../ranges/list-ranges.ts";
@@ -12,13 +13,13 @@ const SHOWN_KEY_DIGITS = 16;
 
 export const RANGES_COMMAND: CommandDefinition = {
   name: "ranges",
-  operands: "list|split ID|merge ID|compact ID|reset ID",
+  operands: "list|split ID|merge ID|compact ID|reset ID|reset-store STORE",
   maxOperands: 2,
   summary: "Lists, cuts, joins, compacts and renews the ranges of a running broker.",
   options: [
     URL_OPTION,
     { name: "key", value: "HEX", help: "split: the first key of the new range (default: half)" },
-    { name: "yes", help: "reset: what the range holds may go" },
+    { name: "yes", help: "reset, reset-store: what the range or store holds may go" },
     { name: "json", help: "the API's answer in place of a table" },
     HELP_OPTION,
   ],
@@ -29,6 +30,8 @@ compact   writes the state of range ID and drops the log before it
 reset     puts an empty range in the place of range ID, which is damaged; what
           the store has of it goes into a file there (the log names it), and the
           sessions or retained messages in it are lost to the broker
+reset-store  the same for a store whose ranges are all damaged: its files are
+          kept under another name, and an empty one takes its place
 
 Exit code 0 when it is done, 1 when the broker refused or cannot be reached.`,
 };
@@ -39,24 +42,29 @@ export async function runRanges(parsed: ParsedCommand): Promise<void> {
   const key = parsed.values.get("key")?.[0];
   checkOperands(action, id, key);
   const isConfirmed = parsed.flags.has("yes");
-  if (isConfirmed !== (action === "reset")) throw usage(confirmation(action), RANGES_COMMAND);
-  const path = action === "list" ? "" : `/${id}/${action}`;
+  const isReset = action === "reset" || action === "reset-store";
+  if (isConfirmed !== isReset) throw usage(confirmation(isReset), RANGES_COMMAND);
   const body = JSON.stringify({
     ...(key === undefined ? {} : { key }),
     ...(isConfirmed ? { confirm: Number(id) } : {}),
   });
   const headers = { "content-type": "application/json" };
   const request = action === "list" ? {} : { method: "POST", body, headers };
-  const url = `${urlOf(parsed)}/v1/ranges${path}`;
+  const url = `${urlOf(parsed)}/v1/${pathOf(action, id)}`;
   const answer = (await askAdmin(url, request)) as RangesAnswer;
   const isJson = parsed.flags.has("json");
   process.stdout.write(isJson ? `${JSON.stringify(answer, null, 2)}\n` : table(answer.ranges));
 }
 
-function confirmation(action: string | undefined): string {
-  return action === "reset"
-    ? "reset gives up what the range holds: say --yes if that is meant"
-    : "--yes is for reset";
+function pathOf(action: string | undefined, id: string | undefined): string {
+  if (action === "list") return "ranges";
+  return action === "reset-store" ? `stores/${id}/reset` : `ranges/${id}/${action}`;
+}
+
+function confirmation(isReset: boolean): string {
+  return isReset
+    ? "reset gives up what the range or store holds: say --yes if that is meant"
+    : "--yes is for reset and reset-store";
 }
 
 function checkOperands(
@@ -75,8 +83,15 @@ function checkOperands(
       if (id === undefined) throw usage(`${action} needs a range: its id`, RANGES_COMMAND);
       if (!/^[1-9]\d{0,9}$/.test(id)) throw usage(`"${id}" is no range id`, RANGES_COMMAND);
       break;
+    case "reset-store":
+      if (id === undefined) throw usage(`${action} needs a store: its number`, RANGES_COMMAND);
+      if (!/^[1-9]\d{0,3}$/.test(id)) throw usage(`"${id}" is no store`, RANGES_COMMAND);
+      break;
     case undefined:
-      throw usage("ranges needs an action: list, split, merge, compact or reset", RANGES_COMMAND);
+      throw usage(
+        "ranges needs an action: list, split, merge, compact, reset or reset-store",
+        RANGES_COMMAND,
+      );
     default:
       throw usage(`unknown action "${action}"`, RANGES_COMMAND);
   }

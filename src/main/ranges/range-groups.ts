@@ -24,6 +24,7 @@ import type { RandomSource } from "../../shared/raft/options.ts";
 import { missingRanges } from "../../shared/range/missing-ranges.ts";
 import { readEntries } from "../../shared/range/raft-record.ts";
 import {
+  doOverlap,
   NO_RANGE,
   type RangeDescriptor,
   type RangeId,
@@ -174,6 +175,13 @@ export class RangeGroups {
       const how = `it is missing: store ${storeId} has nothing of it`;
       this.#noteDamage({ id, storeId, descriptor, how, isMissing: true });
     }
+  }
+
+  /** They are no ranges any more. */
+  forgetDamaged(ids: readonly RangeId[]): void {
+    for (const id of ids) this.damaged.delete(id);
+    this.#isDirectoryStale = true;
+    this.#options.schedule();
   }
 
   threadOf(range: RangeDescriptor): number {
@@ -344,8 +352,9 @@ export class RangeGroups {
     switch (report.kind) {
       case ReportKind.OPENED: {
         const { id } = report.descriptor;
-        // Made anew.
+        // Made anew, alone or with others whose keys it has now.
         this.damaged.delete(id);
+        this.#forgetWithin(report.descriptor);
         this.groups.set(id, new RangeGroup(report, source, this.#link, this.#options.random));
         break;
       }
@@ -363,6 +372,7 @@ export class RangeGroups {
         group?.pump();
         if (group !== undefined) this.#pumped.delete(group);
         this.groups.delete(report.id);
+        this.damaged.delete(report.id);
         for (const listener of this.#listeners) listener.closed?.(report.id);
         break;
       }
@@ -382,6 +392,12 @@ export class RangeGroups {
     const descriptor = "descriptor" in report ? report.descriptor : null;
     const known = Math.max(id, descriptor?.id ?? NO_RANGE, descriptor?.absorbedId ?? NO_RANGE);
     this.highestId = Math.max(this.highestId, known);
+  }
+
+  #forgetWithin(open: RangeDescriptor): void {
+    for (const [id, { descriptor }] of this.damaged) {
+      if (descriptor !== null && doOverlap(descriptor, open)) this.damaged.delete(id);
+    }
   }
 
   #noteDamage(range: DamagedRange): void {

@@ -92,6 +92,19 @@ export class RangeRequests {
     return reply.isDone;
   }
 
+  /**
+   * Puts an empty store in the place of a damaged one; resolves with where its files are now, or
+   * why it was not done, and with the number from which on its identifiers are.
+   */
+  async resetStore(
+    thread: number,
+    store: number,
+    storeCount: number,
+  ): Promise<Pick<AdminReply, "isDone" | "text" | "number">> {
+    const request = this.#nextRequest();
+    return await this.#ask(thread, { request, kind: AdminKind.RESET_STORE, store, storeCount });
+  }
+
   /** Resolves when a range that was made anew counts as whole, also after a restart. */
   async keep(thread: number, range: RangeId): Promise<boolean> {
     const request = this.#nextRequest();

@@ -10,6 +10,7 @@
  *   routes     RESET -> RENEW -> opened -> TELL_ROUTES to every worker -> KEEP -> routes are whole
  *   sessions   RESET -> DROP_ROUTES to every worker -> RENEW -> KEEP -> opened
  *   retained   RESET -> RENEW -> KEEP -> opened
+ *   a store    RESET_STORE -> opened; of sessions: DROP_ROUTES; its range of routes as any other
  *
  * Whatever ends midway leaves the range set aside, to be reset once more.
  *
@@ -72,6 +73,58 @@ export class RangeResets {
       }
       await this.#makeAnew(range);
     });
+  }
+
+  /**
+   * Puts an empty store in the place of one of which nothing is served, with the ranges that it was
+   * born with. The way out when its log is damaged: then no single range can be made anew.
+   */
+  resetStore(storeId: number): Promise<void> {
+    return this.#options.lifeCycle.oneAtATime(async () => {
+      const { groups, requests, lifeCycle, log, storeCount } = this.#options;
+      const lost = this.#damagedStore(storeId);
+      const thread = storeThread(storeId, groups.workerCount);
+      const { isDone, text, number } = await requests.resetStore(thread, storeId, storeCount);
+      if (!isDone) {
+        const reason = text || "ask again";
+        throw new RangeChangeError("conflict", `store ${storeId} is not made anew: ${reason}`);
+      }
+      const born = bootstrapPlan(storeCount).filter((range) => range.storeId === storeId);
+      groups.forgetDamaged(lost.filter((id) => born.every((range) => range.id !== id)));
+      log.warn("store_reset", { store: storeId, ranges: born.map(({ id }) => id), folder: text });
+      // Those of routes are made anew by themselves.
+      const served = born.filter(({ service }) => service !== ServiceId.DIST);
+      await lifeCycle.until(() => served.every(({ id }) => this.#isServed(id)));
+      for (const range of served) {
+        if (range.service === ServiceId.INBOX) await this.#dropRoutes(range, number);
+      }
+    });
+  }
+
+  /** The damaged ranges of a store that has no others. */
+  #damagedStore(storeId: number): RangeId[] {
+    const { groups, storeCount } = this.#options;
+    if (storeId > storeCount) {
+      throw new RangeChangeError("not_found", `there is no store ${storeId}`);
+    }
+    if (!groups.isServing) {
+      throw new RangeChangeError("conflict", "ranges are being opened or changed; try again");
+    }
+    const ofStore = (range: { readonly storeId: number }) => range.storeId === storeId;
+    const damaged = [...groups.damaged.values()].filter(ofStore).map(({ id }) => id);
+    if (damaged.length === 0) {
+      throw new RangeChangeError("not_damaged", `store ${storeId} is not damaged`);
+    }
+    const served = [...groups.groups.values()].map(({ descriptor }) => descriptor).filter(ofStore);
+    if (served.length === 0) return damaged;
+    const ids = served.map(({ id }) => id).join(", ");
+    const text = `store ${storeId} serves ${ids}: reset its damaged ranges ${damaged.join(", ")}`;
+    throw new RangeChangeError("conflict", text);
+  }
+
+  #isServed(id: RangeId): boolean {
+    const { directory } = this.#options.groups;
+    return directory.get(id) !== null && !directory.isDamaged(id);
   }
 
   /** Of the sessions that are lost: a shared group would go on choosing them. */
@@ -175,9 +228,7 @@ export class RangeResets {
       throw new RangeChangeError("conflict", `range ${id} is not made anew: ask again`);
     }
     if (range.service !== ServiceId.DIST) await requests.keep(thread, id);
-    await lifeCycle.until(() => {
-      return groups.directory.get(id) !== null && !groups.directory.isDamaged(id);
-    });
+    await lifeCycle.until(() => this.#isServed(id));
   }
 
   /** Begins when everything else is served; is begun again after whatever went wrong. */

@@ -5,6 +5,7 @@
  *   RANGE_ADMIN         request u32 | kind u8, then CREATE, RESET, RENEW: descriptor; else: range u32
  *                       DROP_ROUTES: descriptor | below u64
  *                       PLAN_SPLIT: range u32 | isGiven u8 | key: length u16, bytes
+ *                       RESET_STORE: store u32 | stores u32
  *   RANGE_ADMIN_REPLY   request u32 | isDone u8 | key: length u16, bytes | text: length u32, UTF-8
  *                       | number u64
  */
@@ -47,6 +48,12 @@ export const AdminKind = {
    * After RESET, as CREATE. The range stays noted as damaged, should the process end, until KEEP.
    */
   RENEW: 8,
+  /**
+   * A store of which nothing is served: its files are kept under another name (the reply's text),
+   * and an empty one takes its place, with the ranges that it was born with. One of routes is set
+   * aside still, to be made anew as any other. The reply's number is as for RESET.
+   */
+  RESET_STORE: 9,
 } as const;
 export type AdminKind = (typeof AdminKind)[keyof typeof AdminKind];
 
@@ -70,6 +77,13 @@ export type AdminRequest =
       /** Null: in the middle. */
       readonly key: Uint8Array | null;
     }
+  | {
+      readonly request: number;
+      readonly kind: typeof AdminKind.RESET_STORE;
+      readonly store: number;
+      /** Of the node. */
+      readonly storeCount: number;
+    }
   | { readonly request: number; readonly kind: PlainKind; readonly range: RangeId };
 
 type DescriptorKind = typeof AdminKind.CREATE | typeof AdminKind.RESET | typeof AdminKind.RENEW;
@@ -77,7 +91,10 @@ type DescriptorKind = typeof AdminKind.CREATE | typeof AdminKind.RESET | typeof 
 /** Kinds that name a range and nothing else. */
 type PlainKind = Exclude<
   AdminKind,
-  DescriptorKind | typeof AdminKind.DROP_ROUTES | typeof AdminKind.PLAN_SPLIT
+  | DescriptorKind
+  | typeof AdminKind.DROP_ROUTES
+  | typeof AdminKind.PLAN_SPLIT
+  | typeof AdminKind.RESET_STORE
 >;
 
 export interface AdminReply {
@@ -97,6 +114,11 @@ export function plainReply(request: number, isDone: boolean): AdminReply {
 export function writeAdminRequest(writer: RecordWriter, request: AdminRequest): void {
   writer.u32(request.request);
   writer.u8(request.kind);
+  if (request.kind === AdminKind.RESET_STORE) {
+    writer.u32(request.store);
+    writer.u32(request.storeCount);
+    return;
+  }
   if ("descriptor" in request) writeDescriptor(writer, request.descriptor);
   else writer.u32(request.range);
   if (request.kind === AdminKind.DROP_ROUTES) writer.u64(request.below);
@@ -117,6 +139,11 @@ export function readAdminRequest(reader: WireReader): AdminRequest | null {
     const descriptor = readDescriptor(reader);
     const below = reader.u64();
     return descriptor === null ? null : { request, kind, descriptor, below };
+  }
+  if (kind === AdminKind.RESET_STORE) {
+    const store = reader.u32();
+    const storeCount = reader.u32();
+    return reader.isMalformed ? null : { request, kind, store, storeCount };
   }
   const range = reader.u32();
   if (kind === AdminKind.PLAN_SPLIT) {

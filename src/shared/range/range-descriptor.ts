@@ -44,6 +44,14 @@ export function compareKeys(left: Uint8Array, right: Uint8Array): number {
   return left.length - right.length;
 }
 
+/** Some key may be in both. */
+export function doOverlap(left: RangeDescriptor, right: RangeDescriptor): boolean {
+  if (left.service !== right.service) return false;
+  const isLeftOver = left.end !== null && compareKeys(left.end, right.start) <= 0;
+  const isRightOver = right.end !== null && compareKeys(right.end, left.start) <= 0;
+  return !isLeftOver && !isRightOver;
+}
+
 /** Does `key`, of the range's service, lie within its bounds? */
 export function holdsKey(range: RangeDescriptor, key: Uint8Array): boolean {
   if (compareKeys(key, range.start) < 0) return false;

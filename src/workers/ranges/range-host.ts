@@ -34,6 +34,7 @@ import { RangeChanges } from "./range-changes.ts";
 import type { OwnedRange, RangeHost, RangeService } from "./range-host-api.ts";
 import { RangeQuestions } from "./range-questions.ts";
 import { RangeReader } from "./range-reader.ts";
+import type { RenewStore } from "./store-reset.ts";
 import { type CommitReport, StoreTurn } from "./store-turn.ts";
 import { visitOwners } from "./visit-owners.ts";
 
@@ -64,6 +65,7 @@ export interface RangeHostOptions {
   readonly onCommit: (report: CommitReport) => void;
   /** A commit does not end. Said again and again while it does not. */
   readonly onSlowCommit: (storeId: number, waitingMs: number) => void;
+  readonly renewStore: RenewStore;
   /** A commit failed: the process must end. */
   readonly onStoreFailure: (storeId: number, error: unknown) => void;
 }
@@ -84,7 +86,7 @@ export class RingRangeHost implements RangeHost {
   /** [thread]: lives of it below this incarnation have ended. */
   readonly #firstAlive: number[];
   /** Found when the stores were opened. */
-  readonly #damaged: DamagedReport[] = [];
+  #damaged: DamagedReport[] = [];
   /** Ranges that were applied further, or cut, since main was told. */
   readonly #progressed = new Set<HostedRange>();
   #isReporting = false;
@@ -138,6 +140,8 @@ export class RingRangeHost implements RangeHost {
       nowMs: options.nowMs,
       wake: options.wake,
       service: (service) => this.#services[service] ?? null,
+      renewStore: options.renewStore,
+      openStore: (turn, gone) => this.#openAnew(turn, gone),
     });
     this.#loads = new LoadReporter(endpoint, this.#ranges);
     this.#listen();
@@ -180,13 +184,7 @@ export class RingRangeHost implements RangeHost {
    * `flush` until `isReplayed`, then `announce`.
    */
   open(): void {
-    for (const turn of this.#turns.values()) {
-      for (const found of turn.store.opened) {
-        const { id, record, damage } = found;
-        if (damage !== null) this.#setAside({ id, storeId: turn.storeId, record, damage });
-        else this.#openChecked(turn, found);
-      }
-    }
+    for (const turn of this.#turns.values()) this.#openStore(turn);
   }
 
   get isReplayed(): boolean {
@@ -265,7 +263,7 @@ export class RingRangeHost implements RangeHost {
     }
     for (const turn of this.#turns.values()) turn.flush();
     // Machines go with the thread: to let go of everything one by one would take seconds.
-    for (const store of this.#options.stores.values()) await store.close();
+    for (const { store } of this.#turns.values()) await store.close();
   }
 
   #listen(): void {
@@ -298,6 +296,27 @@ export class RingRangeHost implements RangeHost {
     const range = new HostedRange(parts, record, found, this.#options.nowMs());
     this.#ranges.set(range.id, range);
     service.rangesChanged?.();
+  }
+
+  #openStore(turn: StoreTurn): void {
+    for (const found of turn.store.opened) {
+      const { id, record, damage } = found;
+      if (damage !== null) this.#setAside({ id, storeId: turn.storeId, record, damage });
+      else this.#openChecked(turn, found);
+    }
+  }
+
+  /** A store was replaced, with all its ranges. */
+  #openAnew(turn: StoreTurn, gone: readonly RangeId[]): void {
+    const { storeId } = turn;
+    this.#damaged = this.#damaged.filter((report) => report.storeId !== storeId);
+    this.#openStore(turn);
+    const opened = [...this.#ranges.values()].filter((range) => range.turn === turn);
+    this.#report([
+      ...gone.map((id) => ({ kind: ReportKind.CLOSED, id }) as const),
+      ...this.#damaged.filter((report) => report.storeId === storeId),
+      ...opened.map((range) => openedReport(range)),
+    ]);
   }
 
   /** Sets the range aside if its machine cannot be made of what is stored. */

@@ -30,6 +30,7 @@ import { openedReport } from "./opened-report.ts";
 import { foundingRecord } from "./range-changes.ts";
 import type { RangeService } from "./range-host-api.ts";
 import { resetRange } from "./range-reset.ts";
+import { type RenewStore, resetStore } from "./store-reset.ts";
 import type { StoreTurn } from "./store-turn.ts";
 
 const MAIN = 0;
@@ -53,6 +54,7 @@ interface Plan {
   readonly steps: Steps<Uint8Array | null>;
 }
 
+type ResetStore = AdminRequest & { readonly kind: typeof AdminKind.RESET_STORE };
 type DropRoutes = AdminRequest & { readonly kind: typeof AdminKind.DROP_ROUTES };
 
 export interface RangeQuestionsOptions {
@@ -68,6 +70,9 @@ export interface RangeQuestionsOptions {
   /** Makes sure that a duty cycle follows. */
   readonly wake: () => void;
   readonly service: (service: ServiceId) => RangeService | null;
+  readonly renewStore: RenewStore;
+  /** Serves what the turn's store holds now, and tells main. */
+  readonly openStore: (turn: StoreTurn, gone: readonly RangeId[]) => void;
 }
 
 export class RangeQuestions {
@@ -137,7 +142,9 @@ export class RangeQuestions {
 
   #answer(request: AdminRequest): void {
     const number = request.request;
-    if ("descriptor" in request) {
+    if (request.kind === AdminKind.RESET_STORE) {
+      this.#resetStore(request);
+    } else if ("descriptor" in request) {
       if (request.kind === AdminKind.DROP_ROUTES) this.#dropRoutes(request);
       else if (request.kind === AdminKind.RESET) this.#reset(request.descriptor, number);
       else if (request.kind === AdminKind.RENEW) this.#renew(request.descriptor, number);
@@ -185,6 +192,13 @@ export class RangeQuestions {
       this.#reply(plainReply(request, false));
       return;
     }
+    const { damage } = turn.store;
+    if (damage !== null) {
+      const remedy = `reset-store ${turn.storeId} makes all of it anew`;
+      const text = `its whole store is damaged (${damage}); ${remedy}`;
+      this.#reply({ ...plainReply(request, false), text });
+      return;
+    }
     const renewal = service(descriptor.service)?.renew?.(descriptor) ?? null;
     resetRange(turn, descriptor, renewal, wake).then(
       (text) => {
@@ -213,6 +227,29 @@ export class RangeQuestions {
     const writer = turn.store.state(descriptor.service);
     for (const { key, value } of rows) writer.put(key, value);
     this.#create(descriptor, request);
+  }
+
+  #resetStore({ request, store: storeId, storeCount }: ResetStore): void {
+    const { turns, ranges, service, renewStore, openStore, nowMs, wake } = this.#options;
+    const turn = turns.get(storeId);
+    if (turn === undefined || [...ranges.values()].some((range) => range.turn === turn)) {
+      this.#reply(plainReply(request, false));
+      return;
+    }
+    const origin = { replicaId: FIRST_REPLICA, conf: FIRST_CONF, appliedMs: nowMs() };
+    const born = (range: RangeDescriptor) => foundingRecord(range, origin);
+    resetStore(turn, { storeCount, service, renewStore, born }).then(
+      ({ oldFolder, lowestId, gone }) => {
+        openStore(turn, gone);
+        this.#reply({ ...plainReply(request, true), text: oldFolder, number: lowestId });
+        wake();
+      },
+      (error: unknown) => {
+        const text = error instanceof Error ? error.message : String(error);
+        this.#reply({ ...plainReply(request, false), text });
+        wake();
+      },
+    );
   }
 
   #create(descriptor: RangeDescriptor, request: number): void {

@@ -43,7 +43,7 @@ export interface StoreTurnOptions {
 
 export class StoreTurn {
   readonly storeId: number;
-  readonly store: LogStore;
+  #store: LogStore;
   readonly #options: StoreTurnOptions;
   readonly #slow: SlowCommits;
   #commits = 0;
@@ -57,9 +57,19 @@ export class StoreTurn {
   constructor(options: StoreTurnOptions) {
     this.#options = options;
     this.storeId = options.storeId;
-    this.store = options.store;
+    this.#store = options.store;
     const { clockMs, onSlow, storeId } = options;
     this.#slow = new SlowCommits(clockMs, (waitingMs) => onSlow(storeId, waitingMs));
+  }
+
+  get store(): LogStore {
+    return this.#store;
+  }
+
+  /** Of a store that is closed, and of which nothing is served; nothing is gathered. */
+  replaceStore(store: LogStore): void {
+    assert(!this.#needsCommit && !this.isWriting, "nothing waits for a store that is replaced");
+    this.#store = store;
   }
 
   /** Something waits for the next commit. */

@@ -95,6 +95,25 @@ export async function clearDamaged(store: ClearedStore, clearing: Clearing): Pro
   }
 }
 
+/** Tells of every state row in the range's bounds, a slice per turn of the event loop. */
+export async function seeState(
+  engine: StoreEngine,
+  { service, start, end }: RangeDescriptor,
+  onState: Clearing["onState"],
+): Promise<void> {
+  const tables = [{ table: StoreTable.STATE, bounds: stateBounds(service, start, end) }];
+  for (let last: Row | null = null; ; ) {
+    let next: Row | null = null;
+    visitSlice(engine, tables, last, (row) => {
+      next = row;
+      onState(row.key.subarray(1), openSealedState(row.key, row.value));
+    });
+    if (next === null) return;
+    last = next;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 function freePath(folder: string, id: number): string {
   let path = join(folder, `range-${id}.rows`);
   for (let copy = 1; existsSync(path); copy++) path = join(folder, `range-${id}-${copy}.rows`);

@@ -11,9 +11,9 @@ import { ownedCopy } from "../../shared/bytes/copy-bytes.ts";
 import { writeEntryRecord } from "../../shared/raft/disk-codec.ts";
 import { type Entry, entryBytes } from "../../shared/raft/entry.ts";
 import type { KeyValue, KeyValueWriter } from "../../shared/range/key-value.ts";
-import type { RangeId } from "../../shared/range/range-descriptor.ts";
+import type { RangeDescriptor, RangeId } from "../../shared/range/range-descriptor.ts";
 import type { ServiceId } from "../../shared/range/service-id.ts";
-import { type Clearing, clearDamaged } from "./clear-damaged.ts";
+import { type Clearing, clearDamaged, seeState } from "./clear-damaged.ts";
 import { type DamageNotes, MemoryDamageNotes } from "./damage-notes.ts";
 import { visitEntries } from "./entry-reader.ts";
 import { LogShape } from "./log-shape.ts";
@@ -72,6 +72,10 @@ export class EngineLogStore implements LogStore {
     for (const { id, installing } of ranges) {
       if (installing !== null) this.#installing.set(id, installing);
     }
+  }
+
+  get damage(): string | null {
+    return this.#engine.damage;
   }
 
   get gatheredBytes(): number {
@@ -225,8 +229,6 @@ export class EngineLogStore implements LogStore {
     const { id } = clearing.range;
     const isServed = this.#shapes.has(id) && !this.#damaged.has(id);
     assert(!isServed && !this.#sweeper.has(id), "only what is set aside, or missing, is cleared");
-    const { damage } = this.#engine;
-    if (damage !== null) throw new Error(`nothing is written to a damaged log (${damage})`);
     const folder = this.#folder;
     if (folder === null) throw new Error("a store without a folder has no place for its rows");
     const remove = (table: StoreTable, key: Uint8Array) => this.#gathering.delete(table, key);
@@ -235,6 +237,15 @@ export class EngineLogStore implements LogStore {
     this.#damaged.delete(id);
     this.#shapes.delete(id);
     return path;
+  }
+
+  seeState(range: RangeDescriptor, onState: Clearing["onState"]): Promise<void> {
+    return seeState(this.#engine, range, onState);
+  }
+
+  noteRenewal(id: RangeId): void {
+    const how = "it was made anew with its store, and has not got its routes yet";
+    this.#notes.put(id, { how, row: null, failedEntry: null, lowestId: 0 });
   }
 
   forgetDamage(id: RangeId): void {

@@ -63,6 +63,8 @@ export interface OpenedRange {
 export interface LogStore {
   /** As found by `open`, sorted by id. */
   readonly opened: readonly OpenedRange[];
+  /** Not null: the whole store is damaged, and how. Nothing is to be written. */
+  readonly damage: string | null;
 
   /**
    * Brings what an older version has written into today's form, a slice per commit; at once when
@@ -146,6 +148,16 @@ export interface LogStore {
    * noted as damaged until `forgetDamage`.
    */
   clearDamaged(clearing: Clearing): Promise<string>;
+  /**
+   * Tells `onState` of every state row in the range's bounds, as `clearDamaged` does, and changes
+   * nothing.
+   */
+  seeState(range: RangeDescriptor, onState: Clearing["onState"]): Promise<void>;
+  /**
+   * The range, whose record is put with this, has not got what it must have: a start that finds it
+   * so sets it aside. Durable when it returns.
+   */
+  noteRenewal(id: RangeId): void;
   /** The range is whole; durable when it returns. */
   forgetDamage(id: RangeId): void;
 

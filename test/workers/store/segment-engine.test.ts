@@ -12,7 +12,7 @@ const MIB = 1024 * 1024;
 const PAGE = 4096;
 
 function open(folder: string, durability: "fsync" | "os" = "fsync"): EngineLogStore {
-  return new EngineLogStore(new SegmentEngine({ folder, durability }));
+  return new EngineLogStore(new SegmentEngine({ folder, durability }), undefined, folder);
 }
 
 /** Contents of the log's files, by name. */
@@ -180,7 +180,7 @@ test("segment engine: a damaged log sets every range aside, and nothing is chang
       startAbove: () => {},
       lowestId: () => 0,
     };
-    await assert.rejects(damaged.clearDamaged(clearing), /damaged log \(segment 1/);
+    await assert.rejects(damaged.clearDamaged(clearing), /its whole store is damaged: segment 1/);
     await damaged.commit();
     await damaged.close();
     assert.deepEqual(readFileSync(file), bytes);
