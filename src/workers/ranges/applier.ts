@@ -102,6 +102,7 @@ export class Applier {
       return true;
     }
     const nowMs = Math.max(header.nowMs, range.appliedMs);
+    // A change is stored with the time before it, so it must not move the time in memory either.
     if (kind === BatchKind.COMMANDS) {
       this.#fillContext(entry.index, nowMs, isOwnBoot);
       range.appliedMs = nowMs;
@@ -111,7 +112,6 @@ export class Applier {
       return false;
     }
     reader.release();
-    range.appliedMs = Math.max(range.appliedMs, nowMs);
     if (isOwnBoot) this.#options.answers.done(thread, range.id, proposal);
     return true;
   }

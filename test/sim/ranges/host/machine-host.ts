@@ -120,7 +120,6 @@ export class MachineHost {
     } else if (!this.#change(range, entry.index, header.kind)) {
       return false;
     }
-    range.appliedMs = Math.max(range.appliedMs, nowMs);
     this.#duties.done(range, header);
     return true;
   }
