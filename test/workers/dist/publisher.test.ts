@@ -127,7 +127,7 @@ test("publisher: acknowledged when every inbox has stored it, with one command p
   assert.deepEqual(outcomes, []);
   const { STORED, QUOTA } = InsertStatus;
   inserts[0]?.done?.(Uint8Array.of(STORED, QUOTA, STORED));
-  assert.deepEqual(outcomes, [PublishOutcome.DELIVERED]);
+  assert.deepEqual(outcomes, [PublishOutcome.IN_PART]);
 });
 
 test("publisher: a full inbox refuses the publish, unless somebody else has it", () => {
@@ -137,7 +137,7 @@ test("publisher: a full inbox refuses the publish, unless somebody else has it",
     if (isTaken) workers.subscribe(1, "$share/g/a");
     const outcomes = publish(workers, 1);
     workers.worker(1).inbox.inserts[0]?.done?.(Uint8Array.of(InsertStatus.QUOTA));
-    assert.deepEqual(outcomes, [isTaken ? PublishOutcome.DELIVERED : PublishOutcome.QUOTA]);
+    assert.deepEqual(outcomes, [isTaken ? PublishOutcome.IN_PART : PublishOutcome.QUOTA]);
   }
 });
 
