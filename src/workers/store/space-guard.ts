@@ -59,6 +59,11 @@ export class SpaceGuard {
     this.#fill();
   }
 
+  /** Commits find no space, or did so lately. */
+  get isShort(): boolean {
+    return this.#isShort === true;
+  }
+
   /** A commit of so many bytes would find space now, as far as can be said. */
   hasRoom(bytes: number): Promise<boolean> {
     // Pages are rarely full.
