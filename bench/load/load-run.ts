@@ -44,6 +44,10 @@ const SENDS_AT_ONCE = 16;
  * generator's limit. Beyond, each publisher sends several publishes at its turn.
  */
 const TURNS_PER_SECOND = 100_000;
+/** From which on they are read with few system calls. */
+const MANY_SOCKETS = 50;
+/** In flight to one subscriber. */
+const LITTLE_BYTES = 16_384;
 /** Connections opened at once: below any listen backlog. */
 const CONNECT_BATCH = 50;
 
@@ -55,7 +59,7 @@ export class LoadRun implements GeneratorRun {
   readonly #payloadBytes: number;
   readonly #closedWindow: number;
   readonly #window: MeasuredWindow;
-  readonly #reader = RingReader.open();
+  readonly #reader: RingReader | null;
   /** Null where subscribers hear different things. */
   readonly #known: KnownChunks | null;
   readonly #latency = new LatencyRecorder();
@@ -97,6 +101,7 @@ export class LoadRun implements GeneratorRun {
     this.#routes = routesOf(shape, task.prefix);
     this.#payloadBytes = blankPayload(shape.payloadBytes).length;
     this.#closedWindow = shape.pace.kind === "closed" ? shape.pace.window : 0;
+    this.#reader = readsLittleOfMany(shape, this.#closedWindow) ? RingReader.open() : null;
     const perSecond = shape.pace.kind === "open" ? shape.pace.publishesPerSecond : 0;
     this.#pacer = perSecond > 0 ? new Pacer(perSecond) : null;
     this.#perTurn = Math.max(1, Math.ceil(perSecond / TURNS_PER_SECOND));
@@ -388,6 +393,13 @@ export class LoadRun implements GeneratorRun {
       "missed by the frozen one": published - this.#subscribers[0]!.received,
     };
   }
+}
+
+/**
+ * Many sockets that each have a little to read: elsewhere the sockets' own large buffer is cheaper.
+ */
+function readsLittleOfMany({ subscribers, payloadBytes }: LoadShape, window: number): boolean {
+  return subscribers >= MANY_SOCKETS && payloadBytes * Math.max(window, 16) <= LITTLE_BYTES;
 }
 
 /**
