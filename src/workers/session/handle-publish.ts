@@ -141,7 +141,7 @@ function keepIdentifier(session: Session, ack: InboundAck): void {
 /** The publish was refused: the next one under this identifier is a new one [MQTT-4.3.3-9]. */
 function forgetIdentifier(session: Session, ack: InboundAck): void {
   if (ack.qos !== 2) return;
-  session.inboundOrigins?.settle(ack.packetId);
+  session.inboundOrigins?.refuse(ack.packetId);
   if (session.isPersistent) {
     session.context.inbox.commit(session, InboxOp.INBOUND_REMOVE, ack.packetId, null);
   }

@@ -24,6 +24,8 @@ export class InboundOrigins {
   #lastSequence = 0;
   /** By packet identifier: publishes that may be repeated, in order of sequence. */
   readonly #open = new Map<number, number>();
+  /** Of those, refused ones of which the client may not know yet. */
+  readonly #refused = new Set<number>();
 
   constructor(
     session: { readonly incarnation: number; readonly epoch: number },
@@ -41,13 +43,25 @@ export class InboundOrigins {
   }
 
   /**
-   * PUBREL, which proves that PUBREC has arrived, or a refusal: whatever comes under this
-   * identifier is something else. That PUBREC was sent proves nothing: the connection may have been
-   * dead.
+   * PUBREL, which proves that PUBREC has arrived, and every refusal before it: whatever comes under
+   * these identifiers is something else. That PUBREC was sent proves nothing: the connection may
+   * have been dead.
    */
   settle(packetId: number): void {
     this.#uncertain.delete(packetId);
+    const sequence = this.#open.get(packetId);
+    if (sequence === undefined) return;
     this.#open.delete(packetId);
+    for (const refused of this.#refused) {
+      if ((this.#open.get(refused) ?? 0) > sequence) continue;
+      this.#open.delete(refused);
+      this.#refused.delete(refused);
+    }
+  }
+
+  /** It is refused. A client that has not heard of it may repeat it, and some may have got it. */
+  refuse(packetId: number): void {
+    if (this.#open.has(packetId)) this.#refused.add(packetId);
   }
 
   /** Of a publish that is about to be distributed. */
@@ -55,6 +69,7 @@ export class InboundOrigins {
     const isForStored = this.#uncertain.delete(packetId) && !this.#isAfterRestart;
     const settled = this.#settled;
     this.#lastSequence += 1;
+    this.#refused.delete(packetId);
     this.#open.delete(packetId);
     this.#open.set(packetId, this.#lastSequence);
     return {
