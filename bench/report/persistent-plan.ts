@@ -18,13 +18,13 @@ export const PERSISTENT: ReportPlan = {
   name: "persistent",
   question:
     "How many messages per second does one worker store for sessions that are connected or away, flushed before they are acknowledged, and at what cost?",
-  sketch: `A commit waits for the disk: one write and flush into a segment that was allocated before, 0.1 to 0.2 ms here when
-nothing else is written, and longer the more it holds and the more state is written beside it. While it is under way, what
-arrives is gathered for the next one but one, so a commit holds the more the busier the broker is: one message at low
-load, thousands with 1,000 pairs and 16 messages in flight each, and then the disk is
-not the limit but the processor: a message to a connected stored session is read, matched, written into a batch, copied
-to main and back, put into LMDB with its batch, applied, sent, acknowledged, and the acknowledgement takes the same way:
-10 to 20 µs in all. The time to the acknowledgement is that of one or two commits, as long as there is processor left.
+  sketch: `A commit waits for the disk: one write and flush into a segment that was allocated before, 0.1 to 0.2 ms
+here when nothing else is written, and longer the more it holds and the more state is written beside it. While it is
+under way, what arrives is gathered for the next one but one, so a commit holds the more the busier the broker is: one
+message at low load, thousands with 1,000 pairs and 16 messages in flight each, and then the disk is not the limit but
+the processor: a message to a connected stored session is read, matched, written into a batch, copied to main and
+back, put into LMDB with its batch, applied, sent, acknowledged, and the acknowledgement takes the same way: 10 to 20
+µs in all. The time to the acknowledgement is that of one or two commits, as long as there is processor left.
 
 One publish to 1,000 sessions that are away is one command with 1,000 receivers: about 1 µs each to apply it, and as
 much again to write 1,000 queues behind, ten times per second. Taking a queue reads it in pages and sends it like any
